@@ -1,0 +1,53 @@
+"""What every predictor returns: Gaussians, the camera that saw the photo, and where they came from."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastavatar.camera import Camera
+from fastavatar.faces.face import Face
+from fastavatar.gaussians import Gaussians
+from fastavatar.images.photo import Photo
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How an avatar was made, for its summary."""
+
+    model: str
+    """`facemesh` or `fastavatar`."""
+    licence: str
+    """What the result may be used for, in one sentence."""
+    seed: int
+    """Seed of every random choice."""
+    device: str
+    """Device the networks ran on."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall-clock seconds per stage, in order."""
+    warnings: tuple[str, ...] = ()
+    """What a user should know about this result, one sentence each."""
+    extra: dict[str, object] = field(default_factory=dict)
+    """Further summary fields of this model, JSON-ready."""
+
+
+@dataclass(frozen=True)
+class Avatar:
+    """A head, and everything needed to show and explain it."""
+
+    gaussians: Gaussians
+    """In the head frame."""
+    camera: Camera
+    """The camera that saw the photo, at the photo's size; its `world_to_camera` is the head's pose."""
+    photo: Photo
+    """The photo, upright."""
+    face: Face | None
+    """The face that was taken; None where no face finder ran."""
+    provenance: Provenance
+
+    def save(self, folder: str | Path, overwrite: bool = False) -> Path:
+        """Write every output file into `folder`, all or nothing, and return it.
+
+        Raises `OverwriteError` when results are there already and `overwrite` is off.
+        """
+        from fastavatar.export.results import write_results
+
+        return write_results(self, Path(folder), overwrite=overwrite)

@@ -1,0 +1,1 @@
+"""Photos and the masks that say where the person is in them."""
