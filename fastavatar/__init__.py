@@ -4,6 +4,8 @@ The public names below are imported when they are first used, so that `import fa
 """
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -34,6 +36,17 @@ if TYPE_CHECKING:
     from fastavatar.models import load_predictor as load_predictor
     from fastavatar.render import Render as Render
     from fastavatar.render import render as render
+
+
+class _Package(ModuleType):
+    """Keeps `fastavatar.render` the function: importing the room of that name would put the module there."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

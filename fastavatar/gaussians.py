@@ -90,9 +90,9 @@ class Gaussians:
     def require_finite(self) -> None:
         """Raise `InputError` naming the first non-finite parameter and its Gaussian."""
         for name, value in self.tensors().items():
-            finite = torch.isfinite(value).reshape(len(self), -1).all(-1)
+            finite = torch.isfinite(value)
             if not bool(finite.all()):
-                first = int((~finite).nonzero()[0])
+                first = int((~finite).nonzero()[0, 0])
                 raise InputError(f"{name} of Gaussian {first} is not finite: {value[first].tolist()}")
 
 
