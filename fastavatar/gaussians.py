@@ -1,6 +1,7 @@
 """The one type that every model predicts, every renderer draws and every exporter writes."""
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -86,6 +87,15 @@ class Gaussians:
             self.opacity_logits,
             spherical_harmonics.rotate(self.sh, rotation),
         )
+
+    def transformed(self, scale: float, rotation: Tensor, translation: Tensor) -> "Gaussians":
+        """The scene under x → scale · rotation x + translation; (3, 3) and (3,), `scale` positive."""
+        require_shape("translation", translation, 3)
+        if not scale > 0:
+            raise InputError(f"scale must be positive, found {scale}")
+        turned = self.rotated(rotation)
+        means = scale * turned.means + translation.to(turned.means)
+        return replace(turned, means=means, log_scales=turned.log_scales + math.log(scale))
 
     def require_finite(self) -> None:
         """Raise `InputError` naming the first non-finite parameter and its Gaussian."""
