@@ -1,0 +1,118 @@
+"""A file of unknown content → a decoded picture, or one line that says why not."""
+
+import logging
+import stat
+import warnings
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from fastavatar.errors import InputError
+from fastavatar.images.decoding_errors import DECODING_ERRORS
+
+log = logging.getLogger(__name__)
+
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "TIFF", "BMP", "GIF")
+"""Only these are tried: other readers of Pillow start programs or parse what no camera writes."""
+KNOWN = "JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF"
+MAX_BYTES = 500_000_000
+MAX_PIXELS = 120_000_000
+"""A 108-megapixel phone's photo fits; one more doubling would not fit in 1.5 GB of memory."""
+MIN_SIDE_PX = 32
+MAX_ASPECT = 20
+DNG_VERSION_TAG = 50706
+
+
+def decode(path: Path) -> Image.Image:
+    """The first frame of the picture at `path`, decoded, not yet turned upright.
+
+    Raises `InputError` when there is no such file, or it is no picture, damaged, or of an unusable size.
+    """
+    name = shown(path)
+    _require_file(path, name)
+    try:
+        with warnings.catch_warnings():
+            # The limits below are this program's own, and damaged metadata is reported by who reads it.
+            warnings.simplefilter("ignore")
+            with _open(path) as image:
+                _require_usable(image, name)
+                image.load()
+    except UnidentifiedImageError:
+        raise InputError(f"cannot read {name}: it is not a picture; give a {KNOWN} file") from None
+    except Image.DecompressionBombError:
+        raise InputError(_too_large(name)) from None
+    except InputError:
+        raise
+    except DECODING_ERRORS as error:
+        raise InputError(
+            f"cannot read {name}: the picture is cut off or damaged ({_line(error)}); copy or export it again"
+        ) from error
+    if getattr(image, "is_animated", False) and image.format in ("GIF", "PNG", "WEBP"):
+        log.warning("%s is animated; its first frame is taken", name)
+    return image
+
+
+def shown(path: Path) -> str:
+    """The path as a message may carry it: on one line."""
+    return str(path) if str(path).isprintable() else ascii(str(path))
+
+
+def _open(path: Path) -> Image.Image:
+    with path.open("rb") as file:
+        if file.read(12)[4:8] == b"ftyp":
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+    Image.init()
+    return Image.open(path, formats=[known for known in FORMATS if known in Image.OPEN])
+
+
+def _require_file(path: Path, name: str) -> None:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise InputError(f"cannot read {name}: it is a folder; give the path of one photo")
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"cannot read {name}: it is not a regular file; save the photo to one")
+        if status.st_size == 0:
+            raise InputError(f"cannot read {name}: the file is empty; copy or export the photo again")
+        if status.st_size > MAX_BYTES:
+            raise InputError(
+                f"cannot read {name}: {status.st_size / 1e6:.0f} MB is no photo; give a {KNOWN} file"
+            )
+        path.open("rb").close()
+    except FileNotFoundError:
+        raise InputError(f"cannot read {name}: there is no such file; check the path") from None
+    except PermissionError:
+        raise InputError(f"cannot read {name}: permission denied; allow reading it") from None
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {name}: {_line(error)}; check the path") from None
+
+
+def _require_usable(image: Image.Image, name: str) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise InputError(_too_large(name, f"{width}×{height} pixels, "))
+    if min(width, height) < MIN_SIDE_PX:
+        raise InputError(
+            f"cannot use {name}: {width}×{height} pixels are too few; give a photo of at least "
+            f"{MIN_SIDE_PX} pixels each way"
+        )
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise InputError(f"cannot use {name}: {width}×{height} pixels are a strip; crop it around the face")
+    if image.format == "TIFF" and DNG_VERSION_TAG in image.tag_v2:  # type: ignore[attr-defined]
+        raise InputError(f"cannot read {name}: it is a raw photo (DNG); export it as JPEG")
+
+
+def _too_large(name: str, size: str = "") -> str:
+    return (
+        f"cannot read {name}: {size}more than the {MAX_PIXELS // 1_000_000} megapixels that are safe to "
+        "open; make it smaller"
+    )
+
+
+def _line(error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(reason.split()) or type(error).__name__

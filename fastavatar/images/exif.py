@@ -1,0 +1,88 @@
+"""What a picture's EXIF says about how it was held and how it was taken."""
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from PIL import ExifTags, Image
+
+from fastavatar.images.decoding_errors import DECODING_ERRORS
+
+log = logging.getLogger(__name__)
+
+FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
+MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 1e-3}
+"""Millimetres in one FocalPlaneResolutionUnit: inch, centimetre, millimetre, micrometre."""
+INCH = 2
+CREDIBLE_FOCAL = (0.2, 40.0)
+"""Focal lengths outside this range, in lengths of the picture's longer side, are taken for mistakes."""
+SAME_ASPECT = 0.02
+"""Relative difference between two aspect ratios up to which they are taken for the same."""
+
+_UPRIGHTING = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True)
+class Exif:
+    """The tags that matter here."""
+
+    uprighting: Image.Transpose | None = None
+    """What turns the stored picture upright, None where it is."""
+    tags: Mapping[int, object] | None = None
+    """The camera's own tags by number, None where there are none."""
+
+
+def read_exif(image: Image.Image, name: str) -> Exif:
+    """Tags of a decoded picture; damaged ones are left out with a warning that mentions `name`."""
+    try:
+        exif = image.getexif()
+        return Exif(
+            _UPRIGHTING.get(exif.get(ExifTags.Base.Orientation, 1)),
+            {**exif, **exif.get_ifd(ExifTags.IFD.Exif)} or None,
+        )
+    except DECODING_ERRORS as error:
+        log.warning("%s: its EXIF is damaged and ignored (%s)", name, error)
+        return Exif()
+
+
+def focal_length_px(tags: Mapping[int, object], width: int, height: int) -> float | None:
+    """Focal length in pixels of a picture decoded at `width` × `height`, None where the tags do not say.
+
+    The film-equivalent length relates to the diagonal (CIPA DC-008), so neither a turn nor a change of
+    size matters to it. The resolution of the focal plane counts the pixels of the picture as taken, so it
+    is scaled by the sizes. A picture that was cropped since no longer tells.
+    """
+    taken = [_number(tags, tag) for tag in (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)]
+    taken_long, taken_short = max(taken), min(taken)
+    long, short = max(width, height), min(width, height)
+    if taken_short > 0 and abs(taken_long * short / (taken_short * long) - 1) > SAME_ASPECT:
+        return None
+    film_mm = _number(tags, ExifTags.Base.FocalLengthIn35mmFilm)
+    if film_mm > 0:
+        focal_px = film_mm / FILM_DIAGONAL_MM * math.hypot(width, height)
+    else:
+        pixels_per_unit = _number(tags, ExifTags.Base.FocalPlaneXResolution)
+        unit = int(_number(tags, ExifTags.Base.FocalPlaneResolutionUnit)) or INCH
+        shrunk = long / taken_long if taken_long > 0 else 1.0
+        focal_mm = _number(tags, ExifTags.Base.FocalLength)
+        focal_px = focal_mm * pixels_per_unit / MM_PER_UNIT.get(unit, math.inf) * shrunk
+    least, most = CREDIBLE_FOCAL
+    return focal_px if least * long <= focal_px <= most * long else None
+
+
+def _number(tags: Mapping[int, object], tag: int) -> float:
+    """The tag as a finite number, 0 where it is absent or not one: EXIF writes 0 for unknown."""
+    try:
+        number = float(tags.get(tag, 0))  # type: ignore[arg-type] # whatever it is, float() decides
+    except (TypeError, ValueError, ZeroDivisionError):
+        return 0.0
+    return number if math.isfinite(number) else 0.0
