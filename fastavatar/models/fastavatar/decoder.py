@@ -103,7 +103,7 @@ class ConditionalDecoder(nn.Module):
         """Gaussians at `points` (N, 3), moved and shaped by what the heads say (N, 3 + 4 + 3K + 1 + 3)."""
         colors = 3 * (1 + self.base_shN.shape[1])
         scale, rotation, color, opacity, move = torch.split(heads, [3, 4, colors, 1, 3], 1)
-        sh = torch.cat([self.base_sh0, self.base_shN], 1) + color.unflatten(1, (-1, 3))
+        sh = torch.cat([self.base_sh0, self.base_shN], 1) + color.reshape(len(color), -1, 3)
         return Gaussians(
             means=points + _MOVE_M * torch.tanh(move),
             quats_wxyz=self.base_rotations + rotation,

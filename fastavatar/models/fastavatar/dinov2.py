@@ -75,12 +75,14 @@ class Dinov2(nn.Module):
         self.blocks = nn.ModuleList(_Block(sizes) for _ in range(sizes.depth))
         self.norm = nn.LayerNorm(width, eps=_NORM_EPS)
         self.sizes = sizes
+        self.dtype = torch.float32
 
     def prepare(self, image_px: int, dtype: torch.dtype) -> None:
         """Fit the position table to images of `image_px`² pixels; do the matrix products in `dtype`.
 
         Tokens, norms and sums stay float32.
         """
+        self.dtype = dtype
         side = image_px // self.sizes.patch
         self.positions = resize_positions(self.pos_embed, side, antialias=self.sizes.registers > 0)
         for layer in self.modules():
@@ -97,8 +99,7 @@ class Dinov2(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """Tokens (B, 1 + registers + patches, width) that enter the first block."""
-        proj = self.patch_embed["proj"]
-        patches = proj(images.to(proj.weight.dtype)).float().flatten(2).transpose(1, 2)
+        patches = self.patch_embed["proj"](images.to(self.dtype)).float().flatten(2).transpose(1, 2)
         count = len(images)
         tokens = torch.cat([self.cls_token.expand(count, -1, -1), patches], 1) + self.positions
         if self.sizes.registers:

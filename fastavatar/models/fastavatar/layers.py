@@ -33,7 +33,7 @@ def projector(widths: list[int], norm: Callable[[int], nn.Module]) -> nn.Sequent
 
 
 def widths_of(shapes: Shapes, prefix: str, published: list[int]) -> list[int]:
-    """Widths of the linear layers named `prefix.<place>.weight`; the published ones where the chain is broken.
+    """Widths of the linear layers `prefix.<place>.weight`; the published ones where the chain is broken.
 
     A broken chain is then reported, key by key, by `load_strictly`.
     """

@@ -1,0 +1,147 @@
+"""Faces and their identity embeddings by InsightFace's detector (SCRFD) and recogniser (ArcFace)."""
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastavatar.errors import NoFaceError, WeightsError
+
+EMBEDDING_SIZE = 512
+
+# As the published code prepares it.
+_DETECTION_PX = (640, 640)
+_DETECTION_CONFIDENCE = 0.5
+# The models of InsightFace's published packs that find landmarks, age and sex: loading them takes longer than
+# all the rest. Models under other names are told apart by InsightFace itself, by their shapes.
+_UNUSED = {"1k3d68.onnx", "2d106det.onnx", "genderage.onnx"}
+
+
+@dataclass(frozen=True)
+class RecognisedFace:
+    """One face among those in a photo, with what tells its identity."""
+
+    index: int
+    """Place among the photo's faces, counted from the left, from 0."""
+    count: int
+    """How many faces the photo shows."""
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom in pixels."""
+    embedding: NDArray[np.float32]
+    """(512,) ArcFace embedding, not normalised."""
+
+    @property
+    def area(self) -> float:
+        """Pixels the box covers."""
+        left, top, right, bottom = self.box
+        return (right - left) * (bottom - top)
+
+
+class FaceRecogniser:
+    """InsightFace's detector and recogniser from one pack's folder; its other models are not loaded.
+
+    Raises `WeightsError` when InsightFace is not installed, or the folder holds no usable pack.
+    """
+
+    def __init__(self, pack: Path, device: str = "cpu") -> None:
+        models = _load_models(pack, device)
+        for task in ("detection", "recognition"):
+            if task not in models:
+                raise WeightsError(f"{pack} holds no InsightFace {task} model (*.onnx); fetch the pack again")
+        self._detector, self._recogniser = models["detection"], models["recognition"]
+        self._detector.prepare(0, input_size=_DETECTION_PX, det_thresh=_DETECTION_CONFIDENCE)
+
+    def find(self, rgb: NDArray[np.uint8]) -> list[RecognisedFace]:
+        """Every face in an upright photo (H, W, 3), from left to right."""
+        from insightface.app.common import Face
+
+        bgr = np.ascontiguousarray(rgb[..., ::-1])  # what InsightFace takes
+        with contextlib.redirect_stdout(sys.stderr):
+            boxes, key_points = self._detector.detect(bgr, max_num=0, metric="default")
+            order = np.argsort(boxes[:, 0] + boxes[:, 2], kind="stable")
+            embeddings = [self._recogniser.get(bgr, Face(kps=key_points[i])) for i in order]
+        return [
+            RecognisedFace(place, len(order), _box(boxes[i]), np.asarray(embedding, np.float32))
+            for place, (i, embedding) in enumerate(zip(order, embeddings, strict=True))
+        ]
+
+
+def choose_recognised(
+    faces: list[RecognisedFace], width: int, height: int, index: int | None = None
+) -> RecognisedFace:
+    """The face numbered `index` from the left, or the largest.
+
+    Raises `NoFaceError` when there is none, or none with that number, in the photo of `width` × `height`
+    pixels.
+    """
+    if not faces:
+        raise NoFaceError(
+            f"InsightFace finds no face in the photo ({width}×{height} px): use an upright, well-lit photo "
+            "in which the face fills a good part, or give its embedding with --embedding FILE.npy"
+        )
+    if index is None:
+        return max(faces, key=lambda face: face.area)
+    if not 0 <= index < len(faces):
+        raise NoFaceError(
+            f"there is no face {index}: the photo shows {len(faces)}, numbered from 0 at the left"
+        )
+    return faces[index]
+
+
+def _load_models(pack: Path, device: str) -> dict[str, Any]:
+    """Models by task, the first of each as InsightFace takes them: in the order of their names."""
+    try:
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+        from insightface.model_zoo import model_zoo
+        from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_state
+    except ImportError as error:
+        raise WeightsError(
+            f"InsightFace cannot be imported ({error}): `pip install 'fastavatar[fastavatar]'`, "
+            "or give the face's embedding with --embedding FILE.npy"
+        ) from error
+
+    # onnxruntime's errors have no base of their own
+    onnx_errors = tuple(
+        kind
+        for kind in vars(onnxruntime_state).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    )
+    models: dict[str, Any] = {}
+    for path in sorted(pack.glob("*.onnx")):
+        if path.name in _UNUSED:
+            continue
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                model = model_zoo.get_model(str(path), providers=_providers(device))
+        except (
+            *onnx_errors,
+            DecodeError,
+            AssertionError,
+            RuntimeError,
+            ValueError,
+            LookupError,
+            OSError,
+        ) as e:
+            reason = (str(e).strip().splitlines() or [type(e).__name__])[0][:200]
+            raise WeightsError(f"{path} is damaged or no InsightFace model ({reason}): delete it") from e
+        if model is not None:
+            models.setdefault(model.taskname, model)
+    return models
+
+
+def _providers(device: str) -> list[str]:
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)
+    wanted = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
+    available = onnxruntime.get_available_providers()
+    return [name for name in wanted if name in available] + ["CPUExecutionProvider"]
+
+
+def _box(row: NDArray[np.float32]) -> tuple[float, float, float, float]:
+    left, top, right, bottom = (float(edge) for edge in row[:4])
+    return left, top, right, bottom

@@ -1,0 +1,57 @@
+"""Fetch the published archive from Google Drive."""
+
+import logging
+from pathlib import Path
+
+from fastavatar.errors import WeightsError
+from fastavatar.weights.download import Progress, is_quota, quota_message, require_room
+
+log = logging.getLogger(__name__)
+
+_LARGEST_EXPECTED_BYTES = 1.5e9
+_ROOM_FACTOR = 2.2
+_RETRIES = 5
+_TIMEOUT_S = (20.0, 60.0)
+
+
+def download_from_drive(file_id: str, target: Path, progress: Progress) -> Path:
+    """Fetch a shared file to `target` by gdown, which resumes and confirms what Drive asks to confirm.
+
+    Raises `WeightsError` when gdown is not installed, or Drive refuses or cannot be reached.
+    """
+    try:
+        import gdown
+        import requests
+    except ModuleNotFoundError as error:
+        raise WeightsError(
+            f"{error.name} is not installed: `pip install 'fastavatar[fastavatar]'`, or give --url or --from"
+        ) from error
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    require_room(target.parent, _LARGEST_EXPECTED_BYTES * _ROOM_FACTOR)
+    try:
+        gdown.download(
+            id=file_id,
+            output=str(target),
+            quiet=True,
+            use_cookies=False,
+            resume=True,
+            retries=_RETRIES,
+            timeout=_TIMEOUT_S,
+            progress=progress,
+        )
+    except (gdown.exceptions.DownloadError, requests.RequestException, OSError) as error:
+        raise WeightsError(explain(file_id, error)) from error
+    return target
+
+
+def explain(file_id: str, error: Exception) -> str:
+    """One line on why Drive did not give the file."""
+    source = f"https://drive.google.com/file/d/{file_id}"
+    told = " ".join(str(error).split())
+    if is_quota(told):
+        return quota_message(source)
+    return (
+        f"cannot fetch {source}: {told[:200]}; fetch it in a browser and give it with --from FILE.zip, "
+        "or give a mirror with --url"
+    )

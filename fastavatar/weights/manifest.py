@@ -1,0 +1,79 @@
+"""Notice when a weights file is not the one that was first used."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TypedDict
+
+from fastavatar.errors import WeightsError
+
+NAME = "manifest.json"
+
+
+class _Entry(TypedDict):
+    sha256: str
+    size: int
+    mtime_ns: int
+
+
+def verify(paths: list[Path], read_all: bool = False) -> dict[str, str]:
+    """SHA-256 by file name of `paths`, files of one folder, after comparing them with its manifest.
+
+    A file the manifest does not know is written into it: that is its first use. A file whose size and time
+    are as recorded is taken as unchanged unless `read_all`. Raises `WeightsError` when one was changed.
+    """
+    manifest = paths[0].parent / NAME
+    known = _read(manifest)
+    entries = {path.name: _verified(path, known.get(path.name), read_all) for path in paths}
+    if any(known.get(name) != entry for name, entry in entries.items()):
+        _write(manifest, known | entries)
+    return {name: entry["sha256"] for name, entry in entries.items()}
+
+
+def forget(folder: Path) -> None:
+    """Drop the manifest, so that the next use records the files anew."""
+    (folder / NAME).unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _verified(path: Path, known: _Entry | None, read_all: bool) -> _Entry:
+    status = path.stat()
+    size, mtime_ns = status.st_size, status.st_mtime_ns
+    if known and not read_all and (known["size"], known["mtime_ns"]) == (size, mtime_ns):
+        return known
+    found = sha256_of(path)
+    if known and known["sha256"] != found:
+        raise WeightsError(
+            f"{path} was changed since it was first used (SHA-256 {found[:12]}…, recorded "
+            f"{known['sha256'][:12]}…); get it again with `fastavatar weights fetch --force`, or delete "
+            f"{path.parent / NAME} if you replaced it yourself"
+        )
+    return _Entry(sha256=found, size=size, mtime_ns=mtime_ns)
+
+
+def _read(manifest: Path) -> dict[str, _Entry]:
+    if not manifest.exists():
+        return {}
+    try:
+        entries = json.loads(manifest.read_text())["files"]
+        return {
+            str(name): _Entry(sha256=str(e["sha256"]), size=int(e["size"]), mtime_ns=int(e["mtime_ns"]))
+            for name, e in entries.items()
+        }
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{manifest} is damaged: delete it to record the weights anew") from error
+
+
+def _write(manifest: Path, entries: dict[str, _Entry]) -> None:
+    partial = manifest.with_name(f".{NAME}.part")
+    try:
+        partial.write_text(json.dumps({"files": entries}, indent=2) + "\n")
+        partial.replace(manifest)
+    except OSError:
+        # A folder that may only be read still serves; its files are then hashed at every use.
+        return
