@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastavatar.camera import Camera
 from fastavatar.faces.face import Face
 from fastavatar.gaussians import Gaussians
@@ -42,6 +45,8 @@ class Avatar:
     face: Face | None
     """The face that was taken; None where no face finder ran."""
     provenance: Provenance
+    arrays: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    """Further arrays of this model, each saved as `<name>.npy`."""
 
     def save(self, folder: str | Path, overwrite: bool = False) -> Path:
         """Write every output file into `folder`, all or nothing, and return it.
