@@ -1,0 +1,79 @@
+"""`fastavatar evaluate`: how true an avatar is, measured on a calibrated capture."""
+
+import json
+import logging
+from pathlib import Path
+
+import click
+
+from fastavatar.errors import UsageError
+
+log = logging.getLogger(__name__)
+
+# Named here so that `--help` need not import torch; `fastavatar.evaluate.METHODS` must hold the same.
+METHODS = ("photo", "white", "input")
+
+
+@click.command("evaluate")
+@click.option("--capture", "folder", required=True, type=click.Path(path_type=Path), help="Capture folder.")
+@click.option("--method", required=True, type=click.Choice(METHODS), help="What answers it.")
+@click.option(
+    "--input",
+    "inputs",
+    required=True,
+    multiple=True,
+    metavar="N|all",
+    help="Index of a view the method is given; repeat for several, or `all`.",
+)
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures here.")
+@click.option(
+    "--images", "images_folder", type=click.Path(path_type=Path), help="Write a contact sheet here."
+)
+@click.option("--metric-only", "--metric_only", is_flag=True, help="Write no images, even with --images.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+@click.option("--iterations", type=click.IntRange(min=1), help="Optimisation steps, where there are any.")
+@click.option("--seed", default=0, show_default=True, help="Of every random choice.")
+def command(
+    folder: Path,
+    method: str,
+    inputs: tuple[str, ...],
+    json_path: Path | None,
+    images_folder: Path | None,
+    metric_only: bool,
+    device: str,
+    iterations: int | None,
+    seed: int,
+) -> None:
+    """Compare an answer with every view of a capture: PSNR, SSIM, LPIPS, and mm where there is a mesh.
+
+    Methods: `photo` sees one input view and its camera; `white` and `input` are the trivial floors.
+    Prints a table; the views marked * were input and do not count in the mean.
+    """
+    from fastavatar.captures import read_capture
+    from fastavatar.evaluate import Options, evaluate
+    from fastavatar.evaluate.contact_sheet import contact_sheet
+
+    capture = read_capture(folder)
+    chosen = parse_inputs(inputs, len(capture.views))
+    report = evaluate(capture, method, chosen, Options(device=device, seed=seed, iterations=iterations))
+    click.echo(report.table())
+    if json_path is not None:
+        json_path.parent.mkdir(parents=True, exist_ok=True)
+        json_path.write_text(json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n", "utf-8")
+        log.info("wrote %s", json_path)
+    if images_folder is not None and not metric_only:
+        images_folder.mkdir(parents=True, exist_ok=True)
+        given = "all" if len(chosen) == len(capture.views) else "-".join(f"{index:02d}" for index in chosen)
+        sheet_path = images_folder / f"{report.capture}_{method}_{given}.png"
+        contact_sheet(capture, report).save(sheet_path)
+        log.info("wrote %s", sheet_path)
+
+
+def parse_inputs(inputs: tuple[str, ...], count: int) -> tuple[int, ...]:
+    """View indices from what was given for `--input`; raises `UsageError` for anything but N or all."""
+    if "all" in inputs:
+        return tuple(range(count))
+    try:
+        return tuple(int(text) for text in inputs)
+    except ValueError as error:
+        raise UsageError(f"--input takes a view's number or 'all', found {' '.join(inputs)!r}") from error
