@@ -13,11 +13,14 @@ __version__ = "0.1.0"
 _HOME = {
     "Avatar": "fastavatar.avatar",
     "Camera": "fastavatar.camera",
+    "Capture": "fastavatar.captures",
     "Gaussians": "fastavatar.gaussians",
     "Photo": "fastavatar.images.photo",
     "Render": "fastavatar.render",
+    "evaluate": "fastavatar.evaluate",
     "load_photo": "fastavatar.images.photo",
     "load_predictor": "fastavatar.models",
+    "read_capture": "fastavatar.captures",
     "read_ply": "fastavatar.export.ply",
     "render": "fastavatar.render",
     "write_ply": "fastavatar.export.ply",
@@ -28,6 +31,9 @@ __all__ = [*_HOME, "__version__"]
 if TYPE_CHECKING:
     from fastavatar.avatar import Avatar as Avatar
     from fastavatar.camera import Camera as Camera
+    from fastavatar.captures import Capture as Capture
+    from fastavatar.captures import read_capture as read_capture
+    from fastavatar.evaluate import evaluate as evaluate
     from fastavatar.export.ply import read_ply as read_ply
     from fastavatar.export.ply import write_ply as write_ply
     from fastavatar.gaussians import Gaussians as Gaussians
