@@ -71,6 +71,7 @@ def rotate(coefficients: Tensor, rotation: Tensor) -> Tensor:
     for band in range(degree + 1):
         k = slice(band**2, (band + 1) ** 2)
         matrix[k, k] = torch.linalg.lstsq(at_directions[:, k], at_turned_back[:, k]).solution
+    matrix = matrix.round(decimals=12)  # so that half turns only change signs, exactly
     return torch.einsum("jk,nkc->njc", matrix.to(coefficients), coefficients)
 
 

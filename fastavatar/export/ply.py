@@ -1,0 +1,79 @@
+"""Gaussians as the PLY file that every 3D Gaussian Splatting viewer reads.
+
+`docs/conventions.md` lists the fields. Facts about a file stand in its comment lines, `key value`.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import plyfile
+
+import fastavatar
+from fastavatar.errors import InputError
+from fastavatar.export.atomic import replacing
+from fastavatar.export.frames import DEFAULT_FRAME, FRAMES, Frame, head_to_frame
+from fastavatar.export.ply_layout import PROPERTIES, from_table, to_table
+from fastavatar.gaussians import Gaussians
+from fastavatar.geometry.spherical_harmonics import MAX_DEGREE
+
+
+def write_ply(
+    gaussians: Gaussians,
+    path: str | Path,
+    frame: Frame = DEFAULT_FRAME,
+    comments: Iterable[str] = (),
+) -> None:
+    """Write head-frame Gaussians in `frame`: one element, 62 float32 properties, SH padded to degree 3.
+
+    The same numbers give the same bytes. `comments` follow the facts that are always there.
+    Raises `InputError` for no Gaussians or non-finite ones, `FastAvatarError` when `path` cannot be written.
+    """
+    if not len(gaussians):
+        raise InputError(f"cannot write {path}: there are no Gaussians")
+    gaussians.require_finite()
+    table = to_table(gaussians.rotated(head_to_frame(frame)))
+    rows = table.view([(name, "<f4") for name in PROPERTIES])[:, 0]
+    facts = [
+        f"generator fastavatar {fastavatar.__version__}",
+        f"frame {frame}",
+        "units metres",
+        f"sh_degree {gaussians.sh_degree}",
+    ]
+    element = plyfile.PlyElement.describe(rows, "vertex")
+    lines = [_comment(line) for line in (*facts, *comments)]
+    with replacing(Path(path)) as partial:
+        plyfile.PlyData([element], text=False, byte_order="<", comments=lines).write(partial)
+
+
+def read_ply(path: str | Path, frame: Frame | None = None) -> Gaussians:
+    """Read Gaussians into the head frame from a PLY of this program or any other.
+
+    `frame` is the frame the file is in; without it the file's own comment counts, and `supersplat` where
+    it has none. Raises `InputError` when the file is missing, damaged, or holds no finite Gaussians.
+    """
+    try:
+        data = plyfile.PlyData.read(str(path))
+        if "vertex" not in data or not data["vertex"].count:
+            raise InputError("it holds no Gaussians")
+        facts = dict(line.split(maxsplit=1) for line in reversed(data.comments) if " " in line.strip())
+        rows = data["vertex"].data
+        columns = {name: rows[name] for name in rows.dtype.names if rows[name].dtype != object}
+        if "packed_position" in columns:
+            raise InputError("it is a compressed PLY; export it as a plain PLY")
+        gaussians = from_table(columns, _stated_degree(facts.get("sh_degree", "")))
+        gaussians.require_finite()
+    except (plyfile.PlyParseError, InputError, OSError, ValueError, MemoryError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"cannot read {path}: {' '.join(reason.split())}") from error
+    stated = facts.get("frame", DEFAULT_FRAME)
+    found = frame or (stated if stated in FRAMES else DEFAULT_FRAME)
+    return gaussians.rotated(head_to_frame(found).T)
+
+
+def _stated_degree(text: str) -> int | None:
+    return int(text) if text in map(str, range(MAX_DEGREE + 1)) else None
+
+
+def _comment(line: str) -> str:
+    """The line as a PLY header can carry it: ASCII, without line breaks."""
+    return " ".join(line.split()).encode("ascii", "backslashreplace").decode("ascii")
