@@ -1,0 +1,101 @@
+"""Faces and their 478 landmarks by MediaPipe Face Mesh, whose models ship inside its wheel."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fastavatar.errors import NoFaceError
+from fastavatar.faces.face import Face
+from fastavatar.faces.mediapipe_quiet import quiet_stderr, solutions
+
+Box = tuple[float, float, float, float]
+
+SMALL_FACE_PX = 64
+"""A face narrower than this carries too little detail for a likeness."""
+
+# The detectors look at 128×128 (near faces) and 192×192 (far ones), the landmark network at 192×192.
+_DETECTION_CONFIDENCE = 0.5
+_CROP_MARGIN = 0.6
+_CROP_PX = 640
+_SAME_FACE_OVERLAP = 0.4
+
+
+def find_faces(rgb: NDArray[np.uint8]) -> list[Face]:
+    """Every face in an upright photo (H, W, 3), from left to right."""
+    found: list[NDArray[np.float32]] = []
+    for box in sorted(_detect(rgb), key=_area, reverse=True):
+        landmarks = _landmarks_in(rgb, box)
+        if landmarks is not None and all(_overlap(_box_of(landmarks), _box_of(other)) < _SAME_FACE_OVERLAP
+                                         for other in found):
+            found.append(landmarks)
+    found.sort(key=lambda landmarks: float(landmarks[:, 0].mean()))
+    return [Face(i, len(found), _box_of(landmarks), landmarks) for i, landmarks in enumerate(found)]
+
+
+def choose_face(faces: list[Face], width: int, height: int, index: int | None = None) -> Face:
+    """The face numbered `index` from the left, or the largest.
+
+    Raises `NoFaceError` when there is none, or none with that number, in the photo of `width` × `height` pixels.
+    """
+    if not faces:
+        raise NoFaceError(
+            f"no face found in the photo ({width}×{height} px): use an upright photo in which the face is seen "
+            f"from the front to about 45° aside, well lit and at least {SMALL_FACE_PX} px across"
+        )
+    if index is None:
+        return max(faces, key=lambda face: _area(face.box))
+    if not 0 <= index < len(faces):
+        raise NoFaceError(f"there is no face {index}: the photo shows {len(faces)}, numbered from 0 at the left")
+    return faces[index]
+
+
+def _detect(rgb: NDArray[np.uint8]) -> list[Box]:
+    """Boxes in pixels by both detectors, the near and the far one, the whole photo if neither finds any."""
+    height, width = rgb.shape[:2]
+    boxes: list[Box] = []
+    for model in (0, 1):
+        with quiet_stderr(), solutions().face_detection.FaceDetection(_DETECTION_CONFIDENCE, model) as detector:
+            for detection in detector.process(rgb).detections or []:
+                area = detection.location_data.relative_bounding_box
+                left, top = area.xmin * width, area.ymin * height
+                boxes.append((left, top, left + area.width * width, top + area.height * height))
+    return boxes or [(0.0, 0.0, float(width), float(height))]
+
+
+def _landmarks_in(rgb: NDArray[np.uint8], box: Box) -> NDArray[np.float32] | None:
+    """Landmarks (478, 3) in pixels of the photo, of the largest face around `box`."""
+    margin = _CROP_MARGIN * max(box[2] - box[0], box[3] - box[1])
+    left, top = (max(0, round(edge - margin)) for edge in box[:2])
+    right, bottom = min(rgb.shape[1], round(box[2] + margin)), min(rgb.shape[0], round(box[3] + margin))
+    if right - left < 2 or bottom - top < 2:
+        return None
+    crop = Image.fromarray(rgb[top:bottom, left:right])
+    scale = _CROP_PX / max(crop.size)
+    size = (max(1, round(crop.width * scale)), max(1, round(crop.height * scale)))
+    sized = np.asarray(crop.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
+    face_mesh = solutions().face_mesh.FaceMesh
+    with quiet_stderr(), face_mesh(static_image_mode=True, refine_landmarks=True, max_num_faces=1) as mesh:
+        faces = mesh.process(sized).multi_face_landmarks
+    if not faces:
+        return None
+    unit = np.array([[point.x, point.y, point.z] for point in faces[0].landmark], np.float32)
+    # x is a fraction of the width, y of the height, z of the width like x
+    in_crop = unit * np.array([right - left, bottom - top, right - left], np.float32)
+    return in_crop + np.array([left, top, 0], np.float32)
+
+
+def _box_of(landmarks: NDArray[np.float32]) -> Box:
+    (left, top), (right, bottom) = landmarks[:, :2].min(0).tolist(), landmarks[:, :2].max(0).tolist()
+    return left, top, right, bottom
+
+
+def _area(box: Box) -> float:
+    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+
+
+def _overlap(a: Box, b: Box) -> float:
+    """Intersection over the smaller area."""
+    shared = (max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3]))
+    if shared[0] >= shared[2] or shared[1] >= shared[3]:
+        return 0.0
+    return _area(shared) / max(min(_area(a), _area(b)), 1e-9)

@@ -1,0 +1,1 @@
+"""Models that turn a photo into an `Avatar`."""

@@ -1,0 +1,59 @@
+"""The template's head carried onto the landmarks of a face."""
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from fastavatar.models.facemesh.template import LANDMARKS, Array, HeadTemplate
+
+# Face Mesh's indices, on the person's right and left
+_TOP, _CHIN, _RIGHT, _LEFT = 10, 152, 234, 454
+_IRIS_RINGS = {
+    468: (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
+    473: (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
+}
+_OVAL = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
+EYE_BULGE_M = 0.004
+"""How far the middle of the open eye stands out from its rim."""
+_REACH_M = 0.12
+
+
+def warp_to_landmarks(template: HeadTemplate, landmarks: Array) -> Array:
+    """Vertices (V, 3) of the template when its landmarks lie at `landmarks` (478, 3), head frame, metres.
+
+    The face takes the landmarks as they are. The rest is scaled as the face is, wide and high, and then
+    follows the face's rim, the less the farther away.
+    """
+    face = landmarks.copy()
+    for center, ring in _IRIS_RINGS.items():
+        face[center] = face[list(ring)].mean(0) + [0, 0, EYE_BULGE_M]
+    rest = template.vertices
+    scale = _proportions(landmarks) / _proportions(template.vertices[:LANDMARKS])
+    middle = template.vertices[list(_OVAL)].mean(0)
+    scaled = (rest - middle) * [scale[0], scale[1], scale.mean()] + face[list(_OVAL)].mean(0)
+    vertices = scaled + _smooth_offsets(scaled, scaled[list(_OVAL)], (face - scaled[:LANDMARKS])[list(_OVAL)])
+    vertices[:LANDMARKS] = face
+    return vertices
+
+
+def _proportions(landmarks: Array) -> Array:
+    """Breadth and height (2,) of a face."""
+    return np.array(
+        [np.linalg.norm(landmarks[_LEFT] - landmarks[_RIGHT]), np.linalg.norm(landmarks[_TOP] - landmarks[_CHIN])]
+    )
+
+
+def _smooth_offsets(points: Array, anchors: Array, offsets: Array) -> Array:
+    """Offsets (N, 3) at points that equal `offsets` (A, 3) at `anchors` (A, 3) and die out beyond their reach.
+
+    Radial basis functions with Wendland's C2 kernel, which is positive definite and ends at its radius.
+    """
+    weights = np.linalg.solve(_wendland(cdist(anchors, anchors)) + 1e-6 * np.eye(len(anchors)), offsets)
+    return np.asarray(_wendland(cdist(points, anchors)) @ weights)
+
+
+def _wendland(distance: Array) -> Array:
+    r = np.minimum(distance / _REACH_M, 1)
+    return np.asarray((1 - r) ** 4 * (4 * r + 1))
