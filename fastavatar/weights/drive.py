@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 _LARGEST_EXPECTED_BYTES = 1.5e9
 _ROOM_FACTOR = 2.2
-_RETRIES = 5
+_RETRIES = 3
 _TIMEOUT_S = (20.0, 60.0)
 
 
@@ -51,6 +51,8 @@ def explain(file_id: str, error: Exception) -> str:
     told = " ".join(str(error).split())
     if is_quota(told):
         return quota_message(source)
+    if "NameResolutionError" in told or "NewConnectionError" in told:
+        told = "no connection to Google Drive, no network?"
     return (
         f"cannot fetch {source}: {told[:200]}; fetch it in a browser and give it with --from FILE.zip, "
         "or give a mirror with --url"

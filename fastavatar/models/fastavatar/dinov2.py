@@ -84,7 +84,8 @@ class Dinov2(nn.Module):
         """
         self.dtype = dtype
         side = image_px // self.sizes.patch
-        self.positions = resize_positions(self.pos_embed, side, antialias=self.sizes.registers > 0)
+        table = resize_positions(self.pos_embed, side, antialias=self.sizes.registers > 0)
+        self.register_buffer("positions", table, persistent=False)
         for layer in self.modules():
             if isinstance(layer, nn.Linear | nn.Conv2d):
                 layer.to(dtype=dtype)

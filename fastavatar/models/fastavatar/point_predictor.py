@@ -7,6 +7,7 @@ from typing import TypedDict
 import torch
 from torch import Tensor, nn
 
+from fastavatar.errors import WeightsError
 from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
 from fastavatar.models.fastavatar.dinov2 import Dinov2, Dinov2Sizes, sizes_of
 from fastavatar.models.fastavatar.layers import built_without_numbers, load_strictly, projector, widths_of
@@ -128,3 +129,10 @@ def load_point_predictor(
         )
     predictor.dino.prepare(IMAGE_PX, dtype)
     return predictor
+
+
+def _mean_shape(told: list[list[float]], shape: torch.Size, source: str) -> Tensor:
+    """The mean shape (N, 3) that `metadata.json` gives."""
+    if len(told) != shape[0] or any(len(point) != shape[1] for point in told):
+        raise WeightsError(f"mean_shape in the metadata.json of {source} must have shape {tuple(shape)}")
+    return torch.tensor(told, dtype=torch.float32)

@@ -1,0 +1,207 @@
+"""Photo → `Avatar` by the published networks.
+
+photo ─ InsightFace ─▶ embedding ─ identity encoder ─▶ W ─────────┐
+  └─── crop, 224×224 ─ point predictor ─▶ points, camera pose ─ decoder ─▶ Gaussians
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fastavatar.avatar import Avatar, Provenance
+from fastavatar.errors import DeviceError, InputError, WeightsError
+from fastavatar.faces.insightface import FaceRecogniser, RecognisedFace, choose_recognised
+from fastavatar.gaussians import Gaussians
+from fastavatar.images.photo import Photo
+from fastavatar.models.fastavatar import framing
+from fastavatar.models.fastavatar.decoder import FoldedDecoder
+from fastavatar.models.fastavatar.identity_encoder import IdentityEncoder
+from fastavatar.models.fastavatar.point_predictor import PointPredictor
+
+log = logging.getLogger(__name__)
+
+Crop = Literal[
+    "auto",  # the head framed as in the captures the networks were trained on, on white
+    "none",  # the whole photo, as the published code takes it
+]
+Box = tuple[float, float, float, float]
+
+LICENCE = (
+    "the FastAvatar weights state no licence and were trained on research-only captures; InsightFace's "
+    "models are for non-commercial research only"
+)
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The three networks, loaded."""
+
+    encoder: IdentityEncoder | None
+    """Embedding → W; None where W is given."""
+    points: PointPredictor
+    """Photo → points and camera pose."""
+    decoder: FoldedDecoder
+    """W and points → Gaussians."""
+    made_up: tuple[str, ...] = ()
+    """How the numbers of each file that was not trained were made up."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What stands for the person: a face to recognise in the photo, an embedding, or W itself."""
+
+    recogniser: FaceRecogniser | None = None
+    """Finds the face and its embedding."""
+    embedding: NDArray[np.float32] | None = None
+    """(512,) given in its place."""
+    w_vector: NDArray[np.float32] | None = None
+    """(512,) given in place of both."""
+
+
+class FastAvatarPredictor:
+    """The published networks on one device; `load` of this package makes one from checkpoint files."""
+
+    def __init__(
+        self,
+        networks: Networks,
+        identity: Identity,
+        crop: Crop = "auto",
+        device: str = "cpu",
+        seed: int = 42,
+    ) -> None:
+        self._networks = networks
+        self._identity = identity
+        self._crop = crop
+        self._device = device
+        self._seed = seed
+
+    def predict(self, photo: Photo, face: int | None = None) -> Avatar:
+        """The avatar of the face numbered `face` from the left, the largest by default.
+
+        Raises `NoFaceError` when there is no such face, `WeightsError` when the networks say something that
+        is no number, `DeviceError` when memory runs out.
+        """
+        seconds: dict[str, float] = {}
+        with _timed(seconds, "face"):
+            found = self._recognise(photo, face)
+        with _timed(seconds, "crop"):
+            region, image = self._framed(photo, face, found)
+        try:
+            with torch.inference_mode():
+                with _timed(seconds, "identity"):
+                    w = self._w_vector(found)
+                with _timed(seconds, "points"):
+                    points, camera_to_world = self._networks.points(image.to(self._device))
+                with _timed(seconds, "decode"):
+                    decoded = self._networks.decoder.decode(w, points[0])
+        except torch.OutOfMemoryError as error:
+            raise DeviceError(f"not enough memory on {self._device}: try --device cpu") from error
+        gaussians = _ordinary(decoded)
+        arrays = {"w_vector": w, "dino_points": points[0], "dino_camera_pose": camera_to_world}
+        return Avatar(
+            gaussians=gaussians,
+            camera=framing.camera_from_pose(camera_to_world[0], region, photo.width, photo.height),
+            photo=photo,
+            face=None,
+            provenance=Provenance(
+                model="fastavatar",
+                licence=LICENCE,
+                seed=self._seed,
+                device=self._device,
+                seconds=seconds,
+                warnings=self._warnings(found),
+                extra=self._summary(region, found, w, points[0]),
+            ),
+            arrays={name: value.cpu().numpy().astype(np.float32) for name, value in arrays.items()},
+        )
+
+    def _recognise(self, photo: Photo, face: int | None) -> RecognisedFace | None:
+        if self._identity.recogniser is None:
+            return None
+        return choose_recognised(self._identity.recogniser.find(photo.rgb), photo.width, photo.height, face)
+
+    def _framed(
+        self, photo: Photo, face: int | None, found: RecognisedFace | None
+    ) -> tuple[framing.Region, Tensor]:
+        """The region the networks see, and their input (1, 3, 224, 224)."""
+        if self._crop == "none":
+            return framing.whole(photo.rgb), framing.network_input(photo.rgb)
+        box = found.box if found is not None else _mesh_box(photo, face)
+        region = framing.framed_like_a_capture(box)
+        picture = framing.cut(photo.rgb, region)
+        if photo.alpha is None:
+            from fastavatar.images.person_mask import person_mask
+
+            picture = framing.on_white(picture, person_mask(picture))
+        return region, framing.network_input(picture)
+
+    def _w_vector(self, found: RecognisedFace | None) -> Tensor:
+        """W (1, 512)."""
+        given = self._identity.w_vector
+        if given is not None:
+            return torch.from_numpy(given)[None].to(self._device)
+        embedding = found.embedding if found is not None else self._identity.embedding
+        if embedding is None or self._networks.encoder is None:
+            raise InputError("neither a face, an embedding nor a W vector tells whose avatar to make")
+        w: Tensor = self._networks.encoder(torch.from_numpy(embedding)[None].to(self._device))
+        return w
+
+    def _warnings(self, found: RecognisedFace | None) -> tuple[str, ...]:
+        warnings = [
+            f"MADE-UP WEIGHTS: this is no prediction, the networks hold {how}"
+            for how in self._networks.made_up
+        ][:1]
+        if found is not None and found.count > 1:
+            warnings.append(f"the photo shows {found.count} faces: took number {found.index} from the left")
+        return tuple(warnings)
+
+    def _summary(
+        self, region: framing.Region, found: RecognisedFace | None, w: Tensor, points: Tensor
+    ) -> dict[str, object]:
+        right, bottom = region.left + region.width, region.top + region.height
+        return {
+            "w_vector_shape": list(w.shape),
+            "dino_points_shape": list(points.shape),
+            "precision": str(self._networks.points.dino.dtype).removeprefix("torch."),
+            "crop": self._crop,
+            "crop_box_px": [round(edge, 1) for edge in (region.left, region.top, right, bottom)],
+            "background_removed": self._crop == "auto",
+            "made_up_weights": bool(self._networks.made_up),
+            "face_box_px": None if found is None else [round(edge, 1) for edge in found.box],
+            "face_index": None if found is None else found.index,
+            "face_count": None if found is None else found.count,
+        }
+
+
+def _mesh_box(photo: Photo, face: int | None) -> Box:
+    """Box of the face by Face Mesh, for when InsightFace does not run."""
+    from fastavatar.faces.facemesh import choose_face, find_faces
+
+    return choose_face(find_faces(photo.rgb), photo.width, photo.height, face).box
+
+
+def _ordinary(gaussians: Gaussians) -> Gaussians:
+    """The same numbers on the CPU, free to take part in autograd; raises `WeightsError` if some are none."""
+    try:
+        gaussians.require_finite()
+    except InputError as error:
+        raise WeightsError(
+            f"the networks' output is no avatar ({error}): are the weights damaged?"
+        ) from error
+    return Gaussians(**{name: value.cpu().clone() for name, value in gaussians.tensors().items()})
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[stage] = round(time.perf_counter() - start, 4)
+    log.debug("%s: %.3f s", stage, seconds[stage])
