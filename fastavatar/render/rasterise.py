@@ -11,6 +11,7 @@ from fastavatar.errors import InputError
 from fastavatar.gaussians import Gaussians
 from fastavatar.geometry.shapes import require_shape
 from fastavatar.render.picture import Compositing, Render
+from fastavatar.render.threads import thread_count
 
 
 def render(
@@ -40,8 +41,6 @@ def render(
     require_shape("background", over, 3)
     if compositing not in get_args(Compositing):
         raise InputError(f"compositing must be one of {get_args(Compositing)}, found {compositing!r}")
-    gaussians.require_finite()
+    from fastavatar.render.cpu.autograd import render_cpu
 
-    from fastavatar.render.reference import render_reference
-
-    return render_reference(gaussians, camera, over, compositing)
+    return render_cpu(gaussians, camera, over, compositing, thread_count(threads))

@@ -51,9 +51,8 @@ def render_reference(
     splats = project(gaussians, camera)
     pixels = pixel_centers(camera.width, camera.height).to(gaussians.means)
     rows = max(1, _PAIRS_AT_ONCE // max(1, len(splats.depths)))
-    color, alpha, depth = (
-        torch.cat(part) for part in zip(*(composite(splats, some) for some in pixels.split(rows)), strict=True)
-    )
+    parts = [composite(splats, some) for some in pixels.split(rows)]
+    color, alpha, depth = (torch.cat(part) for part in zip(*parts, strict=True))
     shape = (camera.height, camera.width)
     color, alpha, depth = color.view(*shape, 3), alpha.view(shape), depth.view(shape)
     return Render(lay_over(color, alpha, background.to(color), compositing), alpha, depth)
@@ -81,7 +80,7 @@ def project(gaussians: Gaussians, camera: Camera) -> Splats:
 
 
 def clamped_jacobian(in_camera: Tensor, camera: Camera) -> Tensor:
-    """Derivatives (N, 2, 3) of pixels by camera-frame points (N, 3), held constant far outside the picture."""
+    """Derivatives (N, 2, 3) of pixels by camera-frame points (N, 3), constant far outside the picture."""
     x, y, z = in_camera.unbind(-1)
     focal, principal = camera.K.diagonal()[:2], camera.K[:2, 2]
     size = torch.tensor([camera.width, camera.height]).to(focal)

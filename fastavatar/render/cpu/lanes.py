@@ -1,0 +1,180 @@
+"""Sixteen float32 numbers as one numba value, so that a kernel says which pixels go together.
+
+LLVM maps such a vector onto what the processor has: one AVX-512 register, two of AVX2, four of SSE or NEON.
+Left to find the vectors in a loop by itself it keeps every running value in memory, or gives up.
+"""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
+
+WIDTH = 16
+
+_I32 = ir.IntType(32)
+_FLOATS = ir.VectorType(ir.FloatType(), WIDTH)
+_FLAGS = ir.VectorType(ir.IntType(1), WIDTH)
+
+
+class _Lanes(types.Type):  # type: ignore[misc]  # numba has no types
+    """A vector; `ir_type` is what LLVM calls it."""
+
+    def __init__(self, name: str, ir_type: ir.Type) -> None:
+        self.ir_type = ir_type
+        super().__init__(name=name)
+
+
+floats = _Lanes("floats16", _FLOATS)
+flags = _Lanes("flags16", _FLAGS)
+
+
+@register_model(_Lanes)
+class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, lanes: _Lanes) -> None:
+        super().__init__(manager, lanes, lanes.ir_type)
+
+
+def _pick(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, lanes: list[int]) -> ir.Value:
+    """Lanes of `a` (0 to 15) and `b` (16 to 31)."""
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, len(lanes)), lanes))
+
+
+def _spread(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """A scalar in every lane; lanes as they are."""
+    if value.type == _FLOATS:
+        return value
+    undefined = ir.Constant(_FLOATS, ir.Undefined)
+    first = builder.insert_element(undefined, value, ir.Constant(_I32, 0))
+    return _pick(builder, first, undefined, [0] * WIDTH)
+
+
+def _define(symbol: Any, result: _Lanes, emit: Callable[..., ir.Value]) -> None:
+    """Let the operator `symbol` take lanes on either side; a float32 on the other side is spread."""
+
+    @infer_global(symbol)
+    class Template(AbstractTemplate):  # type: ignore[misc]
+        def generic(self, args: Any, kws: Any) -> Any:
+            fits = floats in args and all(arg in (floats, types.float32) for arg in args)
+            return signature(result, *args) if fits else None
+
+    def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        return emit(builder, *(_spread(builder, arg) for arg in args))
+
+    for left, right in [(floats, floats), (floats, types.float32), (types.float32, floats)]:
+        lower_builtin(symbol, left, right)(lower)
+
+
+_define(operator.add, floats, lambda builder, a, b: builder.fadd(a, b))
+_define(operator.sub, floats, lambda builder, a, b: builder.fsub(a, b))
+_define(operator.mul, floats, lambda builder, a, b: builder.fmul(a, b))
+_define(operator.truediv, floats, lambda builder, a, b: builder.fdiv(a, b))
+_define(operator.gt, flags, lambda builder, a, b: builder.fcmp_ordered(">", a, b))
+_define(operator.ge, flags, lambda builder, a, b: builder.fcmp_ordered(">=", a, b))
+_define(operator.le, flags, lambda builder, a, b: builder.fcmp_ordered("<=", a, b))
+
+
+@intrinsic
+def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """a·b + c, in one instruction where the processor has it; scalars are spread."""
+
+    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        kind = ir.FunctionType(_FLOATS, [_FLOATS] * 3)
+        function = builder.module.declare_intrinsic(f"llvm.fmuladd.v{WIDTH}f32", fnty=kind)
+        return builder.call(function, [_spread(builder, arg) for arg in args])
+
+    return floats(a, b, c), emit
+
+
+@intrinsic
+def spread(typing_context: Any, value: Any) -> Any:
+    """The float32 `value` in every lane."""
+    return floats(types.float32), lambda context, builder, sig, args: _spread(builder, args[0])
+
+
+@intrinsic
+def lane_numbers(typing_context: Any) -> Any:
+    """0, 1, … 15."""
+    numbers = ir.Constant(_FLOATS, [float(lane) for lane in range(WIDTH)])
+    return floats(), lambda context, builder, sig, args: numbers
+
+
+@intrinsic
+def where(typing_context: Any, condition: Any, a: Any, b: Any) -> Any:
+    """`a` in the lanes where `condition` holds, else `b`; scalars are spread."""
+
+    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        return builder.select(args[0], _spread(builder, args[1]), _spread(builder, args[2]))
+
+    return floats(flags, a, b), emit
+
+
+@intrinsic
+def bits(typing_context: Any, condition: Any) -> Any:
+    """The flags as an integer, lane 0 lowest; not zero where any holds."""
+
+    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        return builder.zext(builder.bitcast(args[0], ir.IntType(WIDTH)), _I32)
+
+    return types.uint32(flags), emit
+
+
+def _address(context: Any, builder: ir.IRBuilder, array_type: Any, array: Any, index: Any) -> ir.Value:
+    """Where sixteen numbers begin in a flat float32 array; not checked against its length."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), _FLOATS.as_pointer())
+
+
+@intrinsic
+def load(typing_context: Any, array: Any, index: Any) -> Any:
+    """Sixteen numbers of a flat float32 array from `index` on."""
+
+    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        return builder.load(_address(context, builder, sig.args[0], *args), align=4)
+
+    return floats(array, types.uintp), emit
+
+
+@intrinsic
+def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """Write the lanes to a flat float32 array from `index` on."""
+
+    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        builder.store(args[2], _address(context, builder, sig.args[0], *args[:2]), align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.uintp, floats), emit
+
+
+@intrinsic
+def fetch_add(typing_context: Any, counter: Any) -> Any:
+    """Take the next number from a shared int64 array of one: every thread gets another."""
+
+    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        return builder.atomic_rmw("add", data, ir.Constant(ir.IntType(64), 1), "monotonic")
+
+    return types.int64(counter), emit
+
+
+@intrinsic
+def eight_sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:
+    """Eight sums over lanes, in lanes 0 to 7 and again in 8 to 15."""
+
+    def halves(builder: ir.IRBuilder, x: ir.Value, y: ir.Value, block: int) -> ir.Value:
+        """Within each block of lanes: its lower half plus its upper half, those of `x` before those of `y`."""
+        low = [lane for lane in range(2 * WIDTH) if lane % block < block // 2]
+        high = [lane + block // 2 for lane in low]
+        return builder.fadd(_pick(builder, x, y, low), _pick(builder, x, y, high))
+
+    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        parts, block = list(args), WIDTH
+        while len(parts) > 1:
+            parts = [halves(builder, *parts[at : at + 2], block) for at in range(0, len(parts), 2)]
+            block //= 2
+        return halves(builder, parts[0], parts[0], block)
+
+    return floats(*[floats] * 8), emit
