@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,10 @@ from fastavatar.camera import Camera
 from fastavatar.faces.face import Face
 from fastavatar.gaussians import Gaussians
 from fastavatar.images.photo import Photo
+
+if TYPE_CHECKING:
+    from fastavatar.export.frames import Frame
+    from fastavatar.export.summary import Run
 
 
 @dataclass(frozen=True)
@@ -48,11 +53,21 @@ class Avatar:
     arrays: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     """Further arrays of this model, each saved as `<name>.npy`."""
 
-    def save(self, folder: str | Path, overwrite: bool = False) -> Path:
+    def save(
+        self,
+        folder: str | Path,
+        overwrite: bool = False,
+        *,
+        frame: "Frame" = "supersplat",
+        save_ply: bool = True,
+        run: "Run | None" = None,
+    ) -> Path:
         """Write every output file into `folder`, all or nothing, and return it.
 
-        Raises `OverwriteError` when results are there already and `overwrite` is off.
+        `frame` is the PLY's; `run` carries what only the caller knows into the summary.
+        Raises `OverwriteError` when results are there already and `overwrite` is off, `UsageError` when
+        `folder` is a file, `FastAvatarError` when it cannot be written.
         """
         from fastavatar.export.results import write_results
 
-        return write_results(self, Path(folder), overwrite=overwrite)
+        return write_results(self, Path(folder), overwrite, frame=frame, save_ply=save_ply, run=run)

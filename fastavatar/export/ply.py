@@ -3,6 +3,7 @@
 `docs/conventions.md` lists the fields. Facts about a file stand in its comment lines, `key value`.
 """
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,13 +24,23 @@ def write_ply(
     frame: Frame = DEFAULT_FRAME,
     comments: Iterable[str] = (),
 ) -> None:
-    """Write head-frame Gaussians in `frame`: one element, 62 float32 properties, SH padded to degree 3.
+    """Write head-frame Gaussians in `frame` to `path`, which is replaced as a whole.
 
-    The same numbers give the same bytes. `comments` follow the facts that are always there.
-    Raises `InputError` for no Gaussians or non-finite ones, `FastAvatarError` when `path` cannot be written.
+    `comments` follow the facts that every file states. Raises `InputError` for no Gaussians or non-finite
+    ones, `UsageError` for an unknown frame, `FastAvatarError` when `path` cannot be written.
+    """
+    encoded = encode_ply(gaussians, frame, comments)
+    with replacing(Path(path)) as partial:
+        partial.write_bytes(encoded)
+
+
+def encode_ply(gaussians: Gaussians, frame: Frame, comments: Iterable[str] = ()) -> bytes:
+    """The file's bytes: one element, 62 float32 properties, SH padded to degree 3.
+
+    The same numbers give the same bytes. Raises `InputError` and `UsageError` as `write_ply` does.
     """
     if not len(gaussians):
-        raise InputError(f"cannot write {path}: there are no Gaussians")
+        raise InputError("cannot write a PLY: there are no Gaussians")
     gaussians.require_finite()
     table = to_table(gaussians.rotated(head_to_frame(frame)))
     rows = table.view([(name, "<f4") for name in PROPERTIES])[:, 0]
@@ -41,8 +52,9 @@ def write_ply(
     ]
     element = plyfile.PlyElement.describe(rows, "vertex")
     lines = [_comment(line) for line in (*facts, *comments)]
-    with replacing(Path(path)) as partial:
-        plyfile.PlyData([element], text=False, byte_order="<", comments=lines).write(partial)
+    buffer = io.BytesIO()
+    plyfile.PlyData([element], text=False, byte_order="<", comments=lines).write(buffer)
+    return buffer.getvalue()
 
 
 def read_ply(path: str | Path, frame: Frame | None = None) -> Gaussians:

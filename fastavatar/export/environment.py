@@ -1,0 +1,28 @@
+"""What a result was made with: versions and memory."""
+
+import platform
+import resource
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import fastavatar
+
+PACKAGES = ("gsplat", "insightface", "mediapipe", "numba", "numpy", "onnxruntime", "pillow", "scipy", "torch")
+"""Those whose version can change a result."""
+
+
+def versions() -> dict[str, str]:
+    """Versions of this program, Python and the packages that are installed."""
+    found = {"fastavatar": fastavatar.__version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def peak_memory_mb() -> float:
+    """Most memory this process has held so far, in 10⁶ bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

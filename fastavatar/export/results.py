@@ -1,0 +1,85 @@
+"""The folder of results: `splats.ply`, `preview.png`, the model's own arrays and `summary.json`."""
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fastavatar.avatar import Avatar
+from fastavatar.errors import OverwriteError
+from fastavatar.export.atomic import refusals_told
+from fastavatar.export.environment import peak_memory_mb, versions
+from fastavatar.export.frames import DEFAULT_FRAME, Frame
+from fastavatar.export.ply import encode_ply
+from fastavatar.export.preview import compose_preview
+from fastavatar.export.staging import require_folder, staged
+from fastavatar.export.summary import Run, summarize
+
+SPLATS, PREVIEW, SUMMARY = "splats.ply", "preview.png", "summary.json"
+
+
+def require_writable(folder: Path, overwrite: bool = False, names: Iterable[str] = ()) -> None:
+    """Raise in one line when results cannot or may not be written to `folder`.
+
+    Raises `OverwriteError` when results are there already, or files of these further `names`, and
+    `overwrite` is off; `UsageError` when `folder` is a file; `FastAvatarError` without permission.
+    """
+    require_folder(folder)
+    taken = sorted({*_results_in(folder), *(name for name in names if (folder / name).exists())})
+    if taken and not overwrite:
+        raise OverwriteError(
+            f"{folder} holds results already ({', '.join(taken)}); "
+            "choose another folder or allow overwriting with --force"
+        )
+
+
+def write_results(
+    avatar: Avatar,
+    folder: Path,
+    overwrite: bool = False,
+    *,
+    frame: Frame = DEFAULT_FRAME,
+    save_ply: bool = True,
+    run: Run | None = None,
+) -> Path:
+    """Write every result into `folder`, all or none, and return it.
+
+    Results of an earlier run are replaced when `overwrite` is on; other files in the folder stay.
+    Raises what `require_writable` raises, and `FastAvatarError` when the disk is full.
+    """
+    arrays = {f"{name}.npy": array for name, array in avatar.arrays.items()}
+    files = [*([SPLATS] if save_ply else []), *arrays, PREVIEW, SUMMARY]
+    require_writable(folder, overwrite, files)
+    made = avatar.provenance
+    seconds = dict(made.seconds)
+    with refusals_told(folder), staged(folder, _results_in(folder)) as staging:
+        started = time.perf_counter()
+        if save_ply:
+            facts = [f"model {made.model}", f"seed {made.seed}", f"licence {made.licence}"]
+            (staging / SPLATS).write_bytes(encode_ply(avatar.gaussians, frame, facts))
+        for name, array in arrays.items():
+            np.save(staging / name, array, allow_pickle=False)
+        seconds["write"] = time.perf_counter() - started
+
+        started = time.perf_counter()
+        Image.fromarray(compose_preview(avatar)).save(staging / PREVIEW)
+        seconds["preview"] = time.perf_counter() - started
+
+        summary = summarize(avatar, run or Run(), frame, files, seconds, versions(), peak_memory_mb())
+        text = json.dumps(summary, indent=2, allow_nan=False)
+        (staging / SUMMARY).write_text(text + "\n", encoding="utf-8")
+    return folder
+
+
+def _results_in(folder: Path) -> set[str]:
+    """Names of the results an earlier run left in `folder`: the usual ones and those its summary lists."""
+    names = {SPLATS, PREVIEW, SUMMARY}
+    try:
+        listed = json.loads((folder / SUMMARY).read_bytes())["files"]
+        names |= {name for name in listed if Path(name).name == name}
+    except (OSError, ValueError, TypeError, KeyError):
+        pass  # no summary, or one of another program
+    return {name for name in names if (folder / name).is_file()}
