@@ -70,7 +70,7 @@ def visible_points(points: Tensor, view: View) -> Tensor:
     """(P,) booleans: which of `points` (P, 3) the view sees.
 
     Seen is what projects into the person's mask and lies no more than a centimetre behind the depth that
-    the points themselves show when drawn as opaque Gaussians as wide as the points are apart.
+    the points themselves show when drawn as opaque Gaussians that just close the gaps between them.
     """
     height, width = view.mask.shape
     pixels, depth = view.camera.project(points)
@@ -83,14 +83,15 @@ def visible_points(points: Tensor, view: View) -> Tensor:
 
 
 def _opaque(points: Tensor) -> Gaussians:
-    """Round, opaque Gaussians at `points` (P, 3), their σ the rms distance of the three nearest."""
+    """Round, opaque Gaussians at `points` (P, 3), σ half the rms distance of their three nearest."""
     count = len(points)
     distances, _ = cKDTree(points.numpy()).query(points.numpy(), k=min(4, count))
     spacing = torch.from_numpy(distances).to(points).reshape(count, -1)[:, 1:].square().mean(1).sqrt()
+    sigma = (spacing / 2).clamp_min(1e-4)
     return Gaussians(
         points,
         torch.tensor([1.0, 0.0, 0.0, 0.0]).expand(count, 4),
-        encode_scales(spacing.clamp_min(1e-4))[:, None].expand(count, 3),
+        encode_scales(sigma)[:, None].expand(count, 3),
         encode_opacities(torch.full((count,), 0.99)),
         encode_colors(torch.zeros(count, 1, 3)),
     )
