@@ -70,7 +70,8 @@ class ConditionalDecoder(nn.Module):
                 for name, shape in {"means": (3,), "quats": (4,), **shapes}.items()
             }
         )
-        self.gaussian_embeddings = nn.Embedding(count, sizes.embedding)
+        # without numbers to start from: drawing them would import torch's compiler, over a second
+        self.gaussian_embeddings = nn.Embedding.from_pretrained(torch.empty(count, sizes.embedding))
         outputs = (3, 4, 3 * coefficients, 1, 3)
         body = [layer for pair in pairwise(sizes.body) for layer in (nn.Linear(*pair), nn.ReLU())]
         heads = {
