@@ -79,9 +79,7 @@ def face_triangles() -> Ints:
 
 def opposite_corners(triangles: Ints) -> dict[tuple[int, int], int]:
     """For each directed edge the corner that completes its triangle."""
-    return {
-        (int(t[k]), int(t[(k + 1) % 3])): int(t[(k + 2) % 3]) for t in triangles for k in range(3)
-    }
+    return {(int(t[k]), int(t[(k + 1) % 3])): int(t[(k + 2) % 3]) for t in triangles for k in range(3)}
 
 
 def mirror_of_landmarks(points: Points, rounds: int = 5) -> Ints:
@@ -171,17 +169,17 @@ def solids(p: Points) -> dict[str, Points]:
         -1,
     )
     skull = blend(
-        ellipsoid(p, (0, 0.047, -0.052), (0.076, 0.090, 0.098)),
+        ellipsoid(p, (0, 0.045, -0.049), (0.077, 0.088, 0.094)),
         ellipsoid(p, (0, -0.030, -0.018), (0.062, 0.066, 0.064)),
         0.05,
     )
     return {
         "skull": skull,
         "ear": ellipsoid(ear, (0, 0, 0), (0.007, 0.031, 0.017)),
-        "neck": capsule(p, (0, -0.03, -0.070), (0, -0.30, -0.095), 0.056),
+        "neck": capsule(p, (0, -0.03, -0.056), (0, -0.28, -0.085), 0.055),
         "torso": blend(
-            capsule(p, (0, -0.265, -0.085), (0.14, -0.275, -0.080), 0.060),
-            ellipsoid(p, (0, -0.29, -0.085), (0.17, 0.10, 0.10)),
+            capsule(p, (0, -0.215, -0.085), (0.145, -0.235, -0.080), 0.060),
+            ellipsoid(p, (0, -0.255, -0.085), (0.17, 0.10, 0.10)),
             0.06,
         ),
     }

@@ -2,12 +2,14 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import label, uniform_filter
 
 from fastavatar.faces.mediapipe_quiet import quiet_stderr, solutions
 
 _EDGE_RADIUS = 6
 _EDGE_REGULARISER = 1e-4
+_WHITE, _BLACK = 253, 2
+_BACKDROP_SHARE = 0.05
 
 
 def person_mask(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -20,7 +22,22 @@ def person_mask(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         coarse = segmenter.process(rgb).segmentation_mask
     guide = rgb.astype(np.float32).mean(2) / 255
     radius = max(_EDGE_RADIUS, max(rgb.shape[:2]) // 100)
-    return np.clip(_guided_filter(coarse, guide, radius), 0, 1)
+    return np.clip(_guided_filter(coarse, guide, radius), 0, 1) * ~plain_backdrop(rgb)
+
+
+def plain_backdrop(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where a photo (H, W, 3) shows a pure white or black backdrop that touches its edge: (H, W).
+
+    The segmenter takes the soft fade of a cut-out into such a backdrop for clothing.
+    """
+    backdrop = np.zeros(rgb.shape[:2], bool)
+    for plain in ((rgb >= _WHITE).all(2), (rgb <= _BLACK).all(2)):
+        parts, _ = label(plain)
+        edge = np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]])
+        size = np.bincount(parts.ravel())
+        touching = [part for part in np.unique(edge) if part and size[part] > _BACKDROP_SHARE * parts.size]
+        backdrop |= np.isin(parts, touching)
+    return backdrop
 
 
 def _guided_filter(mask: NDArray[np.float32], guide: NDArray[np.float32], radius: int) -> NDArray[np.float32]:

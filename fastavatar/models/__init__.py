@@ -1,1 +1,56 @@
 """Models that turn a photo into an `Avatar`."""
+
+from typing import Any, Literal, Protocol, get_args
+
+from fastavatar.avatar import Avatar
+from fastavatar.errors import DeviceError, UsageError
+from fastavatar.images.photo import Photo
+
+ModelName = Literal[
+    "facemesh",  # the embedded model: no download, free for any use
+    "fastavatar",  # the published networks: weights and face pack needed
+]
+
+
+class Predictor(Protocol):
+    """What every model is once it is loaded."""
+
+    def predict(self, photo: Photo, face: int | None = None) -> Avatar:
+        """The avatar of the face numbered `face` from the left, of the largest without it.
+
+        Raises `NoFaceError` when there is no such face.
+        """
+
+
+def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Predictor:
+    """A model ready to predict on `device`: `cpu`, `cuda` or `cuda:N`.
+
+    Options of `fastavatar` are those of `fastavatar.models.fastavatar.load`; `facemesh` takes `seed`.
+    Raises `UsageError` for an unknown name, `DeviceError` for a device that is not there, and what loading raises.
+    """
+    if name not in get_args(ModelName):
+        raise UsageError(f"there is no model {name!r}: use {' or '.join(get_args(ModelName))}")
+    require_device(device)
+    if name == "facemesh":
+        from fastavatar.models.facemesh.predictor import FaceMeshPredictor
+
+        return FaceMeshPredictor(device, **options)
+    from fastavatar.models.fastavatar import load
+
+    return load(device, **options)
+
+
+def require_device(device: str) -> None:
+    """Raise `DeviceError` unless `device` is `cpu` or a CUDA device of this machine."""
+    import torch
+
+    try:
+        asked = torch.device(device)
+    except RuntimeError as error:
+        raise DeviceError(f"there is no device {device!r}: use cpu, cuda or cuda:N") from error
+    if asked.type not in ("cpu", "cuda"):
+        raise DeviceError(f"device {device!r} is not supported: use cpu, cuda or cuda:N")
+    if asked.type == "cuda" and (asked.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(
+            f"there is no device {device!r} here ({torch.cuda.device_count()} found): use --device cpu"
+        )

@@ -1,6 +1,6 @@
 """From landmarks in pixels to landmarks in metres and the pose of the head.
 
- landmarks (px) ─ eyes of known size ─▶ depth ─ perspective ─▶ landmarks (m, camera) ─ Procrustes ─▶ pose
+landmarks (px) ─ eyes of known size ─▶ depth ─ perspective ─▶ landmarks (m, camera) ─ Procrustes ─▶ pose
 """
 
 import math
@@ -28,7 +28,9 @@ def assumed_focal_px(width: int, height: int) -> float:
     return ASSUMED_FOCAL_MM / FULL_FRAME_WIDTH_MM * max(width, height)
 
 
-def metric_landmarks(landmarks: NDArray[np.float32], focal_px: float, center_px: tuple[float, float]) -> Array:
+def metric_landmarks(
+    landmarks: NDArray[np.float32], focal_px: float, center_px: tuple[float, float]
+) -> Array:
     """Landmarks (478, 3) of Face Mesh in pixels → metres in OpenCV camera axes.
 
     One photo cannot tell size from distance; the irises decide. They span few pixels and are cut by lids

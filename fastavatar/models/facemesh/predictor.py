@@ -1,13 +1,9 @@
 """One photo to an avatar, with nothing but what ships in the package and in MediaPipe's wheel.
 
- photo ─ Face Mesh ─▶ landmarks ─ pose ─▶ camera + landmarks (m) ─ warp ─▶ head ─ outline ─▶ head with hair
-   └──── segmenter ─▶ person mask ───────────────────────────────────────────────┘              │
-                └──────────── colours where seen, completed where not ◀── surface points ◀──────┘
+photo ─ Face Mesh ─▶ landmarks ─ pose ─▶ camera + landmarks (m) ─ warp ─▶ head ─ outline ─▶ head with hair
+  └──── segmenter ─▶ person mask ───────────────────────────────────────────────┘              │
+               └──────────── colours where seen, completed where not ◀── surface points ◀──────┘
 """
-
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -28,6 +24,7 @@ from fastavatar.models.facemesh.surface import stretch, surface_points, vertex_n
 from fastavatar.models.facemesh.template import LANDMARKS, Array, load_template
 from fastavatar.models.facemesh.texture import complete_colors, sample_photo, visible_points
 from fastavatar.models.facemesh.warp import warp_to_landmarks
+from fastavatar.models.stages import stage
 
 LICENCE = "free for any use, as far as the photo is yours to use (MIT code, Apache-2.0 face models)"
 OPACITY = 0.97
@@ -47,50 +44,54 @@ class FaceMeshPredictor:
         self.device = device
         self.seed = seed
 
-    def predict(self, photo: Photo, face_index: int | None = None, focal_px: float | None = None) -> Avatar:
-        """The head in the photo.
+    def predict(self, photo: Photo, face: int | None = None) -> Avatar:
+        """The avatar of the face numbered `face` from the left, of the largest without it.
 
-        `face_index` counts faces from the left, the largest is taken without it; `focal_px` overrides what EXIF
-        says. Raises `NoFaceError`.
+        Raises `NoFaceError` when there is no such face.
         """
         seconds: dict[str, float] = {}
-        with _timed(seconds, "find faces"):
-            face = choose_face(find_faces(photo.rgb), photo.width, photo.height, face_index)
-        with _timed(seconds, "pose"):
-            focal, warnings = _focal_px(photo, focal_px)
-            in_camera = metric_landmarks(face.landmarks, focal, (photo.width / 2, photo.height / 2))
+        with stage(seconds, "find faces"):
+            found = choose_face(find_faces(photo.rgb), photo.width, photo.height, face)
+        with stage(seconds, "pose"):
+            focal_px, warnings = _focal_px(photo)
+            in_camera = metric_landmarks(found.landmarks, focal_px, (photo.width / 2, photo.height / 2))
             template = load_template()
             pose = head_pose(in_camera, template.vertices[:LANDMARKS])
-            camera = _camera(pose, focal, photo)
-        with _timed(seconds, "person mask"):
-            view = _WorkingView(photo, face, camera)
-        with _timed(seconds, "fit head"):
+            camera = _camera(pose, focal_px, photo)
+        with stage(seconds, "person mask"):
+            view = _WorkingView(photo, found, camera)
+        with stage(seconds, "fit head"):
             in_head = (in_camera - pose[:3, 3]) @ pose[:3, :3]
             vertices = warp_to_landmarks(template, in_head)
             vertices = fit_outline(template, vertices, view.camera, view.mask)
-        with _timed(seconds, "colours"):
+        with stage(seconds, "colours"):
             gaussians = _dress(vertices, view)
-        if face.box[2] - face.box[0] < SMALL_FACE_PX:
-            warnings.append(
-                f"the face is {face.box[2] - face.box[0]:.0f} px across; under {SMALL_FACE_PX} px likeness suffers"
-            )
+        warnings += _face_warnings(found)
         provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, tuple(warnings))
-        return Avatar(gaussians.to(self.device), camera, photo, face, provenance)
+        return Avatar(gaussians.to(self.device), camera, photo, found, provenance)
 
 
-@contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    seconds[stage] = time.perf_counter() - start
-
-
-def _focal_px(photo: Photo, given: float | None) -> tuple[float, list[str]]:
-    known = given or photo.focal_px
-    if known:
-        return known, []
+def _focal_px(photo: Photo) -> tuple[float, list[str]]:
+    """Focal length in pixels, and a warning where it is assumed."""
+    if photo.focal_px is not None:
+        return photo.focal_px, []
     assumed = assumed_focal_px(photo.width, photo.height)
-    return assumed, [f"the photo does not tell its focal length; {assumed:.0f} px (50 mm on full frame) is assumed"]
+    return assumed, [
+        f"the photo does not tell its focal length: {assumed:.0f} px, a 50 mm lens on full frame, is assumed "
+        "(--focal_px sets it)"
+    ]
+
+
+def _face_warnings(face: Face) -> list[str]:
+    warnings = []
+    if face.count > 1:
+        warnings.append(
+            f"the photo shows {face.count} faces: face {face.index} from the left is taken (--face)"
+        )
+    across = face.box[2] - face.box[0]
+    if across < SMALL_FACE_PX:
+        warnings.append(f"the face is {across:.0f} px across; under {SMALL_FACE_PX} px likeness suffers")
+    return warnings
 
 
 def _camera(pose: Array, focal_px: float, photo: Photo) -> Camera:
@@ -114,7 +115,11 @@ class _WorkingView:
         rgb = resized(photo.rgb)
         self.rgb = rgb / 255
         has_cutout = photo.alpha is not None and float(photo.alpha.min()) < 0.5
-        self.mask = resized(photo.alpha) if has_cutout and photo.alpha is not None else person_mask(rgb.astype(np.uint8))
+        self.mask = (
+            resized(photo.alpha)
+            if has_cutout and photo.alpha is not None
+            else person_mask(rgb.astype(np.uint8))
+        )
         K = camera.K.clone()
         K[:2, 2] -= torch.tensor([left, top])
         self.camera = Camera(K, camera.world_to_camera, right - left, bottom - top).resized(width, height)

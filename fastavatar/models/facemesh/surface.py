@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+from scipy.spatial import cKDTree
 
 from fastavatar.models.facemesh.template import EAR, FACE, NECK, SKULL, TORSO, Array, Ints, load_template
 
 # Distance between neighbouring points in metres: fine where photos have detail
 SPACING_M = {FACE: 0.0013, SKULL: 0.0026, EAR: 0.0020, NECK: 0.0030, TORSO: 0.0042}
 NEIGHBOURS = 8
+ACROSS_HAIRLINE = 0.02
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class SurfacePoints:
     mirror: Ints
     """(N,) the point at the same place on the other half."""
     neighbours: csr_matrix
-    """(N, N) symmetric: 1 where two points are neighbours on the template."""
+    """(N, N) symmetric: 1 where two points are neighbours on the template, less across the hairline."""
 
     def at(self, values: Array) -> Array:
         """Values (N, C) of the points, from values (V, C) at the vertices."""
@@ -52,7 +55,7 @@ def surface_points() -> SurfacePoints:
         region,
         np.vectorize(SPACING_M.get)(region).astype(np.float64),
         (np.arange(count) + count // 2) % count,
-        _neighbour_graph(positions),
+        _neighbour_graph(positions, region == SKULL),
     )
 
 
@@ -68,15 +71,15 @@ def _spread(vertices: Array, triangles: Ints, region: Ints) -> tuple[Ints, Array
     return triangles[owner], np.column_stack([1 - step.sum(1), step])
 
 
-def _neighbour_graph(positions: Array) -> csr_matrix:
-    """Symmetric graph of each point's nearest neighbours."""
-    from scipy.spatial import cKDTree
-
+def _neighbour_graph(positions: Array, hairy: NDArray[np.bool_]) -> csr_matrix:
+    """Symmetric graph of each point's nearest neighbours; skin and hair hardly take each other's colour."""
     count = len(positions)
     _, nearest = cKDTree(positions).query(positions, NEIGHBOURS + 1)
     rows = np.repeat(np.arange(count), NEIGHBOURS)
     graph = csr_matrix((np.ones(len(rows)), (rows, nearest[:, 1:].ravel())), (count, count))
-    return graph.maximum(graph.T).tocsr()
+    graph = graph.maximum(graph.T).tocoo()
+    graph.data[hairy[graph.row] != hairy[graph.col]] = ACROSS_HAIRLINE
+    return graph.tocsr()
 
 
 def triangle_areas(vertices: Array, triangles: Ints) -> Array:

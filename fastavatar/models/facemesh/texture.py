@@ -64,9 +64,10 @@ def complete_colors(colors: Array, seen: Bools, neighbours: csr_matrix, mirror: 
     number[hidden] = np.arange(len(hidden))
     both = ~seen[b]
     size = (len(hidden), len(hidden))
-    off_diagonal = csr_matrix((np.ones(both.sum()), (links.row[both], number[b[both]])), size)
-    matrix = diags(np.bincount(links.row, minlength=len(hidden)) + 1e-6) - off_diagonal
-    known = np.where(both[:, None], 0.0, colors[b]) + change
+    weight = links.data
+    off_diagonal = csr_matrix((weight[both], (links.row[both], number[b[both]])), size)
+    matrix = diags(np.bincount(links.row, weight, len(hidden)) + 1e-6) - off_diagonal
+    known = weight[:, None] * (np.where(both[:, None], 0.0, colors[b]) + change)
     average = colors[seen].mean(0)
     right = np.stack([np.bincount(links.row, known[:, c], len(hidden)) for c in range(3)], 1) + 1e-6 * average
     completed = colors.copy()

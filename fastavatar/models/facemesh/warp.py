@@ -41,7 +41,10 @@ def warp_to_landmarks(template: HeadTemplate, landmarks: Array) -> Array:
 def _proportions(landmarks: Array) -> Array:
     """Breadth and height (2,) of a face."""
     return np.array(
-        [np.linalg.norm(landmarks[_LEFT] - landmarks[_RIGHT]), np.linalg.norm(landmarks[_TOP] - landmarks[_CHIN])]
+        [
+            np.linalg.norm(landmarks[_LEFT] - landmarks[_RIGHT]),
+            np.linalg.norm(landmarks[_TOP] - landmarks[_CHIN]),
+        ]
     )
 
 

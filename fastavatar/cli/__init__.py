@@ -1,0 +1,1 @@
+"""The command line: one file per command; arguments, logs and exit codes live here."""

@@ -1,0 +1,100 @@
+"""`fastavatar predict`: a photo in, a folder of results out.
+
+image ─ load_photo ─▶ Photo ─ predictor ─▶ Avatar ─ save ─▶ splats.ply, preview.png, summary.json
+"""
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fastavatar.cli.options import device_option, log_options, path_option, published_options
+
+log = logging.getLogger(__name__)
+
+MODELS = ("auto", "facemesh", "fastavatar")
+FRAMES = ("supersplat", "opencv", "head")
+
+
+@click.command("predict")
+@path_option("--image", "The photo.", required=True)
+@path_option("--output_dir", "Where the results go.", default="results", show_default=True)
+@click.option(
+    "--model",
+    default="auto",
+    show_default=True,
+    type=click.Choice(MODELS),
+    help="`facemesh` needs no download, `fastavatar` are the published networks; `auto` takes these if their "
+    "weights are in the cache or given.",
+)
+@device_option
+@click.option(
+    "--face", type=click.IntRange(min=0), help="Which face, from the left, from 0 [default: the largest]."
+)
+@click.option(
+    "--focal_px",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Focal length in pixels [default: from EXIF, else that of a 50 mm lens on full frame].",
+)
+@click.option(
+    "--frame", default="supersplat", show_default=True, type=click.Choice(FRAMES), help="Axes of the PLY."
+)
+@click.option("--no_save_ply", is_flag=True, help="Write no splats.ply.")
+@click.option("--force", is_flag=True, help="Replace results that are there.")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of every random choice."
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), help="CPU threads [default: all this process may use]."
+)
+@path_option("--cache_dir", "Where weights are kept [default: $FASTAVATAR_CACHE or ~/.cache/fastavatar].")
+@click.option("--offline", is_flag=True, help="Fetch nothing.")
+@published_options
+@log_options
+def command(
+    image: Path,
+    output_dir: Path,
+    model: Any,
+    device: str,
+    face: int | None,
+    focal_px: float | None,
+    frame: Any,
+    no_save_ply: bool,
+    force: bool,
+    seed: int,
+    threads: int | None,
+    cache_dir: Path | None,
+    offline: bool,
+    **published: Any,
+) -> None:
+    """Turn a photo into a 3D head: splats.ply, preview.png and summary.json."""
+    started = datetime.now(UTC)
+    given = {name: value for name, value in published.items() if value is not None}
+    if model == "facemesh" and given:
+        raise click.UsageError(f"--model facemesh does not take {', '.join('--' + name for name in given)}")
+
+    from fastavatar.export.results import require_writable
+    from fastavatar.export.summary import Run
+    from fastavatar.images.photo import load_photo
+    from fastavatar.models import load_predictor
+    from fastavatar.models.choice import choose_device, choose_model
+    from fastavatar.render.threads import limit_threads
+
+    require_writable(output_dir, force)
+    photo = load_photo(image)
+    if focal_px is not None:
+        photo = replace(photo, focal_px=focal_px)
+    limit_threads(threads)
+    name, reason = choose_model(model, cache_dir, given)
+    log.info("model %s: %s", name, reason)
+    if name == "fastavatar":
+        given |= {"cache_dir": cache_dir, "offline": offline}
+    predictor = load_predictor(name, choose_device(device), seed=seed, **given)
+    avatar = predictor.predict(photo, face)
+    for warning in avatar.provenance.warnings:
+        log.warning("%s", warning)
+    avatar.save(output_dir, force, frame=frame, save_ply=not no_save_ply, run=Run(reason, started))
+    log.info("%d Gaussians in %s", len(avatar.gaussians), output_dir)

@@ -1,0 +1,37 @@
+"""Which model and device `auto` stands for: nobody gets a download they did not ask for."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from fastavatar.models import ModelName
+
+
+def choose_model(
+    asked: Literal["auto", "facemesh", "fastavatar"], cache_dir: Path | None, published_inputs: dict[str, Any]
+) -> tuple[ModelName, str]:
+    """The model to take and why, in words for the log and the summary.
+
+    `published_inputs` are the user's flags that only `fastavatar` understands.
+    """
+    from fastavatar.weights.cache import cache_folder, find_checkpoints, weights_folder
+    from fastavatar.weights.published import SIZE, TERMS
+
+    if asked != "auto":
+        return asked, "asked for with --model"
+    if published_inputs:
+        return "fastavatar", f"given {', '.join('--' + name for name in published_inputs)}"
+    folder = weights_folder(cache_folder(cache_dir))
+    if find_checkpoints(folder) is not None:
+        return "fastavatar", f"its weights are in {folder}"
+    return "facemesh", (
+        f"the FastAvatar weights are not in {folder}; --model fastavatar fetches them ({SIZE}; {TERMS})"
+    )
+
+
+def choose_device(asked: str) -> str:
+    """The device to use: `auto` is CUDA where it is, else the CPU."""
+    if asked != "auto":
+        return asked
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
