@@ -1,11 +1,12 @@
 """How many threads this process may use, and running one task on several.
 
-This module reads what the operating system allows (affinity, control groups); nothing else in `render/` asks.
-Plain threads instead of numba's parallel loops: kernels run without the GIL, take their work from a shared counter,
-and so may be called from many threads and after a fork, with any number of threads per call.
+The one place in `render/` that asks the operating system (affinity, control groups). Plain threads instead of
+numba's parallel loops: kernels run without the GIL and take their work from a shared counter, so they may be
+called from many threads and after a fork, with any number of threads per call.
 """
 
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -14,6 +15,21 @@ from pathlib import Path
 from fastavatar.errors import UsageError
 
 _CGROUP = Path("/sys/fs/cgroup")
+_limit: int | None = None
+
+
+def limit_threads(threads: int | None) -> None:
+    """Let this process, torch included, use at most so many threads from now on; None changes nothing.
+
+    For the command line: a library's caller passes `threads` to `render` instead.
+    """
+    if threads is None:
+        return
+    import torch
+
+    global _limit
+    _limit = threads
+    torch.set_num_threads(threads)
 
 
 def thread_count(requested: int | None = None) -> int:
@@ -22,7 +38,7 @@ def thread_count(requested: int | None = None) -> int:
     Raises `UsageError` when fewer than one is requested.
     """
     if requested is None:
-        return max(1, min(_cpus_by_affinity(), _cpus_by_cgroup()))
+        return max(1, min(_cpus_by_affinity(), _cpus_by_cgroup(), _limit or sys.maxsize))
     if requested < 1:
         raise UsageError(f"at least 1 thread is needed, found {requested}")
     return requested
