@@ -51,7 +51,7 @@ def render_reference(
     splats = project(gaussians, camera)
     pixels = pixel_centers(camera.width, camera.height).to(gaussians.means)
     rows = max(1, _PAIRS_AT_ONCE // max(1, len(splats.depths)))
-    parts = [composite(splats, some) for some in pixels.split(rows)]
+    parts = [composite(splats, some) for some in torch.split(pixels, rows)]
     color, alpha, depth = (torch.cat(part) for part in zip(*parts, strict=True))
     shape = (camera.height, camera.width)
     color, alpha, depth = color.view(*shape, 3), alpha.view(shape), depth.view(shape)

@@ -24,7 +24,7 @@ def render_cpu(
     """
     published = compositing == "published"
     behind = torch.zeros(3) if published else background
-    image, alpha, depth = _Rasterise.apply(
+    image, alpha, depth = _Rasterise.apply(  # type: ignore[no-untyped-call]
         *gaussians.tensors().values(), camera.world_to_camera, camera, behind, threads
     )
     if published:
@@ -42,16 +42,15 @@ class _Rasterise(torch.autograd.Function):
         parameters = tuple(_array(tensor, torch.float32) for tensor in tensors[:5])
         view = _view(camera)
         frame = make_frame(view, camera.width, camera.height, parameters, threads)
-        if frame is None:
-            Gaussians(*(torch.from_numpy(array) for array in parameters)).require_finite()
         picture = draw(frame, _array(background, torch.float32), threads)
         if any(ctx.needs_input_grad):
             ctx.save_for_backward(*tensors)
             ctx.kept = (frame, view, parameters, picture, threads)
-        return tuple(torch.from_numpy(part) for part in picture)  # type: ignore[return-value]
+        image, alpha, depth = (torch.from_numpy(part) for part in picture)
+        return image, alpha, depth
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *d_outputs: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of the six tensors, in their own types."""
         tensors = ctx.saved_tensors  # raises where one was changed in between

@@ -59,7 +59,7 @@ def composite(
             left_over = spread(ONE)
             red, green, blue, metres = spread(ZERO), spread(ZERO), spread(ZERO), spread(ZERO)
             for j in range(count):
-                i = np.intp(np.uint32(reaching[j]))
+                i = int(np.uint32(reaching[j]))
                 u = lanes - planes[P_CENTER, i]
                 e = planes[P_PEAK, i] - planes[P_NARROW, i] * (u * u)
                 a = exp_of_eightfold(e)

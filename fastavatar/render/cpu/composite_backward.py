@@ -1,18 +1,19 @@
 """Gradients of a tile's splats, derived by hand.
 
-With weights w_i = T_i·a_i, where T_i is the transmittance in front of splat i, a pixel is Σ w_i·c_i + T_end·background.
-Let V be the gradient of the loss by the pixel and c_i·V splat i's share. Then
+With weights w_i = T_i·a_i, where T_i is the transmittance in front of splat i, a pixel is
+Σ w_i·c_i + T_end·background. Let V be the gradient of the loss by the pixel and c_i·V splat i's share. Then
 
-    ∂loss/∂a_i = T_i·(c_i·V) − R_i / (1 − a_i),    R_i = Σ_{j>i} w_j·(c_j·V) + T_end·(background·V − ∂loss/∂alpha),
+    ∂loss/∂a_i = T_i·(c_i·V) − R_i / (1 − a_i),
+    R_i = Σ_{j>i} w_j·(c_j·V) + T_end·(background·V − ∂loss/∂alpha),
 
-so running front to back as the forward pass does needs nothing of it but the picture: R starts as the whole and loses
-w_i·(c_i·V) at each splat. Depth is one more colour, divided by alpha.
+so running front to back as the forward pass does needs nothing of it but the picture: R starts as the whole
+and loses w_i·(c_i·V) at each splat. Depth is one more colour, divided by alpha.
 """
 
 import numpy as np
 
 from fastavatar.render.constants import TILE
-from fastavatar.render.cpu.kernel import kernel
+from fastavatar.render.cpu.kernel import inlined, kernel
 from fastavatar.render.cpu.lanes import (
     WIDTH,
     bits,
@@ -24,7 +25,7 @@ from fastavatar.render.cpu.lanes import (
     store,
     where,
 )
-from fastavatar.render.cpu.layout import BOTTOM, LEFT, RIGHT, SUMS, TOP, Floats, Ints, Longs
+from fastavatar.render.cpu.layout import LEFT, RIGHT, TOP, Floats, Ints, Longs
 from fastavatar.render.cpu.rows import (
     A_MAX,
     E_MIN,
@@ -68,8 +69,8 @@ def composite_backward(
 ) -> None:
     """Fill `pair_sums` (pairs, SUMS): each splat's gradient sums in each tile it touches.
 
-    Splat i's pairs begin at `first_pairs[i]`, its tiles in reading order, so that no two threads write one place and
-    the sums that follow have one order.
+    Splat i's pairs begin at `first_pairs[i]`, its tiles in reading order, so that no two threads write one
+    place and the sums that follow have one order.
     """
     height, width = alpha.shape
     columns = (width + TILE - 1) // TILE
@@ -98,7 +99,7 @@ def composite_backward(
             v_depth, rest = load(pixels[_DEPTH], 0), load(pixels[_REST], 0)
             transmittance = where(lanes >= np.float32(visible), ZERO, ONE)
             for j in range(count):
-                i = np.intp(np.uint32(reaching[j]))
+                i = int(np.uint32(reaching[j]))
                 u = lanes - planes[P_CENTER, i]
                 e = planes[P_PEAK, i] - planes[P_NARROW, i] * (u * u)
                 raw = exp_of_eightfold(e)
@@ -131,7 +132,7 @@ def composite_backward(
             pair_sums[pair, 9] = sums[i, 15]
 
 
-@kernel
+@inlined
 def pixel_gradients(
     left: int,
     y: int,

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+import torch
 
+from fastavatar.gaussians import Gaussians
 from fastavatar.render.constants import TILE
 from fastavatar.render.cpu.composite import composite
-from fastavatar.render.cpu.layout import CHUNK, SPLAT, SUMS, Doubles, Floats, Ints, Keys, Longs
+from fastavatar.render.cpu.layout import CHUNK, SPLAT, SUMS, Doubles, Floats, Ints, Longs
 from fastavatar.render.cpu.project import NOT_DRAWN, project
 from fastavatar.render.cpu.tiles import fill_tiles
 from fastavatar.render.threads import run_on_threads
@@ -38,8 +40,11 @@ class Frame:
     """Splats in the fullest tile."""
 
 
-def make_frame(view: Doubles, width: int, height: int, parameters: Parameters, threads: int) -> Frame | None:
-    """Project the Gaussians and sort them into tiles; None if a parameter is not finite."""
+def make_frame(view: Doubles, width: int, height: int, parameters: Parameters, threads: int) -> Frame:
+    """Project the Gaussians and sort them into tiles.
+
+    Raises `InputError` naming the first parameter that is not finite.
+    """
     count = len(parameters[0])
     columns, rows, chunks = -(-width // TILE), -(-height // TILE), -(-count // CHUNK)
     splats, rects = np.empty((count, SPLAT), np.float32), np.empty((count, 4), np.int32)
@@ -51,7 +56,7 @@ def make_frame(view: Doubles, width: int, height: int, parameters: Parameters, t
     out = (splats, rects, keys, covers, finite)
     _run(threads, lambda counter: project(counter, view, width, height, *parameters, *out))
     if not finite.all():
-        return None
+        Gaussians(*(torch.from_numpy(parameter) for parameter in parameters)).require_finite()
     keys.sort()
     order = keys[: np.searchsorted(keys, NOT_DRAWN)]
     row_starts = np.concatenate([[0], np.cumsum(covers.sum(0, dtype=np.int64))])

@@ -1,11 +1,11 @@
 """The spherical-harmonic basis of `geometry.spherical_harmonics` for one direction, and its derivatives."""
 
 from fastavatar.geometry.spherical_harmonics import C0, C1, C2, C3
-from fastavatar.render.cpu.kernel import kernel
+from fastavatar.render.cpu.kernel import inlined
 from fastavatar.render.cpu.layout import Doubles
 
 
-@kernel
+@inlined
 def basis(x: float, y: float, z: float, count: int, out: Doubles) -> None:
     """Write the first `count` of 1, 4, 9 or 16 functions at the unit vector (x, y, z) to `out` (16,)."""
     out[0] = C0
@@ -31,7 +31,7 @@ def basis(x: float, y: float, z: float, count: int, out: Doubles) -> None:
     out[15] = -C3[6] * x * (xx - 3 * yy)
 
 
-@kernel
+@inlined
 def basis_backward(x: float, y: float, z: float, count: int, d: Doubles) -> tuple[float, float, float]:
     """Gradient by (x, y, z) from the gradient `d` (16,) by the first `count` functions."""
     if count == 1:

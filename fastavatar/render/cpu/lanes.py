@@ -77,7 +77,12 @@ _define(operator.ge, flags, lambda builder, a, b: builder.fcmp_ordered(">=", a, 
 _define(operator.le, flags, lambda builder, a, b: builder.fcmp_ordered("<=", a, b))
 
 
-@intrinsic
+def _emitted(define: Callable[..., Any]) -> Any:
+    """A numba function whose code `define` writes; it returns the types and what writes it."""
+    return intrinsic(define)
+
+
+@_emitted
 def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     """a·b + c, in one instruction where the processor has it; scalars are spread."""
 
@@ -89,20 +94,20 @@ def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     return floats(a, b, c), emit
 
 
-@intrinsic
+@_emitted
 def spread(typing_context: Any, value: Any) -> Any:
     """The float32 `value` in every lane."""
     return floats(types.float32), lambda context, builder, sig, args: _spread(builder, args[0])
 
 
-@intrinsic
+@_emitted
 def lane_numbers(typing_context: Any) -> Any:
     """0, 1, … 15."""
     numbers = ir.Constant(_FLOATS, [float(lane) for lane in range(WIDTH)])
     return floats(), lambda context, builder, sig, args: numbers
 
 
-@intrinsic
+@_emitted
 def where(typing_context: Any, condition: Any, a: Any, b: Any) -> Any:
     """`a` in the lanes where `condition` holds, else `b`; scalars are spread."""
 
@@ -112,7 +117,7 @@ def where(typing_context: Any, condition: Any, a: Any, b: Any) -> Any:
     return floats(flags, a, b), emit
 
 
-@intrinsic
+@_emitted
 def bits(typing_context: Any, condition: Any) -> Any:
     """The flags as an integer, lane 0 lowest; not zero where any holds."""
 
@@ -128,7 +133,7 @@ def _address(context: Any, builder: ir.IRBuilder, array_type: Any, array: Any, i
     return builder.bitcast(builder.gep(data, [index]), _FLOATS.as_pointer())
 
 
-@intrinsic
+@_emitted
 def load(typing_context: Any, array: Any, index: Any) -> Any:
     """Sixteen numbers of a flat float32 array from `index` on."""
 
@@ -138,7 +143,7 @@ def load(typing_context: Any, array: Any, index: Any) -> Any:
     return floats(array, types.uintp), emit
 
 
-@intrinsic
+@_emitted
 def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
     """Write the lanes to a flat float32 array from `index` on."""
 
@@ -149,7 +154,7 @@ def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
     return types.void(array, types.uintp, floats), emit
 
 
-@intrinsic
+@_emitted
 def fetch_add(typing_context: Any, counter: Any) -> Any:
     """Take the next number from a shared int64 array of one: every thread gets another."""
 
@@ -160,12 +165,12 @@ def fetch_add(typing_context: Any, counter: Any) -> Any:
     return types.int64(counter), emit
 
 
-@intrinsic
+@_emitted
 def eight_sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:
     """Eight sums over lanes, in lanes 0 to 7 and again in 8 to 15."""
 
     def halves(builder: ir.IRBuilder, x: ir.Value, y: ir.Value, block: int) -> ir.Value:
-        """Within each block of lanes: its lower half plus its upper half, those of `x` before those of `y`."""
+        """In each block of lanes the lower half plus the upper half, those of `x` before those of `y`."""
         low = [lane for lane in range(2 * WIDTH) if lane % block < block // 2]
         high = [lane + block // 2 for lane in low]
         return builder.fadd(_pick(builder, x, y, low), _pick(builder, x, y, high))
@@ -173,7 +178,8 @@ def eight_sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: A
     def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
         parts, block = list(args), WIDTH
         while len(parts) > 1:
-            parts = [halves(builder, *parts[at : at + 2], block) for at in range(0, len(parts), 2)]
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            parts = [halves(builder, first, second, block) for first, second in pairs]
             block //= 2
         return halves(builder, parts[0], parts[0], block)
 

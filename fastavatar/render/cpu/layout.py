@@ -5,8 +5,8 @@ A splat's alpha at a pixel (x, y) is exp(8·e) with
     e = log_opacity − narrow·u² − flat·v²,   v = y − center_y,   u = x − center_x − shear·v
 
 which is the Gaussian's exponent with the square completed in x. Written so, nothing cancels however thin the
-splat, e is never above log_opacity, and a row of pixels shares everything but u. The eighth part is kept so that
-exp needs no range reduction: a polynomial, squared three times.
+splat, e is never above log_opacity, and a row of pixels shares everything but u. The eighth part is kept so
+that exp needs no range reduction: a polynomial, squared three times.
 """
 
 from typing import TypeAlias

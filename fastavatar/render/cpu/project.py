@@ -1,7 +1,7 @@
 """Every Gaussian's splat on the picture.
 
-Source: Kerbl et al. 2023, section 4, and Zwicker et al. 2001 (EWA splatting). The arithmetic is float64: in scalar
-code that costs little, it keeps depths and the ellipses of needles exact, and any scale fits.
+Source: Kerbl et al. 2023, section 4, and Zwicker et al. 2001 (EWA splatting). The arithmetic is float64: in
+scalar code that costs little, it keeps depths and the ellipses of needles exact, and any scale fits.
 """
 
 import math
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastavatar.render.constants import ALPHA_MIN, BLUR_PX2, FAR_M, FRUSTUM_MARGIN, NEAR_M, TILE
 from fastavatar.render.cpu.harmonics import basis
-from fastavatar.render.cpu.kernel import kernel
+from fastavatar.render.cpu.kernel import inlined, kernel
 from fastavatar.render.cpu.lanes import fetch_add
 from fastavatar.render.cpu.layout import (
     BLUE,
@@ -135,30 +135,30 @@ def project(
             splats[i, RED], splats[i, GREEN], splats[i, BLUE] = max(red, 0.0), max(green, 0.0), max(blue, 0.0)
 
 
-@kernel
+@inlined
 def all_finite(values: Floats) -> bool:
     """Whether no number's exponent is all ones."""
     largest = np.uint32(0)
     for number in values.reshape(-1).view(np.uint32):
         largest = max(largest, number & _EXPONENT)
-    return largest != _EXPONENT
+    return bool(largest != _EXPONENT)
 
 
-@kernel
+@inlined
 def to_camera(view: Doubles, mean: Vector) -> Vector:
     """A head-frame point in the camera's axes, metres."""
     x, y, z = times(rotation_of(view), mean)
     return x + view[TRANSLATION], y + view[TRANSLATION + 1], z + view[TRANSLATION + 2]
 
 
-@kernel
+@inlined
 def rotation_of(view: Doubles) -> Matrix:
     """The camera's rotation."""
     r = view[ROTATION : ROTATION + 9]
     return (r[0], r[1], r[2]), (r[3], r[4], r[5]), (r[6], r[7], r[8])
 
 
-@kernel
+@inlined
 def clamped_slopes(
     view: Doubles, width: int, height: int, x: float, y: float, z: float
 ) -> tuple[float, float]:
@@ -171,7 +171,7 @@ def clamped_slopes(
     )
 
 
-@kernel
+@inlined
 def axes_of(quats_wxyz: Floats, i: int) -> Matrix:
     """The Gaussian's rotation."""
     w, x, y, z, _ = unit_quaternion(
@@ -183,7 +183,7 @@ def axes_of(quats_wxyz: Floats, i: int) -> Matrix:
     return rotation(w, x, y, z)
 
 
-@kernel
+@inlined
 def scales_of(log_scales: Floats, i: int) -> Vector:
     """Standard deviations in metres."""
     return (
@@ -193,7 +193,7 @@ def scales_of(log_scales: Floats, i: int) -> Vector:
     )
 
 
-@kernel
+@inlined
 def axes_on_picture(
     view: Doubles,
     width: int,
@@ -214,16 +214,16 @@ def axes_on_picture(
     return b_x, b_y, scaled(times(to_axes, b_x), scales), scaled(times(to_axes, b_y), scales)
 
 
-@kernel
+@inlined
 def covariance(m_x: Vector, m_y: Vector) -> tuple[float, float, float, float]:
     """Entries xx, xy, yy of M·Mᵀ with the blur, and their determinant, which nothing cancels in."""
     xx, xy, yy, area = dot(m_x, m_x), dot(m_x, m_y), dot(m_y, m_y), cross(m_x, m_y)
     return xx + BLUR_PX2, xy, yy + BLUR_PX2, dot(area, area) + BLUR_PX2 * (xx + yy + BLUR_PX2)
 
 
-@kernel
+@inlined
 def color(view: Doubles, mean: Vector, sh: Floats, i: int, harmonics: Doubles) -> Vector:
-    """sRGB seen from the camera's centre, not clamped; leaves the basis in `harmonics` (16,)."""
+    """Colour (sRGB) seen from the camera's centre, not clamped; leaves the basis in `harmonics` (16,)."""
     dx, dy, dz = mean[0] - view[CENTER], mean[1] - view[CENTER + 1], mean[2] - view[CENTER + 2]
     length = math.sqrt(dx * dx + dy * dy + dz * dz)
     count = sh.shape[1]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastavatar.render.cpu.harmonics import basis_backward
-from fastavatar.render.cpu.kernel import kernel
+from fastavatar.render.cpu.kernel import inlined, kernel
 from fastavatar.render.cpu.lanes import fetch_add
 from fastavatar.render.cpu.layout import (
     BOTTOM,
@@ -11,7 +11,6 @@ from fastavatar.render.cpu.layout import (
     CHUNK,
     FOCAL_X,
     FOCAL_Y,
-    G,
     GU,
     GUU,
     GUV,
@@ -28,6 +27,7 @@ from fastavatar.render.cpu.layout import (
     W_RED,
     Doubles,
     Floats,
+    G,
     Ints,
     Longs,
 )
@@ -142,7 +142,7 @@ def project_backward(
                     by_view[9 + row] += view[3 * row + k] * d_direction[k]
 
 
-@kernel
+@inlined
 def ellipse_backward(sums: Doubles, m_x: Vector, m_y: Vector) -> tuple[float, float, float, float, float]:
     """Gradients by the covariance's xx, xy (both places together) and yy and by the centre's x and y."""
     xx, xy, yy, determinant = covariance(m_x, m_y)
@@ -157,13 +157,13 @@ def ellipse_backward(sums: Doubles, m_x: Vector, m_y: Vector) -> tuple[float, fl
     return d_xx, d_xy, d_yy, d_x, d_y
 
 
-@kernel
+@inlined
 def outer_sum(a: Vector, b: Vector, c: Vector, d: Vector) -> Matrix:
     """a·bᵀ + c·dᵀ."""
     return combine(a[0], b, c[0], d), combine(a[1], b, c[1], d), combine(a[2], b, c[2], d)
 
 
-@kernel
+@inlined
 def quaternion_backward(quats_wxyz: Floats, i: int, d_rotation: Matrix, d_quats_wxyz: Floats) -> None:
     """From the gradient by the rotation to that by the quaternion before it was normalised."""
     w, x, y, z, inverse = unit_quaternion(
@@ -180,7 +180,7 @@ def quaternion_backward(quats_wxyz: Floats, i: int, d_rotation: Matrix, d_quats_
     d_quats_wxyz[i, 3] = (d_z - along * z) * inverse
 
 
-@kernel
+@inlined
 def color_backward(
     view: Doubles,
     mean: Vector,

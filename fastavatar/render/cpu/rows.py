@@ -1,15 +1,16 @@
 """The splats of one tile, and those that reach one of its rows of pixels: shared by both directions.
 
-A row's sixteen pixels stay in registers while its splats pass by, so a tile is worked off row by row and not splat
-by splat. What that needs, the splats that reach each row, is found sixteen splats at a time.
+A row's sixteen pixels stay in registers while its splats pass by, so a tile is worked off row by row and not
+splat by splat. What that needs, the splats that reach each row, is found sixteen splats at a time.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
 from fastavatar.render.constants import ALPHA_MAX, ALPHA_MIN, TILE, TRANSMITTANCE_MIN
-from fastavatar.render.cpu.kernel import kernel
+from fastavatar.render.cpu.kernel import inlined
 from fastavatar.render.cpu.lanes import WIDTH, bits, fma, load, store, where
 from fastavatar.render.cpu.layout import (
     BLUE,
@@ -55,8 +56,8 @@ _EXP = tuple(
 )
 
 
-@kernel
-def exp_of_eightfold(e):
+@inlined
+def exp_of_eightfold(e: Any) -> Any:
     """exp(8·e) where 8·e lies between the logarithm of the least alpha and 0; anything elsewhere."""
     root = fma(fma(fma(fma(fma(e, _EXP[5], _EXP[4]), e, _EXP[3]), e, _EXP[2]), e, _EXP[1]), e, _EXP[0])
     square = root * root
@@ -64,9 +65,12 @@ def exp_of_eightfold(e):
     return fourth * fourth
 
 
-@kernel
+@inlined
 def gather(indices: Ints, splats: Floats, left: int, top: int, planes: Floats) -> None:
-    """Lay out the splats `indices` (n,) in `planes` (PLANES, ≥ n rounded up to lanes), pixel (left, top) at 0."""
+    """Lay out the splats `indices` (n,) in `planes` (PLANES, n and up to a full vector).
+
+    Coordinates are counted from the centre of pixel (left, top).
+    """
     count = len(indices)
     x = np.float32(left + 0.5)
     y = np.float32(top + 0.5)
@@ -87,10 +91,13 @@ def gather(indices: Ints, splats: Floats, left: int, top: int, planes: Floats) -
         planes[P_TOP, i] = E_NEVER
 
 
-@kernel
+@inlined
 def reach_row(row: int, count: int, planes: Floats, reaching: Ints) -> int:
-    """How many of the tile's `count` splats may colour a pixel of `row`; their places go to `reaching`, in order."""
-    found = np.intp(0)
+    """How many of the tile's `count` splats may colour a pixel of `row`.
+
+    Their places in the tile go to `reaching`, in order.
+    """
+    found = 0
     y = np.float32(row)
     for first in range(0, count, WIDTH):
         v = y - load(planes[P_Y], first)
@@ -104,5 +111,5 @@ def reach_row(row: int, count: int, planes: Floats, reaching: Ints) -> int:
         reaches = bits(peak - load(planes[P_NARROW], first) * (u * u) >= _E_NEAR_MIN)
         for lane in range(WIDTH):
             reaching[found] = first + lane
-            found += np.intp((reaches >> np.uint32(lane)) & np.uint32(1))
+            found += int((reaches >> np.uint32(lane)) & np.uint32(1))
     return found

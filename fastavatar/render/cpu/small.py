@@ -3,53 +3,56 @@
 import math
 from typing import TypeAlias
 
-from fastavatar.render.cpu.kernel import kernel
+from fastavatar.render.cpu.kernel import inlined
 
 Vector: TypeAlias = tuple[float, float, float]
 Matrix: TypeAlias = tuple[Vector, Vector, Vector]
 
 
-@kernel
+@inlined
 def dot(a: Vector, b: Vector) -> float:
+    """The inner product."""
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@kernel
+@inlined
 def cross(a: Vector, b: Vector) -> Vector:
+    """The vector product."""
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
-@kernel
+@inlined
 def combine(s: float, a: Vector, t: float, b: Vector) -> Vector:
     """s·a + t·b."""
     return s * a[0] + t * b[0], s * a[1] + t * b[1], s * a[2] + t * b[2]
 
 
-@kernel
+@inlined
 def scaled(a: Vector, b: Vector) -> Vector:
     """Element by element."""
     return a[0] * b[0], a[1] * b[1], a[2] * b[2]
 
 
-@kernel
+@inlined
 def times(m: Matrix, v: Vector) -> Vector:
-    """m @ v."""
+    """The product m·v."""
     return dot(m[0], v), dot(m[1], v), dot(m[2], v)
 
 
-@kernel
+@inlined
 def transposed(m: Matrix) -> Matrix:
+    """Rows to columns."""
     return (m[0][0], m[1][0], m[2][0]), (m[0][1], m[1][1], m[2][1]), (m[0][2], m[1][2], m[2][2])
 
 
-@kernel
+@inlined
 def unit_quaternion(w: float, x: float, y: float, z: float) -> tuple[float, float, float, float, float]:
     """The quaternion over its length, and one over that length."""
     inverse = 1 / max(math.sqrt(w * w + x * x + y * y + z * z), 1e-12)
     return w * inverse, x * inverse, y * inverse, z * inverse, inverse
 
 
-@kernel
+@inlined
 def rotation(w: float, x: float, y: float, z: float) -> Matrix:
     """The matrix of a unit quaternion."""
     return (
@@ -59,7 +62,7 @@ def rotation(w: float, x: float, y: float, z: float) -> Matrix:
     )
 
 
-@kernel
+@inlined
 def rotation_backward(w: float, x: float, y: float, z: float, d: Matrix) -> tuple[float, float, float, float]:
     """Gradient by the unit quaternion's four numbers from the gradient `d` by its matrix."""
     return (

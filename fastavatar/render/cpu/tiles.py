@@ -15,8 +15,8 @@ def fill_tiles(
 ) -> None:
     """Fill `starts` (tiles + 1,) and the splats' `indices`, one band of tile rows at a time.
 
-    `order` holds the sorted keys of what is drawn, `row_starts` (tile rows + 1,) where each row's tiles begin in
-    `indices`. Bands are taken from `counter`; no two write one list.
+    `order` holds the sorted keys of what is drawn, `row_starts` (tile rows + 1,) where each row's tiles begin
+    in `indices`. Bands are taken from `counter`; no two write one list.
     """
     rows = len(row_starts) - 1
     columns = (len(starts) - 1) // rows
