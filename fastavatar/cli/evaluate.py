@@ -29,7 +29,7 @@ METHODS = ("photo", "white", "input")
 @click.option(
     "--images", "images_folder", type=click.Path(path_type=Path), help="Write a contact sheet here."
 )
-@click.option("--metric-only", "--metric_only", is_flag=True, help="Write no images, even with --images.")
+@click.option("--metric-only", is_flag=True, help="Write no images, even with --images.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
 @click.option("--iterations", type=click.IntRange(min=1), help="Optimisation steps, where there are any.")
 @click.option("--seed", default=0, show_default=True, help="Of every random choice.")

@@ -76,7 +76,7 @@ def answer_photo(capture: Capture, inputs: Sequence[int], options: Options) -> A
     if len(inputs) != 1:
         raise UsageError(f"the method 'photo' takes one input view, found {len(inputs)}")
     view = capture.views[inputs[0]]
-    predictor = load_predictor("facemesh", device=options.device)
+    predictor = load_predictor("facemesh", device=options.device, seed=options.seed)
     start = time.perf_counter()
     avatar = predictor.predict(_photo(capture, view))
     seconds = time.perf_counter() - start

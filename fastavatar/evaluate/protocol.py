@@ -14,6 +14,7 @@ from fastavatar.evaluate.methods import METHODS, Answer, Options
 from fastavatar.evaluate.metrics import psnr, ssim
 from fastavatar.evaluate.perceptual import Lpips, load_lpips
 from fastavatar.evaluate.report import Report, ViewReport
+from fastavatar.models import require_device
 from fastavatar.render import Render, render
 
 
@@ -22,7 +23,8 @@ def evaluate(capture: Capture, method: str, inputs: Sequence[int], options: Opti
 
     Images are compared on white, at the capture's size, clamped to 0…1.
 
-    Raises `UsageError` for an unknown method or an input that is no view.
+    Raises `UsageError` for an unknown method or an input that is no view, `DeviceError` for a device that
+    is not there, and what the method raises.
     """
     options = options or Options()
     inputs = tuple(dict.fromkeys(inputs))
@@ -33,6 +35,7 @@ def evaluate(capture: Capture, method: str, inputs: Sequence[int], options: Opti
     for index in inputs:
         if not 0 <= index < len(capture.views):
             raise UsageError(f"input view {index}: {capture.folder} has views 0 to {len(capture.views) - 1}")
+    require_device(options.device)
     _reset_peak_memory(options.device)
     answer = METHODS[method](capture, inputs, options)
     peak_memory_mb = _peak_memory_mb(options.device)
