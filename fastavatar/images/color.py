@@ -29,7 +29,8 @@ def to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Image
         try:
             return _through_profile(image, profile)
         except (ImageCms.PyCMSError, *DECODING_ERRORS) as error:
-            log.warning("%s: its colour profile cannot be used and is ignored (%s)", name, error)
+            log.warning("%s: its colour profile is damaged or of another kind and is ignored", name)
+            log.debug("%s: %r", name, error)
     return image.convert("RGB")
 
 

@@ -1,8 +1,13 @@
 """A file of unknown content → a decoded picture, or one line that says why not."""
 
+import io
 import logging
+import os
 import stat
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -34,8 +39,9 @@ def decode(path: Path) -> Image.Image:
         with warnings.catch_warnings():
             # The limits below are this program's own, and damaged metadata is reported by who reads it.
             warnings.simplefilter("ignore")
-            with _open(path) as image:
-                _require_usable(image, name)
+            image = _open(path)
+            _require_usable(image, name)
+            with _quiet_libtiff() if image.format == "TIFF" else nullcontext():
                 image.load()
     except UnidentifiedImageError:
         raise InputError(f"cannot read {name}: it is not a picture; give a {KNOWN} file") from None
@@ -47,7 +53,7 @@ def decode(path: Path) -> Image.Image:
         raise InputError(
             f"cannot read {name}: the picture is cut off or damaged ({_line(error)}); copy or export it again"
         ) from error
-    if getattr(image, "is_animated", False) and image.format in ("GIF", "PNG", "WEBP"):
+    if image.format in ("GIF", "PNG", "WEBP") and _animated(image):
         log.warning("%s is animated; its first frame is taken", name)
     return image
 
@@ -58,13 +64,35 @@ def shown(path: Path) -> str:
 
 
 def _open(path: Path) -> Image.Image:
-    with path.open("rb") as file:
-        if file.read(12)[4:8] == b"ftyp":
-            import pillow_heif
+    # From memory, since Pillow closes files at different times for different formats.
+    content = path.read_bytes()
+    if content[4:8] == b"ftyp":
+        import pillow_heif
 
-            pillow_heif.register_heif_opener()
+        pillow_heif.register_heif_opener()
     Image.init()
-    return Image.open(path, formats=[known for known in FORMATS if known in Image.OPEN])
+    return Image.open(io.BytesIO(content), formats=[known for known in FORMATS if known in Image.OPEN])
+
+
+def _animated(image: Image.Image) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except DECODING_ERRORS:  # of a later frame, which nobody asked for
+        return True
+
+
+@contextmanager
+def _quiet_libtiff() -> Iterator[None]:
+    """Keep what libtiff writes to file descriptor 2 about damage from the user, who gets one line instead."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _require_file(path: Path, name: str) -> None:
@@ -102,6 +130,10 @@ def _require_usable(image: Image.Image, name: str) -> None:
         )
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise InputError(f"cannot use {name}: {width}×{height} pixels are a strip; crop it around the face")
+    if image.mode in ("F", "LAB"):
+        raise InputError(
+            f"cannot use {name}: its pixels are stored as {image.mode}; export it as RGB with 8 or 16 bits"
+        )
     if image.format == "TIFF" and DNG_VERSION_TAG in image.tag_v2:  # type: ignore[attr-defined]
         raise InputError(f"cannot read {name}: it is a raw photo (DNG); export it as JPEG")
 

@@ -2,8 +2,9 @@
 
 import logging
 import math
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from PIL import ExifTags, Image
 
@@ -37,21 +38,22 @@ class Exif:
 
     uprighting: Image.Transpose | None = None
     """What turns the stored picture upright, None where it is."""
-    tags: Mapping[int, object] | None = None
-    """The camera's own tags by number, None where there are none."""
+    tags: Mapping[int, object] = field(default_factory=dict)
+    """The camera's tags by number."""
 
 
 def read_exif(image: Image.Image, name: str) -> Exif:
     """Tags of a decoded picture; damaged ones are left out with a warning that mentions `name`."""
     try:
-        exif = image.getexif()
-        return Exif(
-            _UPRIGHTING.get(exif.get(ExifTags.Base.Orientation, 1)),
-            {**exif, **exif.get_ifd(ExifTags.IFD.Exif)} or None,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exif = image.getexif()
+            tags = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
     except DECODING_ERRORS as error:
-        log.warning("%s: its EXIF is damaged and ignored (%s)", name, error)
+        log.warning("%s: its EXIF is damaged and ignored", name)
+        log.debug("%s: %r", name, error)
         return Exif()
+    return Exif(_UPRIGHTING.get(exif.get(ExifTags.Base.Orientation, 1)), tags)
 
 
 def focal_length_px(tags: Mapping[int, object], width: int, height: int) -> float | None:

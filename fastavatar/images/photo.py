@@ -53,7 +53,7 @@ def load_photo(path: str | Path) -> Photo:
     exif = read_exif(image, name)
     if exif.uprighting is not None:
         image = image.transpose(exif.uprighting)
-    focal_px = focal_length_px(exif.tags, *image.size) if exif.tags else None
+    focal_px = focal_length_px(exif.tags, *image.size)
     colors, alpha = split_alpha(image)
     rgb = to_srgb(colors, profile, name)
     if alpha is None or alpha.getextrema() == (255, 255):

@@ -1,0 +1,164 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pillow_heif
+import pytest
+from PIL import Image
+
+from fastavatar.errors import InputError
+from fastavatar.images.photo import load_photo
+from tests.images import pictures
+from tests.images.pictures import quarters, saved
+
+pillow_heif.register_heif_opener()
+
+
+def part(image: Image.Image, path: Path, keep: float = 0.5, **options: object) -> None:
+    content = saved(image, path, **options).read_bytes()
+    path.write_bytes(content[: int(len(content) * keep)])
+
+
+def noise() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8))
+
+
+def flipped(image: Image.Image, path: Path) -> None:
+    content = bytearray(saved(image, path).read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(600_000_000)
+
+
+NOT_A_PICTURE = (
+    "cannot read {}: it is not a picture; give a JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF file"
+)
+DAMAGED = "cannot read {}: the picture is cut off or damaged (…); copy or export it again"
+UNSAFE = (
+    "cannot read {}: 30000×20000 pixels, more than the 120 megapixels that are safe to open; make it smaller"
+)
+
+BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    # kind: file name, how to make it, the message with the path left out and Pillow's own words as …
+    "missing": ("a.jpg", lambda p: None, "cannot read {}: there is no such file; check the path"),
+    "in a missing folder": (
+        "b/a.jpg",
+        lambda p: None,
+        "cannot read {}: there is no such file; check the path",
+    ),
+    "folder": ("a.jpg", Path.mkdir, "cannot read {}: it is a folder; give the path of one photo"),
+    "empty": ("a.jpg", Path.touch, "cannot read {}: the file is empty; copy or export the photo again"),
+    "pipe": ("a.jpg", os.mkfifo, "cannot read {}: it is not a regular file; save the photo to one"),
+    "loop of links": (
+        "a.jpg",
+        lambda p: p.symlink_to(p),
+        "cannot read {}: Too many levels of symbolic links; check the path",
+    ),
+    "name too long": (
+        "a" * 300 + ".jpg",
+        lambda p: None,
+        "cannot read {}: File name too long; check the path",
+    ),
+    "null in the name": ("a\0.jpg", lambda p: None, "cannot read {}: embedded null byte; check the path"),
+    "line break in the name": (
+        "a\nb.jpg",
+        lambda p: None,
+        "cannot read {}: there is no such file; check the path",
+    ),
+    "600 MB": (
+        "a.jpg",
+        sparse,
+        "cannot read {}: 600 MB is no photo; give a JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF file",
+    ),
+    "text": ("a.jpg", lambda p: p.write_text("not a photo\n" * 9), NOT_A_PICTURE),
+    "web page": ("a.png", lambda p: p.write_text("<!doctype html><title>404</title>"), NOT_A_PICTURE),
+    "svg": ("a.svg", lambda p: p.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>'), NOT_A_PICTURE),
+    "eps": ("a.eps", lambda p: saved(quarters(), p), NOT_A_PICTURE),
+    "pdf": ("a.pdf", lambda p: saved(quarters(), p), NOT_A_PICTURE),
+    "archive": ("a.jpg", lambda p: p.write_bytes(b"PK\3\4" + bytes(100)), NOT_A_PICTURE),
+    "zeros": ("a.jpg", lambda p: p.write_bytes(bytes(5000)), NOT_A_PICTURE),
+    "one byte": ("a.jpg", lambda p: p.write_bytes(b"\xff"), NOT_A_PICTURE),
+    "head of a jpeg": ("a.jpg", lambda p: part(noise(), p, 0.01), DAMAGED),
+    "half a jpeg": ("a.jpg", lambda p: part(noise(), p), DAMAGED),
+    "half a progressive jpeg": ("a.jpg", lambda p: part(noise(), p, progressive=True), DAMAGED),
+    "half a png": ("a.png", lambda p: part(noise(), p), DAMAGED),
+    "half a webp": ("a.webp", lambda p: part(noise(), p), DAMAGED),
+    "half a heic": ("a.heic", lambda p: part(noise(), p), DAMAGED),
+    "half a tiff": ("a.tif", lambda p: part(noise(), p, compression="tiff_lzw"), NOT_A_PICTURE),
+    "half a gif": ("a.gif", lambda p: part(noise(), p), DAMAGED),
+    "half a bmp": ("a.bmp", lambda p: part(noise(), p), DAMAGED),
+    "png with a flipped byte": ("a.png", lambda p: flipped(noise(), p), DAMAGED),
+    "png without pixels": ("a.png", lambda p: p.write_bytes(pictures.png((64, 64), 8, 2, b"")), DAMAGED),
+    "bomb": (
+        "a.png",
+        lambda p: p.write_bytes(pictures.huge_png(30_000, 20_000)),
+        UNSAFE.replace("30000×20000 pixels, ", ""),
+    ),
+    "small bomb": (
+        "a.png",
+        lambda p: p.write_bytes(pictures.huge_png(13_000, 10_000)),
+        UNSAFE.replace("30000×20000", "13000×10000"),
+    ),
+    "1×1": (
+        "a.png",
+        lambda p: saved(Image.new("RGB", (1, 1)), p),
+        "cannot use {}: 1×1 pixels are too few; give a photo of at least 32 pixels each way",
+    ),
+    "line": (
+        "a.png",
+        lambda p: saved(Image.new("RGB", (5000, 1)), p),
+        "cannot use {}: 5000×1 pixels are too few; give a photo of at least 32 pixels each way",
+    ),
+    "strip": (
+        "a.png",
+        lambda p: saved(Image.new("RGB", (64, 5000)), p),
+        "cannot use {}: 64×5000 pixels are a strip; crop it around the face",
+    ),
+    "wholly transparent": (
+        "a.png",
+        lambda p: saved(Image.new("RGBA", (64, 64), (9, 9, 9, 0)), p),
+        "cannot use {}: it is wholly transparent; export it with its background",
+    ),
+    "raw": (
+        "a.dng",
+        lambda p: saved(quarters(), p, format="TIFF", tiffinfo={50706: b"\1\4\0\0"}),
+        "cannot read {}: it is a raw photo (DNG); export it as JPEG",
+    ),
+    "floating-point tiff": (
+        "a.tif",
+        lambda p: saved(Image.new("F", (64, 64), 0.5), p),
+        "cannot use {}: its pixels are stored as F; export it as RGB with 8 or 16 bits",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_file_is_refused_in_one_line(
+    kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name, make, message = BAD[kind]
+    path = tmp_path / name
+    make(path)
+    with pytest.raises(InputError) as caught:
+        load_photo(path)
+    shown = str(path) if str(path).isprintable() else ascii(str(path))
+    before, _, after = message.format(shown).partition("…")
+    said = str(caught.value)
+    assert said.startswith(before) and said.endswith(after)
+    assert "…" in message or said == before
+    assert "\n" not in said and len(said) < 600
+    assert caught.value.exit_code == 4
+    assert capfd.readouterr().err == ""  # nor do native decoders talk past us
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+    path = saved(quarters(), tmp_path / "a.png")
+    path.chmod(0)
+    with pytest.raises(InputError, match="permission denied; allow reading it"):
+        load_photo(path)
