@@ -1,8 +1,8 @@
 """Drawing on CUDA with gsplat, told to do what the CPU does.
 
 Source: Ye et al. 2024 (gsplat), `rasterization` of version 1.5, mode "classic". It takes the camera's centre
-from the inverse of `world_to_camera`, the CPU from its transpose: the same for every rigid pose, and so is the
-gradient along rigid motions, but not that by a single entry.
+from the inverse of `world_to_camera`, the CPU from its transpose: the same for every rigid pose and along
+every rigid motion, but the gradient by a single entry of the matrix differs.
 """
 
 import sys

@@ -56,8 +56,8 @@ def composite(
         for row in range(min(TILE, height - top)):
             count = reach_row(row, len(own), planes, reaching)
             transmittance = where(lanes >= np.float32(visible), ZERO, ONE)
-            left_over = spread(ONE)
-            red, green, blue, metres = spread(ZERO), spread(ZERO), spread(ZERO), spread(ZERO)
+            red, green, blue = spread(ZERO), spread(ZERO), spread(ZERO)
+            metres, covered = spread(ZERO), spread(ZERO)
             for j in range(count):
                 i = int(np.uint32(reaching[j]))
                 u = lanes - planes[P_CENTER, i]
@@ -68,15 +68,15 @@ def composite(
                 w = transmittance * a
                 transmittance = transmittance - w
                 alive = transmittance > T_MIN
-                left_over = where(alive, transmittance, left_over)
                 w = where(alive, w, ZERO)
+                covered = covered + w
                 red = fma(w, planes[P_RED, i], red)
                 green = fma(w, planes[P_GREEN, i], green)
                 blue = fma(w, planes[P_BLUE, i], blue)
                 metres = fma(w, planes[P_DEPTH, i], metres)
                 if bits(alive) == 0:
                     break
-            covered = ONE - left_over
+            left_over = ONE - covered
             store(row_out[0], 0, fma(left_over, background[0], red))
             store(row_out[1], 0, fma(left_over, background[1], green))
             store(row_out[2], 0, fma(left_over, background[2], blue))
