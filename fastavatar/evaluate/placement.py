@@ -39,10 +39,10 @@ class Placed:
 def place_avatar(avatar: Avatar, capture: Capture, view: View) -> Placed:
     """The avatar as the true camera of its photo, `view`, saw it, at its true distance.
 
-    The scale is the median of true over predicted depth over the capture's FLAME points, or the vertices of
-    its mesh, that `view` sees and the avatar covers.
+    The scale is the median of true over predicted depth over the vertices of the capture's mesh, or its FLAME
+    points where it has none, that `view` sees and the avatar covers.
     """
-    truth = capture.mesh.vertices if capture.points is None and capture.mesh else capture.points
+    truth = capture.points if capture.mesh is None else capture.mesh.vertices
     as_photographed = _moved(avatar.gaussians, avatar.camera.world_to_camera, view.camera, 1.0)
     if truth is None:
         warning = "the capture has neither points nor a mesh: the avatar's distance is the predicted one"

@@ -75,6 +75,10 @@ def test_only_the_mask_counts() -> None:
         torch.testing.assert_close(metric(spoiled, truth, mask), metric(image, truth, mask))
     inner = (slice(20, 30), slice(20, 30))
     torch.testing.assert_close(psnr(image, truth, mask), psnr(image[inner], truth[inner]))
+    map_there = ssim_map(image, truth)[
+        20 - SSIM_RADIUS : 30 - SSIM_RADIUS, 20 - SSIM_RADIUS : 30 - SSIM_RADIUS
+    ]
+    torch.testing.assert_close(ssim(image, truth, mask), map_there.mean())
     assert all(math.isnan(float(metric(image, truth, mask * 0))) for metric in (psnr, ssim))
 
 

@@ -62,9 +62,9 @@ def test_in_the_input_view_nothing_moves(capture: Capture) -> None:
     torch.testing.assert_close(after, before, atol=1e-2, rtol=0)
 
 
-def test_a_mesh_serves_where_there_are_no_points(capture: Capture) -> None:
+def test_points_serve_where_there_is_no_mesh(capture: Capture) -> None:
     view = capture.views[2]
-    placed = place_avatar(_as_predicted(view, 1.3), replace(capture, points=None), view)
+    placed = place_avatar(_as_predicted(view, 1.3), replace(capture, mesh=None), view)
     assert placed.scale * 1.3 == pytest.approx(1, abs=0.03)
 
 

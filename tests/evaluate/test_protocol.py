@@ -84,6 +84,15 @@ def test_true_gaussians_score_nearly_perfectly(capture: Capture) -> None:
     torch.testing.assert_close(report.images[1], expected, atol=1e-4, rtol=0)
 
 
+def test_colours_beyond_white_count_as_white(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    glowing = replace(make_head(), sh=torch.full_like(make_head().sh, 9.0))
+    monkeypatch.setitem(METHODS, "glow", lambda *_: Answer(0.0, gaussians=glowing))
+    report = evaluate(capture, "glow", [0])
+    assert max(float(image.max()) for image in report.images) == 1
+    white = evaluate(capture, "white", [0])
+    assert report.mean["psnr"] == pytest.approx(white.mean["psnr"], abs=0.01)
+
+
 @pytest.mark.usefixtures("truth")
 def test_json_holds_what_the_table_shows(capture: Capture) -> None:
     report = evaluate(capture, "truth", [3])
