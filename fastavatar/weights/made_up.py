@@ -21,7 +21,7 @@ from fastavatar.models.fastavatar.point_predictor import PointPredictor, PointPr
 from fastavatar.weights.checkpoint import write_pickle
 from fastavatar.weights.published import STEMS, Checkpoints
 
-_PUBLISHED_POINTS = PointPredictorSizes(
+PUBLISHED_POINTS = PointPredictorSizes(
     dino=Dinov2Sizes(),
     points_widths=[768, 1024, 1024, 1024, 3 * DecoderSizes().gaussians],
     pose_widths=[768, 1024, 1024, 1024, 9],
@@ -33,7 +33,7 @@ def write_made_up(
     folder: Path,
     seed: int,
     decoder: DecoderSizes | None = None,
-    points: PointPredictorSizes = _PUBLISHED_POINTS,
+    points: PointPredictorSizes = PUBLISHED_POINTS,
 ) -> Checkpoints:
     """Write the three checkpoints, of the published sizes by default, into `folder`, marked as made up."""
     folder.mkdir(parents=True, exist_ok=True)

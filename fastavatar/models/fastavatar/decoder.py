@@ -71,7 +71,9 @@ class ConditionalDecoder(nn.Module):
             }
         )
         # without numbers to start from: drawing them would import torch's compiler, over a second
-        self.gaussian_embeddings = nn.Embedding.from_pretrained(torch.empty(count, sizes.embedding))
+        self.gaussian_embeddings = nn.Embedding(
+            count, sizes.embedding, _weight=torch.empty(count, sizes.embedding)
+        )
         outputs = (3, 4, 3 * coefficients, 1, 3)
         body = [layer for pair in pairwise(sizes.body) for layer in (nn.Linear(*pair), nn.ReLU())]
         heads = {

@@ -124,9 +124,7 @@ def load_point_predictor(
     assert isinstance(predictor, PointPredictor)
     mean_shape = told.get("mean_shape")
     if residuals and mean_shape is not None:
-        predictor.mean_shape = torch.tensor(mean_shape, dtype=torch.float32).reshape(
-            predictor.mean_shape.shape
-        )
+        predictor.mean_shape = _mean_shape(mean_shape, predictor.mean_shape.shape, source)
     predictor.dino.prepare(IMAGE_PX, dtype)
     return predictor
 
