@@ -63,23 +63,38 @@ def read_ply(path: str | Path, frame: Frame | None = None) -> Gaussians:
     `frame` is the frame the file is in; without it the file's own comment counts, and `supersplat` where
     it has none. Raises `InputError` when the file is missing, damaged, or holds no finite Gaussians.
     """
+    data = _parse(path)
+    facts = dict(line.split(maxsplit=1) for line in reversed(data.comments) if " " in line.strip())
     try:
-        data = plyfile.PlyData.read(str(path))
-        if "vertex" not in data or not data["vertex"].count:
-            raise InputError("it holds no Gaussians")
-        facts = dict(line.split(maxsplit=1) for line in reversed(data.comments) if " " in line.strip())
-        rows = data["vertex"].data
-        columns = {name: rows[name] for name in rows.dtype.names if rows[name].dtype != object}
-        if "packed_position" in columns:
-            raise InputError("it is a compressed PLY; export it as a plain PLY")
-        gaussians = from_table(columns, _stated_degree(facts.get("sh_degree", "")))
+        gaussians = _gaussians_of(data, _stated_degree(facts.get("sh_degree", "")))
         gaussians.require_finite()
-    except (plyfile.PlyParseError, InputError, OSError, ValueError, MemoryError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise InputError(f"cannot read {path}: {' '.join(reason.split())}") from error
+    except InputError as error:
+        raise InputError(f"cannot read {path}: {error}") from None
     stated = facts.get("frame", DEFAULT_FRAME)
     found = frame or (stated if stated in FRAMES else DEFAULT_FRAME)
     return gaussians.rotated(head_to_frame(found).T)
+
+
+def _parse(path: str | Path) -> plyfile.PlyData:
+    try:
+        return plyfile.PlyData.read(str(path))
+    except FileNotFoundError:
+        raise InputError(f"cannot read {path}: there is no such file; check the path") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    except (plyfile.PlyParseError, ValueError, MemoryError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"cannot read {path}: it is no PLY file, or a damaged one ({reason})") from error
+
+
+def _gaussians_of(data: plyfile.PlyData, sh_degree: int | None) -> Gaussians:
+    if "vertex" not in data or not data["vertex"].count:
+        raise InputError("it holds no Gaussians")
+    rows = data["vertex"].data
+    columns = {name: rows[name] for name in rows.dtype.names if rows[name].dtype != object}
+    if "packed_position" in columns:
+        raise InputError("it is a compressed PLY; export it as a plain PLY")
+    return from_table(columns, sh_degree)
 
 
 def _stated_degree(text: str) -> int | None:
