@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,8 @@ class FaceRecogniser:
         from insightface.app.common import Face
 
         bgr = np.ascontiguousarray(rgb[..., ::-1])  # what InsightFace takes
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about scikit-image, which it calls in an old way
             boxes, key_points = self._detector.detect(bgr, max_num=0, metric="default")
             order = np.argsort(boxes[:, 0] + boxes[:, 2], kind="stable")
             embeddings = [self._recogniser.get(bgr, Face(kps=key_points[i])) for i in order]

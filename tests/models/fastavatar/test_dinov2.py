@@ -57,19 +57,26 @@ def test_the_last_block_for_the_class_token_alone_changes_nothing(sizes: Dinov2S
     torch.testing.assert_close(dinov2(images()), dinov2.norm(tokens)[:, 0], atol=1e-5, rtol=1e-5)
 
 
-def test_attention_is_the_softmax_of_its_definition() -> None:
+def test_a_block_is_what_its_definition_says() -> None:
     block = network(SMALL_DINO).blocks[0]
+    weights = dict(block.named_parameters())
+
+    def linear(name: str, x: Tensor) -> Tensor:
+        return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+
+    def norm(name: str, x: Tensor) -> Tensor:
+        centred = x - x.mean(-1, keepdim=True)
+        unit = centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+        return unit * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
     tokens = torch.randn(1, 10, 128, generator=torch.Generator().manual_seed(2))
-    q, k, v = block.attn["qkv"](block.norm1(tokens))[0].chunk(3, -1)  # type: ignore[index, operator]
-    heads = []
-    for head in range(2):
-        part = slice(64 * head, 64 * head + 64)
-        heads.append(torch.softmax(q[:, part] @ k[:, part].T / 8, -1) @ v[:, part])
-    attended = block.attn["proj"](torch.cat(heads, -1))  # type: ignore[index, operator]
-    middle = tokens + attended * block.ls1.gamma
-    hidden = F.gelu(block.mlp.fc1(block.norm2(middle)))  # type: ignore[union-attr, operator]
-    expected = middle + block.mlp.fc2(hidden) * block.ls2.gamma  # type: ignore[union-attr, operator]
-    torch.testing.assert_close(block(tokens), expected, atol=1e-5, rtol=1e-5)
+    q, k, v = linear("attn.qkv", norm("norm1", tokens[0])).chunk(3, -1)
+    heads = [slice(0, 64), slice(64, 128)]
+    attended = torch.cat([torch.softmax(q[:, h] @ k[:, h].T / 8, -1) @ v[:, h] for h in heads], -1)
+    middle = tokens[0] + weights["ls1.gamma"] * linear("attn.proj", attended)
+    hidden = F.gelu(linear("mlp.fc1", norm("norm2", middle)))
+    expected = middle + weights["ls2.gamma"] * linear("mlp.fc2", hidden)
+    torch.testing.assert_close(block(tokens)[0], expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("sizes", BACKBONES)

@@ -1,0 +1,105 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from fastavatar.errors import InputError, NoFaceError
+from fastavatar.faces.insightface import FaceRecogniser
+from fastavatar.images.photo import Photo, load_photo
+from fastavatar.models.fastavatar import FastAvatarPredictor, load
+from fastavatar.models.fastavatar.loading import load_networks
+from fastavatar.models.fastavatar.predictor import Identity, Networks
+from fastavatar.weights.made_up import write_made_up
+from tests.faces.insightface_pack import Box, write_pack
+from tests.models.fastavatar.small import SMALL_DECODER, SMALL_POINTS
+
+LEFT: Box = (40, 200, 140, 320)
+RIGHT: Box = (360, 160, 580, 440)
+EXAMPLE = Path("data/example.png")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    write_made_up(folder, 1, SMALL_DECODER, SMALL_POINTS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def networks(weights: Path) -> Networks:
+    from fastavatar.weights.cache import require_checkpoints
+
+    return load_networks(require_checkpoints(weights), torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def recogniser(tmp_path_factory: pytest.TempPathFactory) -> FaceRecogniser:
+    return FaceRecogniser(write_pack(tmp_path_factory.mktemp("pack"), [RIGHT, LEFT]))
+
+
+def photo(alpha: NDArray[np.float32] | None = None) -> Photo:
+    rgb = np.zeros((640, 640, 3), np.uint8)
+    rgb[:, :250], rgb[:, 250:] = (200, 20, 30), (10, 30, 220)
+    return Photo(rgb, alpha, None, Path("two.png"))
+
+
+def test_the_face_decides_who_it_is(networks: Networks, recogniser: FaceRecogniser) -> None:
+    predictor = FastAvatarPredictor(networks, Identity(recogniser), crop="none")
+    largest, left, right = (predictor.predict(photo(), face) for face in (None, 0, 1))
+    assert np.array_equal(largest.arrays["w_vector"], right.arrays["w_vector"])
+    assert not np.allclose(left.arrays["w_vector"], right.arrays["w_vector"])
+    assert largest.provenance.extra["face_index"] == 1
+    assert any("shows 2 faces: took number 1" in warning for warning in largest.provenance.warnings)
+    # without a crop the points come from the whole photo, whoever it is
+    assert np.array_equal(left.arrays["dino_points"], right.arrays["dino_points"])
+
+
+def test_the_crop_follows_the_face_and_the_camera_follows_the_crop(
+    networks: Networks, recogniser: FaceRecogniser
+) -> None:
+    alpha = np.ones((640, 640), np.float32)  # a photo that brings its own mask
+    predictor = FastAvatarPredictor(networks, Identity(recogniser), crop="auto")
+    left, right = (predictor.predict(photo(alpha), face) for face in (0, 1))
+    assert not np.array_equal(left.arrays["dino_points"], right.arrays["dino_points"])
+    assert left.camera.width == right.camera.width == 640
+    assert float(left.camera.K[0, 0]) < float(right.camera.K[0, 0])  # a smaller face is further away
+    box = left.provenance.extra["crop_box_px"]
+    assert isinstance(box, list) and box[0] < LEFT[0] and box[2] > LEFT[2]
+    assert left.provenance.extra["background_removed"] is True
+
+
+def test_a_photo_that_shows_nobody_is_told(networks: Networks, tmp_path: Path) -> None:
+    nobody = FaceRecogniser(write_pack(tmp_path, []))
+    with pytest.raises(NoFaceError, match="640×640"):
+        FastAvatarPredictor(networks, Identity(nobody), crop="none").predict(photo())
+
+
+def test_somebody_must_be_given(networks: Networks) -> None:
+    with pytest.raises(InputError, match="whose avatar"):
+        FastAvatarPredictor(networks, Identity(), crop="none").predict(photo())
+
+
+def test_the_summary_is_plain_json(networks: Networks, recogniser: FaceRecogniser) -> None:
+    avatar = FastAvatarPredictor(networks, Identity(recogniser), crop="none").predict(photo())
+    json.dumps(avatar.provenance.extra, allow_nan=False)
+    assert {"face", "identity", "points", "decode"} <= avatar.provenance.seconds.keys()
+    assert avatar.provenance.model == "fastavatar" and "non-commercial" in avatar.provenance.licence
+
+
+def test_the_example_is_framed_and_freed_from_its_background(weights: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "e.npy", np.ones(512, np.float32))
+    avatar = load(cache_dir=weights, embedding=tmp_path / "e.npy", offline=True).predict(load_photo(EXAMPLE))
+    extra = avatar.provenance.extra
+    assert extra["crop"] == "auto" and extra["background_removed"] is True
+    plain = load(cache_dir=weights, embedding=tmp_path / "e.npy", crop="none").predict(load_photo(EXAMPLE))
+    assert not np.array_equal(plain.arrays["dino_points"], avatar.arrays["dino_points"])
+    assert np.array_equal(plain.arrays["w_vector"], avatar.arrays["w_vector"])
+
+
+def test_the_same_photo_gives_the_same_numbers(networks: Networks, recogniser: FaceRecogniser) -> None:
+    predictor = FastAvatarPredictor(networks, Identity(recogniser), crop="none")
+    first, second = (predictor.predict(photo()).gaussians.tensors() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
