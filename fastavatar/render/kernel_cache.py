@@ -57,7 +57,7 @@ def kernel_folder() -> Path | None:
     if not (_writable(own) and _private(own)):
         return None
     if folder.is_dir() and not (own / version).exists():
-        shutil.copytree(folder, own / version)
+        shutil.copytree(folder, own / version, dirs_exist_ok=True)
     return own / version
 
 
