@@ -37,7 +37,7 @@ def make(seed: int = 0, count: int = 5, degree: int = 3) -> Gaussians:
 
 
 gaussians = st.builds(make, st.integers(0, 9999), st.integers(1, 8), st.integers(0, 3))
-with_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+with_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def vertices(path: Path) -> np.ndarray[tuple[int], np.dtype[np.void]]:

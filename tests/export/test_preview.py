@@ -1,0 +1,78 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from fastavatar.export.preview import TILE_PX, compose_preview, frame_sphere, head_sphere
+from fastavatar.gaussians import Gaussians, concatenate, encode_colors
+from fastavatar.images.photo import Photo
+from tests.export.avatars import HEIGHT, RADIUS_M, WIDTH, make_avatar
+
+
+def test_the_sphere_holds_the_head_and_not_the_shoulders() -> None:
+    ball = make_avatar().gaussians
+    shoulders = replace(ball, means=ball.means + torch.tensor([0.0, -0.4, 0.0]))
+    faint = replace(ball, means=ball.means * 2, opacity_logits=ball.opacity_logits - 9)
+    center, radius_m = head_sphere(concatenate([ball, shoulders, faint]))
+    torch.testing.assert_close(center, torch.zeros(3), rtol=0, atol=0.01)
+    assert RADIUS_M < radius_m < 1.2 * RADIUS_M
+
+
+def test_gaussians_far_away_are_framed_by_the_default() -> None:
+    ball = make_avatar().gaussians
+    center, radius_m = head_sphere(replace(ball, means=ball.means + 5))
+    assert center.tolist() == [0, 0, 0] and radius_m == 0.25
+
+
+def test_the_framed_camera_sees_the_sphere_fill_the_tile() -> None:
+    camera = make_avatar().camera.orbited(20, 10)
+    center = torch.tensor([0.02, -0.01, 0.03])
+    framed = frame_sphere(camera, center, 0.1, 384)
+    pixels, _ = framed.project(center[None])
+    torch.testing.assert_close(pixels, torch.full((1, 2), 192.0), rtol=0, atol=0.01)
+    across = camera.world_to_camera[0, :3] * 0.1
+    pixels, _ = framed.project(torch.stack([center - across, center + across]))
+    assert pixels[:, 0].tolist() == pytest.approx([0, 384], abs=0.1)
+    assert torch.equal(framed.world_to_camera, camera.world_to_camera)
+
+
+def test_the_tiles_show_what_they_should() -> None:
+    preview = compose_preview(make_avatar())
+    assert preview.shape == (TILE_PX, 6 * TILE_PX, 3) and preview.dtype == np.uint8
+    photo, front, right30, left30, right60, left60 = np.split(preview, 6, axis=1)
+    middle = slice(TILE_PX // 2 - 40, TILE_PX // 2 + 40)
+    red = [float(tile[middle, middle, 0].mean()) for tile in (right60, right30, front, left30, left60)]
+    assert all(b > a + 15 for a, b in zip(red, red[1:], strict=False))  # red grows to the person's left
+    blue = [float(tile[middle, middle, 2].mean()) for tile in (left60, left30, front)]
+    assert all(b > a + 10 for a, b in zip(blue, blue[1:], strict=False))  # blue is what the camera faces
+    assert front[60, TILE_PX // 2, 1] > 180 and front[-60, TILE_PX // 2, 1] < 80  # green above
+    assert (photo[100:280, 100:280] == 100).all()
+    assert (front[:8, :8] == 255).all()  # white where nothing is
+
+
+def test_the_photo_is_framed_as_the_avatar_is_and_white_beyond_its_rim() -> None:
+    avatar = make_avatar()
+    rgb = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    center = torch.tensor([[0.05, 0.03, 0.11]])
+    (x, y), radius = avatar.camera.project(center)[0][0].tolist(), 3
+    rgb[round(y) - radius : round(y) + radius, round(x) - radius : round(x) + radius] = 255
+    ball = avatar.gaussians
+    dot = Gaussians(
+        center,
+        ball.quats_wxyz[:1],
+        torch.full((1, 3), -4.3),
+        torch.tensor([9.0]),
+        encode_colors(torch.ones(1, 1, 3)),
+    )
+    black = replace(ball, sh=encode_colors(torch.zeros_like(ball.sh)))
+    shown = compose_preview(
+        replace(avatar, gaussians=concatenate([black, dot]), photo=Photo(rgb, None, None, avatar.photo.path))
+    )
+    photo, front = shown[:, :TILE_PX, 0] > 128, shown[:, TILE_PX : 2 * TILE_PX, 0] > 128
+    inside = np.zeros_like(photo)
+    inside[60:240, 160:340] = True
+    spots = [np.argwhere(tile & inside).mean(0) for tile in (photo, front)]
+    np.testing.assert_allclose(spots[0], spots[1], atol=12)
+    half = replace(avatar, photo=replace(avatar.photo, rgb=avatar.photo.rgb[:45]))
+    assert (compose_preview(half)[250:340, :TILE_PX] == 255).all()

@@ -1,0 +1,17 @@
+import pytest
+import torch
+
+from fastavatar.errors import InputError
+from fastavatar.geometry.shapes import require_shape
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (7, 3)])
+def test_any_length_fits_none(shape: tuple[int, ...]) -> None:
+    require_shape("points", torch.zeros(shape), None, 3)
+
+
+@pytest.mark.parametrize("shape", [(3,), (7, 4), (1, 7, 3), ()])
+def test_the_shape_found_is_told(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError) as caught:
+        require_shape("points", torch.zeros(shape), None, 3)
+    assert str(caught.value) == f"points must have shape (N, 3), found {shape}"
