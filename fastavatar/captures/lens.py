@@ -1,5 +1,6 @@
 """Lens models under the names transforms.json and COLMAP give them, and the undoing of their distortion."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -65,12 +66,19 @@ class Lens:
 def lens_from(model: str, parameters: Mapping[str, float]) -> Lens:
     """The lens of `model`, a name in `MODELS`, with its k and p from `parameters`; missing ones are 0.
 
-    Raises `InputError` for another name.
+    Raises `InputError` for another name, and for a k or p that the model does not have.
     """
     if model not in MODELS:
         raise InputError(f"unknown camera model {model!r}; known are {', '.join(MODELS)}")
+    # OpenCV's five-parameter form, which transforms.json uses under the name of COLMAP's four.
+    known = (*MODELS[model], "k3") if model == "OPENCV" else MODELS[model]
+    for name, value in parameters.items():
+        if name[0] in "kp" and value != 0 and name not in known:
+            raise InputError(f"camera model {model} has no parameter {name}, found {name} = {value}")
     radial = tuple(float(parameters.get(f"k{i}", 0.0)) for i in range(1, 7))
     tangential = (float(parameters.get("p1", 0.0)), float(parameters.get("p2", 0.0)))
+    if not all(map(math.isfinite, (*radial, *tangential))):
+        raise InputError(f"camera model {model}: the distortion has non-finite numbers")
     return Lens(radial, tangential, fisheye=model.endswith("FISHEYE"))
 
 

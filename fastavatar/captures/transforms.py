@@ -1,6 +1,7 @@
 """`transforms.json` as VHAP, NeRSemble exports and NeRF tools write it: OpenGL axes, camera-to-world."""
 
 import json
+import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +14,15 @@ from fastavatar.captures.frames import Frame, find_mask
 from fastavatar.captures.lens import lens_from
 from fastavatar.errors import InputError
 
+log = logging.getLogger(__name__)
+
 FILE_NAME = "transforms.json"
 
 
 def read_transforms(path: Path) -> tuple[list[Frame], Path | None]:
     """The frames of a transforms.json, and the first one's FLAME file where it names one.
+
+    Of a sequence only the first time step is taken: a capture is one pose.
 
     Raises `InputError` naming the file, and the frame where one is at fault.
     """
@@ -28,8 +33,13 @@ def read_transforms(path: Path) -> tuple[list[Frame], Path | None]:
     entries = content.get("frames") if isinstance(content, dict) else None
     if not isinstance(entries, list) or not entries:
         raise InputError(f"{path}: there is no list 'frames' with at least one frame")
-    frames = [_frame(path, number, content, entry) for number, entry in enumerate(entries)]
-    flame = entries[0].get("flame_param_path")
+    steps = [entry.get("timestep_index") if isinstance(entry, dict) else None for entry in entries]
+    first = min((step for step in steps if isinstance(step, int)), default=None)
+    chosen = [number for number, step in enumerate(steps) if step == first or not isinstance(step, int)]
+    if len(chosen) < len(entries):
+        log.warning("%s is a sequence: only its time step %s is read", path, first)
+    frames = [_frame(path, number, content, entries[number]) for number in chosen]
+    flame = entries[chosen[0]].get("flame_param_path")
     return frames, None if flame is None else path.parent / str(flame)
 
 

@@ -98,6 +98,15 @@ def test_top_level_intrinsics_and_missing_endings_will_do(folder: Path, tmp_path
         assert torch.equal(a.camera.K, b.camera.K) and torch.equal(a.mask, b.mask)
 
 
+def test_of_a_sequence_the_first_time_step_is_read(folder: Path, tmp_path: Path) -> None:
+    def number_steps(content: dict[str, Any]) -> None:
+        for frame, step in zip(content["frames"], (7, 3, 3, 9, 7), strict=True):
+            frame["timestep_index"] = step
+
+    _copy(folder, tmp_path, number_steps)
+    assert [view.name for view in read_capture(tmp_path).views] == ["00000_01", "00000_02"]
+
+
 def test_field_of_view_stands_in_for_the_focal_length(folder: Path, tmp_path: Path) -> None:
     def shorten(content: dict[str, Any]) -> None:
         for frame in content["frames"]:
@@ -133,6 +142,9 @@ def _spoil_matrix(factors: list[float]) -> Callable[[dict[str, Any]], None]:
         (_spoil("fl_x", "wide"), "could not convert"),
         (_spoil("cx", float("nan")), "bad intrinsics"),
         (_spoil("camera_model", "PERISCOPE"), "unknown camera model 'PERISCOPE'"),
+        (_spoil("camera_model", ["OPENCV"]), "unknown camera model"),
+        (_spoil("k4", 0.1), "camera model OPENCV has no parameter k4, found k4 = 0.1"),
+        (_spoil("k1", float("inf")), "the distortion has non-finite numbers"),
         (_spoil("transform_matrix", [[1, 0], [0, 1]]), "must be 4×4"),
         (_spoil("transform_matrix", np.zeros((4, 4)).tolist()), "singular"),
         (_spoil("transform_matrix", [[1, 2], [3]]), "expected sequence"),
