@@ -76,3 +76,11 @@ def test_the_photo_is_framed_as_the_avatar_is_and_white_beyond_its_rim() -> None
     np.testing.assert_allclose(spots[0], spots[1], atol=12)
     half = replace(avatar, photo=replace(avatar.photo, rgb=avatar.photo.rgb[:45]))
     assert (compose_preview(half)[250:340, :TILE_PX] == 255).all()
+
+
+def test_a_head_at_the_rim_of_the_photo_stays_where_it_is() -> None:
+    avatar = make_avatar()
+    shifted = avatar.camera.K.clone()
+    shifted[0, 2] = 5.0  # the head's middle, 5 px from the left rim
+    photo = compose_preview(replace(avatar, camera=replace(avatar.camera, K=shifted)))[:, :TILE_PX]
+    assert (photo[100:280, :100] == 255).all() and (photo[100:280, 180:] == 100).all()

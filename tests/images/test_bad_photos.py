@@ -24,8 +24,8 @@ def noise() -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8))
 
 
-def flipped(image: Image.Image, path: Path) -> None:
-    content = bytearray(saved(image, path).read_bytes())
+def flipped(image: Image.Image, path: Path, **options: object) -> None:
+    content = bytearray(saved(image, path, **options).read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)
 
@@ -93,6 +93,11 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "half a gif": ("a.gif", lambda p: part(noise(), p), DAMAGED),
     "half a bmp": ("a.bmp", lambda p: part(noise(), p), DAMAGED),
     "png with a flipped byte": ("a.png", lambda p: flipped(noise(), p), DAMAGED),
+    "tiff with a flipped byte": (
+        "a.tif",
+        lambda p: flipped(noise(), p, compression="tiff_adobe_deflate"),
+        DAMAGED,
+    ),
     "png without pixels": ("a.png", lambda p: p.write_bytes(pictures.png((64, 64), 8, 2, b"")), DAMAGED),
     "bomb": (
         "a.png",
