@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from fastavatar.cli.options import path_option
+from fastavatar.errors import InputError, OverwriteError
+
 if TYPE_CHECKING:
     from fastavatar.models.fastavatar.interpolation import End
 
@@ -18,17 +21,9 @@ log = logging.getLogger(__name__)
 @click.option(
     "--steps", type=click.IntRange(min=2), default=10, show_default=True, help="Heads, ends included."
 )
-@click.option(
-    "--output_dir",
-    "--output-dir",
-    type=click.Path(path_type=Path),
-    default="interpolation",
-    show_default=True,
-)
-@click.option("--decoder_checkpoint", "--decoder-checkpoint", type=click.Path(path_type=Path))
-@click.option(
-    "--cache_dir", "--cache-dir", type=click.Path(path_type=Path), help="Cache folder of the weights."
-)
+@path_option("--output_dir", "Where the PLY files go.", default="interpolation", show_default=True)
+@path_option("--decoder_checkpoint", "Decoder of the published networks [default: from the cache].")
+@path_option("--cache_dir", "Where weights are kept [default: $FASTAVATAR_CACHE or ~/.cache/fastavatar].")
 @click.option("--offline", is_flag=True, help="Do not fetch weights.")
 @click.option(
     "--frame",
@@ -55,7 +50,6 @@ def command(
     """
     import torch
 
-    from fastavatar.errors import OverwriteError
     from fastavatar.export.ply import write_ply
     from fastavatar.models.fastavatar.decoder import fold, load_decoder
     from fastavatar.models.fastavatar.interpolation import interpolate
@@ -83,7 +77,6 @@ def read_end(path: Path, w_size: int, points: int) -> "End":
     """W, and the points where there are some, from a results folder or a .npy file."""
     import torch
 
-    from fastavatar.errors import InputError
     from fastavatar.models.fastavatar.interpolation import End
     from fastavatar.weights.vectors import read_array, read_vector
 

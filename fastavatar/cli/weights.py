@@ -5,15 +5,13 @@ from pathlib import Path
 
 import click
 
-from fastavatar.errors import UsageError
+from fastavatar.cli.options import path_option
+from fastavatar.errors import OverwriteError, UsageError
 
 log = logging.getLogger(__name__)
 
-_CACHE = click.option(
-    "--cache_dir",
-    "--cache-dir",
-    type=click.Path(path_type=Path),
-    help="Cache folder [default: $FASTAVATAR_CACHE, $CACHE_DIR or ~/.cache/fastavatar].",
+_CACHE = path_option(
+    "--cache_dir", "Cache folder [default: $FASTAVATAR_CACHE, $CACHE_DIR or ~/.cache/fastavatar]."
 )
 
 
@@ -28,10 +26,10 @@ def command() -> None:
 @command.command()
 @_CACHE
 @click.option("--url", envvar="FASTAVATAR_WEIGHTS_URL", help="Fetch the zip file from here, not from Drive.")
-@click.option("--from", "archive", type=click.Path(path_type=Path), help="Take this zip file.")
-@click.option("--face_pack", "--face-pack", default="buffalo_l", show_default=True, help="InsightFace pack.")
-@click.option("--face_pack_url", "--face-pack-url", help="Fetch the pack's zip file from here.")
-@click.option("--no_face_pack", "--no-face-pack", is_flag=True, help="Do not fetch a pack.")
+@click.option("--from", "archive", type=click.Path(path_type=Path), help="Take this zip file instead.")
+@click.option("--face_pack", default="buffalo_l", show_default=True, help="InsightFace pack.")
+@click.option("--face_pack_url", help="Fetch the pack's zip file from here.")
+@click.option("--no_face_pack", is_flag=True, help="Do not fetch a pack.")
 @click.option("--offline", is_flag=True, help="Fetch nothing: fail unless everything is there.")
 @click.option("--force", is_flag=True, help="Fetch again what is there already.")
 def fetch(
@@ -91,11 +89,10 @@ def path_(cache_dir: Path | None) -> None:
 
 @command.command()
 @click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--output_dir", "--output-dir", type=click.Path(path_type=Path), help="[default: beside each]")
+@path_option("--output_dir", "Where they go [default: beside each].")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 def convert(checkpoints: tuple[Path, ...], output_dir: Path | None, force: bool) -> None:
     """Write CHECKPOINTS (.pth) as safetensors, which cannot hold code, under the same names."""
-    from fastavatar.errors import OverwriteError
     from fastavatar.weights.checkpoint import read_checkpoint, write_safetensors
 
     for source in checkpoints:
@@ -116,7 +113,6 @@ def random(folder: Path, seed: int, force: bool) -> None:
 
     They are marked as such, and so is every prediction made with them.
     """
-    from fastavatar.errors import OverwriteError
     from fastavatar.weights.cache import find_checkpoints
     from fastavatar.weights.made_up import write_made_up
 

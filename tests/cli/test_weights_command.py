@@ -31,7 +31,7 @@ def run(*arguments: object) -> list[str]:
 
 def test_path_follows_the_flag(tmp_path: Path) -> None:
     assert run("path") == [str(tmp_path / ".cache/fastavatar/pretrained_weights")]
-    assert run("path", "--cache-dir", tmp_path) == [str(tmp_path / "pretrained_weights")]
+    assert run("path", "--cache_dir", tmp_path) == [str(tmp_path / "pretrained_weights")]
 
 
 def test_fetch_from_a_file_and_a_pack_from_a_folder(tmp_path: Path) -> None:

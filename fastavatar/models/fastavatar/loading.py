@@ -7,8 +7,9 @@ from typing import Literal
 import torch
 from torch import nn
 
-from fastavatar.errors import DeviceError, UsageError, WeightsError
+from fastavatar.errors import UsageError, WeightsError
 from fastavatar.faces.insightface import EMBEDDING_SIZE, FaceRecogniser
+from fastavatar.models import require_device
 from fastavatar.models.fastavatar.decoder import ConditionalDecoder, fold, load_decoder
 from fastavatar.models.fastavatar.identity_encoder import IdentityEncoder, load_identity_encoder
 from fastavatar.models.fastavatar.point_predictor import Metadata, PointPredictor, load_point_predictor
@@ -50,7 +51,8 @@ def load(
     """
     if embedding is not None and w_vector is not None:
         raise UsageError("--embedding and --w_vector exclude each other: W is what becomes of the embedding")
-    place = _device(device)
+    require_device(device)
+    place = torch.device(device)
     given_embedding = None if embedding is None else read_vector(embedding, EMBEDDING_SIZE, "face embedding")
     needed = (None if w_vector else encoder_checkpoint, decoder_checkpoint, dino_checkpoint)
     paths = _checkpoints(needed, w_vector is not None, cache_dir, offline)
@@ -138,18 +140,6 @@ def _require_match(
             f"{paths.dino} gives {head.out_features // 3} points, {paths.decoder} has {count} Gaussians: "
             "they are of different models"
         )
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise DeviceError(f"there is no device {name}: use cpu, cuda or cuda:N") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("no CUDA device is usable here: use --device cpu")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise DeviceError(f"there is no device {name}: {torch.cuda.device_count()} CUDA devices are here")
-    return device
 
 
 def _dtype(precision: Precision, device: torch.device) -> torch.dtype:

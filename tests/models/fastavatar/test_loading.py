@@ -217,7 +217,7 @@ def test_what_excludes_each_other_or_is_not_there_is_told(tmp_path: Path) -> Non
     vector = tmp_path / "e.npy"
     with pytest.raises(UsageError, match="exclude each other"):
         load(cache_dir=tmp_path, embedding=vector, w_vector=vector)
-    with pytest.raises(DeviceError, match="there is no device abacus"):
+    with pytest.raises(DeviceError, match="there is no device 'abacus'"):
         load("abacus", cache_dir=tmp_path, embedding=vector)
     if not torch.cuda.is_available():
         with pytest.raises(DeviceError, match="--device cpu"):
