@@ -40,12 +40,13 @@ FACE_BREADTH = 0.140  # at Face Mesh's outermost points, just before the tragus
 FACE_HEIGHT = 0.166  # from Face Mesh's topmost point, near the hairline, to the chin
 EYES = np.array([0.0, 0.025, 0.030])  # between the pupils, in the head frame
 
-BOTTOM = -0.27  # where the chest is cut off
+BOTTOM = -0.26  # where the chest is cut off, below the origin
+BOTTOM_SLOPE = 0.45  # and how much higher farther back, so that a view from below meets no lid
 VOXEL = 0.006
 SEAM_MARGIN = 0.012
 IRIS_CENTERS = (468, 473)
 EYE_BULGE = 0.004
-REGIONS = ("face", "skull", "ear", "neck", "torso")
+REGIONS = ("face", "skull", "ear", "neck", "torso", "jaw")
 
 
 def main() -> None:
@@ -168,13 +169,9 @@ def solids(p: Points) -> dict[str, Points]:
         ],
         -1,
     )
-    skull = blend(
-        ellipsoid(p, (0, 0.045, -0.049), (0.077, 0.088, 0.094)),
-        ellipsoid(p, (0, -0.030, -0.018), (0.062, 0.066, 0.064)),
-        0.05,
-    )
     return {
-        "skull": skull,
+        "skull": ellipsoid(p, (0, 0.045, -0.049), (0.077, 0.088, 0.094)),
+        "jaw": ellipsoid(p, (0, -0.030, -0.018), (0.062, 0.066, 0.064)),
         "ear": ellipsoid(ear, (0, 0, 0), (0.007, 0.031, 0.017)),
         "neck": capsule(p, (0, -0.03, -0.056), (0, -0.28, -0.085), 0.055),
         "torso": blend(
@@ -188,14 +185,15 @@ def solids(p: Points) -> dict[str, Points]:
 def head_distance(p: Points) -> Points:
     """Signed distance of points (..., 3) to skull, ears, neck and shoulders together."""
     part = solids(p)
-    head = blend(part["skull"], part["ear"], 0.010)
+    head = blend(blend(part["skull"], part["jaw"], 0.05), part["ear"], 0.010)
     body = blend(part["neck"], part["torso"], 0.07)
-    return np.maximum(blend(head, body, 0.035), BOTTOM - p[..., 1])
+    cut = BOTTOM - BOTTOM_SLOPE * p[..., 2] - p[..., 1]
+    return np.maximum(blend(head, body, 0.035), cut)
 
 
 def half_surface() -> tuple[Points, Ints]:
     """Vertices and triangles of the part x ≥ 0 of the implicit surface, cut exactly at x = 0."""
-    low, high = np.array([0.0, BOTTOM - 2 * VOXEL, -0.21]), np.array([0.27, 0.16, 0.10])
+    low, high = np.array([0.0, BOTTOM - 4 * VOXEL, -0.21]), np.array([0.27, 0.16, 0.10])
     counts = np.ceil((high - low) / VOXEL).astype(int) + 1
     axes = [start + VOXEL * np.arange(count) for start, count in zip(low, counts, strict=True)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1)

@@ -18,10 +18,10 @@ from fastavatar.gaussians import Gaussians, encode_colors, encode_opacities, enc
 from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
 from fastavatar.images.person_mask import person_mask
 from fastavatar.images.photo import Photo
-from fastavatar.models.facemesh.outline import fit_outline
+from fastavatar.models.facemesh.outline import fit_outline, hangs_below
 from fastavatar.models.facemesh.pose import assumed_focal_px, head_pose, metric_landmarks
 from fastavatar.models.facemesh.surface import stretch, surface_points, vertex_normals
-from fastavatar.models.facemesh.template import LANDMARKS, Array, load_template
+from fastavatar.models.facemesh.template import LANDMARKS, NECK, TORSO, Array, load_template
 from fastavatar.models.facemesh.texture import complete_colors, sample_photo, visible_points
 from fastavatar.models.facemesh.warp import warp_to_landmarks
 from fastavatar.models.stages import stage
@@ -156,13 +156,15 @@ def _dress(vertices: Array, view: _WorkingView) -> Gaussians:
 
     width = DISC_WIDTH * points.spacing * stretch(points, template.vertices, vertices)
     scales = np.stack([width, width, DISC_THICKNESS * width], 1)
-    return Gaussians(
+    kept = ~hangs_below(means, np.isin(points.region, (NECK, TORSO)), view.camera, view.mask)
+    gaussians = Gaussians(
         torch.from_numpy(means).float(),
         quaternion_wxyz_from_matrix(_frames(torch.from_numpy(normals))).float(),
         encode_scales(torch.from_numpy(scales)).float(),
         encode_opacities(torch.full((len(means),), OPACITY)),
         encode_colors(torch.from_numpy(colors).float())[:, None],
     )
+    return gaussians.subset(torch.from_numpy(kept))
 
 
 def _frames(normals: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,7 @@ Ints = NDArray[np.int64]
 
 LANDMARKS = 478
 """Landmarks of Face Mesh; the last ten describe the irises."""
-FACE, SKULL, EAR, NECK, TORSO = range(5)
+FACE, SKULL, EAR, NECK, TORSO, JAW = range(6)
 """What `HeadTemplate.region` holds."""
 
 
@@ -30,7 +30,7 @@ class HeadTemplate:
     mirror: Ints
     """(V,) the vertex at the same place on the other half."""
     region: Ints
-    """(V,) `FACE`, `SKULL`, `EAR`, `NECK` or `TORSO`."""
+    """(V,) `FACE`, `SKULL`, `EAR`, `NECK`, `TORSO` or `JAW`."""
 
 
 @cache
