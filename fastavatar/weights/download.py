@@ -25,7 +25,7 @@ _BUSY = {408, 425, 429, 500, 502, 503, 504}
 _LONGEST_WAIT_S = 60.0
 _PAGE_START = re.compile(rb"\s*(<!doctype html|<html|<head|<\?xml)", re.IGNORECASE)
 _QUOTA = re.compile(r"quota exceeded|too many users|download quota", re.IGNORECASE)
-_OTHER_WAYS = "try again later, or give another source with --url URL or --from FILE.zip"
+OTHER_SOURCES = "try again later, or give another source with --url URL or --from FILE.zip"
 # Unpacked files lie beside the archive for a moment.
 _ROOM_FACTOR = 2.2
 
@@ -42,6 +42,10 @@ class Patience:
     """Pause after the first such try; it doubles."""
 
 
+class _Refused(Exception):
+    """A failure that will not pass by trying again."""
+
+
 class _TryAgain(Exception):
     """A failure that may pass; `after_s` is what the server asked for."""
 
@@ -50,10 +54,16 @@ class _TryAgain(Exception):
         self.after_s = after_s
 
 
-def download(url: str, target: Path, progress: Progress, patience: Patience | None = None) -> Path:
+def download(
+    url: str,
+    target: Path,
+    progress: Progress,
+    patience: Patience | None = None,
+    instead: str = OTHER_SOURCES,
+) -> Path:
     """Fetch `url` to `target`, going on from what an earlier try left in `target` + `.part`.
 
-    Raises `WeightsError` when the server refuses, sends a web page, keeps failing, or the disk is too full.
+    `instead` ends every message: what a user can do. Raises `WeightsError` when the server refuses, sends a web page, keeps failing, or the disk is too full.
     """
     if not url.lower().startswith(("http://", "https://")):
         raise WeightsError(f"{url} is no http or https address")
@@ -68,10 +78,12 @@ def download(url: str, target: Path, progress: Progress, patience: Patience | No
             part.replace(target)
             _origin(part).unlink(missing_ok=True)
             return target
+        except _Refused as error:
+            raise WeightsError(f"{error}; {instead}") from error
         except _TryAgain as error:
             failures = 0 if _size(part) > before else failures + 1
             if failures >= patience.attempts:
-                raise WeightsError(f"cannot fetch {url}: {error}; {_OTHER_WAYS}") from error
+                raise WeightsError(f"cannot fetch {url}: {error}; {instead}") from error
             wait = min(error.after_s or patience.wait_s * 2 ** max(failures - 1, 0), _LONGEST_WAIT_S)
             log.info("%s; going on in %.0f s from %.1f MB", error, wait, _size(part) / 1e6)
             time.sleep(wait)
@@ -92,10 +104,10 @@ def _go_on(url: str, part: Path, progress: Progress, timeout_s: float) -> None:
         _explain_status(url, part, error)
     except urllib.error.URLError as error:
         if not have and not isinstance(error.reason, TimeoutError):
-            raise WeightsError(f"cannot reach {url} ({error.reason}): no network? {_OTHER_WAYS}") from error
+            raise _Refused(f"cannot reach {url} ({error.reason}), no network?") from error
         raise _TryAgain(f"no connection ({error.reason})") from error
     except http.client.InvalidURL as error:
-        raise WeightsError(f"{url} is no address to fetch from: {error}") from error
+        raise _Refused(f"{url} is no address to fetch from: {error}") from error
     except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
         raise _TryAgain(f"the connection broke ({str(error) or type(error).__name__})") from error
 
@@ -109,7 +121,7 @@ def _receive(url: str, response: http.client.HTTPResponse, part: Path, have: int
     total = start + int(length) if length.isdigit() else None
     first = response.read1(_CHUNK)
     if start == 0 and _is_page(response.headers, first):
-        raise WeightsError(_about_page(url, first + response.read(_CHUNK)))
+        raise _Refused(_about_page(url, first + response.read(_CHUNK)))
     if total is not None:
         require_room(part.parent, total * _ROOM_FACTOR - start)
     _origin(part).write_text(json.dumps({"url": url, "version": _version(response.headers)}))
@@ -135,19 +147,19 @@ def _explain_status(url: str, part: Path, error: urllib.error.HTTPError) -> None
         after_s = float(asked) if asked.isdigit() else None
         raise _TryAgain(f"the server is busy ({error.code} {error.reason})", after_s) from error
     if _QUOTA.search(page.decode(errors="replace")):
-        raise WeightsError(_about_page(url, page)) from error
-    raise WeightsError(f"{url} cannot be fetched: {error.code} {error.reason}; {_OTHER_WAYS}") from error
+        raise _Refused(_about_page(url, page)) from error
+    raise _Refused(f"{url} cannot be fetched: {error.code} {error.reason}") from error
 
 
 def _about_page(url: str, page: bytes) -> str:
     if _QUOTA.search(page.decode(errors="replace")):
         return quota_message(url)
-    return f"{url} sent a web page instead of the file (a sign-in or confirmation page?); {_OTHER_WAYS}"
+    return f"{url} sent a web page instead of the file (a sign-in or confirmation page?)"
 
 
 def quota_message(source: str) -> str:
     """What to tell when Google Drive's daily limit for a file is used up."""
-    return f"{source}: too many people fetched this file lately (Google Drive quota exceeded); {_OTHER_WAYS}"
+    return f"{source}: too many people fetched this file lately (Google Drive quota exceeded)"
 
 
 def is_quota(text: str) -> bool:

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from fastavatar.errors import WeightsError
-from fastavatar.weights.download import Progress, is_quota, quota_message, require_room
+from fastavatar.weights.download import OTHER_SOURCES, Progress, is_quota, quota_message, require_room
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def explain(file_id: str, error: Exception) -> str:
     source = f"https://drive.google.com/file/d/{file_id}"
     told = " ".join(str(error).split())
     if is_quota(told):
-        return quota_message(source)
+        return f"{quota_message(source)}; {OTHER_SOURCES}"
     if "NameResolutionError" in told or "NewConnectionError" in told:
         told = "no connection to Google Drive, no network?"
     return (

@@ -18,6 +18,10 @@ log = logging.getLogger(__name__)
 
 DEFAULT_PACK = "buffalo_l"
 BASE_URL = "https://github.com/deepinsight/insightface/releases/download/model-zoo/"
+_INSTEAD = (
+    "try again later, put the pack's *.onnx files into ~/.insightface/models/<pack>, "
+    "or give the face's embedding with --embedding FILE.npy"
+)
 _NAME = re.compile(r"\w[\w.-]*")
 _MODEL = re.compile(r"\w[\w.-]*\.onnx")
 
@@ -54,7 +58,7 @@ def _fetch(url: str, folder: Path, patience: Patience | None) -> None:
     archive = folder.with_name(f"{folder.name}.zip.download")
     log.info("fetching InsightFace's pack %s (for non-commercial research only) from %s", folder.name, url)
     with download_bar(f"InsightFace {folder.name}") as progress:
-        download(url, archive, progress, patience)
+        download(url, archive, progress, patience, _INSTEAD)
     try:
         unpacked = unpack(archive, lambda name: folder / name if _MODEL.fullmatch(name) else None)
     finally:
