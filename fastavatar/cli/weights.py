@@ -25,7 +25,9 @@ def command() -> None:
 
 @command.command()
 @_CACHE
-@click.option("--url", envvar="FASTAVATAR_WEIGHTS_URL", help="Fetch the zip file from here, not from Drive.")
+@click.option(
+    "--url", help="Fetch the zip file from here [default: $FASTAVATAR_WEIGHTS_URL or Google Drive]."
+)
 @click.option("--from", "archive", type=click.Path(path_type=Path), help="Take this zip file instead.")
 @click.option("--face_pack", default="buffalo_l", show_default=True, help="InsightFace pack.")
 @click.option("--face_pack_url", help="Fetch the pack's zip file from here.")

@@ -34,9 +34,9 @@ _ROOM_FACTOR = 2.2
 class Patience:
     """How long a download may take to answer, and how often it is tried."""
 
-    timeout_s: float = 30.0
+    timeout_s: float = 20.0
     """Seconds without a byte after which the connection is given up."""
-    attempts: int = 5
+    attempts: int = 4
     """Tries in a row that bring no byte."""
     wait_s: float = 1.0
     """Pause after the first such try; it doubles."""
@@ -63,7 +63,8 @@ def download(
 ) -> Path:
     """Fetch `url` to `target`, going on from what an earlier try left in `target` + `.part`.
 
-    `instead` ends every message: what a user can do. Raises `WeightsError` when the server refuses, sends a web page, keeps failing, or the disk is too full.
+    `instead` ends every message: what a user can do. Raises `WeightsError` when the server refuses, sends a
+    web page, keeps failing, or the disk is too full.
     """
     if not url.lower().startswith(("http://", "https://")):
         raise WeightsError(f"{url} is no http or https address")

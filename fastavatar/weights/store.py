@@ -1,6 +1,7 @@
 """Have the published weights on this machine: fetch, check and find them."""
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +29,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Source:
-    """Where the archive comes from: the first of these that is given, else Google Drive."""
+    """Where the archive comes from: the first of these that is given.
+
+    Else the address in `FASTAVATAR_WEIGHTS_URL`, else Google Drive.
+    """
 
     archive: Path | None = None
     """A zip file on this machine."""
@@ -50,7 +54,7 @@ def fetch(
         archive = source.archive or cache / "downloads" / "pretrained_weights.zip"
         if source.archive is None:
             log.info("fetching the FastAvatar weights (%s); %s", SIZE, TERMS)
-            _download(source.url, archive, patience)
+            _download(source.url or os.environ.get("FASTAVATAR_WEIGHTS_URL"), archive, patience)
         elif not archive.is_file():
             raise WeightsError(f"there is no archive {archive}")
         folder = cache / FOLDER

@@ -45,6 +45,17 @@ def test_the_recogniser_sees_red_as_red(pack: Path) -> None:
         assert seen == pytest.approx(color, abs=1)
 
 
+def test_the_figures_are_those_of_insightfaces_own_pipeline(pack: Path) -> None:
+    from insightface.app import FaceAnalysis
+
+    whole = FaceAnalysis(str(pack), allowed_modules=["detection", "recognition"])
+    whole.prepare(0, det_size=(640, 640))
+    theirs = sorted(whole.get(two_people()[..., ::-1]), key=lambda face: face.bbox[0])
+    for face, other in zip(FaceRecogniser(pack).find(two_people()), theirs, strict=True):
+        assert np.array_equal(face.embedding, other.embedding)
+        assert face.box == tuple(other.bbox.tolist())
+
+
 def test_the_largest_is_taken_unless_one_is_named(pack: Path) -> None:
     faces = FaceRecogniser(pack).find(two_people())
     assert choose_recognised(faces, 640, 640) is faces[1]

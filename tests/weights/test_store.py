@@ -50,6 +50,16 @@ def test_an_address_is_fetched_once(tmp_path: Path) -> None:
     assert not any((cache / "downloads").iterdir())
 
 
+def test_the_first_use_fetches_from_the_address_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(Behaviour(published_zip(tmp_path).read_bytes())) as server:
+        monkeypatch.setenv("FASTAVATAR_WEIGHTS_URL", server.url)
+        found = ensure(tmp_path / "cache", offline=False)
+        assert ensure(tmp_path / "cache", offline=False) == found
+        assert len(server.ranges_asked) == 1
+
+
 def test_two_processes_fetch_once(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     program = (
