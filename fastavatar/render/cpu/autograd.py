@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 from fastavatar.camera import Camera
 from fastavatar.gaussians import Gaussians
 from fastavatar.render.cpu.frame import backward, draw, make_frame
-from fastavatar.render.cpu.layout import Doubles
+from fastavatar.render.cpu.layout import Doubles, Floats
 from fastavatar.render.picture import Compositing, Render, lay_over
 
 
@@ -43,6 +43,7 @@ class _Rasterise(torch.autograd.Function):
         view = _view(camera)
         frame = make_frame(view, camera.width, camera.height, parameters, threads)
         picture = draw(frame, _array(background, torch.float32), threads)
+        ctx.set_materialize_grads(False)
         if any(ctx.needs_input_grad):
             ctx.save_for_backward(*tensors)
             ctx.kept = (frame, view, parameters, picture, threads)
@@ -51,11 +52,16 @@ class _Rasterise(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *d_outputs: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *d_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
         """Gradients of the six tensors, in their own types."""
         tensors = ctx.saved_tensors  # raises where one was changed in between
         frame, view, parameters, picture, threads = ctx.kept
-        d_picture = tuple(_array(d_output, torch.float32) for d_output in d_outputs)
+        d_image, d_alpha, d_depth = d_outputs
+        d_picture = (
+            np.zeros_like(picture[0]) if d_image is None else _array(d_image, torch.float32),
+            _NOTHING if d_alpha is None else _array(d_alpha, torch.float32),
+            _NOTHING if d_depth is None else _array(d_depth, torch.float32),
+        )
         gradients, d_view = backward(frame, view, parameters, picture, d_picture, threads)
         d_pose = torch.zeros(4, 4, dtype=torch.float64)
         d_pose[:3, :3], d_pose[:3, 3] = (
@@ -64,6 +70,9 @@ class _Rasterise(torch.autograd.Function):
         )
         by_tensor = [*(torch.from_numpy(gradient) for gradient in gradients), d_pose]
         return (*(d.to(tensor) for d, tensor in zip(by_tensor, tensors, strict=True)), None, None, None)
+
+
+_NOTHING: Floats = np.empty((0, 0), np.float32)
 
 
 def _view(camera: Camera) -> Doubles:

@@ -4,10 +4,23 @@ import numpy as np
 
 from fastavatar.render.constants import TILE
 from fastavatar.render.cpu.kernel import kernel
-from fastavatar.render.cpu.lanes import WIDTH, bits, fetch_add, fma, lane_numbers, spread, store, where
+from fastavatar.render.cpu.lanes import (
+    WIDTH,
+    bits,
+    fetch_add,
+    fma,
+    lane_numbers,
+    lowest,
+    peek,
+    spread,
+    store,
+    store_channels,
+    where,
+)
 from fastavatar.render.cpu.layout import Floats, Ints, Longs
 from fastavatar.render.cpu.rows import (
     A_MAX,
+    BLOCK,
     E_MIN,
     ONE,
     P_BLUE,
@@ -17,12 +30,12 @@ from fastavatar.render.cpu.rows import (
     P_NARROW,
     P_PEAK,
     P_RED,
-    PLANES,
     T_MIN,
     ZERO,
+    aligned,
     exp_of_eightfold,
     gather,
-    reach_row,
+    reaching,
 )
 
 
@@ -41,9 +54,9 @@ def composite(
     """Fill `image` (H, W, 3), `alpha` and `depth` (H, W), in tiles taken from `counter`."""
     height, width = alpha.shape
     columns = (width + TILE - 1) // TILE
-    planes = np.empty((PLANES, longest + WIDTH), np.float32)
-    reaching = np.empty(longest + 2 * WIDTH, np.int32)
-    row_out = np.empty((5, WIDTH), np.float32)
+    blocks = aligned((longest // WIDTH + 1) * BLOCK)
+    border = np.empty(5 * WIDTH, np.float32)
+    colors, alphas, depths = image.reshape(-1), alpha.reshape(-1), depth.reshape(-1)
     lanes = lane_numbers()
     while True:
         tile = fetch_add(counter)
@@ -52,16 +65,22 @@ def composite(
         left, top = tile % columns * TILE, tile // columns * TILE
         visible = min(TILE, width - left)
         own = indices[starts[tile] : starts[tile + 1]]
-        gather(own, splats, left, top, planes)
+        end = gather(own, splats, left, top, blocks)
         for row in range(min(TILE, height - top)):
-            count = reach_row(row, len(own), planes, reaching)
             transmittance = where(lanes >= np.float32(visible), ZERO, ONE)
             red, green, blue = spread(ZERO), spread(ZERO), spread(ZERO)
             metres, covered = spread(ZERO), spread(ZERO)
-            for j in range(count):
-                i = int(np.uint32(reaching[j]))
-                u = lanes - planes[P_CENTER, i]
-                e = planes[P_PEAK, i] - planes[P_NARROW, i] * (u * u)
+            block, reach = -BLOCK, 0
+            while True:
+                while reach == 0 and block + BLOCK < end:
+                    block += BLOCK
+                    reach = reaching(row, block, blocks)
+                if reach == 0:
+                    break
+                place = block + lowest(reach)
+                reach &= reach - 1
+                u = lanes - peek(blocks, place + P_CENTER)
+                e = fma(u * u, peek(blocks, place + P_NARROW), peek(blocks, place + P_PEAK))
                 a = exp_of_eightfold(e)
                 a = where(a > A_MAX, A_MAX, a)
                 a = where(e >= E_MIN, a, ZERO)
@@ -70,22 +89,26 @@ def composite(
                 alive = transmittance > T_MIN
                 w = where(alive, w, ZERO)
                 covered = covered + w
-                red = fma(w, planes[P_RED, i], red)
-                green = fma(w, planes[P_GREEN, i], green)
-                blue = fma(w, planes[P_BLUE, i], blue)
-                metres = fma(w, planes[P_DEPTH, i], metres)
+                red = fma(w, peek(blocks, place + P_RED), red)
+                green = fma(w, peek(blocks, place + P_GREEN), green)
+                blue = fma(w, peek(blocks, place + P_BLUE), blue)
+                metres = fma(w, peek(blocks, place + P_DEPTH), metres)
                 if bits(alive) == 0:
                     break
             left_over = ONE - covered
-            store(row_out[0], 0, fma(left_over, background[0], red))
-            store(row_out[1], 0, fma(left_over, background[1], green))
-            store(row_out[2], 0, fma(left_over, background[2], blue))
-            store(row_out[3], 0, covered)
-            store(row_out[4], 0, metres / where(covered > ZERO, covered, ONE))
-            y = top + row
-            for x in range(visible):
-                image[y, left + x, 0] = row_out[0, x]
-                image[y, left + x, 1] = row_out[1, x]
-                image[y, left + x, 2] = row_out[2, x]
-                alpha[y, left + x] = row_out[3, x]
-                depth[y, left + x] = row_out[4, x]
+            red = fma(left_over, background[0], red)
+            green = fma(left_over, background[1], green)
+            blue = fma(left_over, background[2], blue)
+            metres = metres / where(covered > ZERO, covered, ONE)
+            pixel = (top + row) * width + left
+            if visible == WIDTH:
+                store_channels(colors, 3 * pixel, red, green, blue)
+                store(alphas, pixel, covered)
+                store(depths, pixel, metres)
+            else:
+                store_channels(border, 0, red, green, blue)
+                store(border, 3 * WIDTH, covered)
+                store(border, 4 * WIDTH, metres)
+                colors[3 * pixel : 3 * (pixel + visible)] = border[: 3 * visible]
+                alphas[pixel : pixel + visible] = border[3 * WIDTH : 3 * WIDTH + visible]
+                depths[pixel : pixel + visible] = border[4 * WIDTH : 4 * WIDTH + visible]

@@ -122,9 +122,19 @@ def bits(typing_context: Any, condition: Any) -> Any:
     """The flags as an integer, lane 0 lowest; not zero where any holds."""
 
     def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        return builder.zext(builder.bitcast(args[0], ir.IntType(WIDTH)), _I32)
+        return builder.zext(builder.bitcast(args[0], ir.IntType(WIDTH)), ir.IntType(64))
 
-    return types.uint32(flags), emit
+    return types.int64(flags), emit
+
+
+@_emitted
+def lowest(typing_context: Any, flag_bits: Any) -> Any:
+    """Number of the lowest bit that is set, of an integer that is not zero."""
+
+    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), emit
 
 
 def _address(context: Any, builder: ir.IRBuilder, array_type: Any, array: Any, index: Any) -> ir.Value:
@@ -144,6 +154,17 @@ def load(typing_context: Any, array: Any, index: Any) -> Any:
 
 
 @_emitted
+def peek(typing_context: Any, array: Any, index: Any) -> Any:
+    """One number of a flat float32 array, the index not checked for being counted from the end."""
+
+    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        return builder.load(builder.gep(data, [args[1]]), align=4)
+
+    return types.float32(array, types.uintp), emit
+
+
+@_emitted
 def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
     """Write the lanes to a flat float32 array from `index` on."""
 
@@ -152,6 +173,41 @@ def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.uintp, floats), emit
+
+
+@_emitted
+def load_channels(typing_context: Any, array: Any, index: Any) -> Any:
+    """Three channels of sixteen pixels that lie pixel by pixel from `index` on."""
+
+    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        start = _address(context, builder, sig.args[0], *args)
+        parts = [builder.load(builder.gep(start, [ir.Constant(_I32, part)]), align=4) for part in range(3)]
+        channels = []
+        for channel in range(3):
+            places = [3 * pixel + channel for pixel in range(WIDTH)]
+            two = [min(place, 2 * WIDTH - 1) for place in places]
+            three = [at if place < 2 * WIDTH else place - WIDTH for at, place in enumerate(places)]
+            channels.append(_pick(builder, _pick(builder, parts[0], parts[1], two), parts[2], three))
+        return context.make_tuple(builder, sig.return_type, channels)
+
+    return types.UniTuple(floats, 3)(array, types.uintp), emit
+
+
+@_emitted
+def store_channels(typing_context: Any, array: Any, index: Any, a: Any, b: Any, c: Any) -> Any:
+    """Write three channels of sixteen pixels, pixel by pixel, from `index` on."""
+
+    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        start = _address(context, builder, sig.args[0], *args[:2])
+        for part in range(3):
+            places = [divmod(part * WIDTH + lane, 3) for lane in range(WIDTH)]
+            two = [pixel + WIDTH * (channel == 1) for pixel, channel in places]
+            three = [WIDTH + pixel if channel == 2 else at for at, (pixel, channel) in enumerate(places)]
+            mixed = _pick(builder, _pick(builder, args[2], args[3], two), args[4], three)
+            builder.store(mixed, builder.gep(start, [ir.Constant(_I32, part)]), align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.uintp, floats, floats, floats), emit
 
 
 @_emitted

@@ -38,9 +38,12 @@ ZERO, ONE = np.float32(0), np.float32(1)
 _E_NEAR_MIN = np.float32(math.log(ALPHA_MIN) / 8 - 1e-4)  # so that rounding here never decides
 _HALF = np.float32((TILE - 1) / 2)
 
-# Planes of a tile's splats; the last two hold for the row at hand.
-P_X, P_Y, P_SHEAR, P_NARROW, P_FLAT, P_TOP, P_RED, P_GREEN, P_BLUE, P_DEPTH, P_CENTER, P_PEAK = range(12)
+# A tile's splats lie in blocks of sixteen, each with these planes; the last two hold for the row at hand.
 PLANES = 12
+BLOCK = PLANES * WIDTH
+P_X, P_Y, P_SHEAR, P_NARROW, P_FLAT, P_TOP, P_RED, P_GREEN, P_BLUE, P_DEPTH, P_CENTER, P_PEAK = range(
+    0, BLOCK, WIDTH
+)
 
 # exp(x) for −0.705 ≤ x ≤ 0.015, relative error 9e-8, by iteratively reweighted least squares.
 _EXP = tuple(
@@ -66,50 +69,52 @@ def exp_of_eightfold(e: Any) -> Any:
 
 
 @inlined
-def gather(indices: Ints, splats: Floats, left: int, top: int, planes: Floats) -> None:
-    """Lay out the splats `indices` (n,) in `planes` (PLANES, n and up to a full vector).
-
-    Coordinates are counted from the centre of pixel (left, top).
-    """
-    count = len(indices)
-    x = np.float32(left + 0.5)
-    y = np.float32(top + 0.5)
-    for i in range(count):
-        splat = splats[indices[i]]
-        planes[P_X, i] = (splat[X_WHOLE] - x) + splat[X_REST]
-        planes[P_Y, i] = (splat[Y_WHOLE] - y) + splat[Y_REST]
-        planes[P_SHEAR, i] = splat[SHEAR]
-        planes[P_NARROW, i] = splat[NARROW]
-        planes[P_FLAT, i] = splat[FLAT]
-        planes[P_TOP, i] = splat[LOG_OPACITY]
-        planes[P_RED, i] = splat[RED]
-        planes[P_GREEN, i] = splat[GREEN]
-        planes[P_BLUE, i] = splat[BLUE]
-        planes[P_DEPTH, i] = splat[DEPTH]
-    for i in range(count, (count + WIDTH - 1) // WIDTH * WIDTH):
-        planes[:, i] = ZERO
-        planes[P_TOP, i] = E_NEVER
+def aligned(count: int) -> Floats:
+    """Room for `count` numbers that begins with a cache line, which no vector then straddles."""
+    room = np.empty(count + WIDTH, np.float32)
+    skipped = -(room.ctypes.data // 4) % WIDTH
+    return room[skipped : skipped + count]
 
 
 @inlined
-def reach_row(row: int, count: int, planes: Floats, reaching: Ints) -> int:
-    """How many of the tile's `count` splats may colour a pixel of `row`.
+def gather(indices: Ints, splats: Floats, left: int, top: int, blocks: Floats) -> int:
+    """Lay out the splats `indices` (n,) in `blocks` and return where the last block ends.
 
-    Their places in the tile go to `reaching`, in order.
+    Coordinates are counted from the centre of pixel (left, top).
     """
-    found = 0
-    y = np.float32(row)
-    for first in range(0, count, WIDTH):
-        v = y - load(planes[P_Y], first)
-        center = fma(v, load(planes[P_SHEAR], first), load(planes[P_X], first))
-        peak = load(planes[P_TOP], first) - load(planes[P_FLAT], first) * (v * v)
-        store(planes[P_CENTER], first, center)
-        store(planes[P_PEAK], first, peak)
-        aside = center - _HALF
-        beyond = where(aside > ZERO, aside, ZERO - aside) - _HALF
-        u = where(beyond > ZERO, beyond, ZERO)
-        reaches = bits(peak - load(planes[P_NARROW], first) * (u * u) >= _E_NEAR_MIN)
-        for lane in range(WIDTH):
-            reaching[found] = first + lane
-            found += int((reaches >> np.uint32(lane)) & np.uint32(1))
-    return found
+    x, y = np.float32(left + 0.5), np.float32(top + 0.5)
+    end = (len(indices) + WIDTH - 1) // WIDTH * BLOCK
+    if end > 0:  # the last block may have room for splats that nobody must see
+        blocks[end - BLOCK : end] = ZERO
+        blocks[end - BLOCK + P_TOP : end - BLOCK + P_TOP + WIDTH] = E_NEVER
+    for i in range(len(indices)):
+        splat = splats[indices[i]]
+        place = i // WIDTH * BLOCK + i % WIDTH
+        blocks[place + P_X] = (splat[X_WHOLE] - x) + splat[X_REST]
+        blocks[place + P_Y] = (splat[Y_WHOLE] - y) + splat[Y_REST]
+        blocks[place + P_SHEAR] = splat[SHEAR]
+        blocks[place + P_NARROW] = -splat[NARROW]
+        blocks[place + P_FLAT] = -splat[FLAT]
+        blocks[place + P_TOP] = splat[LOG_OPACITY]
+        blocks[place + P_RED] = splat[RED]
+        blocks[place + P_GREEN] = splat[GREEN]
+        blocks[place + P_BLUE] = splat[BLUE]
+        blocks[place + P_DEPTH] = splat[DEPTH]
+    return end
+
+
+@inlined
+def reaching(row: int, block: int, blocks: Floats) -> int:
+    """Which splats of the block that begins at `block` may colour a pixel of `row`, one bit each.
+
+    Leaves their centres and peaks in that row in the last two planes.
+    """
+    v = np.float32(row) - load(blocks, block + P_Y)
+    center = fma(v, load(blocks, block + P_SHEAR), load(blocks, block + P_X))
+    peak = fma(load(blocks, block + P_FLAT), v * v, load(blocks, block + P_TOP))
+    store(blocks, block + P_CENTER, center)
+    store(blocks, block + P_PEAK, peak)
+    aside = center - _HALF
+    beyond = where(aside > ZERO, aside, ZERO - aside) - _HALF
+    u = where(beyond > ZERO, beyond, ZERO)
+    return bits(fma(u * u, load(blocks, block + P_NARROW), peak) >= _E_NEAR_MIN)  # type: ignore[no-any-return]
