@@ -73,7 +73,8 @@ def test_the_ply_holds_the_published_gaussians(results: Path, expected: Figures)
 
     def columns(names: list[str]) -> NDArray[np.float32]:
         table: NDArray[np.float32] = np.stack([rows[name] for name in names], 1)
-        return table[expected["index"]]
+        picked: NDArray[np.float32] = table[expected["index"]]
+        return picked
 
     agree(columns(["x", "y", "z"]), "means", expected)
     agree(columns([f"scale_{i}" for i in range(3)]), "scales", expected)

@@ -49,6 +49,24 @@ def test_published_formats_are_read(tmp_path: Path, key: str, zipped: bool) -> N
     }
 
 
+def test_what_a_trainer_saves_along_is_read_and_left(tmp_path: Path) -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    optimizer = torch.optim.Adam(network.parameters())
+    network(torch.rand(4, 3)).sum().backward()
+    optimizer.step()
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10)
+    holds = {
+        "model_dict": network.state_dict(),
+        "optimizer_dict": optimizer.state_dict(),
+        "scheduler_dict": scheduler.state_dict(),
+        "w_vectors": torch.rand(2, 512),
+        "w_ids_to_idx": {"001": 0, "002": 1},
+        "epoch": 3,
+    }
+    torch.save(holds, tmp_path / "a.pth")
+    assert set(read_checkpoint(tmp_path / "a.pth").state) == set(network.state_dict())
+
+
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's list of mapped files")
 def test_numbers_are_mapped_from_the_file_not_copied(tmp_path: Path) -> None:
     path = tmp_path / "a.pth"
