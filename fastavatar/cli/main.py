@@ -71,18 +71,34 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "fastavatar"
+        return _failed(f"{error.format_message().rstrip('.')}; see {where} --help", error.exit_code)
+    except click.ClickException as error:
+        return _failed(error.format_message(), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _failed("interrupted", 130)
     except FastAvatarError as error:
         return _failed(str(error), error.exit_code)
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
         return _failed("out of memory: use a smaller photo or close other programs", DeviceError.exit_code)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone; so has the wish for a message
         return 1
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether Python, numpy or torch found no memory; torch, not imported for this, raises a RuntimeError."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "DefaultCPUAllocator: can't allocate memory" in str(error)
+    )
 
 
 def _failed(message: str, exit_code: int) -> int:

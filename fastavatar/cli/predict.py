@@ -7,11 +7,15 @@ import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fastavatar.cli.options import device_option, log_options, path_option, published_options
+from fastavatar.errors import UsageError
+
+if TYPE_CHECKING:
+    from fastavatar.images.photo import Photo
 
 log = logging.getLogger(__name__)
 
@@ -85,16 +89,29 @@ def command(
 
     require_writable(output_dir, force)
     photo = load_photo(image)
-    if focal_px is not None:
-        photo = replace(photo, focal_px=focal_px)
+    told = photo if focal_px is None else with_focal_length(photo, focal_px)
     limit_threads(threads)
     name, reason = choose_model(model, cache_dir, given)
     log.info("model %s: %s", name, reason)
     if name == "fastavatar":
         given |= {"cache_dir": cache_dir, "offline": offline}
     predictor = load_predictor(name, choose_device(device), seed=seed, **given)
-    avatar = predictor.predict(photo, face)
+    avatar = predictor.predict(told, face)
+    avatar = replace(avatar, photo=photo)  # the summary tells the file's own focal length
     for warning in avatar.provenance.warnings:
         log.warning("%s", warning)
     avatar.save(output_dir, force, frame=frame, save_ply=not no_save_ply, run=Run(reason, started))
     log.info("%d Gaussians in %s", len(avatar.gaussians), output_dir)
+
+
+def with_focal_length(photo: "Photo", focal_px: float) -> "Photo":
+    """The photo as if its file told this focal length in pixels; raises `UsageError` where no lens has it."""
+    from fastavatar.images.exif import CREDIBLE_FOCAL
+
+    least, most = (share * max(photo.width, photo.height) for share in CREDIBLE_FOCAL)
+    if not least <= focal_px <= most:
+        raise UsageError(
+            f"--focal_px {focal_px:g} is no lens's for {photo.width}×{photo.height} px: "
+            f"give {least:.0f} to {most:.0f}"
+        )
+    return replace(photo, focal_px=focal_px)
