@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from fastavatar.cli.options import device_option, path_option
 from fastavatar.errors import UsageError
 
 log = logging.getLogger(__name__)
@@ -15,7 +16,7 @@ METHODS = ("photo", "white", "input")
 
 
 @click.command("evaluate")
-@click.option("--capture", "folder", required=True, type=click.Path(path_type=Path), help="Capture folder.")
+@path_option("--capture", "Capture folder.", "folder", required=True)
 @click.option("--method", required=True, type=click.Choice(METHODS), help="What answers it.")
 @click.option(
     "--input",
@@ -25,12 +26,10 @@ METHODS = ("photo", "white", "input")
     metavar="N|all",
     help="Index of a view the method is given; repeat for several, or `all`.",
 )
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures here.")
-@click.option(
-    "--images", "images_folder", type=click.Path(path_type=Path), help="Write a contact sheet here."
-)
-@click.option("--metric-only", is_flag=True, help="Write no images, even with --images.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+@path_option("--json", "Write the figures here.", "json_path")
+@path_option("--images", "Write a contact sheet here.", "images_folder")
+@click.option("--metric_only", is_flag=True, help="Write no images, even with --images.")
+@device_option
 @click.option("--iterations", type=click.IntRange(min=1), help="Optimisation steps, where there are any.")
 @click.option("--seed", default=0, show_default=True, help="Of every random choice.")
 def command(
@@ -52,10 +51,12 @@ def command(
     from fastavatar.captures import read_capture
     from fastavatar.evaluate import Options, evaluate
     from fastavatar.evaluate.contact_sheet import contact_sheet
+    from fastavatar.models.choice import choose_device
 
     capture = read_capture(folder)
     chosen = parse_inputs(inputs, len(capture.views))
-    report = evaluate(capture, method, chosen, Options(device=device, seed=seed, iterations=iterations))
+    options = Options(choose_device(device), seed, iterations)
+    report = evaluate(capture, method, chosen, options)
     click.echo(report.table())
     if json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)

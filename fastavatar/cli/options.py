@@ -9,9 +9,10 @@ import click
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def path_option(name: str, text: str, **more: Any) -> Decorator:
-    """A flag that takes a file or folder."""
-    return click.option(name, type=click.Path(path_type=Path), help=text, **more)
+def path_option(flag: str, text: str, name: str | None = None, **more: Any) -> Decorator:
+    """A flag that takes a file or folder; the command's parameter is called like it, or `name`."""
+    declared = (flag, name) if name else (flag,)
+    return click.option(*declared, type=click.Path(path_type=Path), help=text, **more)
 
 
 def device_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,7 +62,8 @@ def published_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--crop",
                 type=click.Choice(["auto", "none"]),
-                help="`auto` frames the head on white; `none` takes the whole photo, as published [default: auto].",
+                help="`auto` frames the head on white; `none` takes the whole photo, as published "
+                "[default: auto].",
             ),
             click.option(
                 "--precision",

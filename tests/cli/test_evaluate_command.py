@@ -25,12 +25,13 @@ def test_it_prints_a_table_and_writes_the_same(folder: Path, tmp_path: Path) -> 
     assert result.exit_code == 0, result.output
     written = json.loads(target.read_text())
     assert written["inputs"] == [1, 3]
+    assert written["device"] in ("cpu", "cuda")  # of --device auto
     assert f"{written['mean']['psnr']:.2f}" in result.output and "00000_03 *" in result.output
     assert (tmp_path / f"{folder.name}_white_01-03.png").is_file()
 
 
 def test_metric_only_writes_no_image(folder: Path, tmp_path: Path) -> None:
-    flags = ["--capture", str(folder), "--method", "input", "--input", "all", "--metric-only"]
+    flags = ["--capture", str(folder), "--method", "input", "--input", "all", "--metric_only"]
     result = CliRunner().invoke(command, [*flags, "--images", str(tmp_path / "none")])
     assert result.exit_code == 0, result.output
     assert not (tmp_path / "none").exists()
