@@ -1,5 +1,32 @@
+import logging
+import warnings
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
+
+from fastavatar.avatar import Avatar
+from tests.portraits import portrait
 
 # Time is measured in benchmarks: a first call that compiles or a busy machine is no broken law.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A command sets up logs for its process; here the next test follows."""
+    log = logging.getLogger("fastavatar")
+    before = log.handlers[:], log.propagate, log.level
+    with warnings.catch_warnings():
+        yield
+    log.handlers[:], log.propagate = before[:2]
+    log.setLevel(before[2])
+
+
+@pytest.fixture(scope="session")
+def avatar() -> Avatar:
+    """What the embedded model makes of the shipped portrait."""
+    from fastavatar.models import load_predictor
+
+    return load_predictor("facemesh").predict(portrait())

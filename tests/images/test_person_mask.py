@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from fastavatar.images.person_mask import person_mask, plain_backdrop
+from tests.portraits import Rgb, on_wall, picture, portrait
+
+
+@pytest.fixture(scope="module")
+def mask() -> NDArray[np.float32]:
+    return person_mask(portrait().rgb)
+
+
+def test_the_person_is_in_and_the_background_out(mask: NDArray[np.float32]) -> None:
+    assert mask.shape == (512, 512) and mask.dtype == np.float32
+    assert mask.min() >= 0 and mask.max() <= 1
+    assert (mask[90:160, 195:250] > 0.95).all()  # face
+    assert mask[30:60, 200:250].mean() > 0.9  # hair
+    assert mask[:100, 400:].max() < 0.1 and mask[:150, :60].max() < 0.1  # shuttle, flag
+
+
+def test_a_mirrored_photo_has_a_mirrored_mask(mask: NDArray[np.float32]) -> None:
+    mirrored = person_mask(np.asarray(picture().transpose(Image.Transpose.FLIP_LEFT_RIGHT)))
+    assert np.abs(mirrored[:200, ::-1] - mask[:200]).mean() < 0.02
+
+
+def test_its_edge_follows_the_photo_at_full_size() -> None:
+    """The network's own mask has 256 × 256 pixels: enlarged alone its edge would be four pixels wide."""
+    rgb = on_wall((512, 512), (512, (0, 0)))
+    large = np.asarray(Image.fromarray(rgb).resize((1024, 1024), Image.Resampling.BICUBIC))
+    edge = (person_mask(large)[:300] > 0.5) != (person_mask(rgb)[:150].repeat(2, 0).repeat(2, 1) > 0.5)
+    assert edge.mean() < 0.01
+
+
+def test_a_plain_backdrop_is_nobody(mask: NDArray[np.float32]) -> None:
+    rgb = portrait().rgb.copy()
+    rgb[:, 380:] = 255
+    assert (person_mask(rgb)[:, 380:] == 0).all()
+
+
+@pytest.mark.parametrize("value", [255, 0])
+def test_a_backdrop_touches_the_edge(value: int) -> None:
+    rgb = np.full((100, 100, 3), 128, np.uint8)
+    rgb[:30] = value  # a strip at the edge
+    rgb[50:90, 20:60] = value  # a shirt
+    rgb[98:, 98:] = value  # too small to be one
+    expected = np.zeros((100, 100), bool)
+    expected[:30] = True
+    np.testing.assert_array_equal(plain_backdrop(rgb), expected)
+
+
+@pytest.mark.parametrize("rgb", [np.full((40, 60, 3), 128, np.uint8), np.full((60, 40, 3), 255, np.uint8)])
+def test_where_nobody_is_the_mask_is_finite(rgb: Rgb) -> None:
+    mask = person_mask(rgb)
+    assert mask.shape == rgb.shape[:2] and np.isfinite(mask).all()

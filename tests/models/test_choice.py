@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from fastavatar.errors import DeviceError, UsageError
+from fastavatar.models import load_predictor, require_device
+from fastavatar.models.choice import choose_device, choose_model
+from fastavatar.models.facemesh.predictor import FaceMeshPredictor
+from fastavatar.weights.cache import weights_folder
+from fastavatar.weights.made_up import write_made_up
+from tests.models.fastavatar.small import SMALL_DECODER, SMALL_POINTS
+
+
+def test_auto_is_the_embedded_model_where_there_are_no_weights(tmp_path: Path) -> None:
+    name, reason = choose_model("auto", tmp_path, {})
+    assert name == "facemesh"
+    assert reason.startswith(
+        f"the FastAvatar weights are not in {weights_folder(tmp_path)}; --model fastavatar"
+    )
+    assert "GB" in reason and "licence" in reason
+    assert not list(tmp_path.iterdir())
+
+
+def test_auto_is_the_published_model_where_its_weights_are(tmp_path: Path) -> None:
+    write_made_up(weights_folder(tmp_path), 1, SMALL_DECODER, SMALL_POINTS)
+    assert choose_model("auto", tmp_path, {}) == (
+        "fastavatar",
+        f"its weights are in {weights_folder(tmp_path)}",
+    )
+    assert choose_model("facemesh", tmp_path, {})[0] == "facemesh"
+
+
+def test_a_flag_of_the_published_model_chooses_it(tmp_path: Path) -> None:
+    given = {"encoder_checkpoint": Path("e.pth"), "crop": "none"}
+    assert choose_model("auto", tmp_path, given) == ("fastavatar", "given --encoder_checkpoint, --crop")
+
+
+@pytest.mark.parametrize("model", ["facemesh", "fastavatar"])
+def test_what_is_asked_for_is_taken(model: str, tmp_path: Path) -> None:
+    assert choose_model(model, tmp_path, {}) == (model, "asked for with --model")  # type: ignore[arg-type]
+
+
+def test_auto_is_cuda_where_it_is() -> None:
+    assert choose_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert choose_device("cuda:7") == "cuda:7"
+
+
+def test_a_loaded_model_keeps_its_seed() -> None:
+    predictor = load_predictor("facemesh", seed=3)
+    assert isinstance(predictor, FaceMeshPredictor)
+    assert (predictor.device, predictor.seed) == ("cpu", 3)
+
+
+def test_an_unknown_model_is_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="there is no model 'magic': use facemesh or fastavatar"):
+        load_predictor("magic")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("device", ["", "magic", "cuda:-1", "cuda:99", "meta", "mps"])
+def test_a_device_that_is_not_there_is_told(device: str) -> None:
+    with pytest.raises(DeviceError, match=f"device '{device}'.*use ") as caught:
+        require_device(device)
+    assert caught.value.exit_code == 6
+    with pytest.raises(DeviceError):
+        load_predictor("facemesh", device)
+
+
+def test_the_cpu_is_always_there() -> None:
+    require_device("cpu")
