@@ -1,17 +1,17 @@
-# make setup | demo | test. TORCH chooses the torch build, see the README.
+# make setup | demo | test; the README says how TORCH chooses a CUDA build.
 PYTHON ?= python3
 TORCH  ?= torch==2.13.0
+PIP    := .venv/bin/pip --disable-pip-version-check --quiet
 
 .PHONY: setup demo test lint types check clean
 
 setup: .venv/.ready
 
-# mediapipe declares packages that nothing here imports, so the constraints list what is needed and no more.
 .venv/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install -q $(TORCH) -c constraints.txt
-	.venv/bin/pip install -q --no-deps -r constraints.txt
-	.venv/bin/pip install -q --no-deps --no-build-isolation -e .
+	$(PIP) install $(TORCH)
+	$(PIP) install --no-deps -r constraints.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
 demo: setup

@@ -103,7 +103,7 @@ def mirror_of_landmarks(points: Points, rounds: int = 5) -> Ints:
 
 
 def symmetric_triangles(triangles: Ints, face: Points, mirror: Ints) -> Ints:
-    """The triangles of one half and their mirror images: a few diagonals of Face Mesh differ between halves."""
+    """The triangles of one half and their mirror images: Face Mesh's halves differ in a few diagonals."""
     half = triangles[face[triangles, 0].max(1) <= 1e-9]
     return np.concatenate([half, mirror[half][:, ::-1]])
 
@@ -355,7 +355,7 @@ def regions(vertices: Points) -> Ints:
     """Index into `REGIONS` of each vertex: the landmarks are the face, the rest the nearest solid."""
     p = np.abs(vertices) * [1, 0, 0] + vertices * [0, 1, 1]
     part = solids(p)
-    nearest = np.argmin([part[name] for name in REGIONS[1:]], axis=0) + 1
+    nearest = np.asarray(np.argmin([part[name] for name in REGIONS[1:]], axis=0) + 1)
     nearest[:478] = 0
     return nearest
 

@@ -17,6 +17,8 @@ from fastavatar.camera import Camera
 from fastavatar.models.facemesh.surface import vertex_normals
 from fastavatar.models.facemesh.template import (
     LANDMARKS,
+    NECK,
+    TORSO,
     Array,
     HeadTemplate,
     Ints,
@@ -25,22 +27,31 @@ from fastavatar.models.facemesh.template import (
 
 _ROUNDS = 4
 _REACH_M = 0.04
+# How far the surface may move inward and outward in all: hair is thick, shoulders are much alike
+_HEAD_RANGE_M = (-0.02, 0.09)
+_BODY_RANGE_M = (-0.04, 0.04)
 _RAY_STEPS = 81
 _RIM_FACING = 0.25  # cosine between normal and view up to which a vertex may be on the outline
 _MOST_DOWNWARD = 0.5  # what faces down more than this is where the head is cut off, no outline
 _CELL_M = 0.006
 # How many steps the offsets diffuse over the surface, and what each diffusion counts
 _DIFFUSIONS = ((32, 1.0), (160, 0.1))
+_BODY_STEPS = 100
 _EDGE_SLOPE = 0.45  # as the template's own bottom: a view from below meets no lid
 
 
 def fit_outline(template: HeadTemplate, vertices: Array, camera: Camera, mask: NDArray[np.float32]) -> Array:
     """Vertices (V, 3), head frame, whose outline in the camera's view follows the person mask (H, W)."""
     camera = camera.to("cpu", torch.float64)
+    body = np.isin(template.region, (NECK, TORSO))
+    least, most = np.where(body[:, None], _BODY_RANGE_M, _HEAD_RANGE_M).T
+    offset_m = np.zeros(len(vertices))
     for _ in range(_ROUNDS):
         normals = vertex_normals(vertices, template.faces)
         rim, distance_m = _rim_distances(vertices, normals, camera, mask)
-        vertices = vertices + _spread(rim, distance_m)[:, None] * normals
+        wanted_m = _calmed(np.clip(offset_m + _spread(rim, distance_m), least, most), body)
+        vertices = vertices + (wanted_m - offset_m)[:, None] * normals
+        offset_m = wanted_m
     return vertices
 
 
@@ -79,7 +90,7 @@ def _covered(points: Array, pixels: Array, cell_px: float) -> NDArray[np.bool_]:
     drawn = np.zeros(tuple(size), bool)
     cell = ((pixels - low) / cell_px).astype(int)
     drawn[cell[:, 0], cell[:, 1]] = True
-    drawn = binary_closing(drawn, np.ones((3, 3)), iterations=2)
+    drawn = binary_closing(drawn, np.ones((3, 3), bool), iterations=2)
     at = ((points - low) / cell_px).astype(int)
     return np.asarray(drawn[at[:, 0], at[:, 1]])
 
@@ -104,6 +115,14 @@ def _spread(rim: Ints, distance_m: Array) -> Array:
     return np.asarray(total[:, 1] / (total[:, 0] + 1e-12))
 
 
+def _calmed(offset_m: Array, body: NDArray[np.bool_]) -> Array:
+    """The offsets (V,) with those of the body (V,) smoothed: what a mask shows there is often no body."""
+    smooth = offset_m
+    for _ in range(_BODY_STEPS):
+        smooth = np.where(body, _smoothing() @ smooth, offset_m)
+    return smooth
+
+
 @cache
 def _smoothing() -> csr_matrix:
     """(V, V): each vertex of the template becomes the mean of itself and its neighbours' mean."""
@@ -120,7 +139,7 @@ def hangs_below(
 ) -> NDArray[np.bool_]:
     """Which points (N, 3) of the body (N,) hang below the person's lower edge in the photo.
 
-    Where the person goes on beyond the picture none does. The edge rises toward the back.
+    None does where the person goes on beyond the picture. The edge rises toward the back.
     """
     height, width = mask.shape
     person = mask > 0.5
@@ -131,7 +150,10 @@ def hangs_below(
         values.numpy() for values in camera.to("cpu", torch.float64).project(torch.from_numpy(points))
     )
     last = height - 1 - person[::-1, columns].argmax(0)
-    edge = np.where(last >= height - 2, np.inf, last)
+    goes_on = last >= height - 2
+    if goes_on.mean() > 0.5:
+        return np.zeros(len(points), bool)
+    edge = np.where(goes_on, np.inf, last)
     nearest = np.abs(columns[:, None] - np.arange(width)).argmin(0)
     edge_at = edge[nearest[np.clip(pixels[:, 0].round().astype(np.int64), 0, width - 1)]]
     behind_m = np.maximum(np.quantile(points[body, 2], 0.95) - points[:, 2], 0)

@@ -35,7 +35,7 @@ class SurfacePoints:
 
     def at(self, values: Array) -> Array:
         """Values (N, C) of the points, from values (V, C) at the vertices."""
-        return np.einsum("nk,nkc->nc", self.weights, values[self.corners])
+        return np.asarray(np.einsum("nk,nkc->nc", self.weights, values[self.corners]))
 
 
 @cache
@@ -74,12 +74,12 @@ def _spread(vertices: Array, triangles: Ints, region: Ints) -> tuple[Ints, Array
 def _neighbour_graph(positions: Array, hairy: NDArray[np.bool_]) -> csr_matrix:
     """Symmetric graph of each point's nearest neighbours; skin and hair hardly take each other's colour."""
     count = len(positions)
-    _, nearest = cKDTree(positions).query(positions, NEIGHBOURS + 1)
+    nearest = np.asarray(cKDTree(positions).query(positions, NEIGHBOURS + 1)[1])
     rows = np.repeat(np.arange(count), NEIGHBOURS)
     graph = csr_matrix((np.ones(len(rows)), (rows, nearest[:, 1:].ravel())), (count, count))
-    graph = graph.maximum(graph.T).tocoo()
-    graph.data[hairy[graph.row] != hairy[graph.col]] = ACROSS_HAIRLINE
-    return graph.tocsr()
+    links = graph.maximum(graph.T).tocoo()
+    links.data[hairy[links.row] != hairy[links.col]] = ACROSS_HAIRLINE
+    return links.tocsr()
 
 
 def triangle_areas(vertices: Array, triangles: Ints) -> Array:
@@ -94,7 +94,7 @@ def vertex_normals(vertices: Array, triangles: Ints) -> Array:
     for corner in range(3):
         for axis in range(3):
             normals[:, axis] += np.bincount(triangles[:, corner], crosses[:, axis], len(vertices))
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12))
 
 
 def stretch(points: SurfacePoints, before: Array, after: Array) -> Array:

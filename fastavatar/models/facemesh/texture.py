@@ -10,29 +10,35 @@ from fastavatar.models.facemesh.template import Array, Ints
 
 Bools = NDArray[np.bool_]
 
-_MIN_FACING = 0.3  # cosine between normal and view below which a surface smears
-_OCCLUSION_M = 0.010
-_DEPTH_CELL_PX = 4.0
+_MIN_FACING = 0.2  # cosine between normal and view below which a surface smears
+_OCCLUSION_M = 0.008
+_CELL_M = 0.005
 _RIM_PX = 2
 _MIN_COVERAGE = 0.9
 _MIRROR_SHARE = 0.9
 
 
-def visible_points(pixels: Array, depth: Array, facing: Array, cell_px: float = _DEPTH_CELL_PX) -> Bools:
-    """Which points (N,) a camera sees: those that face it and lie within a centimetre of the nearest.
+def visible_points(pixels: Array, depth: Array, facing: Array, focal_px: float) -> Bools:
+    """Which points (N,) a camera sees: those that face it and have nothing well before them.
 
-    `pixels` (N, 2), `depth` (N,) in metres, `facing` (N,) cosine between the normal and the way to the camera.
+    `pixels` (N, 2), `depth` (N,) in metres, `facing` (N,) cosine between normal and view. The points are laid
+    in cells as wide as the gaps between them; a surface that turns away may lie as much deeper than the
+    nearest point around as its slope explains.
     """
+    cell_px = max(1.0, _CELL_M * focal_px / float(np.median(depth)))
     cells = np.floor(pixels / cell_px).astype(np.int64)
     cells -= cells.min(0)
     nearest = np.full(tuple(cells.max(0) + 1), np.inf)
     np.minimum.at(nearest, (cells[:, 0], cells[:, 1]), depth)
     nearest = minimum_filter(nearest, 3, mode="nearest")
-    return np.asarray((facing > _MIN_FACING) & (depth < nearest[cells[:, 0], cells[:, 1]] + _OCCLUSION_M))
+    cosine = np.clip(facing, _MIN_FACING, 1)
+    slope = np.sqrt(1 - cosine**2) / cosine
+    limit = nearest[cells[:, 0], cells[:, 1]] + _OCCLUSION_M + 1.5 * _CELL_M * slope
+    return np.asarray((facing > _MIN_FACING) & (depth < limit))
 
 
 def sample_photo(rgb: NDArray[np.float32], mask: NDArray[np.float32], pixels: Array) -> tuple[Array, Bools]:
-    """Colours (N, 3) of a photo (H, W, 3) at pixels (N, 2), and where they are the person's (N,).
+    """Colours (N, 3) of a photo (H, W, 3) at pixels (N, 2), and which are the person's (N,).
 
     A rim of the mask (H, W) is left out: there the background shines through.
     """

@@ -35,7 +35,7 @@ def warp_to_landmarks(template: HeadTemplate, landmarks: Array) -> Array:
     scaled = (rest - middle) * [scale[0], scale[1], scale.mean()] + face[list(_OVAL)].mean(0)
     vertices = scaled + _smooth_offsets(scaled, scaled[list(_OVAL)], (face - scaled[:LANDMARKS])[list(_OVAL)])
     vertices[:LANDMARKS] = face
-    return vertices
+    return np.asarray(vertices)
 
 
 def _proportions(landmarks: Array) -> Array:
@@ -49,7 +49,7 @@ def _proportions(landmarks: Array) -> Array:
 
 
 def _smooth_offsets(points: Array, anchors: Array, offsets: Array) -> Array:
-    """Offsets (N, 3) at points that equal `offsets` (A, 3) at `anchors` (A, 3) and die out beyond their reach.
+    """Offsets (N, 3) at points that are `offsets` (A, 3) at `anchors` (A, 3) and die out from there.
 
     Radial basis functions with Wendland's C2 kernel, which is positive definite and ends at its radius.
     """

@@ -1,0 +1,65 @@
+"""The photo as the embedded model works on it: head and shoulders, no finer than it can show."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from fastavatar.camera import Camera
+from fastavatar.images.person_mask import person_mask
+from fastavatar.images.photo import Photo
+
+Box = tuple[float, float, float, float]
+
+_METRES_PER_PX = 0.0007
+# How far the crop reaches from the middle of the face, in face sizes: aside, up, down
+_REACH = (1.6, 1.5, 2.2)
+
+
+@dataclass(frozen=True)
+class View:
+    """One picture of the head."""
+
+    rgb: NDArray[np.float32]
+    """(H, W, 3) sRGB in 0…1."""
+    mask: NDArray[np.float32]
+    """(H, W) coverage of the person in 0…1."""
+    camera: Camera
+    """The camera that saw it, float64."""
+
+
+def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> View:
+    """The part of the photo that shows head and shoulders.
+
+    `face_box` holds left, top, right, bottom in pixels; `camera` is the photo's. The mask is the photo's own
+    where it came cut out.
+    """
+    left, top, right, bottom = _crop(face_box, photo.width, photo.height)
+    scale = min(1.0, float(camera.world_to_camera[2, 3] / camera.K[0, 0]) / _METRES_PER_PX)
+    width, height = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+
+    def resized(values: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+        picture = Image.fromarray(values[top:bottom, left:right])
+        return np.asarray(picture.resize((width, height), Image.Resampling.BOX), np.float32)
+
+    rgb = resized(photo.rgb)
+    mask = person_mask(rgb.astype(np.uint8)) if photo.alpha is None else resized(photo.alpha)
+    K = camera.K.double()
+    K[:2, 2] -= torch.tensor([left, top])
+    cropped = Camera(K, camera.world_to_camera.double(), right - left, bottom - top)
+    return View(rgb / np.float32(255), mask, cropped.resized(width, height))
+
+
+def _crop(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom in whole pixels of what belongs to the head around a face's box."""
+    size = max(box[2] - box[0], box[3] - box[1])
+    middle_x, middle_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    aside, up, down = (size * reach for reach in _REACH)
+    return (
+        max(0, round(middle_x - aside)),
+        max(0, round(middle_y - up)),
+        min(width, round(middle_x + aside)),
+        min(height, round(middle_y + down)),
+    )
