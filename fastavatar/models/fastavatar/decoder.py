@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fastavatar.gaussians import Gaussians
+from fastavatar.models.fastavatar.blocks import map_blocks
 from fastavatar.models.fastavatar.layers import Shapes, built_without_numbers, load_strictly, widths_of
 
 HEADS = ("scale", "rotation", "color", "opacity", "means")
 _MOVE_M = 0.1
 # Rows that go through all layers together: their activations stay in the processor's cache, and no
 # buffer is so large that it is mapped afresh at every layer.
-_ROWS_AT_ONCE = 1024
+_ROWS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -138,16 +139,15 @@ class FoldedDecoder:
         """As `ConditionalDecoder.forward`."""
         from_w = F.linear(w, self.w_weight)
         dtype = self.outputs[0][0].dtype
-        parts = []
-        for rows in torch.split(self.from_embeddings, _ROWS_AT_ONCE):
+
+        def rows_heads(rows: Tensor) -> Tensor:
             hidden = (rows + from_w).relu_().to(dtype)
             for weight, bias in self.layers:
                 hidden = F.linear(hidden, weight, bias).relu_()
             of_heads = hidden.chunk(len(self.outputs), 1)
-            parts.append(
-                torch.cat([F.linear(x, *wb) for x, wb in zip(of_heads, self.outputs, strict=True)], 1)
-            )
-        return torch.cat(parts).float()
+            return torch.cat([F.linear(x, *wb) for x, wb in zip(of_heads, self.outputs, strict=True)], 1)
+
+        return map_blocks(rows_heads, self.from_embeddings, _ROWS_AT_ONCE).float()
 
     def decode(self, w: Tensor, points: Tensor) -> Gaussians:
         """Gaussians of one W (1, 512) at `points` (N, 3) in metres."""

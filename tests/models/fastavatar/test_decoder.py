@@ -56,3 +56,26 @@ def test_no_gaussian_moves_further_than_a_tenth_of_a_metre() -> None:
     points = torch.zeros(SMALL_DECODER.gaussians, 3)
     heads = torch.full((len(points), 3 + 4 + 12 + 1 + 3), 100.0)
     torch.testing.assert_close(decoder.assemble(heads, points).means, torch.full_like(points, 0.1))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_threads_change_neither_the_numbers_nor_torchs_setting(threads: int) -> None:
+    folded = fold(decoder_of(DecoderSizes(gaussians=2500, body=(544, 24, 24), head=20)))
+    w, before = w_vector(), torch.get_num_threads()
+    expected = folded.decoder(w)
+    try:
+        torch.set_num_threads(threads)
+        torch.testing.assert_close(folded.heads(w), expected, atol=2e-6, rtol=1e-5)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_gradients_reach_w_through_the_fast_way() -> None:
+    decoder = decoder_of(DecoderSizes(gaussians=1500, body=(544, 24, 24), head=20))
+    w = w_vector().requires_grad_()
+    fast, plain = (
+        torch.autograd.grad(heads(w).square().sum(), w)[0] for heads in (fold(decoder).heads, decoder)
+    )
+    # a unit that is exactly at zero may fall on either side, so not number by number
+    assert float((fast - plain).norm() / plain.norm()) < 1e-3
