@@ -198,7 +198,9 @@ def half_surface() -> tuple[Points, Ints]:
     axes = [start + VOXEL * np.arange(count) for start, count in zip(low, counts, strict=True)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
     distance = head_distance(grid)
-    vertices, faces, _, _ = marching_cubes(distance, 0.0, spacing=(VOXEL,) * 3, allow_degenerate=False)
+    vertices, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
+        distance, 0.0, spacing=(VOXEL,) * 3, allow_degenerate=False
+    )
     return vertices.astype(np.float64) + low, faces.astype(np.int64)
 
 

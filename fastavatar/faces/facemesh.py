@@ -25,8 +25,9 @@ def find_faces(rgb: NDArray[np.uint8]) -> list[Face]:
     found: list[NDArray[np.float32]] = []
     for box in sorted(_detect(rgb), key=_area, reverse=True):
         landmarks = _landmarks_in(rgb, box)
-        if landmarks is not None and all(_overlap(_box_of(landmarks), _box_of(other)) < _SAME_FACE_OVERLAP
-                                         for other in found):
+        if landmarks is not None and all(
+            _overlap(_box_of(landmarks), _box_of(other)) < _SAME_FACE_OVERLAP for other in found
+        ):
             found.append(landmarks)
     found.sort(key=lambda landmarks: float(landmarks[:, 0].mean()))
     return [Face(i, len(found), _box_of(landmarks), landmarks) for i, landmarks in enumerate(found)]
@@ -45,7 +46,9 @@ def choose_face(faces: list[Face], width: int, height: int, index: int | None = 
     if index is None:
         return max(faces, key=lambda face: _area(face.box))
     if not 0 <= index < len(faces):
-        raise NoFaceError(f"there is no face {index}: the photo shows {len(faces)}, numbered from 0 at the left")
+        raise NoFaceError(
+            f"there is no face {index}: the photo shows {len(faces)}, numbered from 0 at the left"
+        )
     return faces[index]
 
 
@@ -54,7 +57,10 @@ def _detect(rgb: NDArray[np.uint8]) -> list[Box]:
     height, width = rgb.shape[:2]
     boxes: list[Box] = []
     for model in (0, 1):
-        with quiet_stderr(), solutions().face_detection.FaceDetection(_DETECTION_CONFIDENCE, model) as detector:
+        with (
+            quiet_stderr(),
+            solutions().face_detection.FaceDetection(_DETECTION_CONFIDENCE, model) as detector,
+        ):
             for detection in detector.process(rgb).detections or []:
                 area = detection.location_data.relative_bounding_box
                 left, top = area.xmin * width, area.ymin * height
