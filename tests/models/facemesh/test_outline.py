@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from fastavatar.camera import Camera, frontal_camera
+from fastavatar.models.facemesh.outline import fit_outline, hangs_below
+from fastavatar.models.facemesh.template import EAR, FACE, SKULL, Array, load_template
+
+SIZE_PX, FOCAL_PX, DISTANCE_M = 500, 700.0, 1.0
+MM_PER_PX = 1000 * DISTANCE_M / FOCAL_PX
+Mask = NDArray[np.float32]
+
+
+def view() -> Camera:
+    return frontal_camera(DISTANCE_M, FOCAL_PX, SIZE_PX, SIZE_PX, torch.tensor([0.0, -0.05, 0.0]))
+
+
+def drawn(vertices: Array) -> Mask:
+    """The silhouette of a head on the template's mesh."""
+    pixels = view().to("cpu", torch.float64).project(torch.from_numpy(vertices))[0].numpy()
+    image = Image.new("L", (SIZE_PX, SIZE_PX))
+    draw = ImageDraw.Draw(image)
+    for triangle in pixels[load_template().faces]:
+        draw.polygon([tuple(corner) for corner in triangle], fill=1)
+    return np.asarray(image, np.float32)
+
+
+def with_hair(growth: float) -> Array:
+    """The template with its skull grown about its middle, less and less toward the face and the neck."""
+    template = load_template()
+    vertices = template.vertices.copy()
+    middle = vertices[np.isin(template.region, (SKULL, EAR))].mean(0)
+    height = np.clip((vertices[:, 1] + 0.02) / 0.04, 0, 1)
+    share = height * (template.region != FACE)
+    return np.asarray(vertices + growth * share[:, None] * (vertices - middle))
+
+
+def rows_of(y_m: float) -> int:
+    """The picture's row at a height in the head frame."""
+    return round(SIZE_PX / 2 - (y_m + 0.05) * FOCAL_PX / DISTANCE_M)
+
+
+def breadth_mm(mask: Mask, y_m: float) -> float:
+    return float(mask[rows_of(y_m)].sum()) * MM_PER_PX
+
+
+def top_mm(mask: Mask) -> float:
+    return (SIZE_PX / 2 - float(mask.any(1).argmax())) * MM_PER_PX
+
+
+def difference(a: Mask, b: Mask) -> float:
+    """Area where two heads differ, above the chin, in shares of the head."""
+    chin = rows_of(-0.06)
+    return float(np.abs(a[:chin] - b[:chin]).sum() / a[:chin].sum())
+
+
+@pytest.mark.parametrize("growth", [0.15, 0.25, -0.08])
+def test_the_outline_comes_to_that_of_the_photo(growth: float) -> None:
+    template = load_template()
+    wanted, before = drawn(with_hair(growth)), drawn(template.vertices)
+    fitted = drawn(fit_outline(template, template.vertices, view(), wanted))
+    assert difference(wanted, fitted) < 0.55 * difference(wanted, before)
+    asked_mm = breadth_mm(wanted, 0.06) - breadth_mm(before, 0.06)
+    came_mm = breadth_mm(fitted, 0.06) - breadth_mm(before, 0.06)
+    assert abs(asked_mm) > 8
+    assert came_mm == pytest.approx(asked_mm, abs=max(4.0, 0.35 * abs(asked_mm)))
+    assert top_mm(fitted) - top_mm(before) == pytest.approx(top_mm(wanted) - top_mm(before), abs=6)
+
+
+def test_hair_gains_volume_at_the_back_too() -> None:
+    template = load_template()
+    fitted = fit_outline(template, template.vertices, view(), drawn(with_hair(0.25)))
+    assert fitted[:, 2].min() < template.vertices[template.region == SKULL, 2].min() - 0.004
+
+
+def test_its_own_outline_changes_little() -> None:
+    template = load_template()
+    fitted = fit_outline(template, template.vertices, view(), drawn(template.vertices))
+    moved_m = np.linalg.norm(fitted - template.vertices, axis=1)
+    assert moved_m.mean() < 0.003 and np.isfinite(fitted).all()
+
+
+def test_the_face_stays() -> None:
+    template = load_template()
+    fitted = fit_outline(template, template.vertices, view(), drawn(with_hair(0.2)))
+    moved_m = np.linalg.norm(fitted - template.vertices, axis=1)
+    x, y, _ = template.vertices.T
+    features = (template.region == FACE) & (np.abs(x) < 0.045) & (np.abs(y + 0.015) < 0.045)  # eyes to mouth
+    assert moved_m[features].max() < 0.002
+    assert moved_m[template.region == SKULL].max() > 0.01
+
+
+def test_a_lopsided_photo_makes_a_lopsided_head() -> None:
+    template = load_template()
+    wanted = drawn(template.vertices)
+    wanted[:, SIZE_PX // 2 :] = drawn(with_hair(0.25))[:, SIZE_PX // 2 :]  # more hair on the person's left
+    fitted = fit_outline(template, template.vertices, view(), wanted)
+    skull = template.region == SKULL
+    assert fitted[skull, 0].max() > -fitted[skull, 0].min() + 0.006
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_mask_without_an_edge_says_nothing(value: float) -> None:
+    template = load_template()
+    mask = np.full((SIZE_PX, SIZE_PX), value, np.float32)
+    np.testing.assert_allclose(
+        fit_outline(template, template.vertices, view(), mask), template.vertices, atol=1e-9
+    )
+
+
+def column(*heights_m: float) -> Array:
+    """Points one above the other at the front of the chest."""
+    return np.array([[0.0, y, 0.0] for y in heights_m])
+
+
+HEIGHTS_M = (0.05, -0.10, -0.15, -0.18, -0.25)
+
+
+def person_down_to(y_m: float) -> Mask:
+    mask = np.zeros((SIZE_PX, SIZE_PX), np.float32)
+    mask[: rows_of(y_m), 150:350] = 1
+    return mask
+
+
+def test_the_body_ends_where_the_person_in_the_photo_does() -> None:
+    body = np.ones(5, bool)
+    found = hangs_below(column(*HEIGHTS_M), body, view(), person_down_to(-0.16))
+    assert found.tolist() == [False, False, False, True, True]
+
+
+def test_the_head_never_hangs_below() -> None:
+    body = np.array([False, False, False, False, True])
+    found = hangs_below(column(*HEIGHTS_M), body, view(), person_down_to(-0.16))
+    assert found.tolist() == [False, False, False, False, True]
+
+
+@pytest.mark.parametrize("rows", [slice(0, 0), slice(0, SIZE_PX)])
+def test_a_person_who_goes_on_beyond_the_picture_is_not_cut(rows: slice) -> None:
+    mask = np.zeros((SIZE_PX, SIZE_PX), np.float32)
+    mask[rows] = 1
+    assert not hangs_below(column(*HEIGHTS_M), np.ones(5, bool), view(), mask).any()
+
+
+def test_the_edge_rises_toward_the_back() -> None:
+    front, back = column(-0.15), column(-0.15) - [0, 0, 0.12]
+    many_in_front = np.concatenate([np.repeat(front, 30, 0), back])
+    found = hangs_below(many_in_front, np.ones(31, bool), view(), person_down_to(-0.16))
+    assert not found[:30].any() and found[30]

@@ -1,0 +1,157 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from fastavatar.camera import frontal_camera
+from fastavatar.models.facemesh.pose import (
+    INTERPUPILLARY_RANGE_M,
+    IRIS_DIAMETER_M,
+    assumed_focal_px,
+    head_pose,
+    metric_landmarks,
+    rigid_alignment,
+)
+from fastavatar.models.facemesh.template import LANDMARKS, Array, load_template
+
+WIDTH, HEIGHT = 800, 600
+CENTER = (WIDTH / 2, HEIGHT / 2)
+angles = st.floats(-np.pi, np.pi)
+rotations = st.tuples(angles, angles, angles).map(lambda a: Rotation.from_euler("xyz", a).as_matrix())
+vectors = st.tuples(*[st.floats(-2, 2)] * 3).map(np.array)
+
+
+def average_landmarks() -> Array:
+    """The template's, with irises of average size an average distance apart."""
+    points = load_template().vertices[:LANDMARKS].copy()
+    for center, side in ((468, -1), (473, 1)):
+        points[center, 0] = side * 0.0315
+        for k, (right, up) in enumerate(((1, 0), (0, 1), (-1, 0), (0, -1))):
+            points[center + 1 + k] = points[center] + IRIS_DIAMETER_M / 2 * np.array([right, up, 0])
+    return points
+
+
+def seen(points: Array, pose: Array, focal_px: float) -> NDArray[np.float32]:
+    """Landmarks as Face Mesh tells them: pixels, and depth in the same unit from wherever it likes."""
+    x, y, z = (points @ pose[:3, :3].T + pose[:3, 3]).T
+    eyes = z[468:478].mean()
+    on_plane = focal_px * np.stack([x / z, y / z], 1) + CENTER
+    return np.column_stack([on_plane, (z - eyes) * focal_px / eyes + 17]).astype(np.float32)
+
+
+def posed(yaw_deg: float, pitch_deg: float, roll_deg: float, at: tuple[float, float, float]) -> Array:
+    """Head frame to OpenCV axes of a head turned from facing the camera."""
+    pose = np.eye(4)
+    facing = np.diag([1.0, -1, -1])
+    pose[:3, :3] = facing @ Rotation.from_euler("yxz", [yaw_deg, pitch_deg, roll_deg], True).as_matrix()
+    pose[:3, 3] = at
+    return pose
+
+
+def degrees_between(a: Array, b: Array) -> float:
+    return float(np.degrees(Rotation.from_matrix(a @ b.T).magnitude()))
+
+
+@pytest.mark.parametrize("focal_px", [700.0, 1500.0])
+@pytest.mark.parametrize("turn", [(0, 0, 0), (30, 0, 0), (-30, 10, -15), (0, -20, 20), (45, 0, 0)])
+@pytest.mark.parametrize("at", [(0.0, 0.0, 1.0), (0.1, -0.08, 0.6)])
+def test_a_known_pose_is_recovered(
+    turn: tuple[float, float, float], at: tuple[float, float, float], focal_px: float
+) -> None:
+    points, pose = average_landmarks(), posed(*turn, at)
+    in_camera = metric_landmarks(seen(points, pose, focal_px), focal_px, CENTER)
+    found = head_pose(in_camera, points)
+    assert degrees_between(found[:3, :3], pose[:3, :3]) < 3
+    assert np.linalg.norm(found[:3, 3] - pose[:3, 3]) < 0.06 * at[2]
+    np.testing.assert_allclose(found[3], [0, 0, 0, 1])
+
+
+def test_metric_landmarks_project_back_onto_their_pixels() -> None:
+    pixels = seen(average_landmarks(), posed(25, -10, 5, (0.05, 0.1, 0.9)), 900)
+    x, y, z = metric_landmarks(pixels, 900, CENTER).T
+    np.testing.assert_allclose(900 * np.stack([x / z, y / z], 1) + CENTER, pixels[:, :2], atol=1e-3)
+
+
+def test_a_longer_lens_means_a_farther_head_of_the_same_size() -> None:
+    pixels = seen(average_landmarks(), posed(0, 0, 0, (0, 0, 1)), 900)
+    near, far = (metric_landmarks(pixels, focal_px, CENTER) for focal_px in (900, 1800))
+    assert far[:, 2].mean() == pytest.approx(2 * near[:, 2].mean(), rel=0.01)
+    assert np.ptp(far[:, 0]) == pytest.approx(np.ptp(near[:, 0]), rel=0.05)
+
+
+@pytest.mark.parametrize(("iris_scale", "expected_m"), [(1.0, 0.063), (0.5, 0.0664), (2.0, 0.0594)])
+def test_the_pupils_distance_stays_an_adults(iris_scale: float, expected_m: float) -> None:
+    """Drawn half-way, geometrically, from the irises' word to the average."""
+    points = average_landmarks()
+    for center in (468, 473):
+        points[center + 1 : center + 5] = points[center] + iris_scale * (
+            points[center + 1 : center + 5] - points[center]
+        )
+    in_camera = metric_landmarks(seen(points, posed(0, 0, 0, (0, 0, 1)), 900), 900, CENTER)
+    found_m = np.linalg.norm(in_camera[468] - in_camera[473])
+    assert found_m == pytest.approx(expected_m, abs=5e-4)
+    assert INTERPUPILLARY_RANGE_M[0] < found_m < INTERPUPILLARY_RANGE_M[1]
+
+
+def test_the_assumed_lens_sees_the_longer_side_under_40_degrees() -> None:
+    assert assumed_focal_px(3000, 4000) == assumed_focal_px(4000, 3000) == 10 * assumed_focal_px(400, 300)
+    half = np.arctan(4000 / 2 / assumed_focal_px(3000, 4000))
+    assert np.degrees(2 * half) == pytest.approx(39.6, abs=0.1)
+
+
+@given(rotations, vectors, st.floats(0.1, 5), st.integers(0, 9))
+def test_alignment_finds_a_known_similarity(rotation: Array, offset: Array, scale: float, seed: int) -> None:
+    points = np.random.default_rng(seed).normal(size=(12, 3))
+    found = rigid_alignment(points, scale * points @ rotation.T + offset)
+    np.testing.assert_allclose(found[0], rotation, atol=1e-6)
+    np.testing.assert_allclose(found[1], offset, atol=1e-6)
+    assert found[2] == pytest.approx(scale)
+
+
+@given(st.integers(0, 10_000))
+def test_alignment_never_mirrors(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(10, 3))
+    rotation, _, scale = rigid_alignment(points, points * [-1, 1, 1] + 0.1 * rng.normal(size=(10, 3)))
+    assert np.linalg.det(rotation) == pytest.approx(1)
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-9)
+    assert scale > 0
+
+
+@given(rotations, vectors, st.integers(0, 100))
+def test_no_other_similarity_fits_better(rotation: Array, offset: Array, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    source, target = rng.normal(size=(2, 9, 3))
+
+    def error(turn: Array, move: Array, scale: float) -> float:
+        return float(((scale * source @ turn.T + move - target) ** 2).sum())
+
+    best = rigid_alignment(source, target)
+    assert error(*best) <= error(rotation, offset, best[2]) + 1e-9
+    nearby = Rotation.from_rotvec(1e-2 * rng.normal(size=3)).as_matrix() @ best[0]
+    assert error(*best) <= error(nearby, best[1], best[2]) + 1e-9
+    assert error(*best) <= error(best[0], best[1] + 1e-2 * rng.normal(size=3), best[2] * 1.01) + 1e-9
+
+
+def test_a_larger_face_stays_where_it_is_seen() -> None:
+    points, pose = average_landmarks(), posed(20, 5, 0, (0.1, 0, 0.8))
+    in_camera = 1.1 * points @ pose[:3, :3].T + pose[:3, 3]
+    found = head_pose(in_camera, points)
+    np.testing.assert_allclose(found[:3, :3], pose[:3, :3], atol=1e-9)
+    in_head = (in_camera - found[:3, 3]) @ found[:3, :3]
+    np.testing.assert_allclose(in_head.mean(0), points.mean(0), atol=1e-9)
+    assert np.ptp(in_head[:, 0]) == pytest.approx(1.1 * np.ptp(points[:, 0]))
+
+
+def test_the_pose_is_that_of_our_cameras() -> None:
+    """A head that faces the camera has the pose `frontal_camera` gives."""
+    camera = frontal_camera(0.9, 900, WIDTH, HEIGHT)
+    points = average_landmarks()
+    pixels, depth = camera.to("cpu", torch.float64).project(torch.from_numpy(points))
+    relative_depth = (depth - depth[468:478].mean()) * 900 / depth[468:478].mean()
+    told = torch.cat([pixels, relative_depth[:, None]], 1).numpy().astype(np.float32)
+    found = head_pose(metric_landmarks(told, 900, CENTER), points)
+    np.testing.assert_allclose(found, camera.world_to_camera.numpy(), atol=0.02)
