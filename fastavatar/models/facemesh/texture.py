@@ -45,7 +45,7 @@ def sample_photo(rgb: NDArray[np.float32], mask: NDArray[np.float32], pixels: Ar
     height, width = mask.shape
     inside = ((pixels >= 0) & (pixels < [width, height])).all(1)
     at = np.stack([pixels[:, 1] - 0.5, pixels[:, 0] - 0.5])
-    core = minimum_filter(mask, 1, mode="nearest")
+    core = minimum_filter(mask, 2 * _RIM_PX + 1, mode="nearest")
     covered = map_coordinates(core, at, order=1, mode="nearest") > _MIN_COVERAGE
     colors = np.stack([map_coordinates(rgb[..., c], at, order=1, mode="nearest") for c in range(3)], 1)
     return colors.astype(np.float64), inside & covered
