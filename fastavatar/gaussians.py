@@ -133,7 +133,7 @@ def decode_opacities(opacity_logits: Tensor) -> Tensor:
 
 
 def encode_colors(colors: Tensor) -> Tensor:
-    """sRGB colours (..., 3) in 0…1 → coefficients (..., 3) of the constant SH band."""
+    """Colours (..., 3), sRGB in 0…1 → coefficients (..., 3) of the constant SH band."""
     return (colors - 0.5) / spherical_harmonics.C0
 
 

@@ -49,7 +49,7 @@ FRAMES = ("supersplat", "opencv", "head")
 @click.option("--no_save_ply", is_flag=True, help="Write no splats.ply.")
 @click.option("--force", is_flag=True, help="Replace results that are there.")
 @click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of every random choice."
+    "--seed", default=42, show_default=True, type=click.IntRange(min=0), help="Of every random choice."
 )
 @click.option(
     "--threads", type=click.IntRange(min=1), help="CPU threads [default: all this process may use]."
@@ -85,12 +85,12 @@ def command(
     from fastavatar.images.photo import load_photo
     from fastavatar.models import load_predictor
     from fastavatar.models.choice import choose_device, choose_model
-    from fastavatar.render.threads import limit_threads
+    from fastavatar.render.threads import limit_threads, thread_count
 
     require_writable(output_dir, force)
     photo = load_photo(image)
     told = photo if focal_px is None else with_focal_length(photo, focal_px)
-    limit_threads(threads)
+    limit_threads(threads or thread_count())
     name, reason = choose_model(model, cache_dir, given)
     log.info("model %s: %s", name, reason)
     if name == "fastavatar":

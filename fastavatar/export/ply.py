@@ -5,15 +5,17 @@
 
 import io
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import plyfile
+import torch
 
 import fastavatar
 from fastavatar.errors import InputError
 from fastavatar.export.atomic import replacing
 from fastavatar.export.frames import DEFAULT_FRAME, FRAMES, Frame, head_to_frame
-from fastavatar.export.ply_layout import PROPERTIES, from_table, to_table
+from fastavatar.export.ply_layout import PROPERTIES, canonical_quaternions, from_table, to_table
 from fastavatar.gaussians import Gaussians
 from fastavatar.geometry.spherical_harmonics import MAX_DEGREE
 
@@ -34,6 +36,14 @@ def write_ply(
         partial.write_bytes(encoded)
 
 
+def _turned(gaussians: Gaussians, frame: Frame) -> Gaussians:
+    """As they stand in the frame, quaternions of length 1 with w ≥ 0; in `head` exactly as computed."""
+    if frame == "head":
+        return gaussians
+    turned = gaussians.detach().rotated(head_to_frame(frame)).to("cpu", torch.float32)
+    return replace(turned, quats_wxyz=canonical_quaternions(turned.quats_wxyz))
+
+
 def encode_ply(gaussians: Gaussians, frame: Frame, comments: Iterable[str] = ()) -> bytes:
     """The file's bytes: one element, 62 float32 properties, SH padded to degree 3.
 
@@ -42,7 +52,7 @@ def encode_ply(gaussians: Gaussians, frame: Frame, comments: Iterable[str] = ())
     if not len(gaussians):
         raise InputError("cannot write a PLY: there are no Gaussians")
     gaussians.require_finite()
-    table = to_table(gaussians.rotated(head_to_frame(frame)))
+    table = to_table(_turned(gaussians, frame))
     rows = table.view([(name, "<f4") for name in PROPERTIES])[:, 0]
     facts = [
         f"generator fastavatar {fastavatar.__version__}",

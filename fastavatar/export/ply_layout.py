@@ -28,7 +28,7 @@ UNIT_TOLERANCE = 1e-6
 
 
 def to_table(gaussians: Gaussians) -> NDArray[np.float32]:
-    """(N, 62) columns in the order of `PROPERTIES`; quaternions of length 1 with w ≥ 0."""
+    """(N, 62) columns in the order of `PROPERTIES`, the numbers as they are."""
     g = gaussians.detach().to("cpu", torch.float32)
     rest = torch.zeros(len(g), 3, REST_PER_CHANNEL)
     rest[:, :, : g.sh.shape[1] - 1] = g.sh[:, 1:].transpose(1, 2)
@@ -39,7 +39,7 @@ def to_table(gaussians: Gaussians) -> NDArray[np.float32]:
         rest.flatten(1),
         g.opacity_logits[:, None],
         g.log_scales,
-        _canonical(g.quats_wxyz),
+        g.quats_wxyz,
     ]
     return torch.cat(columns, 1).numpy()
 
@@ -81,7 +81,7 @@ def _stack(columns: Mapping[str, NDArray[np.generic]], names: Sequence[str]) -> 
     return torch.from_numpy(np.stack([columns[name].astype(np.float32) for name in names], 1))
 
 
-def _canonical(quats_wxyz: Tensor) -> Tensor:
+def canonical_quaternions(quats_wxyz: Tensor) -> Tensor:
     """Quaternions (N, 4) of length 1 with w ≥ 0; one of length 0 stands for no rotation."""
     length = quats_wxyz.double().norm(dim=1, keepdim=True)
     unit = torch.where((length - 1).abs() <= UNIT_TOLERANCE, quats_wxyz, (quats_wxyz / length).float())

@@ -36,12 +36,12 @@ def find_faces(rgb: NDArray[np.uint8]) -> list[Face]:
 def choose_face(faces: list[Face], width: int, height: int, index: int | None = None) -> Face:
     """The face numbered `index` from the left, or the largest.
 
-    Raises `NoFaceError` when there is none, or none with that number, in the photo of `width` × `height` pixels.
+    Raises `NoFaceError` when there is none, or none with that number; `width` and `height` are the photo's.
     """
     if not faces:
         raise NoFaceError(
-            f"no face found in the photo ({width}×{height} px): use an upright photo in which the face is seen "
-            f"from the front to about 45° aside, well lit and at least {SMALL_FACE_PX} px across"
+            f"no face found in the photo ({width}×{height} px): use an upright photo in which the face is "
+            f"seen from the front to about 45° aside, well lit and at least {SMALL_FACE_PX} px across"
         )
     if index is None:
         return max(faces, key=lambda face: _area(face.box))

@@ -26,7 +26,8 @@ def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Pred
     """A model ready to predict on `device`: `cpu`, `cuda` or `cuda:N`.
 
     Options of `fastavatar` are those of `fastavatar.models.fastavatar.load`; `facemesh` takes `seed`.
-    Raises `UsageError` for an unknown name, `DeviceError` for a device that is not there, and what loading raises.
+    Raises `UsageError` for an unknown name, `DeviceError` for a device that is not there, and what loading
+    raises.
     """
     if name not in get_args(ModelName):
         raise UsageError(f"there is no model {name!r}: use {' or '.join(get_args(ModelName))}")

@@ -14,7 +14,7 @@ def choose_model(
     `published_inputs` are the user's flags that only `fastavatar` understands.
     """
     from fastavatar.weights.cache import cache_folder, find_checkpoints, weights_folder
-    from fastavatar.weights.published import SIZE, TERMS
+    from fastavatar.weights.published import SIZE
 
     if asked != "auto":
         return asked, "asked for with --model"
@@ -24,7 +24,7 @@ def choose_model(
     if find_checkpoints(folder) is not None:
         return "fastavatar", f"its weights are in {folder}"
     return "facemesh", (
-        f"the FastAvatar weights are not in {folder}; --model fastavatar fetches them ({SIZE}; {TERMS})"
+        f"no FastAvatar weights in {folder}; --model fastavatar fetches them ({SIZE}, for research only)"
     )
 
 

@@ -98,7 +98,7 @@ class _Notice(event.Listener):  # type: ignore[misc]  # numba has no types
         if module.startswith(f"{__package__}.cpu") and backward not in self._said:
             self._said.add(backward)
             what = "the renderer's gradients" if backward else "the renderer"
-            log.warning("compiling %s, about %d s, once", what, _SECONDS[backward])
+            log.info("compiling %s, about %d s, once", what, _SECONDS[backward])
 
     def on_end(self, event: Any) -> None:
         """Nothing to say."""

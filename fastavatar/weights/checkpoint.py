@@ -4,7 +4,8 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,9 +75,21 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(path, dict(state), None if made_up is None else str(made_up))
 
 
+@contextmanager
+def _also_safe(types: list[Any]) -> Iterator[None]:
+    """Let `torch.load` make these types too; torch 2.4 has no context manager for it yet."""
+    before = torch.serialization.get_safe_globals()
+    torch.serialization.add_safe_globals(types)
+    try:
+        yield
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(before)
+
+
 def _read_pickle(path: Path) -> Any:
     try:
-        with torch.serialization.safe_globals(_INERT), warnings.catch_warnings():
+        with _also_safe(_INERT), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the pickle protocol of files that are refused anyway
             # only the zip format can be mapped into memory
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))

@@ -9,9 +9,11 @@ import pytest
 from fastavatar.render.kernel_cache import kernel_folder
 
 DRAW = """
+import logging
 import torch
 import fastavatar as fa
 from fastavatar.camera import frontal_camera
+logging.basicConfig(level=logging.INFO, format="%(message)s")
 point = fa.Gaussians(*(torch.zeros(1, *shape) for shape in [(3,), (4,), (3,), (), (1, 3)]))
 fa.render(point, frontal_camera(1.0, 16.0, 16, 16))
 """
