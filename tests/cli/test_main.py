@@ -159,6 +159,13 @@ def test_logs_go_to_stderr_by_level(
     assert shown.out == "" and shown.err.splitlines() == heard
 
 
+def test_the_package_runs_as_the_command() -> None:
+    command = [sys.executable, "-m", "fastavatar", "--version"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"fastavatar, version {fastavatar.__version__}\n"
+
+
 def test_predict_py_is_the_predict_command(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "predict.py", "--image", tmp_path / "gone.jpg"],
