@@ -4,10 +4,6 @@ photo ─ InsightFace ─▶ embedding ─ identity encoder ─▶ W ───�
   └─── crop, 224×224 ─ point predictor ─▶ points, camera pose ─ decoder ─▶ Gaussians
 """
 
-import logging
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,8 +21,7 @@ from fastavatar.models.fastavatar import framing
 from fastavatar.models.fastavatar.decoder import FoldedDecoder
 from fastavatar.models.fastavatar.identity_encoder import IdentityEncoder
 from fastavatar.models.fastavatar.point_predictor import PointPredictor
-
-log = logging.getLogger(__name__)
+from fastavatar.models.stages import stage
 
 Crop = Literal[
     "auto",  # the head framed as in the captures the networks were trained on, on white
@@ -90,17 +85,17 @@ class FastAvatarPredictor:
         is no number, `DeviceError` when memory runs out.
         """
         seconds: dict[str, float] = {}
-        with _timed(seconds, "face"):
+        with stage(seconds, "recognise"):
             found = self._recognise(photo, face)
-        with _timed(seconds, "crop"):
+        with stage(seconds, "frame the head"):
             region, image = self._framed(photo, face, found)
         try:
             with torch.inference_mode():
-                with _timed(seconds, "identity"):
+                with stage(seconds, "identity"):
                     w = self._w_vector(found)
-                with _timed(seconds, "points"):
+                with stage(seconds, "points"):
                     points, camera_to_world = self._networks.points(image.to(self._device))
-                with _timed(seconds, "decode"):
+                with stage(seconds, "decode"):
                     decoded = self._networks.decoder.decode(w, points[0])
         except torch.OutOfMemoryError as error:
             raise DeviceError(f"not enough memory on {self._device}: try --device cpu") from error
@@ -197,11 +192,3 @@ def _ordinary(gaussians: Gaussians) -> Gaussians:
             f"the networks' output is no avatar ({error}): are the weights damaged?"
         ) from error
     return Gaussians(**{name: value.cpu().clone() for name, value in gaussians.tensors().items()})
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    seconds[stage] = round(time.perf_counter() - start, 4)
-    log.debug("%s: %.3f s", stage, seconds[stage])

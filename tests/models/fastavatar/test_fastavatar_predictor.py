@@ -85,7 +85,7 @@ def test_somebody_must_be_given(networks: Networks) -> None:
 def test_the_summary_is_plain_json(networks: Networks, recogniser: FaceRecogniser) -> None:
     avatar = FastAvatarPredictor(networks, Identity(recogniser), crop="none").predict(photo())
     json.dumps(avatar.provenance.extra, allow_nan=False)
-    assert {"face", "identity", "points", "decode"} <= avatar.provenance.seconds.keys()
+    assert {"recognise", "identity", "points", "decode"} <= avatar.provenance.seconds.keys()
     assert avatar.provenance.model == "fastavatar" and "non-commercial" in avatar.provenance.licence
 
 
