@@ -1,11 +1,13 @@
 """MediaPipe, imported and run without its C++ log lines in the user's sight."""
 
 import contextlib
+import importlib
 import os
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from types import ModuleType
 from typing import IO, Any
 
 _STDERR = 2
@@ -71,7 +73,31 @@ def quiet_stderr() -> Iterator[None]:
 
 def solutions() -> Any:
     """The `mediapipe.solutions` namespace, which ships its models inside the wheel."""
-    with quiet_stderr():
+    with quiet_stderr(), _pyplot_when_used():
         import mediapipe
 
         return mediapipe.solutions
+
+
+class _Pyplot(ModuleType):
+    """Stands for `matplotlib.pyplot` until something of it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module("matplotlib.pyplot"), name)
+
+
+@contextlib.contextmanager
+def _pyplot_when_used() -> Iterator[None]:
+    """Spare the third of a second that MediaPipe's drawing helpers take to import what nobody here uses."""
+    if {"mediapipe", "matplotlib"} & sys.modules.keys():
+        yield
+        return
+    package, pyplot = ModuleType("matplotlib"), _Pyplot("matplotlib.pyplot")
+    package.pyplot = pyplot  # type: ignore[attr-defined]
+    stand_ins = {module.__name__: module for module in (package, pyplot)}
+    sys.modules.update(stand_ins)
+    try:
+        yield
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]

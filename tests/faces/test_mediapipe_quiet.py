@@ -67,3 +67,17 @@ def test_a_process_without_stderr_finds_faces() -> None:
     command = f'exec "{sys.executable}" -c "{program}" 2>&-'
     done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "1\n")
+
+
+def test_pyplot_waits_until_it_is_used() -> None:
+    """MediaPipe imports it for its drawing helpers, which go on to work for whoever wants them."""
+    program = (
+        "import sys\n"
+        "from fastavatar.faces.mediapipe_quiet import solutions\n"
+        "plt = solutions().drawing_utils.plt\n"
+        "print('matplotlib' in sys.modules, 'matplotlib.pyplot' in sys.modules)\n"
+        "print(plt.figure.__module__, 'matplotlib' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["False False", "matplotlib.pyplot True"], done.stderr
