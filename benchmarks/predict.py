@@ -94,7 +94,7 @@ def runs(arguments: Sequence[str], rounds: int) -> tuple[list[float], float]:
         )
         _, status, usage = os.wait4(process.pid, 0)
         seconds.append(time.perf_counter() - start)
-        peaks_mb.append(usage.ru_maxrss * 1024 / 1e6)
+        peaks_mb.append(usage.ru_maxrss * 1024 / 1e6)  # at least what this small process holds
         process.returncode = os.waitstatus_to_exitcode(status)
         told = process.communicate()[1].decode()
         if process.returncode:
