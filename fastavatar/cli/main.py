@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -60,6 +61,9 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code; every error is one line on stderr."""
+    # OpenMP reads it when torch is imported. Threads that spin while they wait take the cores from whatever
+    # they wait for: on a machine with one other busy process a prediction took twice as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(run(arguments))
 
 
