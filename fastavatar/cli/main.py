@@ -18,6 +18,8 @@ COMMANDS = {
     "predict": "Turn a photo into a 3D head.",
     "evaluate": "Measure how true an avatar is, on a calibrated capture.",
     "interpolate": "Walk between two people of the published model.",
+    "convert": "Write a 3D head in another format or frame.",
+    "info": "Tell what a file of Gaussians holds.",
     "weights": "Fetch, check and find the published weights.",
     "warmup": "Compile the renderer ahead of its first use.",
 }

@@ -4,18 +4,20 @@
 """
 
 import io
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import plyfile
-import torch
+from numpy.typing import NDArray
 
 import fastavatar
 from fastavatar.errors import InputError
 from fastavatar.export.atomic import replacing
-from fastavatar.export.frames import DEFAULT_FRAME, FRAMES, Frame, head_to_frame
-from fastavatar.export.ply_layout import PROPERTIES, canonical_quaternions, from_table, to_table
+from fastavatar.export.compressed_layout import from_elements
+from fastavatar.export.frames import DEFAULT_FRAME, FRAMES, Frame
+from fastavatar.export.ply_layout import PROPERTIES, from_table, to_table
+from fastavatar.export.stored import Stored, to_be_stored
 from fastavatar.gaussians import Gaussians
 from fastavatar.geometry.spherical_harmonics import MAX_DEGREE
 
@@ -36,34 +38,32 @@ def write_ply(
         partial.write_bytes(encoded)
 
 
-def _turned(gaussians: Gaussians, frame: Frame) -> Gaussians:
-    """As they stand in the frame, quaternions of length 1 with w ≥ 0; in `head` exactly as computed."""
-    if frame == "head":
-        return gaussians
-    turned = gaussians.detach().rotated(head_to_frame(frame)).to("cpu", torch.float32)
-    return replace(turned, quats_wxyz=canonical_quaternions(turned.quats_wxyz))
-
-
 def encode_ply(gaussians: Gaussians, frame: Frame, comments: Iterable[str] = ()) -> bytes:
     """The file's bytes: one element, 62 float32 properties, SH padded to degree 3.
 
     The same numbers give the same bytes. Raises `InputError` and `UsageError` as `write_ply` does.
     """
-    if not len(gaussians):
-        raise InputError("cannot write a PLY: there are no Gaussians")
-    gaussians.require_finite()
-    table = to_table(_turned(gaussians, frame))
+    table = to_table(to_be_stored(gaussians, frame))
     rows = table.view([(name, "<f4") for name in PROPERTIES])[:, 0]
-    facts = [
+    return encode_elements({"vertex": rows}, (*facts(gaussians, frame), *comments))
+
+
+def facts(gaussians: Gaussians, frame: Frame) -> tuple[str, ...]:
+    """The comment lines that say what a file holds."""
+    return (
         f"generator fastavatar {fastavatar.__version__}",
         f"frame {frame}",
         "units metres",
         f"sh_degree {gaussians.sh_degree}",
-    ]
-    element = plyfile.PlyElement.describe(rows, "vertex")
-    lines = [_comment(line) for line in (*facts, *comments)]
+    )
+
+
+def encode_elements(elements: dict[str, NDArray[np.void]], comments: Sequence[str]) -> bytes:
+    """A binary PLY's bytes: its elements (N,) of named little-endian columns by name, in order."""
+    described = [plyfile.PlyElement.describe(rows, name) for name, rows in elements.items()]
+    lines = [_comment(line) for line in comments]
     buffer = io.BytesIO()
-    plyfile.PlyData([element], text=False, byte_order="<", comments=lines).write(buffer)
+    plyfile.PlyData(described, text=False, byte_order="<", comments=lines).write(buffer)
     return buffer.getvalue()
 
 
@@ -71,18 +71,25 @@ def read_ply(path: str | Path, frame: Frame | None = None) -> Gaussians:
     """Read Gaussians into the head frame from a PLY of this program or any other.
 
     `frame` is the frame the file is in; without it the file's own comment counts, and `supersplat` where
-    it has none. Raises `InputError` when the file is missing, damaged, or holds no finite Gaussians.
+    it has none. Compressed PLY files are read too. Raises `InputError` when the file is missing, damaged,
+    or holds no finite Gaussians.
     """
-    data = _parse(path)
-    facts = dict(line.split(maxsplit=1) for line in reversed(data.comments) if " " in line.strip())
+    stored = parse_ply(path)
     try:
-        gaussians = _gaussians_of(data, _stated_degree(facts.get("sh_degree", "")))
-        gaussians.require_finite()
+        return stored.in_head_frame(frame)
     except InputError as error:
         raise InputError(f"cannot read {path}: {error}") from None
-    stated = facts.get("frame", DEFAULT_FRAME)
-    found = frame or (stated if stated in FRAMES else DEFAULT_FRAME)
-    return gaussians.rotated(head_to_frame(found).T)
+
+
+def parse_ply(path: str | Path) -> Stored:
+    """What a PLY, plain or compressed, holds; raises `InputError` when it is missing or damaged."""
+    data = _parse(path)
+    stated = dict(line.split(maxsplit=1) for line in reversed(data.comments) if " " in line.strip())
+    try:
+        gaussians = _gaussians_of(data, _stated_degree(stated.get("sh_degree", "")))
+    except InputError as error:
+        raise InputError(f"cannot read {path}: {error}") from None
+    return Stored(gaussians, next((known for known in FRAMES if known == stated.get("frame")), None))
 
 
 def _parse(path: str | Path) -> plyfile.PlyData:
@@ -103,7 +110,7 @@ def _gaussians_of(data: plyfile.PlyData, sh_degree: int | None) -> Gaussians:
     rows = data["vertex"].data
     columns = {name: rows[name] for name in rows.dtype.names if rows[name].dtype != object}
     if "packed_position" in columns:
-        raise InputError("it is a compressed PLY; export it as a plain PLY")
+        return from_elements({element.name: element.data for element in data.elements})
     return from_table(columns, sh_degree)
 
 

@@ -215,9 +215,9 @@ BAD = {
         "it has no y, z, f_dc_0, f_dc_1, f_dc_2, opacity, scale_0, scale_1, scale_2, rot_0, rot_1, "
         "rot_2, rot_3, so it holds no Gaussians in the 3DGS layout",
     ),
-    "compressed": (
+    "compressed without chunks": (
         b"ply\nformat ascii 1.0\nelement vertex 1\nproperty uint packed_position\nend_header\n1\n",
-        "it is a compressed PLY; export it as a plain PLY",
+        "it is a compressed PLY without the bounds of all its chunks",
     ),
     "odd f_rest": (
         header(1, "property float f_rest_0") + ROW + ROW[:4],

@@ -1,0 +1,82 @@
+"""Numbers as a few bits: of a 32-bit word, or one byte."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+HALF_SQRT_2 = np.sqrt(0.5)
+ROTATION_BITS = (2, 10, 10, 10)
+SH_REACH = 4.0
+"""A coefficient beyond ± this is clipped."""
+OPACITY_STEP = 1 / 255
+"""Of one byte. No logit is infinite: 0 and 1 are read a quarter of a step inside, which draws the same."""
+
+
+def pack(fields: Sequence[NDArray[np.integer]], bits: Sequence[int]) -> NDArray[np.uint32]:
+    """Words (N,) of whole numbers (N,), the first in the highest bits; `bits` add up to 32."""
+    words = np.zeros(len(fields[0]), np.uint32)
+    for field, width in zip(fields, bits, strict=True):
+        words = (words << np.uint32(width)) | field.astype(np.uint32)
+    return words
+
+
+def unpack(words: NDArray[np.uint32], bits: Sequence[int]) -> list[NDArray[np.uint32]]:
+    """The inverse of `pack`."""
+    shifts = [sum(bits[place + 1 :]) for place in range(len(bits))]
+    return [
+        (words >> np.uint32(shift)) & np.uint32((1 << width) - 1)
+        for shift, width in zip(shifts, bits, strict=True)
+    ]
+
+
+def encode_unit(values: NDArray[np.floating], bits: int) -> NDArray[np.uint32]:
+    """Numbers in 0…1, clipped to it, → whole numbers of so many bits, rounded; any shape."""
+    most = (1 << bits) - 1
+    whole: NDArray[np.uint32] = np.rint(np.clip(values, 0, 1) * most).astype(np.uint32)
+    return whole
+
+
+def decode_unit(whole: NDArray[np.integer], bits: int) -> NDArray[np.float64]:
+    """Whole numbers of so many bits → numbers in 0…1; any shape."""
+    return whole / float((1 << bits) - 1)
+
+
+def encode_rotations(quats_wxyz: NDArray[np.floating]) -> NDArray[np.uint32]:
+    """Unit quaternions (N, 4) → words (N,): which part is largest, then the other three in order."""
+    rows = np.arange(len(quats_wxyz))
+    largest = np.abs(quats_wxyz).argmax(1)
+    signed = quats_wxyz * np.where(quats_wxyz[rows, largest] < 0, -1, 1)[:, None]
+    others = signed[np.arange(4) != largest[:, None]].reshape(-1, 3)  # each within ±√½
+    whole = encode_unit(others * HALF_SQRT_2 + 0.5, ROTATION_BITS[1])
+    return pack([largest, *whole.T], ROTATION_BITS)
+
+
+def decode_rotations(words: NDArray[np.uint32]) -> NDArray[np.float64]:
+    """Words (N,) → unit quaternions wxyz (N, 4), the largest part positive."""
+    largest, *whole = unpack(words, ROTATION_BITS)
+    others = (decode_unit(np.stack(whole, 1), ROTATION_BITS[1]) - 0.5) / HALF_SQRT_2
+    left = np.sqrt(np.clip(1 - (others**2).sum(1), 0, None))
+    quats_wxyz = np.empty((len(words), 4))
+    place = np.arange(4) == largest[:, None]
+    quats_wxyz[place], quats_wxyz[~place] = left, others.ravel()
+    length: NDArray[np.float64] = np.linalg.norm(quats_wxyz, axis=1, keepdims=True)
+    return quats_wxyz / length
+
+
+def encode_coefficients(sh: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """SH coefficients → bytes, each for a 256th of ±4; any shape."""
+    coded: NDArray[np.uint8] = np.clip(np.floor((sh / (2 * SH_REACH) + 0.5) * 256), 0, 255).astype(np.uint8)
+    return coded
+
+
+def decode_coefficients(coded: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Bytes → the middle of what each stands for; any shape."""
+    return ((coded + 0.5) / 256 - 0.5) * (2 * SH_REACH)
+
+
+def decode_opacity_bytes(coded: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Bytes (N,) of opacity → logits (N,)."""
+    opacities = np.clip(coded * OPACITY_STEP, OPACITY_STEP / 4, 1 - OPACITY_STEP / 4)
+    logits: NDArray[np.float32] = np.log(opacities / (1 - opacities)).astype(np.float32)
+    return logits
