@@ -9,7 +9,7 @@ from fastavatar.gaussians import Gaussians, encode_colors, encode_opacities, enc
 from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
 from fastavatar.models.facemesh.outline import hangs_below
 from fastavatar.models.facemesh.surface import SurfacePoints, stretch, surface_points, vertex_normals
-from fastavatar.models.facemesh.template import NECK, TORSO, Array, load_template
+from fastavatar.models.facemesh.template import NECK, TORSO, Array, Ints, load_template
 from fastavatar.models.facemesh.texture import complete_colors, sample_photo, visible_points
 from fastavatar.models.facemesh.view import View
 from fastavatar.render import render
@@ -44,7 +44,16 @@ def _colors(
     facing = (normals * to_camera).sum(1) / np.linalg.norm(to_camera, axis=1)
     colors, covered = sample_photo(view.rgb, view.mask, pixels)
     seen = covered & visible_points(pixels, depth, facing, float(view.camera.K[0, 0]))
-    return complete_colors(colors, seen, points.neighbours, points.mirror), seen
+    far = _region_means(colors, seen, points.region)
+    return complete_colors(colors, seen, points.neighbours, points.mirror, far), seen
+
+
+def _region_means(colors: Array, seen: NDArray[np.bool_], region: Ints) -> Array:
+    """For each point (N,) the mean colour of what is seen in its region: hair behind is as before."""
+    means = np.tile(colors[seen].mean(0) if seen.any() else colors.mean(0), (len(colors), 1))
+    for part in np.unique(region[seen]):
+        means[region == part] = colors[seen & (region == part)].mean(0)
+    return means
 
 
 def _discs(points: SurfacePoints, vertices: Array, means: Array, normals: Array, colors: Array) -> Gaussians:
