@@ -41,7 +41,7 @@ def test_the_portrait_shows_one_face(face: Face) -> None:
     x, y, z = face.landmarks.T
     assert x[RIGHT_EYE] < x[NOSE_TIP] < x[LEFT_EYE]  # the person's right is at the picture's left
     assert y[FOREHEAD] < y[LEFT_EYE] < y[NOSE_TIP] < y[CHIN]
-    assert z[NOSE_TIP] < z[LEFT_EYE]  # nearer
+    assert 0.1 < (z[LEFT_EYE] - z[NOSE_TIP]) / (right - left) < 0.6  # nearer, in the unit of x and y
 
 
 def as_jpeg(image: Image.Image) -> Image.Image:
