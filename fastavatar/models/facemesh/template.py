@@ -1,6 +1,6 @@
 """The head that is fitted to a face: a closed, symmetric mesh whose first vertices are Face Mesh's landmarks.
 
-`scripts/make_head_template.py` makes the file.
+`python -m scripts.head_template` makes the file.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,110 @@
+"""Face Mesh's topology, and the landmarks of an average face."""
+
+import ast
+from pathlib import Path
+
+import mediapipe
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+
+import fastavatar as fa
+from fastavatar.faces.facemesh import choose_face, find_faces
+from fastavatar.models.facemesh.pose import assumed_focal_px, metric_landmarks, rigid_alignment
+from scripts.head_template.loops import boundary_loop
+
+Points = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+PORTRAIT = Path(__file__).parents[2] / "data" / "example.png"
+
+# Averages of women's and men's, metres
+FACE_BREADTH = 0.140  # at Face Mesh's outermost points, just before the tragus
+FACE_HEIGHT = 0.166  # from Face Mesh's topmost point, near the hairline, to the chin
+EYES = np.array([0.0, 0.025, 0.030])  # between the pupils, in the head frame
+
+# The middle of each iris, and one point of the rim of its eye; the person's right eye, then the left
+EYE_RIMS = ((468, 33), (473, 263))
+MOUTH_CORNER = 78
+EYE_BULGE = 0.004
+
+
+def face_triangles() -> Ints:
+    """Triangles (852, 3) of Face Mesh: in its source, three edges in a row are one triangle."""
+    source = Path(mediapipe.__file__).parent / "python" / "solutions" / "face_mesh_connections.py"
+    for node in ast.parse(source.read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FACEMESH_TESSELATION":
+            assert isinstance(node.value, ast.Call)
+            edges = np.array(ast.literal_eval(node.value.args[0]))
+            return np.asarray(edges[:, 0].reshape(-1, 3))
+    raise RuntimeError("this mediapipe has no FACEMESH_TESSELATION in its source")
+
+
+def mirror_of_landmarks(points: Points, rounds: int = 5) -> Ints:
+    """For each of the 478 landmarks (478, 3) the one on the other half.
+
+    The face is laid on its own mirror image by a few known pairs, then every point takes the partner that
+    makes the sum of squared distances least, and the face is laid again by those.
+    """
+    pairs = [(33, 263), (133, 362), (61, 291), (234, 454), (10, 10), (152, 152), (1, 1), (6, 6)]
+    source, target = (np.array(side) for side in zip(*pairs, *(pair[::-1] for pair in pairs), strict=True))
+    flipped = points * [-1, 1, 1]
+    for _ in range(rounds):
+        rotation, translation, scale = rigid_alignment(flipped[source], points[target])
+        laid = scale * flipped[:468] @ rotation.T + translation
+        source, target = linear_sum_assignment(cdist(laid, points[:468], "sqeuclidean"))
+    irises = [473, 476, 475, 474, 477, 468, 471, 470, 469, 472]
+    mirror = np.concatenate([target, irises])
+    assert (mirror[mirror] == np.arange(478)).all(), "the landmarks did not pair up"
+    return mirror
+
+
+def symmetric_triangles(triangles: Ints, face: Points, mirror: Ints) -> Ints:
+    """The triangles of one half and their mirror images: Face Mesh's halves differ in a few diagonals."""
+    half = triangles[face[triangles, 0].max(1) <= 1e-9]
+    return np.concatenate([half, mirror[half][:, ::-1]])
+
+
+def portrait_landmarks() -> Points:
+    """Face Mesh's landmarks (478, 3) of the shipped portrait in metres and camera axes."""
+    photo = fa.load_photo(PORTRAIT)
+    face = choose_face(find_faces(photo.rgb), photo.width, photo.height)
+    focal_px = assumed_focal_px(photo.width, photo.height)
+    return metric_landmarks(face.landmarks, focal_px, (photo.width / 2, photo.height / 2))
+
+
+def average_face(points: Points, mirror: Ints) -> Points:
+    """The landmarks (478, 3) in the head frame, symmetric, at average size."""
+    flipped = points[mirror] * [-1, 1, 1]
+    rotation, translation, _ = rigid_alignment(flipped, points)
+    points = (points + flipped @ rotation.T + translation) / 2
+    # The axis along which each point differs from its mirror image is the head's x axis.
+    across = points - points[mirror]
+    left = np.linalg.svd(across)[2][0]
+    left *= np.sign((across[454] @ left) * 1.0)
+    up = points[10] - points[152]
+    up -= (up @ left) * left
+    up /= np.linalg.norm(up)
+    centred = (points - points.mean(0)) @ np.stack([left, up, np.cross(left, up)]).T
+    centred = (centred + centred[mirror] * [-1, 1, 1]) / 2
+    breadth, height = centred[454, 0] - centred[234, 0], centred[10, 1] - centred[152, 1]
+    scale_x, scale_y = FACE_BREADTH / breadth, FACE_HEIGHT / height
+    sized = centred * [scale_x, scale_y, (scale_x + scale_y) / 2]
+    return np.asarray(sized - sized[[center for center, _ in EYE_RIMS]].mean(0) + EYES)
+
+
+def eye_and_mouth_caps(triangles: Ints) -> list[Ints]:
+    """Triangles that close the eyes, as fans about the irises, and the mouth, as a strip between the lips."""
+    caps = []
+    for center, start in EYE_RIMS:
+        ring = boundary_loop(triangles, start)
+        caps.append(np.stack([np.roll(ring, -1), ring, np.full(len(ring), center)], 1))
+    lips = boundary_loop(triangles, MOUTH_CORNER)
+    half = len(lips) // 2
+    first, second = lips[: half + 1], np.concatenate([lips[half:], lips[:1]])[::-1]
+    strip = []
+    for k in range(half):
+        strip += [(first[k + 1], first[k], second[k]), (first[k + 1], second[k], second[k + 1])]
+    caps.append(np.array([t for t in strip if len(set(t)) == 3]))
+    return caps
