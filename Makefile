@@ -1,16 +1,16 @@
-# make setup | demo | test; the README says how TORCH chooses a CUDA build.
+# make setup | demo | test | image-test; the README says how TORCH chooses a CUDA build.
 PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 PIP    := .venv/bin/pip --disable-pip-version-check --quiet
 
-.PHONY: setup demo test lint types check clean
+.PHONY: setup demo test lint types check image-test clean
 
 setup: .venv/.ready
 
-.venv/.ready: pyproject.toml constraints.txt
+.venv/.ready: pyproject.toml constraints.txt constraints-dev.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) install $(TORCH)
-	$(PIP) install --no-deps -r constraints.txt
+	$(PIP) install --no-deps -r constraints.txt -r constraints-dev.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -28,6 +28,9 @@ types: setup
 
 check: setup
 	.venv/bin/python -m pytest
+
+image-test:
+	scripts/image_test.sh
 
 clean:
 	rm -rf .venv results .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,49 @@
+#!/bin/sh
+# What a container runs: `python predict.py …`, a program such as `python` or `sh`, or a fastavatar command.
+set -eu
+
+home=/opt/fastavatar
+
+case ${1-} in
+  fastavatar) shift ;;
+esac
+case "${1-} ${2-}" in
+  "python predict.py" | "python3 predict.py" | "python ./predict.py" | "python3 ./predict.py")
+    shift 2
+    set -- predict "$@" # the image's own, whatever folder is mounted
+    ;;
+  "python "* | "python3 "* | "sh "* | "bash "*) exec "$@" ;;
+esac
+
+# The example photo comes with the image; one in the mounted folder goes first.
+for word; do
+  shift
+  case ${word#--image=} in
+    data/example.png | ./data/example.png | /workspace/data/example.png)
+      [ -e "${word#--image=}" ] || word="${word%"${word#--image=}"}$home/data/example.png"
+      ;;
+  esac
+  set -- "$@" "$word"
+done
+
+# The renderer was compiled when the image was built. It goes into the cache, where one compiled for another
+# kind of CPU joins it and stays; without a cache that can be written it is used from the image.
+if [ -z "${NUMBA_CACHE_DIR-}" ]; then
+  if mkdir -p "$FASTAVATAR_CACHE/numba" 2>/dev/null && [ -w "$FASTAVATAR_CACHE/numba" ]; then
+    for kernels in "$home"/numba/*; do
+      kept=$FASTAVATAR_CACHE/numba/${kernels##*/}
+      [ ! -e "$kept" ] || continue
+      fresh=$(mktemp -d "$FASTAVATAR_CACHE/numba/.fresh-XXXXXX")
+      cp -R "$kernels/." "$fresh"
+      mv -T "$fresh" "$kept" 2>/dev/null || rm -rf "$fresh" # another container was first
+    done
+  else
+    export NUMBA_CACHE_DIR="$home/numba"
+  fi
+fi
+
+if [ "$FASTAVATAR_IMAGE" = cuda ] && [ ! -e /dev/nvidiactl ] && [ ! -e /dev/dxg ]; then
+  echo "no GPU in this container, so the CPU does it: docker run --gpus all gives it one" >&2
+fi
+
+exec fastavatar "$@"

@@ -1,0 +1,15 @@
+#!/bin/sh
+# The last step of every image: puts the program in, compiled, and makes the folders that are mounted over.
+set -eu
+
+cd /opt/fastavatar
+# numba keeps with a kernel when its source was written: the same for every build, so that builds share a cache.
+find . -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --no-build-isolation -e .
+python -m compileall -q fastavatar
+NUMBA_CACHE_DIR=/opt/fastavatar/numba fastavatar warmup
+chmod -R a+rX . # so that any --user can read it
+
+getent passwd 1000 >/dev/null || useradd --uid 1000 --no-create-home --shell /usr/sbin/nologin fastavatar
+mkdir -p /workspace /cache
+chmod 1777 /workspace /cache # for any --user, where nothing is mounted
