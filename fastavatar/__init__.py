@@ -21,6 +21,7 @@ _HOME = {
     "load_photo": "fastavatar.images.photo",
     "load_predictor": "fastavatar.models",
     "read_capture": "fastavatar.captures",
+    "refine": "fastavatar.refine",
     "read_ply": "fastavatar.export.ply",
     "render": "fastavatar.render",
     "write_ply": "fastavatar.export.ply",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from fastavatar.images.photo import Photo as Photo
     from fastavatar.images.photo import load_photo as load_photo
     from fastavatar.models import load_predictor as load_predictor
+    from fastavatar.refine import refine as refine
     from fastavatar.render import Render as Render
     from fastavatar.render import render as render
 

@@ -12,7 +12,7 @@ from fastavatar.errors import UsageError
 log = logging.getLogger(__name__)
 
 # Named here so that `--help` need not import torch; `fastavatar.evaluate.METHODS` must hold the same.
-METHODS = ("photo", "white", "input")
+METHODS = ("guided", "photo", "white", "input")
 
 
 @click.command("evaluate")
@@ -45,7 +45,8 @@ def command(
 ) -> None:
     """Compare an answer with every view of a capture: PSNR, SSIM, LPIPS, and mm where there is a mesh.
 
-    Methods: `photo` sees one input view and its camera; `white` and `input` are the trivial floors.
+    Methods: `guided` knows the capture's points and cameras and sees the input views; `photo` sees one input
+    view and its camera; `white` and `input` are the trivial floors.
     Prints a table; the views marked * were input and do not count in the mean.
     """
     from fastavatar.captures import read_capture

@@ -16,8 +16,10 @@ from fastavatar.errors import DeviceError, FastAvatarError
 # Name → what `--help` says of it. Importing a command waits until it is called.
 COMMANDS = {
     "predict": "Turn a photo into a 3D head.",
+    "refine": "Fit a 3D head to calibrated views.",
     "evaluate": "Measure how true an avatar is, on a calibrated capture.",
     "interpolate": "Walk between two people of the published model.",
+    "render": "Draw a 3D head from all around: a video or pictures.",
     "convert": "Write a 3D head in another format or frame.",
     "info": "Tell what a file of Gaussians holds.",
     "weights": "Fetch, check and find the published weights.",

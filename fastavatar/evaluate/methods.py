@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.captures import Capture, View
-from fastavatar.errors import UsageError
+from fastavatar.errors import InputError, UsageError
 from fastavatar.evaluate.placement import place_avatar
 from fastavatar.gaussians import Gaussians
 from fastavatar.images.photo import Photo
@@ -89,7 +89,36 @@ def answer_photo(capture: Capture, inputs: Sequence[int], options: Options) -> A
     )
 
 
+def answer_guided(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
+    """The capture's points and cameras are given, appearance comes from the input views: the paper's way.
+
+    Without the published weights: discs at the points, refined directly.
+    """
+    from fastavatar.refine import refine_gaussians, start_from_points
+    from fastavatar.refine.run import default_preset
+
+    if capture.points is None:
+        raise InputError(f"the method 'guided' needs points, and {capture.folder} has none")
+    views = [capture.views[index] for index in inputs]
+    start = time.perf_counter()
+    outcome = refine_gaussians(
+        start_from_points(capture.points, views),
+        views,
+        iterations=options.iterations,
+        seed=options.seed,
+        device=options.device,
+    )
+    extra = {
+        "config": default_preset(len(views)),
+        "iterations": outcome.steps,
+        "num_gaussians": len(outcome.gaussians),
+        "refine_seconds": round(outcome.seconds, 3),
+    }
+    return Answer(time.perf_counter() - start, gaussians=outcome.gaussians, extra=extra)
+
+
 METHODS: dict[str, Method] = {
+    "guided": answer_guided,
     "photo": answer_photo,
     "white": answer_white,
     "input": answer_input,

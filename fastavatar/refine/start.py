@@ -1,0 +1,54 @@
+"""Where refinement of a capture begins: opaque discs at its points, coloured from the views given."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fastavatar.captures import View
+from fastavatar.errors import InputError
+from fastavatar.gaussians import Gaussians
+from fastavatar.models.facemesh.texture import complete_colors, sample_photo, visible_points
+from fastavatar.refine.bust import complete_bust
+from fastavatar.refine.surface import Array, Surface, neighbour_graph, opaque_discs, surface_of
+from fastavatar.refine.symmetry import mirror_of
+
+MIN_POINTS = 16
+
+
+def start_from_points(points: Tensor, views: Sequence[View]) -> Gaussians:
+    """Discs on the surface through points (P, 3), metres, with the colours that `views` show.
+
+    What no view sees continues what they see over the surface, with the detail of the other half of the
+    head. Where the views show the person cut off along a line, shoulders are added down to it.
+
+    Raises `InputError` for too few points, and where no view sees any.
+    """
+    if len(points) < MIN_POINTS:
+        raise InputError(f"a surface needs at least {MIN_POINTS} points, found {len(points)}")
+    surface = complete_bust(surface_of(points.double().cpu().numpy()), list(views))
+    colors, weights = seen_colors(surface, views)
+    seen = weights > 0
+    if not seen.any():
+        raise InputError("no input view sees any of the capture's points: are its cameras right?")
+    colors = complete_colors(colors, seen, neighbour_graph(surface.points), mirror_of(surface))
+    return opaque_discs(surface, colors)
+
+
+def seen_colors(surface: Surface, views: Sequence[View]) -> tuple[Array, Array]:
+    """Colours (N, 3) of the points in the views that see them, and how well (N,) they are seen, 0 if not.
+
+    Views count by how squarely they see a point.
+    """
+    total, weights = np.zeros_like(surface.points), np.zeros(len(surface.points))
+    for view in views:
+        camera = view.camera.to("cpu", torch.float64)
+        pixels, depth = (values.numpy() for values in camera.project(torch.from_numpy(surface.points)))
+        ray = camera.center.numpy() - surface.points
+        facing = (surface.normals * ray).sum(1) / np.linalg.norm(ray, axis=1)
+        colors, covered = sample_photo(view.image.cpu().numpy(), view.mask.cpu().numpy(), pixels)
+        weight = np.where(covered & visible_points(pixels, depth, facing, float(camera.K[0, 0])), facing, 0.0)
+        total += weight[:, None] * colors
+        weights += weight
+    return total / np.maximum(weights, 1e-12)[:, None], weights
