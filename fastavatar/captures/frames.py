@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from fastavatar.camera import Camera
 from fastavatar.captures.lens import Lens
 from fastavatar.errors import InputError
 
@@ -50,6 +51,13 @@ class Frame:
         stretched = float((rotation @ rotation.T - torch.eye(3).to(rotation)).abs().max())
         if stretched > RIGID_TOLERANCE or last_row.tolist() != [0, 0, 0, 1]:
             raise InputError(f"{self.source}: the camera matrix is not a rotation and a translation")
+
+    def camera(self, width: int, height: int) -> Camera:
+        """Its camera, a pinhole without the lens's distortion, for an image of this size."""
+        K = torch.eye(3)
+        K[0, 0], K[1, 1] = self.focal_px
+        K[:2, 2] = torch.tensor(self.center_px or (width / 2, height / 2))
+        return Camera(K, self.world_to_camera.float(), width, height)
 
 
 def find_mask(folder: Path, image_name: str) -> Path | None:

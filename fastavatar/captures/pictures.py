@@ -7,7 +7,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fastavatar.camera import Camera
 from fastavatar.captures.capture import View
 from fastavatar.captures.frames import Frame
 from fastavatar.captures.lens import undistort
@@ -35,14 +34,10 @@ def read_view(frame: Frame) -> View:
         coverage = torch.ones(height, width)
     if mask is None:
         mask = coverage
-    center = frame.center_px or (width / 2, height / 2)
-    K = torch.eye(3)
-    K[0, 0], K[1, 1] = frame.focal_px
-    K[:2, 2] = torch.tensor(center)
+    camera = frame.camera(width, height)
     # White is subtracted while the lens is undone, so that what lies outside the original becomes white.
-    without_white = undistort((rgb - 1) * coverage[..., None], frame.lens, K)
-    mask = undistort(mask[..., None], frame.lens, K)[..., 0]
-    camera = Camera(K, frame.world_to_camera.float(), width, height)
+    without_white = undistort((rgb - 1) * coverage[..., None], frame.lens, camera.K)
+    mask = undistort(mask[..., None], frame.lens, camera.K)[..., 0]
     return View(frame.image_path.stem, (1 + without_white).clamp(0, 1), mask, camera)
 
 

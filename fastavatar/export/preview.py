@@ -1,25 +1,18 @@
 """The picture that shows at a glance what came out: the photo beside the avatar from five sides."""
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
 
 from fastavatar.avatar import Avatar
 from fastavatar.camera import Camera
-from fastavatar.gaussians import Gaussians
+from fastavatar.head_view import frame_sphere, head_sphere
 from fastavatar.render import render
 
 TILE_PX = 384
 AZIMUTHS_DEG = (0, -30, 30, -60, 60)
 """To the person's left, from where the photo's camera stands."""
-HEAD_REACH_M = 0.25
-"""Gaussians up to here from the head frame's origin belong to the head rather than the shoulders."""
-LEAST_OPACITY = 0.1
-MARGIN = 1.15
 WHITE = (255, 255, 255)
 
 
@@ -37,28 +30,6 @@ def compose_preview(avatar: Avatar) -> NDArray[np.uint8]:
         pixels = (image.clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy()
         tiles.append(_labelled(Image.fromarray(pixels), f"{azimuth_deg:+d}°" if azimuth_deg else "avatar"))
     return np.concatenate([np.asarray(tile) for tile in tiles], axis=1)
-
-
-def head_sphere(gaussians: Gaussians) -> tuple[Tensor, float]:
-    """Centre (3,) and radius in metres of a sphere about the head, not the shoulders, in the head frame."""
-    g = gaussians.detach().to("cpu", torch.float32)
-    means = g.means[(g.opacities > LEAST_OPACITY) & (g.means.norm(dim=1) < HEAD_REACH_M)]
-    if not len(means):
-        return torch.zeros(3), HEAD_REACH_M
-    # numpy, because torch refuses quantiles of more than 16 million numbers
-    low, high = (torch.from_numpy(np.quantile(means, q, axis=0)).float() for q in (0.01, 0.99))
-    return (low + high) / 2, min(MARGIN * float((high - low).max()) / 2, HEAD_REACH_M)
-
-
-def frame_sphere(camera: Camera, center: Tensor, radius_m: float, size_px: int) -> Camera:
-    """The same view cropped and resized to a square that just holds a sphere about `center` (3,)."""
-    pixel, depth = camera.project(center[None])
-    half_px = camera.K.diagonal()[:2].mean() * radius_m / depth[0]
-    zoom = size_px / (2 * half_px)
-    K = camera.K.clone()
-    K[:2, 2] -= pixel[0] - half_px
-    K[:2] *= zoom
-    return replace(camera, K=K, width=size_px, height=size_px)
 
 
 def _photo_seen_by(framed: Camera, camera: Camera, rgb: NDArray[np.uint8]) -> Image.Image:
