@@ -14,6 +14,7 @@ def choose_model(
     `published_inputs` are the user's flags that only `fastavatar` understands.
     """
     from fastavatar.weights.cache import cache_folder, find_checkpoints, weights_folder
+    from fastavatar.weights.face_pack import find_face_pack
     from fastavatar.weights.published import SIZE
 
     if asked != "auto":
@@ -22,7 +23,12 @@ def choose_model(
         return "fastavatar", f"given {', '.join('--' + name for name in published_inputs)}"
     folder = weights_folder(cache_folder(cache_dir))
     if find_checkpoints(folder) is not None:
-        return "fastavatar", f"its weights are in {folder}"
+        if find_face_pack() is not None:
+            return "fastavatar", f"its weights are in {folder}"
+        return "facemesh", (
+            "the FastAvatar weights are here, InsightFace's pack is not; --model fastavatar fetches it "
+            "(for research only)"
+        )
     return "facemesh", (
         f"no FastAvatar weights in {folder}; --model fastavatar fetches them ({SIZE}, for research only)"
     )

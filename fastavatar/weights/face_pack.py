@@ -34,14 +34,12 @@ def ensure_face_pack(
     `url`, else `FASTAVATAR_FACE_PACK_URL`, else InsightFace's own release, gives the zip file. Raises
     `WeightsError` when it is not there and cannot be fetched, or `offline` forbids to.
     """
-    given = Path(pack).expanduser()
-    if given.is_dir() and _holds_models(given):
-        return given
+    found = find_face_pack(pack)
+    if found is not None:
+        return found
     if not _NAME.fullmatch(pack):
         raise WeightsError(f"{pack} is no folder with an InsightFace pack (*.onnx) and no pack's name")
-    folder = Path("~/.insightface/models").expanduser() / pack
-    if _holds_models(folder):
-        return folder
+    folder = _home(pack)
     if offline:
         raise WeightsError(
             f"InsightFace's pack {pack} is not in {folder} and --offline forbids to fetch it; copy its "
@@ -52,6 +50,16 @@ def ensure_face_pack(
         if not _holds_models(folder):
             _fetch(url, folder, patience)
     return folder
+
+
+def find_face_pack(pack: str = DEFAULT_PACK) -> Path | None:
+    """Folder of the pack, named or given by its path, if it is on this machine."""
+    return next((folder for folder in (Path(pack).expanduser(), _home(pack)) if _holds_models(folder)), None)
+
+
+def _home(pack: str) -> Path:
+    """Where InsightFace itself keeps it."""
+    return Path("~/.insightface/models").expanduser() / pack
 
 
 def _fetch(url: str, folder: Path, patience: Patience | None) -> None:

@@ -20,8 +20,16 @@ def test_auto_is_the_embedded_model_where_there_are_no_weights(tmp_path: Path) -
     assert not list(tmp_path.iterdir())
 
 
-def test_auto_is_the_published_model_where_its_weights_are(tmp_path: Path) -> None:
+def test_auto_is_the_published_model_where_its_weights_and_the_face_pack_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     write_made_up(weights_folder(tmp_path), 1, SMALL_DECODER, SMALL_POINTS)
+    name, reason = choose_model("auto", tmp_path, {})
+    assert name == "facemesh" and "InsightFace's pack is not" in reason
+    pack = tmp_path / ".insightface" / "models" / "buffalo_l"
+    pack.mkdir(parents=True)
+    (pack / "det_10g.onnx").touch()
     assert choose_model("auto", tmp_path, {}) == (
         "fastavatar",
         f"its weights are in {weights_folder(tmp_path)}",
