@@ -93,12 +93,13 @@ def _write_mp4(pictures: Iterator[Picture], path: Path, fps: float) -> None:
 
 
 def _write_gif(pictures: Iterator[Picture], path: Path, fps: float) -> None:
-    """256 colours for all pictures, so that nothing flickers; times in hundredths of a second."""
+    """256 colours for all pictures and no dithering, so that nothing flickers; times in 1/100 s."""
     images = [Image.fromarray(picture) for picture in pictures]
     samples = images[:: -(-len(images) // PALETTE_SAMPLES)]
     montage = Image.fromarray(np.concatenate([np.asarray(image) for image in samples]))
-    palette = montage.quantize(256)
-    first, *others = (image.quantize(palette=palette) for image in images)
+    # Maximum coverage keeps the colours there are: a white background stays white.
+    palette = montage.quantize(256, Image.Quantize.MAXCOVERAGE)
+    first, *others = (image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images)
     ends = [round(100 * index / fps) for index in range(len(images) + 1)]
     hundredths = [max(end - start, 1) for start, end in zip(ends, ends[1:], strict=False)]
     first.save(

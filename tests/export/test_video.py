@@ -43,7 +43,7 @@ def test_opencv_reads_the_mp4(tmp_path: Path) -> None:
     assert len(found) == COUNT and fps == pytest.approx(FPS)
     for picture, expected in zip(found, pictures(), strict=True):
         assert picture.shape == expected.shape
-        assert apart(picture, expected) < 6  # OpenCV 5 takes BT.601 for granted
+        assert apart(picture, expected) < 6
 
 
 def test_the_mp4_says_which_colours_it_means_and_starts_before_it_is_all_there(tmp_path: Path) -> None:
