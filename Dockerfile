@@ -45,7 +45,7 @@ LABEL org.opencontainers.image.title="fastavatar" \
 ENV FASTAVATAR_IMAGE=cuda FASTAVATAR_CACHE=/cache HOME=/tmp PYTHONUNBUFFERED=1
 USER 1000:1000
 WORKDIR /workspace
-ENTRYPOINT ["tini", "--", "/opt/fastavatar/docker/entrypoint.sh"]
+ENTRYPOINT ["tini", "-s", "--", "/opt/fastavatar/docker/entrypoint.sh"]
 CMD ["--help"]
 
 
@@ -79,5 +79,5 @@ LABEL org.opencontainers.image.title="fastavatar" \
 ENV FASTAVATAR_IMAGE=cpu FASTAVATAR_CACHE=/cache HOME=/tmp PYTHONUNBUFFERED=1
 USER 1000:1000
 WORKDIR /workspace
-ENTRYPOINT ["tini", "--", "/opt/fastavatar/docker/entrypoint.sh"]
+ENTRYPOINT ["tini", "-s", "--", "/opt/fastavatar/docker/entrypoint.sh"]
 CMD ["--help"]

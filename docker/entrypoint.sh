@@ -46,4 +46,9 @@ if [ "$FASTAVATAR_IMAGE" = cuda ] && [ ! -e /dev/nvidiactl ] && [ ! -e /dev/dxg 
   echo "no GPU in this container, so the CPU does it: docker run --gpus all gives it one" >&2
 fi
 
+case ${1-} in
+  "" | -* | weights) ;;
+  *) [ -w . ] || echo "user $(id -u) may not write to $PWD: docker run --user $(stat -c %u:%g .) may" >&2 ;;
+esac
+
 exec fastavatar "$@"

@@ -3,11 +3,13 @@
 #
 #   IMAGE         its name (fastavatar)
 #   IMAGE_ENGINE  docker, podman or buildah (the first that works)
+#   BUILDAH       how buildah is called (`buildah`), such as `buildah --storage-driver vfs`
 #   IMAGE_BUILD   the command that builds it (`docker build --target cpu --tag $IMAGE .`); `true` builds nothing
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 IMAGE=${IMAGE:-fastavatar}
+read -ra buildah <<<"${BUILDAH:-buildah}"
 
 works() {
   case $1 in
@@ -32,15 +34,15 @@ ${IMAGE_BUILD:-$IMAGE_ENGINE build --target cpu --tag "$IMAGE" .}
 scratch=$(mktemp -d)
 container=
 clean_up() {
-  [ -z "$container" ] || buildah rm "$container" >/dev/null
+  [ -z "$container" ] || "${buildah[@]}" rm "$container" >/dev/null
   rm -rf "$scratch"
 }
 trap clean_up EXIT
 
 if [ "$IMAGE_ENGINE" = buildah ]; then
-  container=$(buildah from --pull-never "$IMAGE")
-  root=$(buildah mount "$container")
-  of_config() { buildah inspect --format "{{range .OCIv1.Config.$1}}{{println .}}{{end}}" "$container" | sed '/^$/d'; }
+  container=$("${buildah[@]}" from --pull-never "$IMAGE")
+  root=$("${buildah[@]}" mount "$container")
+  of_config() { "${buildah[@]}" inspect --format "{{range .OCIv1.Config.$1}}{{println .}}{{end}}" "$container" | sed '/^$/d'; }
   mapfile -t entrypoint < <(of_config Entrypoint)
   mapfile -t default < <(of_config Cmd)
 fi
@@ -64,7 +66,7 @@ in_image() {
     esac
   done
   [ $# -gt 0 ] || set -- "${default[@]}"
-  buildah run "${translated[@]}" "$container" -- "${entrypoint[@]}" "$@"
+  "${buildah[@]}" run "${translated[@]}" "$container" -- "${entrypoint[@]}" "$@"
 }
 
 passed=0
@@ -80,7 +82,13 @@ expect() {
     exit 1
   fi
   passed=$((passed + 1))
-  echo "ok: ${*: -1}"
+  local shown=" $*"
+  echo "ok:${shown##* -- }"
+}
+
+# compiled_nothing: what ran last found the renderer compiled, as it was when the image was built on this machine.
+compiled_nothing() {
+  ! grep --quiet compiling "$scratch/log" || { sed 's/^/FAILED: /' "$scratch/log" && exit 1; }
 }
 
 # fresh NAME: a new folder to mount, owned by a user that the image does not know.
@@ -117,9 +125,11 @@ expect 1 "" in_image -- sh -c 'find /opt /cache -size +20M -name "*.pth" -o -nam
 
 say "nothing mounted"
 expect 0 "Gaussians in results" in_image -- predict --image data/example.png
+compiled_nothing
 
 say "the example photo, in each way of calling"
 expect 0 "Gaussians in one" in_image "${mounted[@]}" -- predict --image data/example.png --output_dir one
+compiled_nothing
 expect 0 "one is complete" made_by_caller one
 expect 0 "Gaussians in two" in_image "${mounted[@]}" -- python predict.py --image data/example.png --output_dir two
 expect 0 "two is complete" made_by_caller two
@@ -140,12 +150,17 @@ echo "not a photo" >"$workspace/data/example.png"
 expect 4 "data/example.png" in_image "${mounted[@]}" -- predict --image data/example.png --output_dir four
 rm -r "$workspace/data"
 
+say "a folder of somebody else's"
+expect 1 "--user $caller" in_image --user=4321:4321 "--volume=$workspace:/workspace" -- predict --image data/example.png
+
 say "read-only root file system, without and with a cache"
 sealed=(--read-only --tmpfs=/tmp "${user[@]}" "--volume=$workspace:/workspace")
 expect 1 "Read-only file system" in_image --read-only --tmpfs=/tmp --user=0:0 -- sh -c 'touch /opt/fastavatar/made'
 expect 0 "Gaussians in five" in_image "${sealed[@]}" -- predict --image data/example.png --output_dir five
+compiled_nothing
 expect 0 "five is complete" made_by_caller five
 expect 0 "Gaussians in six" in_image "${sealed[@]}" "--volume=$cache:/cache" -- predict --image data/example.png --output_dir six
+compiled_nothing
 
 say "a signal stops it at once"
 # shellcheck disable=SC2016  # for the shell in the image
