@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastavatar.errors import InputError, UsageError
-from fastavatar.export import compressed_layout, splat
+from fastavatar.export import compressed_layout, splat, splat_transform
 from fastavatar.export.atomic import replacing
 from fastavatar.export.compressed_ply import encode_compressed_ply
 from fastavatar.export.frames import DEFAULT_FRAME, Frame
@@ -34,11 +34,22 @@ def _nothing(gaussians: Gaussians) -> tuple[str, ...]:
     return ()
 
 
+def _rounded(gaussians: Gaussians) -> tuple[str, ...]:
+    return ("everything is rounded, colours that change with the view most; the file cannot say its frame",)
+
+
+def _stated_nowhere(gaussians: Gaussians) -> tuple[str, ...]:
+    return ("the file cannot say its frame",)
+
+
 FORMATS = (
     Format(".compressed.ply", encode_compressed_ply, parse_ply, compressed_layout.losses),
     Format(".ply", encode_ply, parse_ply, _nothing),
     Format(".splat", encode_splat, parse_splat, splat.losses),
     Format(".npz", encode_npz, parse_npz, _nothing),
+    Format(".sog", splat_transform.encoder(".sog"), splat_transform.parse, _rounded),
+    Format(".spz", splat_transform.encoder(".spz"), splat_transform.parse, _rounded),
+    Format(".glb", splat_transform.encoder(".glb"), splat_transform.write_only, _stated_nowhere),
 )
 """The first whose ending fits is meant."""
 

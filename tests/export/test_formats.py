@@ -9,11 +9,13 @@ from fastavatar.export.formats import FORMATS, read_gaussians, write_gaussians
 from fastavatar.export.frames import FRAMES, Frame
 from tests.export.storable import psnr, storable
 
+OURS = (".compressed.ply", ".ply", ".splat", ".npz")
+"""The others need a program: see `test_splat_transform.py`."""
 LEAST_PSNR = {".ply": 100.0, ".npz": 100.0, ".compressed.ply": 45.0, ".splat": 40.0}
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-@pytest.mark.parametrize("ending", [known.ending for known in FORMATS])
+@pytest.mark.parametrize("ending", OURS)
 def test_every_format_brings_the_same_head_back_in_every_frame(
     ending: str, frame: Frame, tmp_path: Path
 ) -> None:
@@ -71,6 +73,10 @@ def test_what_is_no_npz_is_refused(content: bytes, tmp_path: Path) -> None:
         read_gaussians(tmp_path / "a.npz")
 
 
+def test_the_formats_there_are() -> None:
+    assert [known.ending for known in FORMATS] == [*OURS, ".sog", ".spz", ".glb"]
+
+
 def test_endings_of_no_format(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match=r"a\.obj has an ending of no format: use one of \.compressed\.ply, "
@@ -80,7 +86,7 @@ def test_endings_of_no_format(tmp_path: Path) -> None:
         write_gaussians(storable(count=1), tmp_path / "ply")
 
 
-@pytest.mark.parametrize("ending", [known.ending for known in FORMATS])
+@pytest.mark.parametrize("ending", OURS)
 def test_what_cannot_be_written_leaves_nothing(ending: str, tmp_path: Path) -> None:
     g = storable(count=3)
     g.means[1, 0] = torch.nan
