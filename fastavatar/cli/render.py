@@ -130,7 +130,7 @@ def require_free(output: Path, force: bool) -> list[str]:
         taken = sorted(picture.name for picture in output.glob("*.png"))
     if taken and not force:
         what = f"{output} exists" if output.suffix else f"{output} holds pictures"
-        raise OverwriteError(f"{what} already: use --force to replace them")
+        raise OverwriteError(f"{what} already: use --force to overwrite")
     return [] if output.suffix else [name for name in taken if name.startswith("frame_")]
 
 

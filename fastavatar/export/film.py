@@ -20,7 +20,9 @@ FRAMES, FPS, SIZE_PX = 120, 30.0, 512
 ROOM = 1.15
 """Around a head that turns, so that its hair stays in the picture from every side."""
 FAR_SHADE = 0.15
-"""Of the farthest part of a head; black is nothing at all."""
+"""Of what is farthest; black is nothing at all."""
+DEPTH_RADII = 1.5
+"""From the near side of the sphere about a head to the far end of the shades: its far side is not seen."""
 
 
 def head_cameras(
@@ -49,13 +51,13 @@ def draw_film(
 
 
 def draw_depth_film(gaussians: Gaussians, cameras: Iterable[Camera]) -> Iterator[NDArray[np.uint8]]:
-    """(H, W, 3) grey pictures of depth: white at the near side of the head, dark at its far side."""
+    """(H, W, 3) grey pictures of depth: white at the near side of the head, dark behind its middle."""
     center, radius_m = head_sphere(gaussians)
     for camera in cameras:
         middle_m = float(camera.to("cpu").project(center[None].to(camera.K.dtype))[1])
         with torch.no_grad():
             drawn = render(gaussians, camera.to(gaussians.means.device))
-        away = ((drawn.depth - middle_m) / (2 * radius_m) + 0.5).clamp(0, 1)
+        away = ((drawn.depth - middle_m + radius_m) / (DEPTH_RADII * radius_m)).clamp(0, 1)
         shade = (1 - (1 - FAR_SHADE) * away) * drawn.alpha
         yield _pixels(shade[..., None].expand(-1, -1, 3))
 

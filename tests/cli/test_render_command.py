@@ -43,7 +43,7 @@ def test_every_kind_of_output(name: str, ply: Path, capsys: pytest.CaptureFixtur
     if output.is_dir():
         assert sorted(path.name for path in output.iterdir()) == [f"frame_{index}.png" for index in range(3)]
     assert call(ply, "--output", output, *SMALL) == 7
-    assert "already: use --force to replace them" in capsys.readouterr().err
+    assert "already: use --force to overwrite" in capsys.readouterr().err
     assert call(ply, "--output", output, *SMALL, "--force") == 0
 
 
