@@ -84,7 +84,7 @@ def _dense_gaussians(start: Gaussians, changes: dict[str, Tensor]) -> Gaussians:
     root = graph.sum(1).rsqrt()
     step = (torch.eye(len(graph)) + root[:, None] * graph * root) / 2
     spread = torch.linalg.matrix_power(step, 3)
-    rest = torch.zeros(len(start), 3, 3)
+    rest = torch.zeros(len(start), 8, 3)
     return Gaussians(
         start.means + spread @ changes["means"],
         start.quats_wxyz + changes["quats_wxyz"],
