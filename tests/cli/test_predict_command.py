@@ -239,10 +239,12 @@ def test_of_two_faces_the_largest_is_taken_and_told(tmp_path: Path, told: Any) -
     Image.fromarray(photo_of(small_left_large_right()).rgb).save(image)
     folder = tmp_path / "results"
     assert predict(image, folder, "--quiet", "--no_save_ply", "--focal_px", "900") == 0
-    assert told() == ["warning: the photo shows 2 faces: face 1 from the left is taken (--face)"]
+    assert told() == ["warning: the photo shows 2 faces: the largest, 1 from the left, is taken (--face N)"]
     summary = read_summary(folder)
     assert summary["face"]["index"] == 1 and summary["face"]["count"] == 2
-    assert summary["warnings"] == ["the photo shows 2 faces: face 1 from the left is taken (--face)"]
+    assert summary["warnings"] == [
+        "the photo shows 2 faces: the largest, 1 from the left, is taken (--face N)"
+    ]
 
 
 def test_the_command_offers_every_frame() -> None:

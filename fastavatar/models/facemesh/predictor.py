@@ -54,7 +54,7 @@ class FaceMeshPredictor:
             vertices = fit_outline(template, vertices, view.camera, view.mask)
         with stage(seconds, "colours"):
             gaussians = dress(vertices, view)
-        warnings += _face_warnings(found)
+        warnings += _face_warnings(found, chosen=face is not None)
         provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, tuple(warnings))
         return Avatar(gaussians.to(self.device), camera, photo, found, provenance)
 
@@ -70,11 +70,11 @@ def _focal_px(photo: Photo) -> tuple[float, list[str]]:
     ]
 
 
-def _face_warnings(face: Face) -> list[str]:
+def _face_warnings(face: Face, chosen: bool) -> list[str]:
     warnings = []
-    if face.count > 1:
+    if face.count > 1 and not chosen:
         warnings.append(
-            f"the photo shows {face.count} faces: face {face.index} from the left is taken (--face)"
+            f"the photo shows {face.count} faces: the largest, {face.index} from the left, is taken (--face N)"
         )
     across = face.box[2] - face.box[0]
     if across < SMALL_FACE_PX:
