@@ -74,7 +74,8 @@ def _face_warnings(face: Face, chosen: bool) -> list[str]:
     warnings = []
     if face.count > 1 and not chosen:
         warnings.append(
-            f"the photo shows {face.count} faces: the largest, {face.index} from the left, is taken (--face N)"
+            f"the photo shows {face.count} faces: the largest, {face.index} from the left, is taken "
+            "(--face N)"
         )
     across = face.box[2] - face.box[0]
     if across < SMALL_FACE_PX:
