@@ -15,6 +15,7 @@ from fastavatar.cli.options import device_option, log_options, path_option, publ
 from fastavatar.errors import UsageError
 
 if TYPE_CHECKING:
+    from fastavatar.avatar import Avatar
     from fastavatar.images.photo import Photo
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,13 @@ FRAMES = ("supersplat", "opencv", "head")
 @click.option(
     "--seed", default=42, show_default=True, type=click.IntRange(min=0), help="Of every random choice."
 )
+@click.option("--optimize", is_flag=True, help="Refine the Gaussians on the photo itself; takes longer.")
+@click.option("--iterations", type=click.IntRange(min=1), help="Steps of --optimize [default: 120].")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    help="End --optimize after so long, with the best so far.",
+)
 @click.option(
     "--threads", type=click.IntRange(min=1), help="CPU threads [default: all this process may use]."
 )
@@ -69,6 +77,9 @@ def command(
     no_save_ply: bool,
     force: bool,
     seed: int,
+    optimize: bool,
+    iterations: int | None,
+    seconds: float | None,
     threads: int | None,
     cache_dir: Path | None,
     offline: bool,
@@ -79,6 +90,9 @@ def command(
     given = {name: value for name, value in published.items() if value is not None}
     if model == "facemesh" and given:
         raise click.UsageError(f"--model facemesh does not take {', '.join('--' + name for name in given)}")
+
+    if not optimize and (iterations or seconds):
+        raise click.UsageError("--iterations and --seconds belong to --optimize")
 
     from fastavatar.export.results import require_writable
     from fastavatar.export.summary import Run
@@ -97,11 +111,27 @@ def command(
         given |= {"cache_dir": cache_dir, "offline": offline}
     predictor = load_predictor(name, choose_device(device), seed=seed, **given)
     avatar = predictor.predict(told, face)
+    if optimize:
+        avatar = _optimized(avatar, iterations, seconds, seed, choose_device(device))
     avatar = replace(avatar, photo=photo)  # the summary tells the file's own focal length
     for warning in avatar.provenance.warnings:
         log.warning("%s", warning)
     avatar.save(output_dir, force, frame=frame, save_ply=not no_save_ply, run=Run(reason, started))
     log.info("%d Gaussians in %s", len(avatar.gaussians), output_dir)
+
+
+def _optimized(
+    avatar: "Avatar", iterations: int | None, seconds: float | None, seed: int, device: str
+) -> "Avatar":
+    """The avatar refined on its own photo; Ctrl-C keeps the best so far."""
+    from fastavatar.cli.progress import refinement_bar
+    from fastavatar.refine import load_config, refine
+    from fastavatar.refine.run import default_preset
+
+    settings = load_config(default_preset(views=1)).overridden(iterations=iterations)
+    log.info("refine …")
+    with refinement_bar(settings.iterations) as on_step:
+        return refine(avatar, None, settings, seconds=seconds, seed=seed, device=device, on_step=on_step)
 
 
 def with_focal_length(photo: "Photo", focal_px: float) -> "Photo":

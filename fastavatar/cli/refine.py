@@ -4,20 +4,15 @@ capture ─ start_from_points ─▶ Gaussians ─ refine ⇄ views ─▶ Avata
 """
 
 import logging
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from fastavatar.cli.options import device_option, log_options, path_option
+from fastavatar.cli.progress import refinement_bar
 from fastavatar.errors import InputError
-
-if TYPE_CHECKING:
-    from fastavatar.refine.loop import Progress
 
 log = logging.getLogger(__name__)
 
@@ -111,22 +106,7 @@ def command(
         raise InputError(f"{capture} has no points to start from: give a PLY with --start")
     provenance = Provenance(settings.model, LICENCE, seed, device)
     avatar = Avatar(gaussians, views[0].camera, photo_of_view(views[0], capture), None, provenance)
-    with _bar(settings.iterations) as on_step:
+    with refinement_bar(settings.iterations) as on_step:
         refined = refine(avatar, views, settings, seconds=seconds, seed=seed, device=device, on_step=on_step)
     refined.save(output_dir, force, frame=frame, run=Run(f"refined as {preset} says", started))
     log.info("%d Gaussians in %s", len(refined.gaussians), output_dir)
-
-
-@contextmanager
-def _bar(steps: int) -> Iterator[Callable[["Progress"], None]]:
-    """A bar on stderr with loss and PSNR, where stderr is a terminal and logs are wanted."""
-    from tqdm import tqdm
-
-    quiet = not logging.getLogger("fastavatar").isEnabledFor(logging.INFO) or not sys.stderr.isatty()
-    with tqdm(total=steps, desc="refine", unit="step", disable=quiet, file=sys.stderr) as bar:
-
-        def on_step(progress: "Progress") -> None:
-            bar.update(progress.step - bar.n)
-            bar.set_postfix(loss=f"{progress.loss:.4f}", psnr=f"{progress.psnr:.2f} dB", refresh=False)
-
-        yield on_step

@@ -10,13 +10,15 @@ import jsonschema
 import numpy as np
 import plyfile
 import pytest
+import torch
 from PIL import Image
 
+import fastavatar as fa
 from fastavatar.cli.main import run
 from fastavatar.cli.predict import FRAMES
 from fastavatar.export.frames import Frame, head_to_frame
 from fastavatar.export.ply import read_ply
-from tests.portraits import PORTRAIT, ROOT, photo_of, small_left_large_right, without_face
+from tests.portraits import PORTRAIT, ROOT, photo_of, picture, small_left_large_right, without_face
 
 SCHEMA = json.loads(files("fastavatar.export").joinpath("summary.schema.json").read_text("utf-8"))
 RESULTS = ["preview.png", "splats.ply", "summary.json"]
@@ -249,3 +251,27 @@ def test_of_two_faces_the_largest_is_taken_and_told(tmp_path: Path, told: Any) -
 
 def test_the_command_offers_every_frame() -> None:
     assert {*FRAMES} == {*Frame.__args__}  # type: ignore[attr-defined] # a Literal has them
+
+
+def test_optimize_comes_nearer_to_the_photo(tmp_path: Path, told: Any) -> None:
+    image = tmp_path / "small.png"
+    picture().resize((256, 256)).save(image)
+    assert predict(image, tmp_path / "plain", "--quiet", "--focal_px", "500") == 0
+    more = ("--optimize", "--iterations", "6")
+    assert predict(image, tmp_path / "refined", "--quiet", "--focal_px", "500", *more) == 0
+    summary = read_summary(tmp_path / "refined")
+    assert summary["refinement"]["iterations"] == 6 and summary["refinement"]["views"] == ["small"]
+    photo = fa.load_photo(image)
+    face = (slice(40, 88), slice(92, 134))
+    wrong = []
+    for name in ("plain", "refined"):
+        saw = read_summary(tmp_path / name)["camera"]
+        camera = fa.Camera(torch.tensor(saw["K"]), torch.tensor(saw["world_to_camera"]), 256, 256)
+        drawn = fa.render(read_ply(tmp_path / name / "splats.ply"), camera).image.numpy() * 255
+        wrong.append(np.abs(drawn[face] - photo.rgb[face]).mean())
+    assert wrong[1] < 0.97 * wrong[0], wrong
+
+
+def test_steps_need_something_to_optimize(tmp_path: Path, told: Any) -> None:
+    assert predict(PORTRAIT, tmp_path / "results", "--iterations", "3") == 2
+    assert "--iterations and --seconds belong to --optimize" in told()[0]
