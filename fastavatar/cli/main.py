@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -68,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # OpenMP reads it when torch is imported. Threads that spin while they wait take the cores from whatever
     # they wait for: on a machine with one other busy process a prediction took twice as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # so that what is half-written is cleared away when a container or a scheduler stops us
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.exit(run(arguments))
 
 

@@ -275,3 +275,23 @@ def test_optimize_comes_nearer_to_the_photo(tmp_path: Path, told: Any) -> None:
 def test_steps_need_something_to_optimize(tmp_path: Path, told: Any) -> None:
     assert predict(PORTRAIT, tmp_path / "results", "--iterations", "3") == 2
     assert "--iterations and --seconds belong to --optimize" in told()[0]
+
+
+def test_a_terminated_run_leaves_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    command = [
+        sys.executable,
+        "predict.py",
+        "--image",
+        str(PORTRAIT),
+        "--output_dir",
+        str(folder),
+        "--optimize",
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as running:
+        assert running.stderr is not None
+        while "refine" not in (line := running.stderr.readline()):
+            assert line, "it ended before it was told to"
+        running.terminate()
+        assert running.wait(timeout=60) == 143
+    assert not folder.exists() or not list(folder.iterdir())
