@@ -60,14 +60,18 @@ class Avatar:
         *,
         frame: "Frame" = "supersplat",
         save_ply: bool = True,
+        turntable: bool = False,
         run: "Run | None" = None,
     ) -> Path:
         """Write every output file into `folder`, all or nothing, and return it.
 
-        `frame` is the PLY's; `run` carries what only the caller knows into the summary.
+        `frame` is the PLY's; `turntable` adds a video of one round about the head; `run` carries what only the
+        caller knows into the summary.
         Raises `OverwriteError` when results are there already and `overwrite` is off, `UsageError` when
         `folder` is a file, `FastAvatarError` when it cannot be written.
         """
         from fastavatar.export.results import write_results
 
-        return write_results(self, Path(folder), overwrite, frame=frame, save_ply=save_ply, run=run)
+        return write_results(
+            self, Path(folder), overwrite, frame=frame, save_ply=save_ply, turntable=turntable, run=run
+        )

@@ -48,6 +48,7 @@ FRAMES = ("supersplat", "opencv", "head")
     "--frame", default="supersplat", show_default=True, type=click.Choice(FRAMES), help="Axes of the PLY."
 )
 @click.option("--no_save_ply", is_flag=True, help="Write no splats.ply.")
+@click.option("--turntable", is_flag=True, help="Write turntable.mp4 as well: one round about the head.")
 @click.option("--force", is_flag=True, help="Replace results that are there.")
 @click.option(
     "--seed", default=42, show_default=True, type=click.IntRange(min=0), help="Of every random choice."
@@ -75,6 +76,7 @@ def command(
     focal_px: float | None,
     frame: Any,
     no_save_ply: bool,
+    turntable: bool,
     force: bool,
     seed: int,
     optimize: bool,
@@ -94,14 +96,17 @@ def command(
     if not optimize and (iterations or seconds):
         raise click.UsageError("--iterations and --seconds belong to --optimize")
 
-    from fastavatar.export.results import require_writable
+    from fastavatar.export.results import TURNTABLE, require_writable
     from fastavatar.export.summary import Run
+    from fastavatar.export.video import writer_of
     from fastavatar.images.photo import load_photo
     from fastavatar.models import load_predictor
     from fastavatar.models.choice import choose_device, choose_model
     from fastavatar.render.threads import limit_threads, thread_count
 
     require_writable(output_dir, force)
+    if turntable:
+        writer_of(output_dir / TURNTABLE)  # before the work, where what it needs is not installed
     photo = load_photo(image)
     told = photo if focal_px is None else with_focal_length(photo, focal_px)
     limit_threads(threads or thread_count())
@@ -116,7 +121,14 @@ def command(
     avatar = replace(avatar, photo=photo)  # the summary tells the file's own focal length
     for warning in avatar.provenance.warnings:
         log.warning("%s", warning)
-    avatar.save(output_dir, force, frame=frame, save_ply=not no_save_ply, run=Run(reason, started))
+    avatar.save(
+        output_dir,
+        force,
+        frame=frame,
+        save_ply=not no_save_ply,
+        turntable=turntable,
+        run=Run(reason, started),
+    )
     log.info("%d Gaussians in %s", len(avatar.gaussians), output_dir)
 
 

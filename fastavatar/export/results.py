@@ -12,6 +12,7 @@ from fastavatar.avatar import Avatar
 from fastavatar.errors import OverwriteError
 from fastavatar.export.atomic import refusals_told
 from fastavatar.export.environment import peak_memory_mb, versions
+from fastavatar.export.film import write_turntable
 from fastavatar.export.frames import DEFAULT_FRAME, Frame
 from fastavatar.export.ply import encode_ply
 from fastavatar.export.preview import compose_preview
@@ -19,6 +20,7 @@ from fastavatar.export.staging import require_folder, staged
 from fastavatar.export.summary import Run, summarize
 
 SPLATS, PREVIEW, SUMMARY = "splats.ply", "preview.png", "summary.json"
+TURNTABLE = "turntable.mp4"
 
 
 def require_writable(folder: Path, overwrite: bool = False, names: Iterable[str] = ()) -> None:
@@ -43,15 +45,18 @@ def write_results(
     *,
     frame: Frame = DEFAULT_FRAME,
     save_ply: bool = True,
+    turntable: bool = False,
     run: Run | None = None,
 ) -> Path:
     """Write every result into `folder`, all or none, and return it.
 
     Results of an earlier run are replaced when `overwrite` is on; other files in the folder stay.
-    Raises what `require_writable` raises, and `FastAvatarError` when the disk is full.
+    Raises what `require_writable` raises, `FastAvatarError` when the disk is full, and for a `turntable` what
+    `write_turntable` raises.
     """
     arrays = {f"{name}.npy": array for name, array in avatar.arrays.items()}
-    files = [*([SPLATS] if save_ply else []), *arrays, PREVIEW, SUMMARY]
+    films = [TURNTABLE] if turntable else []
+    files = [*([SPLATS] if save_ply else []), *arrays, PREVIEW, *films, SUMMARY]
     require_writable(folder, overwrite, files)
     made = avatar.provenance
     seconds = dict(made.seconds)
@@ -67,6 +72,11 @@ def write_results(
         started = time.perf_counter()
         Image.fromarray(compose_preview(avatar)).save(staging / PREVIEW)
         seconds["preview"] = time.perf_counter() - started
+
+        if turntable:
+            started = time.perf_counter()
+            write_turntable(avatar.gaussians, staging / TURNTABLE)
+            seconds["turntable"] = time.perf_counter() - started
 
         summary = summarize(avatar, run or Run(), frame, files, seconds, versions(), peak_memory_mb())
         text = json.dumps(summary, indent=2, allow_nan=False)

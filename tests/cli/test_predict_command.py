@@ -295,3 +295,15 @@ def test_a_terminated_run_leaves_nothing(tmp_path: Path) -> None:
         running.terminate()
         assert running.wait(timeout=60) == 143
     assert not folder.exists() or not list(folder.iterdir())
+
+
+def test_a_turntable_goes_round_the_head(tmp_path: Path, told: Any) -> None:
+    av = pytest.importorskip("av", reason="PyAV is not installed")
+    folder = tmp_path / "results"
+    assert predict(PORTRAIT, folder, "--quiet", "--turntable", "--no_save_ply", "--focal_px", "700") == 0
+    assert "turntable.mp4" in read_summary(folder)["files"]
+    with av.open(str(folder / "turntable.mp4")) as film:
+        pictures = [frame.to_ndarray(format="rgb24").astype(float) for frame in film.decode(video=0)]
+    assert len(pictures) == 120 and pictures[0].shape == (512, 512, 3)
+    front, back, end = (np.abs(pictures[k] - pictures[0]).mean() for k in (1, 60, 119))
+    assert back > 3 * max(front, end), "half-way round is the back, and the end is next to the beginning"
