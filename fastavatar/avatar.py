@@ -65,8 +65,8 @@ class Avatar:
     ) -> Path:
         """Write every output file into `folder`, all or nothing, and return it.
 
-        `frame` is the PLY's; `turntable` adds a video of one round about the head; `run` carries what only the
-        caller knows into the summary.
+        `frame` is the PLY's; `turntable` adds a video of one round about the head; `run` carries what only
+        the caller knows into the summary.
         Raises `OverwriteError` when results are there already and `overwrite` is off, `UsageError` when
         `folder` is a file, `FastAvatarError` when it cannot be written.
         """

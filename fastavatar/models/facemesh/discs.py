@@ -14,9 +14,10 @@ from fastavatar.models.facemesh.texture import complete_colors, sample_photo, vi
 from fastavatar.models.facemesh.view import View
 from fastavatar.render import render
 
-OPACITY = 0.97
-DISC_WIDTH = 0.75
-"""Standard deviation of a disc along the surface, in distances between points: closed, not blurred."""
+OPACITY = 0.99
+DISC_WIDTH_SEEN, DISC_WIDTH_HIDDEN = 0.75, 0.95
+"""Standard deviation of a disc along the surface, in distances between points: closed, and where the photo
+shows the surface not blurred."""
 DISC_THICKNESS = 0.15
 """Standard deviation across the surface, in those along it."""
 SHARPENING_ROUNDS = 2
@@ -31,7 +32,7 @@ def dress(vertices: Array, view: View) -> Gaussians:
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     colors, seen = _colors(points, means, normals, view)
     kept = ~hangs_below(means, np.isin(points.region, (NECK, TORSO)), view.camera, view.mask)
-    gaussians = _discs(points, vertices, means, normals, colors).subset(torch.from_numpy(kept))
+    gaussians = _discs(points, vertices, means, normals, colors, seen).subset(torch.from_numpy(kept))
     return _sharpened(gaussians, seen[kept], view)
 
 
@@ -56,8 +57,16 @@ def _region_means(colors: Array, seen: NDArray[np.bool_], region: Ints) -> Array
     return means
 
 
-def _discs(points: SurfacePoints, vertices: Array, means: Array, normals: Array, colors: Array) -> Gaussians:
-    width = DISC_WIDTH * points.spacing * stretch(points, load_template().vertices, vertices)
+def _discs(
+    points: SurfacePoints,
+    vertices: Array,
+    means: Array,
+    normals: Array,
+    colors: Array,
+    seen: NDArray[np.bool_],
+) -> Gaussians:
+    share = np.where(seen, DISC_WIDTH_SEEN, DISC_WIDTH_HIDDEN)
+    width = share * points.spacing * stretch(points, load_template().vertices, vertices)
     scales = np.stack([width, width, DISC_THICKNESS * width], 1)
     return Gaussians(
         torch.from_numpy(means).float(),
