@@ -102,14 +102,14 @@ def command(
     from fastavatar.images.photo import load_photo
     from fastavatar.models import load_predictor
     from fastavatar.models.choice import choose_device, choose_model
-    from fastavatar.render.threads import limit_threads, thread_count
+    from fastavatar.render.threads import limit_threads
 
     require_writable(output_dir, force)
     if turntable:
         writer_of(output_dir / TURNTABLE)  # before the work, where what it needs is not installed
     photo = load_photo(image)
     told = photo if focal_px is None else with_focal_length(photo, focal_px)
-    limit_threads(threads or thread_count())
+    limit_threads(threads)
     name, reason = choose_model(model, cache_dir, given)
     log.info("model %s: %s", name, reason)
     if name == "fastavatar":

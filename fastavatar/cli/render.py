@@ -137,10 +137,10 @@ def require_free(output: Path, force: bool) -> list[str]:
 def on_device(gaussians: "Gaussians", device: str) -> "Gaussians":
     """The Gaussians there; raises `DeviceError` where there is no such device."""
     from fastavatar.models import require_device
-    from fastavatar.render.threads import limit_threads, thread_count
+    from fastavatar.render.threads import limit_threads
 
     require_device(device)
-    limit_threads(thread_count())
+    limit_threads(None)
     return gaussians.to(device)
 
 

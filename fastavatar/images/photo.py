@@ -11,6 +11,8 @@ from fastavatar.images.color import on_white, split_alpha, to_srgb
 from fastavatar.images.decode import decode, shown
 from fastavatar.images.exif import focal_length_px, read_exif
 
+_CUT_OUT_SHARE = 0.05
+
 
 @dataclass(frozen=True)
 class Photo:
@@ -24,6 +26,11 @@ class Photo:
     """Focal length in pixels of this picture from EXIF, None where the file does not say."""
     path: Path
     """Where it was read from."""
+
+    @property
+    def is_cut_out(self) -> bool:
+        """Whether transparency takes the person out of a background; a screenshot's round corners do not."""
+        return self.alpha is not None and float((self.alpha < 0.5).mean()) > _CUT_OUT_SHARE
 
     @property
     def width(self) -> int:

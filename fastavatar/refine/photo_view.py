@@ -38,7 +38,8 @@ def view_of_photo(avatar: Avatar) -> View:
     scale = min(1.0, _LONG_SIDE_PX / max(right - left, bottom - top))
     width, height = round((right - left) * scale), round((bottom - top) * scale)
     rgb = photo.rgb[top:bottom, left:right]
-    alpha = person_mask(rgb) if photo.alpha is None else photo.alpha[top:bottom, left:right]
+    given = photo.alpha if photo.is_cut_out else None
+    alpha = person_mask(rgb) if given is None else given[top:bottom, left:right]
 
     def resized(values: np.ndarray[tuple[int, ...], np.dtype[np.float32 | np.uint8]]) -> torch.Tensor:
         picture = Image.fromarray(values).resize((width, height), Image.Resampling.BOX)

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from fastavatar.captures import View
 from fastavatar.errors import InputError
 from fastavatar.gaussians import Gaussians
-from fastavatar.models.facemesh.texture import complete_colors, sample_photo, visible_points
+from fastavatar.models.facemesh.texture import colors_in_view, complete_colors
 from fastavatar.refine.bust import complete_bust
 from fastavatar.refine.surface import Array, Surface, neighbour_graph, opaque_discs, surface_of
 from fastavatar.refine.symmetry import mirror_of
@@ -43,12 +42,9 @@ def seen_colors(surface: Surface, views: Sequence[View]) -> tuple[Array, Array]:
     """
     total, weights = np.zeros_like(surface.points), np.zeros(len(surface.points))
     for view in views:
-        camera = view.camera.to("cpu", torch.float64)
-        pixels, depth = (values.numpy() for values in camera.project(torch.from_numpy(surface.points)))
-        ray = camera.center.numpy() - surface.points
-        facing = (surface.normals * ray).sum(1) / np.linalg.norm(ray, axis=1)
-        colors, covered = sample_photo(view.image.cpu().numpy(), view.mask.cpu().numpy(), pixels)
-        weight = np.where(covered & visible_points(pixels, depth, facing, float(camera.K[0, 0])), facing, 0.0)
+        picture = view.image.cpu().numpy(), view.mask.cpu().numpy()
+        colors, facing, sees = colors_in_view(surface.points, surface.normals, *picture, view.camera)
+        weight = np.where(sees, facing, 0.0)
         total += weight[:, None] * colors
         weights += weight
     return total / np.maximum(weights, 1e-12)[:, None], weights

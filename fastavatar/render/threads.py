@@ -19,17 +19,16 @@ _limit: int | None = None
 
 
 def limit_threads(threads: int | None) -> None:
-    """Let this process, torch included, use at most so many threads from now on; None changes nothing.
+    """Let this process, torch included, use at most so many threads from now on.
 
-    For the command line: a library's caller passes `threads` to `render` instead.
+    None stands for what affinity and quota allow. For the command line: a library's caller passes
+    `threads` to `render` instead.
     """
-    if threads is None:
-        return
     import torch
 
     global _limit
-    _limit = threads
-    torch.set_num_threads(threads)
+    _limit = thread_count(threads)
+    torch.set_num_threads(_limit)
 
 
 def thread_count(requested: int | None = None) -> int:

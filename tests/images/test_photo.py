@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastavatar.images.photo import load_photo
+from fastavatar.images.photo import Photo, load_photo
 from tests.images import pictures
 from tests.images.pictures import (
     COLORS,
@@ -284,3 +284,12 @@ def test_damaged_exif_is_passed_over(exif: bytes, tmp_path: Path, recwarn: pytes
     np.testing.assert_allclose(pictures.centers(photo.rgb), EXPECTED, atol=LOSSY)
     assert photo.focal_px is None
     assert not recwarn.list
+
+
+@pytest.mark.parametrize(("hidden", "cut_out"), [(0.0, False), (0.03, False), (0.3, True), (1.0, True)])
+def test_round_corners_are_no_cut_out(hidden: float, cut_out: bool) -> None:
+    alpha = np.ones((100, 100), np.float32)
+    alpha[: round(100 * hidden)] = 0
+    photo = Photo(np.zeros((100, 100, 3), np.uint8), alpha, None, Path("a.png"))
+    assert photo.is_cut_out is cut_out
+    assert not Photo(photo.rgb, None, None, Path("a.png")).is_cut_out

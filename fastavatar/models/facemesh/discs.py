@@ -10,7 +10,7 @@ from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
 from fastavatar.models.facemesh.outline import hangs_below
 from fastavatar.models.facemesh.surface import SurfacePoints, stretch, surface_points, vertex_normals
 from fastavatar.models.facemesh.template import NECK, TORSO, Array, Ints, load_template
-from fastavatar.models.facemesh.texture import complete_colors, sample_photo, visible_points
+from fastavatar.models.facemesh.texture import colors_in_view, complete_colors
 from fastavatar.models.facemesh.view import View
 from fastavatar.render import render
 
@@ -40,11 +40,7 @@ def _colors(
     points: SurfacePoints, means: Array, normals: Array, view: View
 ) -> tuple[Array, NDArray[np.bool_]]:
     """Colours (N, 3) of the points, and which of them the view shows (N,)."""
-    pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(means)))
-    to_camera = view.camera.center.numpy() - means
-    facing = (normals * to_camera).sum(1) / np.linalg.norm(to_camera, axis=1)
-    colors, covered = sample_photo(view.rgb, view.mask, pixels)
-    seen = covered & visible_points(pixels, depth, facing, float(view.camera.K[0, 0]))
+    colors, _, seen = colors_in_view(means, normals, view.rgb, view.mask, view.camera)
     far = _region_means(colors, seen, points.region)
     return complete_colors(colors, seen, points.neighbours, points.mirror, far), seen
 

@@ -1,11 +1,13 @@
 """Colours for every surface point: from the photo where it sees them, completed where it does not."""
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates, minimum_filter
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import spsolve
 
+from fastavatar.camera import Camera
 from fastavatar.models.facemesh.template import Array, Ints
 
 Bools = NDArray[np.bool_]
@@ -51,6 +53,22 @@ def sample_photo(rgb: NDArray[np.float32], mask: NDArray[np.float32], pixels: Ar
     covered = map_coordinates(core, at, order=1, mode="nearest") > _MIN_COVERAGE
     colors = np.stack([map_coordinates(rgb[..., c], at, order=1, mode="nearest") for c in range(3)], 1)
     return colors.astype(np.float64), inside & covered
+
+
+def colors_in_view(
+    means: Array, normals: Array, rgb: NDArray[np.float32], mask: NDArray[np.float32], camera: Camera
+) -> tuple[Array, Array, Bools]:
+    """What a picture (H, W, 3) with a person mask (H, W) tells of surface points (N, 3), metres.
+
+    Their colours (N, 3), the cosine (N,) between their normals (N, 3) and the way to the camera, and which of
+    them (N,) it sees as the person's.
+    """
+    camera = camera.to("cpu", torch.float64)
+    pixels, depth = (values.numpy() for values in camera.project(torch.from_numpy(means)))
+    to_camera = camera.center.numpy() - means
+    facing = (normals * to_camera).sum(1) / np.linalg.norm(to_camera, axis=1)
+    colors, covered = sample_photo(rgb, mask, pixels)
+    return colors, facing, covered & visible_points(pixels, depth, facing, float(camera.K[0, 0]))
 
 
 def complete_colors(

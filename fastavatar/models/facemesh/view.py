@@ -14,7 +14,6 @@ from fastavatar.images.photo import Photo
 Box = tuple[float, float, float, float]
 
 _METRES_PER_PX = 0.0007
-_CUT_OUT_SHARE = 0.05  # a picture less transparent than this has round corners, not a person cut out
 # How far the crop reaches from the middle of the face, in face sizes: aside, up, down
 _REACH = (1.6, 1.5, 2.2)
 
@@ -46,8 +45,8 @@ def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> View:
         return np.asarray(picture.resize((width, height), Image.Resampling.BOX), np.float32)
 
     rgb = resized(photo.rgb)
-    cut_out = photo.alpha is not None and float((photo.alpha < 0.5).mean()) > _CUT_OUT_SHARE
-    mask = resized(photo.alpha) if cut_out and photo.alpha is not None else person_mask(rgb.astype(np.uint8))
+    given = photo.alpha if photo.is_cut_out else None
+    mask = person_mask(rgb.astype(np.uint8)) if given is None else resized(given)
     K = camera.K.double()
     K[:2, 2] -= torch.tensor([left, top])
     cropped = Camera(K, camera.world_to_camera.double(), right - left, bottom - top)

@@ -132,7 +132,7 @@ class FastAvatarPredictor:
         box = found.box if found is not None else _mesh_box(photo, face)
         region = framing.framed_like_a_capture(box)
         picture = framing.cut(photo.rgb, region)
-        if photo.alpha is None:
+        if not photo.is_cut_out:
             from fastavatar.images.person_mask import person_mask
 
             picture = framing.on_white(picture, person_mask(picture))
