@@ -60,7 +60,8 @@ def test_the_face_decides_who_it_is(networks: Networks, recogniser: FaceRecognis
 def test_the_crop_follows_the_face_and_the_camera_follows_the_crop(
     networks: Networks, recogniser: FaceRecogniser
 ) -> None:
-    alpha = np.ones((640, 640), np.float32)  # a photo that brings its own mask
+    alpha = np.ones((640, 640), np.float32)  # a photo that came cut out brings its own mask
+    alpha[:100] = 0
     predictor = FastAvatarPredictor(networks, Identity(recogniser), crop="auto")
     left, right = (predictor.predict(photo(alpha), face) for face in (0, 1))
     assert not np.array_equal(left.arrays["dino_points"], right.arrays["dino_points"])
