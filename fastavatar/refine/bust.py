@@ -15,9 +15,10 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
 from fastavatar.captures import View
+from fastavatar.geometry.arrays import Array, Ints
 from fastavatar.models.facemesh.surface import surface_points, vertex_normals
 from fastavatar.models.facemesh.template import NECK, TORSO, load_template
-from fastavatar.refine.surface import Array, Ints, Surface
+from fastavatar.surfaces.points import Surface
 
 SLOPE = 0.25
 """How much the ledge rises over each metre toward the back: about as steep as pictures from below look up."""

@@ -12,8 +12,8 @@ from torch import Tensor
 from fastavatar.camera import Camera
 from fastavatar.gaussians import Gaussians
 from fastavatar.refine.config import Config
-from fastavatar.refine.surface import neighbour_graph
 from fastavatar.render import render
+from fastavatar.surfaces.points import neighbour_graph
 
 
 class DirectModel:

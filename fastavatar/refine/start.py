@@ -8,10 +8,13 @@ from torch import Tensor
 from fastavatar.captures import View
 from fastavatar.errors import InputError
 from fastavatar.gaussians import Gaussians
-from fastavatar.models.facemesh.texture import colors_in_view, complete_colors
+from fastavatar.geometry.arrays import Array
 from fastavatar.refine.bust import complete_bust
-from fastavatar.refine.surface import Array, Surface, neighbour_graph, opaque_discs, surface_of
 from fastavatar.refine.symmetry import mirror_of
+from fastavatar.surfaces.completion import complete_colors
+from fastavatar.surfaces.discs import opaque_discs
+from fastavatar.surfaces.points import Surface, neighbour_graph, surface_of
+from fastavatar.surfaces.seen import colors_in_view
 
 MIN_POINTS = 16
 

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from fastavatar.refine.surface import Array, Ints, Surface
+from fastavatar.geometry.arrays import Array, Ints
+from fastavatar.surfaces.points import Surface
 
 _ROUNDS = 10
 _FIRST_TURNS_DEG = (-20, -15, -10, -5, 0, 5, 10, 15, 20)

@@ -14,9 +14,9 @@ from fastavatar.gaussians import Gaussians
 from fastavatar.refine import load_config, refine_gaussians, start_from_points
 from fastavatar.refine.direct import DirectModel
 from fastavatar.refine.loop import MAX_RECOVERIES, Progress, optimise
-from fastavatar.refine.surface import neighbour_graph
 from fastavatar.render import render
 from fastavatar.render.reference import render_reference
+from fastavatar.surfaces.points import neighbour_graph
 from tests.synthetic_capture import write_capture
 
 GIVEN = (0, 2, 4)

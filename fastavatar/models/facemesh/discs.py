@@ -6,13 +6,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from fastavatar.gaussians import Gaussians, encode_colors, encode_opacities, encode_scales
+from fastavatar.geometry.arrays import Array, Ints
 from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
 from fastavatar.models.facemesh.outline import hangs_below
 from fastavatar.models.facemesh.surface import SurfacePoints, stretch, surface_points, vertex_normals
-from fastavatar.models.facemesh.template import NECK, TORSO, Array, Ints, load_template
-from fastavatar.models.facemesh.texture import colors_in_view, complete_colors
+from fastavatar.models.facemesh.template import NECK, TORSO, load_template
 from fastavatar.models.facemesh.view import View
 from fastavatar.render import render
+from fastavatar.surfaces.completion import complete_colors
+from fastavatar.surfaces.seen import colors_in_view
 
 OPACITY = 0.99
 DISC_WIDTH_SEEN, DISC_WIDTH_HIDDEN = 0.75, 0.95

@@ -14,16 +14,9 @@ from scipy.ndimage import binary_closing, map_coordinates
 from scipy.sparse import coo_matrix, csr_matrix, diags, identity
 
 from fastavatar.camera import Camera
+from fastavatar.geometry.arrays import Array, Ints
 from fastavatar.models.facemesh.surface import vertex_normals
-from fastavatar.models.facemesh.template import (
-    LANDMARKS,
-    NECK,
-    TORSO,
-    Array,
-    HeadTemplate,
-    Ints,
-    load_template,
-)
+from fastavatar.models.facemesh.template import LANDMARKS, NECK, TORSO, HeadTemplate, load_template
 
 _ROUNDS = 4
 _REACH_M = 0.04

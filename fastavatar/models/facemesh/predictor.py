@@ -11,11 +11,12 @@ from fastavatar.avatar import Avatar, Provenance
 from fastavatar.camera import Camera
 from fastavatar.faces.face import Face
 from fastavatar.faces.facemesh import SMALL_FACE_PX, choose_face, find_faces
+from fastavatar.geometry.arrays import Array
 from fastavatar.images.photo import Photo
 from fastavatar.models.facemesh.discs import dress
 from fastavatar.models.facemesh.outline import fit_outline
 from fastavatar.models.facemesh.pose import assumed_focal_px, head_pose, metric_landmarks
-from fastavatar.models.facemesh.template import LANDMARKS, Array, load_template
+from fastavatar.models.facemesh.template import LANDMARKS, load_template
 from fastavatar.models.facemesh.view import head_and_shoulders
 from fastavatar.models.facemesh.warp import warp_to_landmarks
 from fastavatar.models.stages import stage

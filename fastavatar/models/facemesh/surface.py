@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
-from fastavatar.models.facemesh.template import EAR, FACE, JAW, NECK, SKULL, TORSO, Array, Ints, load_template
+from fastavatar.geometry.arrays import Array, Ints
+from fastavatar.models.facemesh.template import EAR, FACE, JAW, NECK, SKULL, TORSO, load_template
 
 # Distance between neighbouring points in metres: fine where photos have detail
 SPACING_M = {FACE: 0.0013, SKULL: 0.0026, EAR: 0.0020, NECK: 0.0030, TORSO: 0.0042, JAW: 0.0026}

@@ -8,10 +8,8 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from fastavatar.geometry.arrays import Array, Ints
 
 LANDMARKS = 478
 """Landmarks of Face Mesh; the last ten describe the irises."""

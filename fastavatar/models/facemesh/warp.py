@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from fastavatar.models.facemesh.template import LANDMARKS, Array, HeadTemplate
+from fastavatar.geometry.arrays import Array
+from fastavatar.models.facemesh.template import LANDMARKS, HeadTemplate
 
 # Face Mesh's indices, on the person's right and left
 _TOP, _CHIN, _RIGHT, _LEFT = 10, 152, 234, 454

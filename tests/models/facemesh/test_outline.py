@@ -5,8 +5,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from fastavatar.camera import Camera, frontal_camera
+from fastavatar.geometry.arrays import Array
 from fastavatar.models.facemesh.outline import fit_outline, hangs_below
-from fastavatar.models.facemesh.template import EAR, FACE, SKULL, Array, load_template
+from fastavatar.models.facemesh.template import EAR, FACE, SKULL, load_template
 
 SIZE_PX, FOCAL_PX, DISTANCE_M = 500, 700.0, 1.0
 MM_PER_PX = 1000 * DISTANCE_M / FOCAL_PX

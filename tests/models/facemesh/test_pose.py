@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from fastavatar.camera import frontal_camera
+from fastavatar.geometry.arrays import Array
 from fastavatar.models.facemesh.pose import (
     INTERPUPILLARY_RANGE_M,
     IRIS_DIAMETER_M,
@@ -15,7 +16,7 @@ from fastavatar.models.facemesh.pose import (
     metric_landmarks,
     rigid_alignment,
 )
-from fastavatar.models.facemesh.template import LANDMARKS, Array, load_template
+from fastavatar.models.facemesh.template import LANDMARKS, load_template
 
 WIDTH, HEIGHT = 800, 600
 CENTER = (WIDTH / 2, HEIGHT / 2)

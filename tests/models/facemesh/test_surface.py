@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull, cKDTree
 
+from fastavatar.geometry.arrays import Array, Ints
 from fastavatar.models.facemesh.surface import (
     SPACING_M,
     SurfacePoints,
@@ -13,7 +14,7 @@ from fastavatar.models.facemesh.surface import (
     triangle_areas,
     vertex_normals,
 )
-from fastavatar.models.facemesh.template import FACE, Array, Ints, load_template
+from fastavatar.models.facemesh.template import FACE, load_template
 
 FLIP = np.array([-1.0, 1, 1])
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from fastavatar.geometry.arrays import Ints
 from fastavatar.models.facemesh.surface import triangle_areas, vertex_normals
 from fastavatar.models.facemesh.template import (
     EAR,
@@ -11,7 +12,6 @@ from fastavatar.models.facemesh.template import (
     SKULL,
     TORSO,
     HeadTemplate,
-    Ints,
     load_template,
 )
 

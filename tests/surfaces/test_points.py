@@ -8,9 +8,10 @@ from fastavatar.camera import frontal_camera
 from fastavatar.captures import View
 from fastavatar.refine.bust import complete_bust, find_cut_line
 from fastavatar.refine.start import seen_colors
-from fastavatar.refine.surface import Surface, neighbour_graph, opaque_discs, surface_of
 from fastavatar.refine.symmetry import mirror_of
 from fastavatar.render import render
+from fastavatar.surfaces.discs import opaque_discs
+from fastavatar.surfaces.points import Surface, neighbour_graph, surface_of
 from tests.synthetic_capture import RADII_M, fibonacci_directions
 
 

@@ -1,28 +1,16 @@
-"""A surface known only by its points: neighbours, normals, and the discs that close it."""
+"""A surface known only by its points: neighbours and normals."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 from scipy.spatial import cKDTree
 
-from fastavatar.gaussians import Gaussians, encode_colors, encode_opacities, encode_scales
-from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
-
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from fastavatar.geometry.arrays import Array, Ints
 
 NEIGHBOURS = 8
-OPACITY = 0.97
-DISC_WIDTH = 0.75
-"""Standard deviation of a disc along the surface, in distances between points: closed, not blurred."""
-DISC_THICKNESS = 0.15
-"""Standard deviation across the surface, in those along it."""
-_MAX_STRETCH = 2.0  # of a disc where points lie closer in one direction than in the other
-_SPACING_NEIGHBOURS = 4
 
 
 @dataclass(frozen=True)
@@ -49,7 +37,7 @@ def surface_of(points: Array) -> Surface:
     Their signs agree along a spanning tree of the neighbour graph, and each connected piece faces away
     from its own middle (Hoppe et al. 1992).
     """
-    nearest = _nearest(points)[1]
+    nearest = nearest_points(points)[1]
     around = points[nearest] - points[:, None]
     normals = np.linalg.eigh(np.einsum("nki,nkj->nij", around, around))[1][:, :, 0]
     links = neighbour_graph(points).tocoo()
@@ -72,34 +60,13 @@ def surface_of(points: Array) -> Surface:
 
 def neighbour_graph(points: Array) -> csr_matrix:
     """(N, N) symmetric: 1 where one of two points (N, 3) is among the other's nearest."""
-    nearest = _nearest(points)[1]
+    nearest = nearest_points(points)[1]
     rows = np.repeat(np.arange(len(points)), nearest.shape[1])
     graph = csr_matrix((np.ones(len(rows)), (rows, nearest.ravel())), (len(points), len(points)))
     return graph.maximum(graph.T).tocsr()
 
 
-def opaque_discs(surface: Surface, colors: Array) -> Gaussians:
-    """One disc a point, flat on the surface and just wide enough to close it, of colours (N, 3) in 0…1."""
-    distance, nearest = _nearest(surface.points)
-    around = surface.points[nearest] - surface.points[:, None]
-    normals = surface.normals
-    around = around - np.einsum("nki,ni->nk", around, normals)[..., None] * normals[:, None]
-    variance, axes = np.linalg.eigh(np.einsum("nki,nkj->nij", around, around))
-    long = axes[:, :, 2]
-    frames = np.stack([long, np.cross(normals, long), normals], 2)
-    stretch = np.clip((variance[:, 2] / np.maximum(variance[:, 1], 1e-18)) ** 0.25, 1, _MAX_STRETCH)
-    width = DISC_WIDTH * np.sqrt((distance[:, :_SPACING_NEIGHBOURS] ** 2).mean(1)).clip(1e-5)
-    scales = np.stack([width * stretch, width / stretch, DISC_THICKNESS * width], 1)
-    return Gaussians(
-        torch.from_numpy(surface.points).float(),
-        quaternion_wxyz_from_matrix(torch.from_numpy(frames)).float(),
-        encode_scales(torch.from_numpy(scales)).float(),
-        encode_opacities(torch.full((len(normals),), OPACITY)),
-        encode_colors(torch.from_numpy(colors).float())[:, None],
-    )
-
-
-def _nearest(points: Array) -> tuple[Array, Ints]:
+def nearest_points(points: Array) -> tuple[Array, Ints]:
     """Distances and indices (N, K) of each point's nearest others; K is 8, less where there are few."""
     count = min(NEIGHBOURS, len(points) - 1)
     distance, index = cKDTree(points).query(points, count + 1)

@@ -4,9 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import coo_matrix, csr_matrix
 
+from fastavatar.geometry.arrays import Array, Bools, Ints
 from fastavatar.models.facemesh.surface import surface_points
-from fastavatar.models.facemesh.template import Array, Ints, load_template
-from fastavatar.models.facemesh.texture import Bools, complete_colors, sample_photo, visible_points
+from fastavatar.models.facemesh.template import load_template
+from fastavatar.surfaces.completion import complete_colors
+from fastavatar.surfaces.seen import sample_photo, visible_points
 
 
 def linked(count: int, links: list[tuple[int, int]]) -> csr_matrix:

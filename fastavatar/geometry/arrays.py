@@ -1,0 +1,8 @@
+"""The arrays of numpy that mathematics here runs on."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]

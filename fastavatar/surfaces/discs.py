@@ -1,0 +1,38 @@
+"""The discs that close a surface known by its points."""
+
+import numpy as np
+import torch
+
+from fastavatar.gaussians import Gaussians, encode_colors, encode_opacities, encode_scales
+from fastavatar.geometry.arrays import Array
+from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
+from fastavatar.surfaces.points import Surface, nearest_points
+
+OPACITY = 0.97
+DISC_WIDTH = 0.75
+"""Standard deviation of a disc along the surface, in distances between points: closed, not blurred."""
+DISC_THICKNESS = 0.15
+"""Standard deviation across the surface, in those along it."""
+_MAX_STRETCH = 2.0  # of a disc where points lie closer in one direction than in the other
+_SPACING_NEIGHBOURS = 4
+
+
+def opaque_discs(surface: Surface, colors: Array) -> Gaussians:
+    """One disc a point, flat on the surface and just wide enough to close it, of colours (N, 3) in 0…1."""
+    distance, nearest = nearest_points(surface.points)
+    around = surface.points[nearest] - surface.points[:, None]
+    normals = surface.normals
+    around = around - np.einsum("nki,ni->nk", around, normals)[..., None] * normals[:, None]
+    variance, axes = np.linalg.eigh(np.einsum("nki,nkj->nij", around, around))
+    long = axes[:, :, 2]
+    frames = np.stack([long, np.cross(normals, long), normals], 2)
+    stretch = np.clip((variance[:, 2] / np.maximum(variance[:, 1], 1e-18)) ** 0.25, 1, _MAX_STRETCH)
+    width = DISC_WIDTH * np.sqrt((distance[:, :_SPACING_NEIGHBOURS] ** 2).mean(1)).clip(1e-5)
+    scales = np.stack([width * stretch, width / stretch, DISC_THICKNESS * width], 1)
+    return Gaussians(
+        torch.from_numpy(surface.points).float(),
+        quaternion_wxyz_from_matrix(torch.from_numpy(frames)).float(),
+        encode_scales(torch.from_numpy(scales)).float(),
+        encode_opacities(torch.full((len(normals),), OPACITY)),
+        encode_colors(torch.from_numpy(colors).float())[:, None],
+    )
