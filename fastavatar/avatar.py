@@ -13,7 +13,7 @@ from fastavatar.gaussians import Gaussians
 from fastavatar.images.photo import Photo
 
 if TYPE_CHECKING:
-    from fastavatar.export.frames import Frame
+    from fastavatar.export.outputs import Outputs
     from fastavatar.export.summary import Run
 
 
@@ -58,20 +58,15 @@ class Avatar:
         folder: str | Path,
         overwrite: bool = False,
         *,
-        frame: "Frame" = "supersplat",
-        save_ply: bool = True,
-        turntable: bool = False,
+        outputs: "Outputs | None" = None,
         run: "Run | None" = None,
     ) -> Path:
         """Write every output file into `folder`, all or nothing, and return it.
 
-        `frame` is the PLY's; `turntable` adds a video of one round about the head; `run` carries what only
-        the caller knows into the summary.
+        `outputs` says which files; `run` carries what only the caller knows into the summary.
         Raises `OverwriteError` when results are there already and `overwrite` is off, `UsageError` when
         `folder` is a file, `FastAvatarError` when it cannot be written.
         """
         from fastavatar.export.results import write_results
 
-        return write_results(
-            self, Path(folder), overwrite, frame=frame, save_ply=save_ply, turntable=turntable, run=run
-        )
+        return write_results(self, Path(folder), overwrite, outputs, run)

@@ -76,6 +76,7 @@ def command(
     from fastavatar.captures import read_capture
     from fastavatar.cli.evaluate import parse_inputs
     from fastavatar.errors import UsageError
+    from fastavatar.export.outputs import Outputs
     from fastavatar.export.ply import read_ply
     from fastavatar.export.results import require_writable
     from fastavatar.export.summary import Run
@@ -108,5 +109,6 @@ def command(
     avatar = Avatar(gaussians, views[0].camera, photo_of_view(views[0], capture), None, provenance)
     with refinement_bar(settings.iterations) as on_step:
         refined = refine(avatar, views, settings, seconds=seconds, seed=seed, device=device, on_step=on_step)
-    refined.save(output_dir, force, frame=frame, run=Run(f"refined as {preset} says", started))
+    run = Run(f"refined as {preset} says", started)
+    refined.save(output_dir, force, outputs=Outputs(frame=frame), run=run)
     log.info("%d Gaussians in %s", len(refined.gaussians), output_dir)

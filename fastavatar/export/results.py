@@ -13,14 +13,11 @@ from fastavatar.errors import OverwriteError
 from fastavatar.export.atomic import refusals_told
 from fastavatar.export.environment import peak_memory_mb, versions
 from fastavatar.export.film import write_turntable
-from fastavatar.export.frames import DEFAULT_FRAME, Frame
+from fastavatar.export.outputs import PREVIEW, SPLATS, SUMMARY, TURNTABLE, Outputs
 from fastavatar.export.ply import encode_ply
 from fastavatar.export.preview import compose_preview
 from fastavatar.export.staging import require_folder, staged
 from fastavatar.export.summary import Run, summarize
-
-SPLATS, PREVIEW, SUMMARY = "splats.ply", "preview.png", "summary.json"
-TURNTABLE = "turntable.mp4"
 
 
 def require_writable(folder: Path, overwrite: bool = False, names: Iterable[str] = ()) -> None:
@@ -42,29 +39,27 @@ def write_results(
     avatar: Avatar,
     folder: Path,
     overwrite: bool = False,
-    *,
-    frame: Frame = DEFAULT_FRAME,
-    save_ply: bool = True,
-    turntable: bool = False,
+    outputs: Outputs | None = None,
     run: Run | None = None,
 ) -> Path:
-    """Write every result into `folder`, all or none, and return it.
+    """Write every result that `outputs` asks for into `folder`, all or none, and return it.
 
     Results of an earlier run are replaced when `overwrite` is on; other files in the folder stay.
-    Raises what `require_writable` raises, `FastAvatarError` when the disk is full, and for a `turntable` what
-    `write_turntable` raises.
+    Raises what `require_writable` raises, `FastAvatarError` when the disk is full, and what writing each file
+    raises.
     """
+    outputs = outputs or Outputs()
     arrays = {f"{name}.npy": array for name, array in avatar.arrays.items()}
-    films = [TURNTABLE] if turntable else []
-    files = [*([SPLATS] if save_ply else []), *arrays, PREVIEW, *films, SUMMARY]
+    films = [TURNTABLE] if outputs.turntable else []
+    files = [*([SPLATS] if outputs.save_ply else []), *arrays, PREVIEW, *films, SUMMARY]
     require_writable(folder, overwrite, files)
     made = avatar.provenance
     seconds = dict(made.seconds)
     with refusals_told(folder), staged(folder, _results_in(folder)) as staging:
         started = time.perf_counter()
-        if save_ply:
+        if outputs.save_ply:
             facts = [f"model {made.model}", f"seed {made.seed}", f"licence {made.licence}"]
-            (staging / SPLATS).write_bytes(encode_ply(avatar.gaussians, frame, facts))
+            (staging / SPLATS).write_bytes(encode_ply(avatar.gaussians, outputs.frame, facts))
         for name, array in arrays.items():
             np.save(staging / name, array, allow_pickle=False)
         seconds["write"] = time.perf_counter() - started
@@ -73,12 +68,12 @@ def write_results(
         Image.fromarray(compose_preview(avatar)).save(staging / PREVIEW)
         seconds["preview"] = time.perf_counter() - started
 
-        if turntable:
+        if outputs.turntable:
             started = time.perf_counter()
             write_turntable(avatar.gaussians, staging / TURNTABLE)
             seconds["turntable"] = time.perf_counter() - started
 
-        summary = summarize(avatar, run or Run(), frame, files, seconds, versions(), peak_memory_mb())
+        summary = summarize(avatar, run or Run(), outputs.frame, files, seconds, versions(), peak_memory_mb())
         text = json.dumps(summary, indent=2, allow_nan=False)
         (staging / SUMMARY).write_text(text + "\n", encoding="utf-8")
     return folder

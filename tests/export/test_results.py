@@ -18,6 +18,7 @@ import fastavatar.export.results as results
 from fastavatar.avatar import Avatar
 from fastavatar.camera import Camera
 from fastavatar.errors import FastAvatarError, InputError, OverwriteError, UsageError
+from fastavatar.export.outputs import Outputs
 from fastavatar.export.results import require_writable, write_results
 from fastavatar.export.summary import Run
 from tests.export.avatars import make_avatar
@@ -50,7 +51,7 @@ def full_disk(limit_bytes: int) -> Iterator[None]:
 def test_every_result_is_there_and_fits_its_description(tmp_path: Path) -> None:
     avatar = make_avatar()
     run = Run("its weights are in the cache", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-    folder = avatar.save(tmp_path / "new" / "results", frame="opencv", run=run)
+    folder = avatar.save(tmp_path / "new" / "results", outputs=Outputs(frame="opencv"), run=run)
     assert sorted(contents(folder)) == NAMES
     ply = plyfile.PlyData.read(folder / "splats.ply")
     assert ply["vertex"].count == 300 and "frame opencv" in ply.comments and "model facemesh" in ply.comments
@@ -71,7 +72,7 @@ def test_the_same_avatar_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_without_the_ply(tmp_path: Path) -> None:
-    folder = make_avatar().save(tmp_path / "results", save_ply=False)
+    folder = make_avatar().save(tmp_path / "results", outputs=Outputs(save_ply=False))
     assert sorted(contents(folder)) == ["preview.png", "summary.json", "w_vector.npy"]
 
 

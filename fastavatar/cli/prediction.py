@@ -1,0 +1,112 @@
+"""The flags of everything that turns photos into heads, and the settings they stand for."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fastavatar.cli.options import device_option, path_option, published_options
+
+if TYPE_CHECKING:
+    from fastavatar.pipeline import Settings
+
+MODELS = ("auto", "facemesh", "fastavatar")
+FRAMES = ("supersplat", "opencv", "head")
+
+_ABOUT_THE_MODEL = (
+    click.option(
+        "--model",
+        default="auto",
+        show_default=True,
+        type=click.Choice(MODELS),
+        help="`facemesh` needs no download, `fastavatar` are the published networks; `auto` takes these if "
+        "their weights are in the cache or given.",
+    ),
+    device_option,
+    click.option(
+        "--seed", default=42, show_default=True, type=click.IntRange(min=0), help="Of every random choice."
+    ),
+    click.option(
+        "--threads", type=click.IntRange(min=1), help="CPU threads [default: all this process may use]."
+    ),
+    path_option("--cache_dir", "Where weights are kept [default: $FASTAVATAR_CACHE or ~/.cache/fastavatar]."),
+    click.option("--offline", is_flag=True, help="Fetch nothing."),
+    published_options,
+)
+_ABOUT_THE_PHOTO = (
+    click.option(
+        "--face", type=click.IntRange(min=0), help="Which face, from the left, from 0 [default: the largest]."
+    ),
+    click.option(
+        "--focal_px",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Focal length in pixels [default: from EXIF, else that of a 50 mm lens on full frame].",
+    ),
+    click.option("--optimize", is_flag=True, help="Refine the Gaussians on the photo itself; takes longer."),
+    click.option("--iterations", type=click.IntRange(min=1), help="Steps of --optimize [default: 120]."),
+    click.option(
+        "--seconds",
+        type=click.FloatRange(min=0, min_open=True),
+        help="End --optimize after so long, with the best so far.",
+    ),
+)
+_ABOUT_THE_RESULTS = (
+    click.option(
+        "--frame", default="supersplat", show_default=True, type=click.Choice(FRAMES), help="Axes of the PLY."
+    ),
+    click.option("--no_save_ply", is_flag=True, help="Write no splats.ply."),
+    click.option("--turntable", is_flag=True, help="Write turntable.mp4 as well: one round about the head."),
+)
+
+
+def prediction_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Flags of photo, results and model; `settings_of` makes settings of what they take."""
+    for option in reversed((*_ABOUT_THE_PHOTO, *_ABOUT_THE_RESULTS, *_ABOUT_THE_MODEL)):
+        command = option(command)
+    return command
+
+
+def settings_of(
+    *,
+    frame: Any,
+    no_save_ply: bool,
+    turntable: bool,
+    optimize: bool,
+    iterations: int | None,
+    seconds: float | None,
+    model: Any,
+    device: str,
+    seed: int,
+    face: int | None,
+    focal_px: float | None,
+    threads: int | None,
+    cache_dir: Path | None,
+    offline: bool,
+    **published: Any,
+) -> "Settings":
+    """The settings that the flags of `prediction_options` stand for.
+
+    Raises `click.UsageError` for flags that contradict each other.
+    """
+    from fastavatar.export.outputs import Outputs
+    from fastavatar.pipeline import Optimization, Settings
+
+    given = {name: value for name, value in published.items() if value is not None}
+    if model == "facemesh" and given:
+        raise click.UsageError(f"--model facemesh does not take {', '.join('--' + name for name in given)}")
+    if not optimize and (iterations or seconds):
+        raise click.UsageError("--iterations and --seconds belong to --optimize")
+    return Settings(
+        model=model,
+        device=device,
+        seed=seed,
+        threads=threads,
+        face=face,
+        focal_px=focal_px,
+        optimization=Optimization(iterations, seconds) if optimize else None,
+        outputs=Outputs(frame=frame, save_ply=not no_save_ply, turntable=turntable),
+        cache_dir=cache_dir,
+        offline=offline,
+        published=given,
+    )

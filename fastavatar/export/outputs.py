@@ -1,0 +1,30 @@
+"""Which files a prediction leaves behind."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastavatar.export.frames import Frame
+
+SPLATS, PREVIEW, SUMMARY = "splats.ply", "preview.png", "summary.json"
+TURNTABLE = "turntable.mp4"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is written beside `preview.png` and `summary.json`, and how."""
+
+    frame: "Frame" = "supersplat"
+    """Axes of `splats.ply`."""
+    save_ply: bool = True
+    """Whether there is a `splats.ply`."""
+    turntable: bool = False
+    """Whether there is a `turntable.mp4`, one round about the head."""
+
+    def require_possible(self) -> None:
+        """Raise, before the work, where something that writing needs is not installed."""
+        if self.turntable:
+            from fastavatar.export.video import writer_of
+
+            writer_of(Path(TURNTABLE))

@@ -1,0 +1,140 @@
+"""From a photo to a folder of results, as `predict` and everything that takes many photos goes about it.
+
+file ─ load_photo ─▶ Photo ─ predictor ─▶ Avatar ─ (refine) ─▶ Avatar ─ save ─▶ splats.ply, preview.png, …
+       └─────────────────────────── Pipeline, told what to do by Settings ──────────────────────────┘
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from fastavatar.errors import UsageError
+from fastavatar.export.outputs import Outputs
+
+if TYPE_CHECKING:
+    from fastavatar.avatar import Avatar
+    from fastavatar.images.photo import Photo
+    from fastavatar.refine import Config
+    from fastavatar.refine.loop import Progress
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """A refinement of every avatar on its own photo."""
+
+    iterations: int | None = None
+    """Steps; None leaves them to the preset."""
+    seconds: float | None = None
+    """Wall-clock limit of the steps."""
+
+    def config(self) -> "Config":
+        """The preset with these steps."""
+        from fastavatar.refine import load_config
+        from fastavatar.refine.run import default_preset
+
+        return load_config(default_preset(views=1)).overridden(iterations=self.iterations)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user chooses; light to import and to pickle, so that every worker can be told."""
+
+    model: Literal["auto", "facemesh", "fastavatar"] = "auto"
+    """`auto` takes the published networks where their weights are at hand."""
+    device: str = "auto"
+    """`cpu`, `cuda`, `cuda:N`, or `auto`: CUDA where it is."""
+    seed: int = 42
+    """Of every random choice."""
+    threads: int | None = None
+    """CPU threads of the whole process; None stands for all it may use."""
+    face: int | None = None
+    """Which face, from the left, from 0; None takes the largest."""
+    focal_px: float | None = None
+    """Focal length in pixels, instead of what the file tells."""
+    optimization: Optimization | None = None
+    """Refinement on the photo, where asked for."""
+    outputs: Outputs = field(default_factory=Outputs)
+    """What is written."""
+    cache_dir: Path | None = None
+    """Where weights are kept."""
+    offline: bool = False
+    """Whether nothing may be fetched."""
+    published: Mapping[str, Any] = field(default_factory=dict)
+    """Options that only the published networks understand."""
+
+
+class Pipeline:
+    """A loaded model and the settings that go with it; one after another, any number of photos."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Choose and load the model; raises what `load_predictor` raises."""
+        from fastavatar.models import load_predictor
+        from fastavatar.models.choice import choose_device, choose_model
+        from fastavatar.render.threads import limit_threads
+
+        limit_threads(settings.threads)
+        self.settings = settings
+        self.model, self.model_reason = choose_model(
+            settings.model, settings.cache_dir, dict(settings.published)
+        )
+        log.info("model %s: %s", self.model, self.model_reason)
+        self.device = choose_device(settings.device)
+        options = dict(settings.published)
+        if self.model == "fastavatar":
+            options |= {"cache_dir": settings.cache_dir, "offline": settings.offline}
+        self._predictor = load_predictor(self.model, self.device, seed=settings.seed, **options)
+
+    def predict(self, photo: "Photo", on_step: "Callable[[Progress], None] | None" = None) -> "Avatar":
+        """The avatar of `photo`; `on_step` hears every step of a refinement.
+
+        Raises what the model raises, `UsageError` for a focal length no lens has.
+        """
+        settings = self.settings
+        told = photo if settings.focal_px is None else with_focal_length(photo, settings.focal_px)
+        avatar = self._predictor.predict(told, settings.face)
+        if settings.optimization is not None:
+            avatar = self._refined(avatar, settings.optimization, on_step)
+        for warning in avatar.provenance.warnings:
+            log.warning("%s", warning)
+        return replace(avatar, photo=photo)  # the summary tells the file's own focal length
+
+    def save(self, avatar: "Avatar", folder: Path, overwrite: bool, started: datetime) -> Path:
+        """Write the results into `folder`, all or none; raises what `Avatar.save` raises."""
+        from fastavatar.export.summary import Run
+
+        run = Run(self.model_reason, started)
+        return avatar.save(folder, overwrite, outputs=self.settings.outputs, run=run)
+
+    def _refined(
+        self, avatar: "Avatar", optimization: Optimization, on_step: "Callable[[Progress], None] | None"
+    ) -> "Avatar":
+        from fastavatar.refine import refine
+
+        log.info("refine …")
+        return refine(
+            avatar,
+            None,
+            optimization.config(),
+            seconds=optimization.seconds,
+            seed=self.settings.seed,
+            device=self.device,
+            on_step=on_step,
+        )
+
+
+def with_focal_length(photo: "Photo", focal_px: float) -> "Photo":
+    """The photo as if its file told this focal length in pixels; raises `UsageError` where no lens has it."""
+    from fastavatar.images.exif import CREDIBLE_FOCAL
+
+    least, most = (share * max(photo.width, photo.height) for share in CREDIBLE_FOCAL)
+    if not least <= focal_px <= most:
+        raise UsageError(
+            f"--focal_px {focal_px:g} is no lens's for {photo.width}×{photo.height} px: "
+            f"give {least:.0f} to {most:.0f}"
+        )
+    return replace(photo, focal_px=focal_px)
