@@ -15,6 +15,7 @@ from fastavatar.images.photo import Photo
 if TYPE_CHECKING:
     from fastavatar.export.outputs import Outputs
     from fastavatar.export.summary import Run
+    from fastavatar.models.fastavatar.latent import Latent
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Avatar:
     provenance: Provenance
     arrays: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     """Further arrays of this model, each saved as `<name>.npy`."""
+    latent: "Latent | None" = None
+    """What the published networks made the Gaussians of; None where no network did, or they have left it."""
 
     def save(
         self,

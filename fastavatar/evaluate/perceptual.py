@@ -1,7 +1,7 @@
 """LPIPS, where the `lpips` package and its backbone are at hand; nothing is ever downloaded."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,16 +9,8 @@ from torch import Tensor
 from fastavatar.errors import WeightsError
 from fastavatar.evaluate.metrics import MASK_THRESHOLD
 
-Backbone = Literal[
-    "alex",  # the metric's usual backbone
-    "vgg",  # the usual one for a loss
-]
-
-# The files torchvision keeps its ImageNet backbones in.
-BACKBONE_FILES: dict[Backbone, str] = {
-    "alex": "alexnet-owt-7be5be79.pth",
-    "vgg": "vgg16-397923af.pth",
-}
+BACKBONE_FILE = "alexnet-owt-7be5be79.pth"
+"""The file torchvision keeps AlexNet in, the backbone of the metric and of the published loss."""
 
 
 class Lpips:
@@ -35,14 +27,14 @@ class Lpips:
         return distance.mean() if mask is None else distance[mask > MASK_THRESHOLD].mean()
 
 
-def load_lpips(backbone: Backbone = "alex", device: torch.device | str = "cpu") -> Lpips:
+def load_lpips(device: torch.device | str = "cpu") -> Lpips:
     """LPIPS on `device`; raises `WeightsError` saying what is missing where it cannot be had offline."""
     try:
         import lpips
     except (ImportError, RuntimeError) as error:  # the latter where torchvision was built for another torch
         raise WeightsError(f"LPIPS needs the package lpips: pip install lpips ({error})") from error
-    path = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE_FILES[backbone]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE_FILE
     if not path.is_file():
         raise WeightsError(f"LPIPS needs torchvision's ImageNet backbone at {path}")
-    network = lpips.LPIPS(net=backbone, verbose=False).to(device).eval().requires_grad_(False)
+    network = lpips.LPIPS(net="alex", verbose=False).to(device).eval().requires_grad_(False)
     return Lpips(network)

@@ -5,11 +5,9 @@ view ─▶ render(model.gaussians()) ◀── model.parameters ◀────
 """
 
 import logging
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -18,31 +16,19 @@ from fastavatar.captures import View
 from fastavatar.errors import FastAvatarError
 from fastavatar.evaluate.metrics import psnr
 from fastavatar.gaussians import Gaussians
-from fastavatar.refine.config import Config, LossWeights, Stage
-from fastavatar.refine.losses import photometric_loss
-from fastavatar.render import Compositing, render
+from fastavatar.models.fastavatar.latent import Latent
+from fastavatar.refine.config import Config
+from fastavatar.refine.early_stopping import Keeper, split
+from fastavatar.refine.losses import Loss, photometric_loss
+from fastavatar.refine.refinable import Refinable
+from fastavatar.refine.schedule import adam, set_rates, stage_at, view_order
+from fastavatar.render import render
 
 log = logging.getLogger(__name__)
 
 MAX_RECOVERIES = 3
 _SNAPSHOT_EVERY = 10
 _RECOVERY_FACTOR = 0.3
-# Adam's second moment forgets faster than usual, because runs are short.
-_BETAS = (0.9, 0.99)
-
-
-class Refinable(Protocol):
-    """What the loop needs to know of a model."""
-
-    @property
-    def parameters(self) -> Mapping[str, Tensor]:
-        """What may change, by the names that the configuration uses."""
-
-    def gaussians(self) -> Gaussians:
-        """The model's Gaussians, differentiable with respect to `parameters`."""
-
-    def penalty(self) -> Tensor:
-        """() what to add to the loss whatever the view."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +58,12 @@ class Outcome:
     """`iterations`, `seconds`, `early` or `interrupted`."""
     recoveries: int
     """How often a loss was not finite."""
-    loss: LossWeights
-    """The weights really used."""
+    loss: Loss
+    """What was minimised."""
     losses: tuple[float, ...]
     """Of every step."""
+    latent: Latent | None = None
+    """What the Gaussians follow from, where W and a decoder were refined."""
 
 
 def optimise(
@@ -85,7 +73,6 @@ def optimise(
     *,
     seed: int = 0,
     seconds: float | None = None,
-    compositing: Compositing = "classic",
     on_step: Callable[[Progress], None] | None = None,
 ) -> Outcome:
     """Refine `model` in place on `views`, which lie on its device.
@@ -95,11 +82,10 @@ def optimise(
 
     Raises `FastAvatarError` when the loss is not finite again after `MAX_RECOVERIES` recoveries.
     """
-    device = views[0].image.device
-    loss_of, weights = photometric_loss(config.loss, device)
-    training, held_out = _split(views, config)
-    order = _view_order(len(training), seed)
-    best = _Best(model)
+    loss_of = photometric_loss(config.loss, views[0].image.device)
+    training, held_out = split(views, config)
+    order = view_order(len(training), seed)
+    keeper = Keeper(model, held_out, config)
     rate, recoveries, stopped, losses = 1.0, 0, "iterations", []
     optimiser, stage = None, None
     started = time.perf_counter()
@@ -110,11 +96,11 @@ def optimise(
                 stopped = "seconds"
                 break
             fraction = step / config.iterations
-            if stage is not (now := _stage_at(config.stages, fraction)) or optimiser is None:
-                stage, optimiser = now, _adam(model, now)
-            _set_rates(optimiser, rate * config.final_rate**fraction)
+            if stage is not (now := stage_at(config.stages, fraction)) or optimiser is None:
+                stage, optimiser = now, adam(model, now, config.adam)
+            set_rates(optimiser, rate * config.final_rate**fraction)
             view = training[next(order)]
-            image = render(model.gaussians(), view.camera, compositing=compositing).image
+            image = render(model.gaussians(), view.camera, compositing=config.compositing).image
             loss = loss_of(image, view.image) + model.penalty()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -125,13 +111,13 @@ def optimise(
                         f"refinement does not converge: step {step} is not finite after {MAX_RECOVERIES} "
                         "recoveries; try lower learning rates"
                     )
-                best.restore_last(model)
+                keeper.go_back()
                 rate *= _RECOVERY_FACTOR
                 optimiser = None
                 log.warning("step %d is not finite: back to the last good state, slower", step)
                 continue
             if step % _SNAPSHOT_EVERY == 0:
-                best.remember(model)  # before the step: this state gave a finite loss
+                keeper.remember()  # before the step: this state gave a finite loss
             optimiser.step()
             step += 1
             losses.append(float(loss.detach()))
@@ -139,100 +125,17 @@ def optimise(
                 on_step(
                     Progress(step, config.iterations, losses[-1], float(psnr(image.detach(), view.image)))
                 )
-            if held_out is not None and step % config.check_every == 0:
-                with torch.no_grad():
-                    shown = render(model.gaussians(), held_out.camera, compositing=compositing).image
-                if not best.offer(model, step, float(psnr(shown, held_out.image)), config.patience):
-                    stopped = "early"
-                    break
+            if keeper.tired(step):
+                stopped = "early"
+                break
     except KeyboardInterrupt:
         stopped = "interrupted"
         log.warning("interrupted after %d of %d steps: the best so far is kept", step, config.iterations)
-    best_step = best.finish(model, step)
+    best_step = keeper.finish(step)
     with torch.no_grad():
         gaussians = model.gaussians().detach()
     took = time.perf_counter() - started
-    return Outcome(gaussians, step, best_step, took, stopped, recoveries, weights, tuple(losses))
-
-
-class _Best:
-    """The last good state to go back to, and the best one a held-out view has seen."""
-
-    def __init__(self, model: Refinable) -> None:
-        self._last = _copy(model)
-        self._best: dict[str, Tensor] | None = None
-        self._best_step, self._score, self._without_gain = 0, -math.inf, 0
-
-    def remember(self, model: Refinable) -> None:
-        self._last = _copy(model)
-
-    def restore_last(self, model: Refinable) -> None:
-        _restore(model, self._last)
-
-    def offer(self, model: Refinable, step: int, score: float, patience: int) -> bool:
-        """Whether to go on after a held-out view scored `score` dB."""
-        if score > self._score:
-            self._best, self._best_step, self._score, self._without_gain = _copy(model), step, score, 0
-        else:
-            self._without_gain += 1
-        return self._without_gain < patience
-
-    def finish(self, model: Refinable, step: int) -> int:
-        """Put the best state into the model; the step it is from."""
-        if self._best is not None:
-            _restore(model, self._best)
-            return self._best_step
-        if not all(bool(value.isfinite().all()) for value in model.parameters.values()):
-            _restore(model, self._last)
-        return step
-
-
-def _copy(model: Refinable) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in model.parameters.items()}
-
-
-def _restore(model: Refinable, state: Mapping[str, Tensor]) -> None:
-    with torch.no_grad():
-        for name, value in model.parameters.items():
-            value.copy_(state[name])
-
-
-def _split(views: Sequence[View], config: Config) -> tuple[Sequence[View], View | None]:
-    if config.patience == 0 or len(views) < 3:
-        return views, None
-    return views[:-1], views[-1]
-
-
-def _view_order(count: int, seed: int) -> Iterator[int]:
-    """Indices without end, every view once in each round, rounds in random order."""
-    generator = torch.Generator().manual_seed(seed)
-    while True:
-        yield from torch.randperm(count, generator=generator).tolist()
-
-
-def _stage_at(stages: Sequence[Stage], fraction: float) -> Stage:
-    end = 0.0
-    for stage in stages:
-        end += stage.share
-        if fraction < end - 1e-9:
-            return stage
-    return stages[-1]
-
-
-def _adam(model: Refinable, stage: Stage) -> torch.optim.Adam:
-    for name, value in model.parameters.items():
-        value.requires_grad_(stage.learning_rates.get(name, 0) > 0 and value.numel() > 0)
-    groups = [
-        {"params": [value], "lr": stage.learning_rates[name], "initial_lr": stage.learning_rates[name]}
-        for name, value in model.parameters.items()
-        if value.requires_grad
-    ]
-    return torch.optim.Adam(groups, betas=_BETAS, eps=1e-15)
-
-
-def _set_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:
-    for group in optimiser.param_groups:
-        group["lr"] = group["initial_lr"] * factor
+    return Outcome(gaussians, step, best_step, took, stopped, recoveries, loss_of, tuple(losses))
 
 
 def _finite(loss: Tensor, optimiser: torch.optim.Optimizer) -> bool:

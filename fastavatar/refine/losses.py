@@ -1,43 +1,52 @@
 """How far a render is from a photograph."""
 
 import logging
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from fastavatar.errors import WeightsError
 from fastavatar.evaluate.metrics import ssim
-from fastavatar.evaluate.perceptual import load_lpips
+from fastavatar.evaluate.perceptual import Lpips, load_lpips
 from fastavatar.refine.config import LossWeights
 
 log = logging.getLogger(__name__)
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+
+@dataclass(frozen=True)
+class Loss:
+    """A weighted sum of differences."""
+
+    weights: LossWeights
+    """The weights it really has."""
+    lpips: Lpips | None
+    """None where it has no weight or is not at hand."""
+    no_lpips: str | None
+    """Why LPIPS is not at hand though it was asked for."""
+
+    def __call__(self, image: Tensor, truth: Tensor) -> Tensor:
+        """() of two images (H, W, 3), render then truth."""
+        total = self.weights.l1 * (image - truth).abs().mean()
+        if self.weights.ssim > 0:
+            total = total + self.weights.ssim * (1 - ssim(image, truth))
+        if self.lpips is not None:
+            total = total + self.weights.lpips * self.lpips(image, truth)
+        return total
 
 
-def photometric_loss(weights: LossWeights, device: torch.device | str) -> tuple[Loss, LossWeights]:
-    """Loss () of images (H, W, 3), render then truth, and the weights it really has.
+def photometric_loss(weights: LossWeights, device: torch.device | str) -> Loss:
+    """The loss with these weights, on `device`.
 
     Where LPIPS is not at hand its weight goes to the other terms in proportion, and the log says so.
     """
-    lpips = None
-    if weights.lpips > 0:
-        try:
-            lpips = load_lpips("vgg", device)
-        except WeightsError as error:
-            log.warning("no LPIPS in the loss, its weight goes to the other terms: %s", error)
-            weights = without_lpips(weights)
-
-    def loss(image: Tensor, truth: Tensor) -> Tensor:
-        total = weights.l1 * (image - truth).abs().mean()
-        if weights.ssim > 0:
-            total = total + weights.ssim * (1 - ssim(image, truth))
-        if lpips is not None:
-            total = total + weights.lpips * lpips(image, truth)
-        return total
-
-    return loss, weights
+    if weights.lpips == 0:
+        return Loss(weights, None, None)
+    try:
+        return Loss(weights, load_lpips(device=device), None)
+    except WeightsError as error:
+        log.warning("no LPIPS in the loss, its weight goes to the other terms: %s", error)
+        return Loss(without_lpips(weights), None, str(error))
 
 
 def without_lpips(weights: LossWeights) -> LossWeights:

@@ -10,7 +10,10 @@ from fastavatar.avatar import Avatar
 from fastavatar.captures import View
 from fastavatar.errors import DeviceError, UsageError
 from fastavatar.gaussians import Gaussians
-from fastavatar.refine.config import Config, load_config
+from fastavatar.models.fastavatar.latent import Latent
+from fastavatar.refine.config import Config
+from fastavatar.refine.config_reading import load_config
+from fastavatar.refine.decoded import DecodedModel
 from fastavatar.refine.direct import DirectModel
 from fastavatar.refine.loop import Outcome, Progress, optimise
 from fastavatar.refine.photo_view import view_of_photo
@@ -32,8 +35,8 @@ def refine(
     Args:
         avatar: Where to start.
         views: Photographs with their cameras; by default the avatar's own photo and camera.
-        config: A preset, a YAML file or a configuration; by default `direct` for one or two views,
-            `direct_several` for more.
+        config: A preset, a YAML file or a configuration; by default `published` for an avatar of the
+            published networks, else `direct` for one or two views and `direct_several` for more.
         iterations: Steps, instead of the configuration's.
         seconds: Wall-clock limit of the steps.
         seed: Of the order of the views.
@@ -41,14 +44,16 @@ def refine(
         on_step: Called after every step.
 
     Raises:
-        UsageError: No view, or no such configuration.
+        UsageError: No view, no such configuration, or one that refines networks the avatar is not of.
         InputError: A configuration that does not fit.
         DeviceError: The device is not there or runs out of memory.
         FastAvatarError: It does not converge.
     """
     chosen = [view_of_photo(avatar)] if views is None else list(views)
+    if not isinstance(config, Config):
+        config = load_config(config or default_preset(len(chosen), avatar.latent is not None))
     outcome = refine_gaussians(
-        avatar.gaussians,
+        avatar.latent if config.model == "decoder" and avatar.latent is not None else avatar.gaussians,
         chosen,
         config,
         iterations=iterations,
@@ -57,13 +62,15 @@ def refine(
         device=device,
         on_step=on_step,
     )
-    before = avatar.provenance
+    before, latent = avatar.provenance, outcome.latent
     facts = {
+        "model": config.model,
         "iterations": outcome.steps,
         "best_iteration": outcome.best_step,
         "stopped": outcome.stopped,
         "views": [view.name for view in chosen],
-        "loss": vars(outcome.loss),
+        "loss": vars(outcome.loss.weights),
+        "no_lpips": outcome.loss.no_lpips,
     }
     provenance = replace(
         before,
@@ -71,11 +78,12 @@ def refine(
         seconds={**before.seconds, "refine": round(outcome.seconds, 4)},
         extra={**before.extra, "refinement": facts},
     )
-    return replace(avatar, gaussians=outcome.gaussians, provenance=provenance)
+    arrays = avatar.arrays if latent is None else {**avatar.arrays, "w_vector": latent.w.numpy()}
+    return replace(avatar, gaussians=outcome.gaussians, latent=latent, arrays=arrays, provenance=provenance)
 
 
 def refine_gaussians(
-    start: Gaussians,
+    start: Gaussians | Latent,
     views: Sequence[View],
     config: Config | str | Path | None = None,
     *,
@@ -85,24 +93,45 @@ def refine_gaussians(
     device: str = "cpu",
     on_step: Callable[[Progress], None] | None = None,
 ) -> Outcome:
-    """As `refine`, of Gaussians alone; they come back on the CPU."""
+    """As `refine`, of Gaussians or a latent alone; what it returns is on the CPU."""
     if not views:
         raise UsageError("refinement needs at least one view")
     if not isinstance(config, Config):
-        config = load_config(config or default_preset(len(views)))
+        config = load_config(config or default_preset(len(views), isinstance(start, Latent)))
     config = config.overridden(iterations=iterations)
     moved = [
         replace(view, image=view.image.to(device), camera=view.camera.to(device, torch.float32))
         for view in views
     ]
     try:
-        model = DirectModel(start.to(device), [view.camera for view in moved], config)
+        model = _model(start, moved, config, device)
         outcome = optimise(model, moved, config, seed=seed, seconds=seconds, on_step=on_step)
     except torch.OutOfMemoryError as error:
         raise DeviceError(f"not enough memory on {device}: try --device cpu") from error
-    return replace(outcome, gaussians=outcome.gaussians.to("cpu"))
+    latent = model.latent.copied("cpu") if isinstance(model, DecodedModel) else None
+    return replace(outcome, gaussians=outcome.gaussians.to("cpu"), latent=latent)
 
 
-def default_preset(views: int) -> str:
-    """The preset for so many views: with three or more, what one view cannot tell may change too."""
+def default_preset(views: int, latent: bool = False) -> str:
+    """The preset for so many views, and for an avatar of the published networks where there is a `latent`.
+
+    With three views or more, what one view cannot tell may change too.
+    """
+    if latent:
+        return "published"
     return "direct" if views < 3 else "direct_several"
+
+
+def _model(
+    start: Gaussians | Latent, views: Sequence[View], config: Config, device: str
+) -> DirectModel | DecodedModel:
+    """What the configuration optimises, on `device`."""
+    if config.model == "decoder":
+        if not isinstance(start, Latent):
+            raise UsageError(
+                "this configuration refines W and the published decoder, and these Gaussians are not as that "
+                "made them: predict with --model fastavatar, or take the configuration direct"
+            )
+        return DecodedModel(start.copied(device), config)
+    gaussians = start if isinstance(start, Gaussians) else start.copied(device).gaussians()
+    return DirectModel(gaussians.to(device), [view.camera for view in views], config)

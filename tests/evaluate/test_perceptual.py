@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fastavatar.errors import WeightsError
-from fastavatar.evaluate.perceptual import BACKBONE_FILES, load_lpips
+from fastavatar.evaluate.perceptual import BACKBONE_FILE, load_lpips
 
 
 def test_nothing_is_downloaded_and_the_reason_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +18,7 @@ def test_a_made_up_backbone_behaves_like_a_distance(tmp_path: Path, monkeypatch:
     pytest.importorskip("lpips", exc_type=ImportError)
     torchvision = pytest.importorskip("torchvision")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    path = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE_FILES["alex"]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE_FILE
     path.parent.mkdir(parents=True)
     torch.save(torchvision.models.alexnet(weights=None).state_dict(), path)
     lpips = load_lpips()

@@ -3,13 +3,15 @@ from pathlib import Path
 import pytest
 
 from fastavatar.errors import InputError, UsageError
-from fastavatar.refine.config import load_config, presets
+from fastavatar.refine.config_reading import load_config, presets
 
 TEXT = """
 model: direct
 iterations: 10
 final_rate: 0.5
+adam: {beta1: 0.9, beta2: 0.99, epsilon: 1.0e-8}
 loss: {l1: 1.0, ssim: 0.5, lpips: 0.0}
+compositing: classic
 stages:
   - share: 1.0
     learning_rates: {means: 1.0e-4}
@@ -51,6 +53,11 @@ def test_a_file_is_read_and_overridden(tmp_path: Path) -> None:
         ("l1: 1.0, ssim: 0.5", "l1: 0, ssim: 0", "needs a weight for l1 or ssim"),
         ("iterations: 10", "iterations: many", "iterations must be a whole number"),
         ("stages:", "stages: [", "is no YAML"),
+        ("model: direct", "model: decoder", "lacks kept"),
+        ("smoothing: 0", "smoothing: 0\nkept: []", "unknown kept"),
+        ("beta1: 0.9", "beta1: 1.0", "betas must lie in"),
+        ("beta1: 0.9, ", "", "adam lacks beta1"),
+        ("compositing: classic", "compositing: none", "compositing must be classic or published"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -61,6 +68,50 @@ def test_what_does_not_fit_is_named(tmp_path: Path, old: str, new: str, message:
         load_config(path)
 
 
+OF_A_DECODER = """
+model: decoder
+iterations: 10
+final_rate: 1.0
+adam: {beta1: 0.9, beta2: 0.999, epsilon: 1.0e-8}
+loss: {l1: 0.6, ssim: 0.3, lpips: 0.1}
+compositing: published
+stages:
+  - share: 1.0
+    learning_rates: {w: 1.0e-4}
+kept: [means]
+patience: 0
+check_every: 5
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{w: 1.0e-4}", "{means: 1.0e-4}", "decoder has no means; it has w, conditioning_mlp"),
+        ("[means]", "[w]", "kept names w; Gaussians have means"),
+        ("[means]", "means", "kept must be a list"),
+        ("kept", "anchors: {}\nkept", "unknown anchors"),
+    ],
+)
+def test_each_model_has_names_of_its_own(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(OF_A_DECODER)
+    assert load_config(path).kept == ("means",)
+    path.write_text(OF_A_DECODER.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        load_config(path)
+
+
+def test_the_published_preset_says_what_the_script_does() -> None:
+    config = load_config("published")
+    assert (config.loss.l1, config.loss.ssim, config.loss.lpips) == (0.6, 0.3, 0.1)
+    assert [stage.share for stage in config.stages] == [0.5, 0.5] and config.compositing == "published"
+    assert [dict(stage.learning_rates) for stage in config.stages] == [
+        {"w": 1e-4},
+        {"conditioning_mlp": 1e-4},
+    ]
+
+
 def test_an_unknown_name_lists_the_presets() -> None:
-    with pytest.raises(UsageError, match="direct, direct_several"):
+    with pytest.raises(UsageError, match="appearance, direct, direct_several, published"):
         load_config("magic")

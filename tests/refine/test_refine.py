@@ -216,7 +216,7 @@ def test_an_avatar_comes_back_with_what_was_done(views: list[View], start: Gauss
 def test_wrong_questions_are_refused_in_one_line(start: Gaussians, views: list[View]) -> None:
     with pytest.raises(UsageError, match="at least one view"):
         refine_gaussians(start, [])
-    with pytest.raises(UsageError, match="neither a file nor one of the presets direct"):
+    with pytest.raises(UsageError, match="neither a file nor one of the presets appearance, direct"):
         refine_gaussians(start, views, "magic")
     with pytest.raises(InputError, match="at least 16 points, found 3"):
         start_from_points(torch.zeros(3, 3), views)

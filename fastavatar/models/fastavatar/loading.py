@@ -77,8 +77,7 @@ def load_networks(
     decoder = load_decoder(decoder_file.state, str(paths.decoder))
     points = load_point_predictor(dino_file.state, str(paths.dino), read_metadata(paths.dino), dtype)
     _require_match(paths, encoder, decoder, points)
-    with torch.inference_mode():
-        folded = fold(decoder, dtype).to(device)
+    folded = fold(decoder, dtype).to(device)
     files = (encoder_file, decoder_file, dino_file)
     made_up = tuple(file.made_up for file in files if file is not None and file.made_up is not None)
     return Networks(encoder and encoder.to(device), points.to(device), folded, made_up)

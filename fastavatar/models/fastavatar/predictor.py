@@ -20,6 +20,7 @@ from fastavatar.images.photo import Photo
 from fastavatar.models.fastavatar import framing
 from fastavatar.models.fastavatar.decoder import FoldedDecoder
 from fastavatar.models.fastavatar.identity_encoder import IdentityEncoder
+from fastavatar.models.fastavatar.latent import Latent
 from fastavatar.models.fastavatar.point_predictor import PointPredictor
 from fastavatar.models.stages import stage
 
@@ -116,6 +117,8 @@ class FastAvatarPredictor:
                 extra=self._summary(region, found, w, points[0]),
             ),
             arrays={name: value.cpu().numpy().astype(np.float32) for name, value in arrays.items()},
+            # clones, which unlike tensors of inference mode may take part in autograd
+            latent=Latent(self._networks.decoder.decoder, w.clone(), points[0].clone()),
         )
 
     def _recognise(self, photo: Photo, face: int | None) -> RecognisedFace | None:

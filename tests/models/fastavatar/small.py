@@ -1,10 +1,27 @@
 """Sizes of networks of the published design that are quick to run."""
 
-from fastavatar.models.fastavatar.decoder import DecoderSizes
+import math
+
+import torch
+
+from fastavatar.models.fastavatar.decoder import ConditionalDecoder, DecoderSizes, load_decoder
 from fastavatar.models.fastavatar.dinov2 import Dinov2Sizes
 from fastavatar.models.fastavatar.point_predictor import PointPredictorSizes
+from fastavatar.weights.made_up import layout, numbers
 
 POINTS = 40
 SMALL_DECODER = DecoderSizes(gaussians=POINTS, sh_coefficients=4, embedding=8, body=(520, 16, 16), head=12)
 SMALL_DINO = Dinov2Sizes(width=128, depth=2, hidden=64)
 SMALL_POINTS = PointPredictorSizes(SMALL_DINO, [128, 32, 32, 3 * POINTS], [128, 32, 32, 9], residuals=True)
+
+
+def decoder_of_a_head(count: int, seed: int = 3) -> ConditionalDecoder:
+    """A made-up decoder whose Gaussians look like something: small, nearly opaque, of colours that differ."""
+    sizes = DecoderSizes(gaussians=count, sh_coefficients=4, embedding=8, body=(520, 16, 16), head=12)
+    state = numbers(layout(sizes, SMALL_POINTS)[1], seed)
+    state["base_scales"] = torch.full((count, 3), math.log(0.01))
+    state["base_opacity"] = torch.full((count,), 2.0)
+    state["base_rotations"] = state["base_rotations"] + torch.tensor([1.0, 0.0, 0.0, 0.0])
+    for head in ("scale", "rotation", "opacity", "means"):
+        state[f"conditioning_mlp.{head}_head.2.weight"] *= 0.1
+    return load_decoder(state, "decoder")

@@ -104,3 +104,13 @@ def test_the_same_photo_gives_the_same_numbers(networks: Networks, recogniser: F
     predictor = FastAvatarPredictor(networks, Identity(recogniser), crop="none")
     first, second = (predictor.predict(photo()).gaussians.tensors() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_gaussians_follow_from_the_latent(networks: Networks, recogniser: FaceRecogniser) -> None:
+    avatar = FastAvatarPredictor(networks, Identity(recogniser), crop="none").predict(photo())
+    assert avatar.latent is not None
+    again = avatar.latent.copied("cpu")
+    again.w.requires_grad_()
+    torch.testing.assert_close(again.gaussians().sh, avatar.gaussians.sh)
+    again.gaussians().sh.sum().backward()  # type: ignore[no-untyped-call]
+    assert again.w.grad is not None and again.w.grad.norm() > 0

@@ -1,0 +1,37 @@
+"""What the published networks make Gaussians of, kept so that it can be refined in their place."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fastavatar.gaussians import Gaussians
+from fastavatar.models.fastavatar.decoder import ConditionalDecoder, fold
+
+
+@dataclass(frozen=True)
+class Latent:
+    """W, the points, and the decoder that makes Gaussians of them."""
+
+    decoder: ConditionalDecoder
+    """In float32, whatever the precision it was used in."""
+    w: Tensor
+    """(1, 512) the person's appearance."""
+    points: Tensor
+    """(N, 3) where the Gaussians are before the decoder moves them, metres, head frame."""
+
+    def gaussians(self) -> Gaussians:
+        """As the decoder makes them, differentiable with respect to W and whatever of the decoder may change.
+
+        The decoder is folded anew each time: that costs next to nothing, and gradients reach its parameters.
+        """
+        return fold(self.decoder).decode(self.w, self.points)
+
+    def copied(self, device: torch.device | str) -> "Latent":
+        """The same on `device`, sharing no memory with this, its tensors free to take part in autograd."""
+        return Latent(
+            deepcopy(self.decoder).to(device),
+            self.w.detach().clone().to(device),
+            self.points.detach().clone().to(device),
+        )
