@@ -1,11 +1,12 @@
-# make setup | demo | test | image-test; the README says how TORCH chooses a CUDA build.
+# make setup | viewer | demo | test | image-test; the README says how TORCH chooses a CUDA build.
 PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 PIP    := .venv/bin/pip --disable-pip-version-check --quiet
+VIEWER := fastavatar/export/viewer
 
-.PHONY: setup demo test lint types check image-test clean
+.PHONY: setup viewer demo test lint types check image-test clean
 
-setup: .venv/.ready
+setup: .venv/.ready viewer
 
 .venv/.ready: pyproject.toml constraints.txt constraints-dev.txt
 	$(PYTHON) -m venv .venv
@@ -13,6 +14,11 @@ setup: .venv/.ready
 	$(PIP) install --no-deps -r constraints.txt -r constraints-dev.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
+
+viewer: $(VIEWER)/page.html
+
+$(VIEWER)/page.html: $(VIEWER)/package-lock.json $(VIEWER)/build.mjs | .venv/.ready
+	.venv/bin/fastavatar viewer || echo "no page, no .html files; everything else works"
 
 demo: setup
 	.venv/bin/python predict.py --image data/example.png --output_dir results --force

@@ -34,8 +34,8 @@ def command(
     """Write a 3D head in another format or frame: OUT holds what IN does, its ending says how.
 
     .ply and .npz hold everything. .compressed.ply rounds. .splat rounds and drops how colours change with
-    the view. .sog, .spz and .glb (written only) need Node.js and splat-transform. What is lost is told on
-    stderr.
+    the view. .sog, .spz and .glb (written only) need Node.js and splat-transform. .html (written only)
+    is a page to open in a browser, without network. What is lost is told on stderr.
     """
     from fastavatar.export.formats import format_of, read_gaussians, write_gaussians
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "info": "Tell what a file of Gaussians holds.",
     "weights": "Fetch, check and find the published weights.",
     "warmup": "Compile the renderer ahead of its first use.",
+    "viewer": "Build the page that .html files are made of.",
 }
 
 

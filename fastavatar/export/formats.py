@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastavatar.errors import InputError, UsageError
-from fastavatar.export import compressed_layout, splat, splat_transform
+from fastavatar.export import compressed_layout, splat, splat_transform, viewer_page
 from fastavatar.export.atomic import replacing
 from fastavatar.export.compressed_ply import encode_compressed_ply
 from fastavatar.export.frames import DEFAULT_FRAME, Frame
@@ -50,6 +50,7 @@ FORMATS = (
     Format(".sog", splat_transform.encoder(".sog"), splat_transform.parse, _rounded),
     Format(".spz", splat_transform.encoder(".spz"), splat_transform.parse, _rounded),
     Format(".glb", splat_transform.encoder(".glb"), splat_transform.write_only, _stated_nowhere),
+    Format(".html", viewer_page.encode_page, splat_transform.write_only, viewer_page.losses),
 )
 """The first whose ending fits is meant."""
 

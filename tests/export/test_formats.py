@@ -74,7 +74,7 @@ def test_what_is_no_npz_is_refused(content: bytes, tmp_path: Path) -> None:
 
 
 def test_the_formats_there_are() -> None:
-    assert [known.ending for known in FORMATS] == [*OURS, ".sog", ".spz", ".glb"]
+    assert [known.ending for known in FORMATS] == [*OURS, ".sog", ".spz", ".glb", ".html"]
 
 
 def test_endings_of_no_format(tmp_path: Path) -> None:

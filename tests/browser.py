@@ -1,0 +1,65 @@
+"""Debian's Chromium, headless and without network, for tests of what people see in a browser."""
+
+import io
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = (
+    "--no-sandbox",  # tests may run as root
+    "--use-angle=swiftshader",  # WebGL2 without a GPU
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+
+@dataclass
+class Seen:
+    """What a page asked for and said while it was open."""
+
+    requests: list[str] = field(default_factory=list)
+    """Every address, in order."""
+    errors: list[str] = field(default_factory=list)
+    """What its scripts threw, and errors on its console."""
+
+    @property
+    def outside(self) -> list[str]:
+        """Addresses of what the page did not hold itself."""
+        return [url for url in self.requests if not url.startswith(("data:", "blob:"))]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser of its own process."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def watched(page: Page) -> Seen:
+    """What `page` does from here on."""
+    seen = Seen()
+    page.on("request", lambda request: seen.requests.append(request.url))
+    page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    page.on("console", lambda said: seen.errors.append(said.text) if said.type == "error" else None)
+    return seen
+
+
+def photographed(page: Page) -> NDArray[np.float64]:
+    """(H, W, 3) what the page shows, sRGB in 0…1."""
+    with Image.open(io.BytesIO(page.screenshot())) as picture:
+        return np.asarray(picture.convert("RGB")) / 255
