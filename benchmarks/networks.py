@@ -24,9 +24,9 @@ from fastavatar.gaussians import Gaussians
 from fastavatar.models.fastavatar.decoder import fold, load_decoder
 from fastavatar.models.fastavatar.framing import network_input
 from fastavatar.models.fastavatar.identity_encoder import load_identity_encoder
-from fastavatar.models.fastavatar.loading import load_networks, read_metadata
+from fastavatar.models.fastavatar.metadata import read_metadata
+from fastavatar.models.fastavatar.networks import Networks, load_networks
 from fastavatar.models.fastavatar.point_predictor import PointPredictor, load_point_predictor
-from fastavatar.models.fastavatar.predictor import Networks
 from fastavatar.weights.cache import require_checkpoints
 from fastavatar.weights.checkpoint import read_checkpoint
 from fastavatar.weights.made_up import write_made_up

@@ -17,6 +17,7 @@ from fastavatar.export.outputs import Outputs
 if TYPE_CHECKING:
     from fastavatar.avatar import Avatar
     from fastavatar.images.photo import Photo
+    from fastavatar.models import ModelName
     from fastavatar.refine import Config
     from fastavatar.refine.loop import Progress
 
@@ -27,17 +28,26 @@ log = logging.getLogger(__name__)
 class Optimization:
     """A refinement of every avatar on its own photo."""
 
+    preset: str | None = None
+    """How, a preset or a YAML file; None takes the model's own."""
     iterations: int | None = None
     """Steps; None leaves them to the preset."""
     seconds: float | None = None
     """Wall-clock limit of the steps."""
 
-    def config(self) -> "Config":
-        """The preset with these steps."""
+    def config(self, model: "ModelName") -> "Config":
+        """The configuration with these steps for avatars of `model`.
+
+        Raises `UsageError` for one that refines networks the model has not, and what `load_config` raises.
+        """
         from fastavatar.refine import load_config
         from fastavatar.refine.run import default_preset
 
-        return load_config(default_preset(views=1)).overridden(iterations=self.iterations)
+        preset = self.preset or default_preset(views=1, latent=model == "fastavatar")
+        config = load_config(preset).overridden(iterations=self.iterations)
+        if config.model == "decoder" and model != "fastavatar":
+            raise UsageError(f"--config {preset} refines the published networks: it needs --model fastavatar")
+        return config
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,7 @@ class Pipeline:
         )
         log.info("model %s: %s", self.model, self.model_reason)
         self.device = choose_device(settings.device)
+        self.refinement = settings.optimization.config(self.model) if settings.optimization else None
         options = dict(settings.published)
         if self.model == "fastavatar":
             options |= {"cache_dir": settings.cache_dir, "offline": settings.offline}
@@ -98,7 +109,7 @@ class Pipeline:
         told = photo if settings.focal_px is None else with_focal_length(photo, settings.focal_px)
         avatar = self._predictor.predict(told, settings.face)
         if settings.optimization is not None:
-            avatar = self._refined(avatar, settings.optimization, on_step)
+            avatar = self._refined(avatar, settings.optimization.seconds, on_step)
         for warning in avatar.provenance.warnings:
             log.warning("%s", warning)
         return replace(avatar, photo=photo)  # the summary tells the file's own focal length
@@ -111,7 +122,7 @@ class Pipeline:
         return avatar.save(folder, overwrite, outputs=self.settings.outputs, run=run)
 
     def _refined(
-        self, avatar: "Avatar", optimization: Optimization, on_step: "Callable[[Progress], None] | None"
+        self, avatar: "Avatar", seconds: float | None, on_step: "Callable[[Progress], None] | None"
     ) -> "Avatar":
         from fastavatar.refine import refine
 
@@ -119,8 +130,8 @@ class Pipeline:
         return refine(
             avatar,
             None,
-            optimization.config(),
-            seconds=optimization.seconds,
+            self.refinement,
+            seconds=seconds,
             seed=self.settings.seed,
             device=self.device,
             on_step=on_step,

@@ -3,10 +3,11 @@
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import click
 
-from fastavatar.cli.options import device_option, path_option
+from fastavatar.cli.options import DEFAULT_CONFIG, cache_options, device_option, guided_options, path_option
 from fastavatar.errors import UsageError
 
 log = logging.getLogger(__name__)
@@ -30,8 +31,16 @@ METHODS = ("guided", "photo", "white", "input")
 @path_option("--images", "Write a contact sheet here.", "images_folder")
 @click.option("--metric_only", is_flag=True, help="Write no images, even with --images.")
 @device_option
-@click.option("--iterations", type=click.IntRange(min=1), help="Optimisation steps, where there are any.")
+@click.option("--config", help=f"How `guided` optimises: a preset or a YAML file {DEFAULT_CONFIG}.")
+@click.option(
+    "--iterations",
+    type=click.IntRange(min=0),
+    help="Optimisation steps, where there are any; 0 shows what `guided` begins with: with the published "
+    "networks, their feed-forward answer.",
+)
 @click.option("--seed", default=0, show_default=True, help="Of every random choice.")
+@cache_options
+@guided_options
 def command(
     folder: Path,
     method: str,
@@ -40,8 +49,12 @@ def command(
     images_folder: Path | None,
     metric_only: bool,
     device: str,
+    config: str | None,
     iterations: int | None,
     seed: int,
+    cache_dir: Path | None,
+    offline: bool,
+    **published: Any,
 ) -> None:
     """Compare an answer with every view of a capture: PSNR, SSIM, LPIPS, and mm where there is a mesh.
 
@@ -54,9 +67,12 @@ def command(
     from fastavatar.evaluate.contact_sheet import contact_sheet
     from fastavatar.models.choice import choose_device
 
+    weights = {name: value for name, value in published.items() if value is not None}
+    if method != "guided" and (weights or config is not None):
+        raise click.UsageError(f"--method {method} takes no --config and no published networks")
     capture = read_capture(folder)
     chosen = parse_inputs(inputs, len(capture.views))
-    options = Options(choose_device(device), seed, iterations)
+    options = Options(choose_device(device), seed, iterations, config, cache_dir, offline, weights)
     report = evaluate(capture, method, chosen, options)
     click.echo(report.table())
     if json_path is not None:

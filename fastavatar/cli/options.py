@@ -1,6 +1,6 @@
 """Groups of flags that several commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,28 +49,52 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return quiet(verbose(command))
 
 
+DEFAULT_CONFIG = (
+    "[default: published where its weights are in the cache or given; else direct, or direct_several for "
+    "3 views or more]"
+)
+_CACHE = (
+    path_option("--cache_dir", "Where weights are kept [default: $FASTAVATAR_CACHE or ~/.cache/fastavatar]."),
+    click.option("--offline", is_flag=True, help="Fetch nothing."),
+)
+_WHOSE_W = (
+    path_option("--encoder_checkpoint", "Identity encoder of the published networks."),
+    path_option("--decoder_checkpoint", "Their decoder."),
+    path_option("--embedding", "A face embedding (512,) as .npy, instead of running InsightFace."),
+    path_option("--w_vector", "A W vector (512,) as .npy, decoded as it is."),
+    click.option("--face_pack", help="InsightFace's pack of models [default: buffalo_l]."),
+)
+_WHERE_FROM = (
+    path_option("--dino_checkpoint", "The published point predictor."),
+    click.option(
+        "--crop",
+        type=click.Choice(["auto", "none"]),
+        help="`auto` frames the head on white; `none` takes the whole photo, as published [default: auto].",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["auto", "float32", "bfloat16"]),
+        help="Of the networks; `auto` is float32 on a CPU, bfloat16 on CUDA [default: auto].",
+    ),
+)
+
+
+def cache_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where weights are, and whether they may be fetched."""
+    return _with(_CACHE, command)
+
+
+def guided_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What the published networks understand where the points are known; None where it is not given."""
+    return _with(_WHOSE_W, command)
+
+
 def published_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What only the published networks understand; None where a user does not give it."""
-    for option in reversed(
-        [
-            path_option("--encoder_checkpoint", "Identity encoder of the published networks."),
-            path_option("--decoder_checkpoint", "Their decoder."),
-            path_option("--dino_checkpoint", "Their point predictor."),
-            path_option("--embedding", "A face embedding (512,) as .npy, instead of running InsightFace."),
-            path_option("--w_vector", "A W vector (512,) as .npy, decoded as it is."),
-            click.option("--face_pack", help="InsightFace's pack of models [default: buffalo_l]."),
-            click.option(
-                "--crop",
-                type=click.Choice(["auto", "none"]),
-                help="`auto` frames the head on white; `none` takes the whole photo, as published "
-                "[default: auto].",
-            ),
-            click.option(
-                "--precision",
-                type=click.Choice(["auto", "float32", "bfloat16"]),
-                help="Of the networks; `auto` is float32 on a CPU, bfloat16 on CUDA [default: auto].",
-            ),
-        ]
-    ):
+    return _with((*_WHOSE_W, *_WHERE_FROM), command)
+
+
+def _with(options: Sequence[Decorator], command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(options):
         command = option(command)
     return command

@@ -34,8 +34,8 @@ def command(image: Path, output_dir: Path, force: bool, **flags: Any) -> None:
     settings.outputs.require_possible()
     photo = load_photo(image)
     pipeline = Pipeline(settings)
-    steps = settings.optimization and settings.optimization.config().iterations
-    with refinement_bar(steps) if steps else nullcontext() as on_step:
+    refinement = pipeline.refinement
+    with refinement_bar(refinement.iterations) if refinement else nullcontext() as on_step:
         avatar = pipeline.predict(photo, on_step)
     pipeline.save(avatar, output_dir, force, started)
     log.info("%d Gaussians in %s", len(avatar.gaussians), output_dir)

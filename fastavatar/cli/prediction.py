@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastavatar.cli.options import device_option, path_option, published_options
+from fastavatar.cli.options import cache_options, device_option, published_options
 
 if TYPE_CHECKING:
     from fastavatar.pipeline import Settings
@@ -30,8 +30,7 @@ _ABOUT_THE_MODEL = (
     click.option(
         "--threads", type=click.IntRange(min=1), help="CPU threads [default: all this process may use]."
     ),
-    path_option("--cache_dir", "Where weights are kept [default: $FASTAVATAR_CACHE or ~/.cache/fastavatar]."),
-    click.option("--offline", is_flag=True, help="Fetch nothing."),
+    cache_options,
     published_options,
 )
 _ABOUT_THE_PHOTO = (
@@ -44,7 +43,14 @@ _ABOUT_THE_PHOTO = (
         help="Focal length in pixels [default: from EXIF, else that of a 50 mm lens on full frame].",
     ),
     click.option("--optimize", is_flag=True, help="Refine the Gaussians on the photo itself; takes longer."),
-    click.option("--iterations", type=click.IntRange(min=1), help="Steps of --optimize [default: 120]."),
+    click.option(
+        "--config",
+        help="How --optimize does it: a preset or a YAML file [default: published for the published "
+        "networks, else direct].",
+    ),
+    click.option(
+        "--iterations", type=click.IntRange(min=1), help="Steps of --optimize [default: the configuration's]."
+    ),
     click.option(
         "--seconds",
         type=click.FloatRange(min=0, min_open=True),
@@ -73,6 +79,7 @@ def settings_of(
     no_save_ply: bool,
     turntable: bool,
     optimize: bool,
+    config: str | None,
     iterations: int | None,
     seconds: float | None,
     model: Any,
@@ -95,8 +102,8 @@ def settings_of(
     given = {name: value for name, value in published.items() if value is not None}
     if model == "facemesh" and given:
         raise click.UsageError(f"--model facemesh does not take {', '.join('--' + name for name in given)}")
-    if not optimize and (iterations or seconds):
-        raise click.UsageError("--iterations and --seconds belong to --optimize")
+    if not optimize and (config or iterations or seconds):
+        raise click.UsageError("--config, --iterations and --seconds belong to --optimize")
     return Settings(
         model=model,
         device=device,
@@ -104,7 +111,7 @@ def settings_of(
         threads=threads,
         face=face,
         focal_px=focal_px,
-        optimization=Optimization(iterations, seconds) if optimize else None,
+        optimization=Optimization(config, iterations, seconds) if optimize else None,
         outputs=Outputs(frame=frame, save_ply=not no_save_ply, turntable=turntable),
         cache_dir=cache_dir,
         offline=offline,

@@ -1,6 +1,6 @@
 """`fastavatar refine`: Gaussians drawn closer to the views of a capture.
 
-capture ─ start_from_points ─▶ Gaussians ─ refine ⇄ views ─▶ Avatar ─ save ─▶ splats.ply, preview.png, …
+capture ─ start_of ─▶ Gaussians or W ─ refine ⇄ views ─▶ Avatar ─ save ─▶ splats.ply, preview.png, …
 """
 
 import logging
@@ -10,14 +10,20 @@ from typing import Any
 
 import click
 
-from fastavatar.cli.options import device_option, log_options, path_option
+from fastavatar.cli.options import (
+    DEFAULT_CONFIG,
+    cache_options,
+    device_option,
+    guided_options,
+    log_options,
+    path_option,
+)
 from fastavatar.cli.progress import refinement_bar
-from fastavatar.errors import InputError
+from fastavatar.errors import UsageError
 
 log = logging.getLogger(__name__)
 
 FRAMES = ("supersplat", "opencv", "head")
-LICENCE = "as far as the capture is yours to use (MIT code)"
 
 
 @click.command("refine")
@@ -35,9 +41,7 @@ LICENCE = "as far as the capture is yours to use (MIT code)"
     "--start_frame", default="head", show_default=True, type=click.Choice(FRAMES), help="Axes of --start."
 )
 @path_option("--output_dir", "Where the results go.", default="results", show_default=True)
-@click.option(
-    "--config", help="A preset or a YAML file [default: direct; direct_several for 3 views or more]."
-)
+@click.option("--config", help=f"A preset or a YAML file {DEFAULT_CONFIG}.")
 @click.option("--iterations", type=click.IntRange(min=1), help="Steps [default: the configuration's].")
 @click.option(
     "--seconds", type=click.FloatRange(min=0, min_open=True), help="Time limit of the steps [default: none]."
@@ -51,6 +55,8 @@ LICENCE = "as far as the capture is yours to use (MIT code)"
 @click.option(
     "--threads", type=click.IntRange(min=1), help="CPU threads [default: all this process may use]."
 )
+@cache_options
+@guided_options
 @log_options
 def command(
     capture: Path,
@@ -66,24 +72,25 @@ def command(
     force: bool,
     seed: int,
     threads: int | None,
+    cache_dir: Path | None,
+    offline: bool,
+    **published: Any,
 ) -> None:
     """Fit Gaussians to views of a capture: splats.ply, preview.png and summary.json.
 
     Ctrl-C keeps the best so far and writes it.
     """
     started = datetime.now(UTC)
-    from fastavatar.avatar import Avatar, Provenance
     from fastavatar.captures import read_capture
     from fastavatar.cli.evaluate import parse_inputs
-    from fastavatar.errors import UsageError
     from fastavatar.export.outputs import Outputs
     from fastavatar.export.ply import read_ply
     from fastavatar.export.results import require_writable
     from fastavatar.export.summary import Run
     from fastavatar.models import require_device
     from fastavatar.models.choice import choose_device
-    from fastavatar.refine import load_config, refine, start_from_points
-    from fastavatar.refine.photo_view import photo_of_view
+    from fastavatar.refine import load_config, refine
+    from fastavatar.refine.guided import Start, avatar_at, choose_preset, load_networks_for, start_of
     from fastavatar.refine.run import default_preset
     from fastavatar.render.threads import limit_threads
 
@@ -97,18 +104,25 @@ def command(
     if missing:
         raise UsageError(f"input view {missing[0]}: {capture} has views 0 to {len(read.views) - 1}")
     views = [read.views[index] for index in dict.fromkeys(chosen)]
-    preset = config or default_preset(len(views))
-    settings = load_config(preset).overridden(iterations=iterations)
-    if start is not None:
-        gaussians = read_ply(start, frame=start_frame)
-    elif read.points is not None:
-        gaussians = start_from_points(read.points, views)
+    given = {name: value for name, value in published.items() if value is not None}
+    if start is None:
+        preset, reason = choose_preset(config, len(views), cache_dir, given)
     else:
-        raise InputError(f"{capture} has no points to start from: give a PLY with --start")
-    provenance = Provenance(settings.model, LICENCE, seed, device)
-    avatar = Avatar(gaussians, views[0].camera, photo_of_view(views[0], capture), None, provenance)
+        preset, reason = config or default_preset(len(views)), "a start was given"
+    settings = load_config(preset).overridden(iterations=iterations)
+    log.info("configuration %s: %s", preset, reason)
+    if start is not None and settings.model == "decoder":
+        raise UsageError(f"--start: {preset} begins with W and the capture's points")
+    networks = load_networks_for(settings, device, cache_dir, offline, given)
+    if start is None:
+        begin = start_of(read, views, networks)
+    else:
+        begin = Start(read_ply(start, frame=start_frame))
+    avatar = avatar_at(begin, read, views[0], seed, device)
+    for warning in avatar.provenance.warnings:
+        log.warning("%s", warning)
     with refinement_bar(settings.iterations) as on_step:
         refined = refine(avatar, views, settings, seconds=seconds, seed=seed, device=device, on_step=on_step)
-    run = Run(f"refined as {preset} says", started)
+    run = Run(f"refined as {preset} says: {reason}", started)
     refined.save(output_dir, force, outputs=Outputs(frame=frame), run=run)
     log.info("%d Gaussians in %s", len(refined.gaussians), output_dir)

@@ -74,7 +74,7 @@ def check(cache_dir: Path | None) -> None:
 
     import torch
 
-    from fastavatar.models.fastavatar.loading import load_networks
+    from fastavatar.models.fastavatar.networks import load_networks
 
     for how in load_networks(found, torch.device("cpu")).made_up:
         log.warning("%s", how)

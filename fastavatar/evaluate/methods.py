@@ -4,52 +4,18 @@ To add one, write a `Method` and name it in `METHODS`.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from fastavatar.captures import Capture, View
-from fastavatar.errors import InputError, UsageError
+from fastavatar.errors import UsageError
+from fastavatar.evaluate.answers import Answer, Method, Options
+from fastavatar.evaluate.guided import answer_guided
 from fastavatar.evaluate.placement import place_avatar
-from fastavatar.gaussians import Gaussians
 from fastavatar.images.photo import Photo
-from fastavatar.render import Compositing
-
-
-@dataclass(frozen=True)
-class Options:
-    """What every method is told beside the capture."""
-
-    device: str = "cpu"
-    """Where to compute."""
-    seed: int = 0
-    """Of every random choice."""
-    iterations: int | None = None
-    """Optimisation steps; None leaves them to the method."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a method believes: Gaussians to be rendered, or an image for every view."""
-
-    seconds: float
-    """Wall-clock time from the inputs to the answer, without loading networks."""
-    gaussians: Gaussians | None = None
-    """In the capture's frame; None where `images` is given."""
-    images: tuple[Tensor, ...] | None = None
-    """One (H, W, 3) in 0…1 for each view of the capture; None where `gaussians` is given."""
-    compositing: Compositing = "classic"
-    """How the Gaussians' colours meet the background; see `fastavatar.render`."""
-    warnings: tuple[str, ...] = ()
-    """What a reader of the figures should know, one sentence each."""
-    extra: Mapping[str, object] = field(default_factory=dict)
-    """Further facts for the JSON."""
-
-
-Method = Callable[[Capture, Sequence[int], Options], Answer]
 
 
 def answer_white(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
@@ -87,34 +53,6 @@ def answer_photo(capture: Capture, inputs: Sequence[int], options: Options) -> A
         warnings=(*avatar.provenance.warnings, *placed.warnings),
         extra={"scale": placed.scale, "scale_points": placed.points},
     )
-
-
-def answer_guided(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
-    """The capture's points and cameras are given, appearance comes from the input views: the paper's way.
-
-    Without the published weights: discs at the points, refined directly.
-    """
-    from fastavatar.refine import refine_gaussians, start_from_points
-    from fastavatar.refine.run import default_preset
-
-    if capture.points is None:
-        raise InputError(f"the method 'guided' needs points, and {capture.folder} has none")
-    views = [capture.views[index] for index in inputs]
-    start = time.perf_counter()
-    outcome = refine_gaussians(
-        start_from_points(capture.points, views),
-        views,
-        iterations=options.iterations,
-        seed=options.seed,
-        device=options.device,
-    )
-    extra = {
-        "config": default_preset(len(views)),
-        "iterations": outcome.steps,
-        "num_gaussians": len(outcome.gaussians),
-        "refine_seconds": round(outcome.seconds, 3),
-    }
-    return Answer(time.perf_counter() - start, gaussians=outcome.gaussians, extra=extra)
 
 
 METHODS: dict[str, Method] = {

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from fastavatar.captures import Capture, View
 from fastavatar.errors import UsageError, WeightsError
+from fastavatar.evaluate.answers import Answer, Options
 from fastavatar.evaluate.geometry import SurfaceErrors, pool, surface_errors
-from fastavatar.evaluate.methods import METHODS, Answer, Options
+from fastavatar.evaluate.methods import METHODS
 from fastavatar.evaluate.metrics import psnr, ssim
 from fastavatar.evaluate.perceptual import Lpips, load_lpips
 from fastavatar.evaluate.report import Report, ViewReport

@@ -4,24 +4,21 @@ photo ─ InsightFace ─▶ embedding ─ identity encoder ─▶ W ───�
   └─── crop, 224×224 ─ point predictor ─▶ points, camera pose ─ decoder ─▶ Gaussians
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from fastavatar.avatar import Avatar, Provenance
 from fastavatar.errors import DeviceError, InputError, WeightsError
-from fastavatar.faces.insightface import FaceRecogniser, RecognisedFace, choose_recognised
+from fastavatar.faces.insightface import RecognisedFace
 from fastavatar.gaussians import Gaussians
 from fastavatar.images.photo import Photo
 from fastavatar.models.fastavatar import framing
-from fastavatar.models.fastavatar.decoder import FoldedDecoder
-from fastavatar.models.fastavatar.identity_encoder import IdentityEncoder
+from fastavatar.models.fastavatar.identity import Identity
 from fastavatar.models.fastavatar.latent import Latent
-from fastavatar.models.fastavatar.point_predictor import PointPredictor
+from fastavatar.models.fastavatar.networks import Networks, made_up_told
 from fastavatar.models.stages import stage
 
 Crop = Literal[
@@ -34,32 +31,6 @@ LICENCE = (
     "the FastAvatar weights state no licence and were trained on research-only captures; InsightFace's "
     "models are for non-commercial research only"
 )
-
-
-@dataclass(frozen=True)
-class Networks:
-    """The three networks, loaded."""
-
-    encoder: IdentityEncoder | None
-    """Embedding → W; None where W is given."""
-    points: PointPredictor
-    """Photo → points and camera pose."""
-    decoder: FoldedDecoder
-    """W and points → Gaussians."""
-    made_up: tuple[str, ...] = ()
-    """How the numbers of each file that was not trained were made up."""
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What stands for the person: a face to recognise in the photo, an embedding, or W itself."""
-
-    recogniser: FaceRecogniser | None = None
-    """Finds the face and its embedding."""
-    embedding: NDArray[np.float32] | None = None
-    """(512,) given in its place."""
-    w_vector: NDArray[np.float32] | None = None
-    """(512,) given in place of both."""
 
 
 class FastAvatarPredictor:
@@ -87,13 +58,13 @@ class FastAvatarPredictor:
         """
         seconds: dict[str, float] = {}
         with stage(seconds, "recognise"):
-            found = self._recognise(photo, face)
+            found = self._identity.recognise(photo.rgb, face)
         with stage(seconds, "frame the head"):
             region, image = self._framed(photo, face, found)
         try:
             with torch.inference_mode():
                 with stage(seconds, "identity"):
-                    w = self._w_vector(found)
+                    w = self._identity.w(found, self._networks.encoder, self._device)
                 with stage(seconds, "points"):
                     points, camera_to_world = self._networks.points(image.to(self._device))
                 with stage(seconds, "decode"):
@@ -121,11 +92,6 @@ class FastAvatarPredictor:
             latent=Latent(self._networks.decoder.decoder, w.clone(), points[0].clone()),
         )
 
-    def _recognise(self, photo: Photo, face: int | None) -> RecognisedFace | None:
-        if self._identity.recogniser is None:
-            return None
-        return choose_recognised(self._identity.recogniser.find(photo.rgb), photo.width, photo.height, face)
-
     def _framed(
         self, photo: Photo, face: int | None, found: RecognisedFace | None
     ) -> tuple[framing.Region, Tensor]:
@@ -141,25 +107,11 @@ class FastAvatarPredictor:
             picture = framing.on_white(picture, person_mask(picture))
         return region, framing.network_input(picture)
 
-    def _w_vector(self, found: RecognisedFace | None) -> Tensor:
-        """W (1, 512)."""
-        given = self._identity.w_vector
-        if given is not None:
-            return torch.from_numpy(given)[None].to(self._device)
-        embedding = found.embedding if found is not None else self._identity.embedding
-        if embedding is None or self._networks.encoder is None:
-            raise InputError("neither a face, an embedding nor a W vector tells whose avatar to make")
-        w: Tensor = self._networks.encoder(torch.from_numpy(embedding)[None].to(self._device))
-        return w
-
     def _warnings(self, found: RecognisedFace | None) -> tuple[str, ...]:
-        warnings = [
-            f"MADE-UP WEIGHTS: this is no prediction, the networks hold {how}"
-            for how in self._networks.made_up
-        ][:1]
+        warnings = made_up_told(self._networks.made_up)
         if found is not None and found.count > 1:
-            warnings.append(f"the photo shows {found.count} faces: took number {found.index} from the left")
-        return tuple(warnings)
+            warnings += (f"the photo shows {found.count} faces: took number {found.index} from the left",)
+        return warnings
 
     def _summary(
         self, region: framing.Region, found: RecognisedFace | None, w: Tensor, points: Tensor

@@ -1,13 +1,15 @@
 """Sizes of networks of the published design that are quick to run."""
 
 import math
+from pathlib import Path
 
+import numpy as np
 import torch
 
 from fastavatar.models.fastavatar.decoder import ConditionalDecoder, DecoderSizes, load_decoder
 from fastavatar.models.fastavatar.dinov2 import Dinov2Sizes
 from fastavatar.models.fastavatar.point_predictor import PointPredictorSizes
-from fastavatar.weights.made_up import layout, numbers
+from fastavatar.weights.made_up import layout, numbers, write_made_up
 
 POINTS = 40
 SMALL_DECODER = DecoderSizes(gaussians=POINTS, sh_coefficients=4, embedding=8, body=(520, 16, 16), head=12)
@@ -25,3 +27,17 @@ def decoder_of_a_head(count: int, seed: int = 3) -> ConditionalDecoder:
     for head in ("scale", "rotation", "opacity", "means"):
         state[f"conditioning_mlp.{head}_head.2.weight"] *= 0.1
     return load_decoder(state, "decoder")
+
+
+def write_small_for(count: int, folder: Path) -> list[str]:
+    """Made-up checkpoints for so many points, and an embedding, in `folder`; the flags that name them."""
+    decoder = DecoderSizes(gaussians=count, sh_coefficients=4, embedding=8, body=(520, 16, 16), head=12)
+    points = PointPredictorSizes(SMALL_DINO, [128, 32, 3 * count], [128, 32, 9], residuals=True)
+    paths = write_made_up(folder, 1, decoder, points)
+    np.save(folder / "embedding.npy", np.ones(512, np.float32))
+    flags = {
+        "--encoder_checkpoint": paths.encoder,
+        "--decoder_checkpoint": paths.decoder,
+        "--embedding": folder / "embedding.npy",
+    }
+    return [str(part) for flag in flags.items() for part in flag]

@@ -10,8 +10,8 @@ from fastavatar.errors import InputError, NoFaceError
 from fastavatar.faces.insightface import FaceRecogniser
 from fastavatar.images.photo import Photo, load_photo
 from fastavatar.models.fastavatar import FastAvatarPredictor, load
-from fastavatar.models.fastavatar.loading import load_networks
-from fastavatar.models.fastavatar.predictor import Identity, Networks
+from fastavatar.models.fastavatar.identity import Identity
+from fastavatar.models.fastavatar.networks import Networks, load_networks
 from fastavatar.weights.made_up import write_made_up
 from tests.faces.insightface_pack import Box, write_pack
 from tests.models.fastavatar.small import SMALL_DECODER, SMALL_POINTS

@@ -11,7 +11,7 @@ from fastavatar.models.fastavatar import Precision, load
 from fastavatar.models.fastavatar.decoder import DecoderSizes, load_decoder
 from fastavatar.models.fastavatar.dinov2 import Dinov2Sizes
 from fastavatar.models.fastavatar.identity_encoder import load_identity_encoder
-from fastavatar.models.fastavatar.loading import load_networks
+from fastavatar.models.fastavatar.networks import load_networks
 from fastavatar.models.fastavatar.point_predictor import (
     Metadata,
     PointPredictorSizes,

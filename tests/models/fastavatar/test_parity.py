@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from fastavatar.avatar import Avatar
 from fastavatar.images.photo import Photo
 from fastavatar.models.fastavatar.decoder import DecoderSizes, fold, load_decoder
+from fastavatar.models.fastavatar.identity import Identity
 from fastavatar.models.fastavatar.identity_encoder import load_identity_encoder
+from fastavatar.models.fastavatar.networks import Networks
 from fastavatar.models.fastavatar.point_predictor import load_point_predictor
-from fastavatar.models.fastavatar.predictor import FastAvatarPredictor, Identity, Networks
+from fastavatar.models.fastavatar.predictor import FastAvatarPredictor
 from fastavatar.weights.made_up import PUBLISHED_POINTS, layout, numbers
 
 TOLERANCE = 2e-4
