@@ -1,10 +1,11 @@
-"""The head's outline drawn to that of the person in the photo: hair, neck, shoulders.
+"""The head's outline drawn to that of the person in the photos: hair, neck, shoulders.
 
-Where the head's surface turns away from the camera, the photo's person mask tells how far it should stand
+Where the head's surface turns away from a camera, the photo's person mask tells how far it should stand
 out. Those distances, spread smoothly over the surface, push every vertex along its normal: hair gains
 volume behind and on top as much as it has at the sides. The face stays where it is.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -17,6 +18,7 @@ from fastavatar.camera import Camera
 from fastavatar.geometry.arrays import Array, Ints
 from fastavatar.models.facemesh.surface import vertex_normals
 from fastavatar.models.facemesh.template import LANDMARKS, NECK, TORSO, HeadTemplate, load_template
+from fastavatar.models.facemesh.view import View
 
 _ROUNDS = 4
 _REACH_M = 0.04
@@ -33,15 +35,15 @@ _BODY_STEPS = 100
 _EDGE_SLOPE = 0.45  # as the template's own bottom: a view from below meets no lid
 
 
-def fit_outline(template: HeadTemplate, vertices: Array, camera: Camera, mask: NDArray[np.float32]) -> Array:
-    """Vertices (V, 3), head frame, whose outline in the camera's view follows the person mask (H, W)."""
-    camera = camera.to("cpu", torch.float64)
+def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[View]) -> Array:
+    """Vertices (V, 3), head frame, whose outline in each view follows the person mask there."""
     body = np.isin(template.region, (NECK, TORSO))
     least, most = np.where(body[:, None], _BODY_RANGE_M, _HEAD_RANGE_M).T
     offset_m = np.zeros(len(vertices))
     for _ in range(_ROUNDS):
         normals = vertex_normals(vertices, template.faces)
-        rim, distance_m = _rim_distances(vertices, normals, camera, mask)
+        rims = [_rim_distances(vertices, normals, view.camera, view.mask) for view in views]
+        rim, distance_m = (np.concatenate(parts) for parts in zip(*rims, strict=True))
         wanted_m = _calmed(np.clip(offset_m + _spread(rim, distance_m), least, most), body)
         vertices = vertices + (wanted_m - offset_m)[:, None] * normals
         offset_m = wanted_m
@@ -52,6 +54,7 @@ def _rim_distances(
     vertices: Array, normals: Array, camera: Camera, mask: NDArray[np.float32]
 ) -> tuple[Ints, Array]:
     """Vertices (M,) on the outline and how far (M,) each should move along its normal, metres."""
+    camera = camera.to("cpu", torch.float64)
     pixels, depth = (values.numpy() for values in camera.project(torch.from_numpy(vertices)))
     metres_per_px = depth / float(camera.K[0, 0])
     ray = camera.center.numpy() - vertices
@@ -97,8 +100,7 @@ def _spread(rim: Ints, distance_m: Array) -> Array:
     smoothing = _smoothing()
     known = np.zeros((smoothing.shape[0], 2))  # weight, and weight times offset
     known[:LANDMARKS, 0] = 1
-    known[rim, 0] += 1
-    known[rim, 1] += distance_m
+    np.add.at(known, rim, np.stack([np.ones(len(rim)), distance_m], 1))  # several views may know the same
     total, done = np.zeros_like(known), 0
     for steps, share in _DIFFUSIONS:
         for _ in range(steps - done):

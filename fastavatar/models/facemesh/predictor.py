@@ -8,15 +8,11 @@ photo ─ Face Mesh ─▶ landmarks ─ pose ─▶ camera + landmarks (m) ─ 
 import torch
 
 from fastavatar.avatar import Avatar, Provenance
-from fastavatar.camera import Camera
-from fastavatar.faces.face import Face
-from fastavatar.faces.facemesh import SMALL_FACE_PX, choose_face, find_faces
-from fastavatar.geometry.arrays import Array
 from fastavatar.images.photo import Photo
 from fastavatar.models.facemesh.discs import dress
+from fastavatar.models.facemesh.observation import find_face, observed
 from fastavatar.models.facemesh.outline import fit_outline
-from fastavatar.models.facemesh.pose import assumed_focal_px, head_pose, metric_landmarks
-from fastavatar.models.facemesh.template import LANDMARKS, load_template
+from fastavatar.models.facemesh.template import load_template
 from fastavatar.models.facemesh.view import head_and_shoulders
 from fastavatar.models.facemesh.warp import warp_to_landmarks
 from fastavatar.models.stages import stage
@@ -40,50 +36,16 @@ class FaceMeshPredictor:
         """
         seconds: dict[str, float] = {}
         with stage(seconds, "find faces"):
-            found = choose_face(find_faces(photo.rgb), photo.width, photo.height, face)
+            found = find_face(photo, face)
         with stage(seconds, "pose"):
-            focal_px, warnings = _focal_px(photo)
-            in_camera = metric_landmarks(found.landmarks, focal_px, (photo.width / 2, photo.height / 2))
-            template = load_template()
-            pose = head_pose(in_camera, template.vertices[:LANDMARKS])
-            camera = _camera(pose, focal_px, photo)
+            seen = observed(photo, found, chosen=face is not None)
         with stage(seconds, "person mask"):
-            view = head_and_shoulders(photo, found.box, camera)
+            view = head_and_shoulders(photo, found.box, seen.camera)
         with stage(seconds, "fit head"):
-            in_head = (in_camera - pose[:3, 3]) @ pose[:3, :3]
-            vertices = warp_to_landmarks(template, in_head)
-            vertices = fit_outline(template, vertices, view.camera, view.mask)
+            template = load_template()
+            vertices = fit_outline(template, warp_to_landmarks(template, seen.in_head), [view])
         with stage(seconds, "colours"):
             gaussians = dress(vertices, view)
-        warnings += _face_warnings(found, chosen=face is not None)
-        provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, tuple(warnings))
+        provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, seen.warnings)
+        camera = seen.camera.to("cpu", torch.float32)
         return Avatar(gaussians.to(self.device), camera, photo, found, provenance)
-
-
-def _focal_px(photo: Photo) -> tuple[float, list[str]]:
-    """Focal length in pixels, and a warning where it is assumed."""
-    if photo.focal_px is not None:
-        return photo.focal_px, []
-    assumed = assumed_focal_px(photo.width, photo.height)
-    return assumed, [
-        f"the photo does not tell its focal length: {assumed:.0f} px, a 50 mm lens on full frame, is assumed "
-        "(--focal_px sets it)"
-    ]
-
-
-def _face_warnings(face: Face, chosen: bool) -> list[str]:
-    warnings = []
-    if face.count > 1 and not chosen:
-        warnings.append(
-            f"the photo shows {face.count} faces: the largest, {face.index} from the left, is taken "
-            "(--face N)"
-        )
-    across = face.box[2] - face.box[0]
-    if across < SMALL_FACE_PX:
-        warnings.append(f"the face is {across:.0f} px across; under {SMALL_FACE_PX} px likeness suffers")
-    return warnings
-
-
-def _camera(pose: Array, focal_px: float, photo: Photo) -> Camera:
-    K = torch.tensor([[focal_px, 0, photo.width / 2], [0, focal_px, photo.height / 2], [0, 0, 1]])
-    return Camera(K, torch.from_numpy(pose).float(), photo.width, photo.height)

@@ -1,0 +1,84 @@
+"""What one photo tells of a face: landmarks in metres before its camera, and where the camera stands.
+
+photo ─ Face Mesh ─▶ landmarks (px) ─ eyes of known size ─▶ landmarks (m, camera) ─ template ─▶ pose
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from fastavatar.camera import Camera
+from fastavatar.faces.face import Face
+from fastavatar.faces.facemesh import SMALL_FACE_PX, choose_face, find_faces
+from fastavatar.geometry.arrays import Array
+from fastavatar.images.photo import Photo
+from fastavatar.models.facemesh.pose import assumed_focal_px, head_pose, metric_landmarks
+from fastavatar.models.facemesh.template import LANDMARKS, load_template
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One face in one photo."""
+
+    photo: Photo
+    face: Face
+    in_camera: Array
+    """(478, 3) its landmarks in metres, OpenCV camera axes."""
+    camera: Camera
+    """The photo's camera; its `world_to_camera` is the head's pose by the landmarks alone, float64."""
+    warnings: tuple[str, ...]
+    """What a user should know, one sentence each."""
+
+    @property
+    def in_head(self) -> Array:
+        """(478, 3) the landmarks in metres, head frame."""
+        pose = self.camera.world_to_camera.numpy()
+        return np.asarray((self.in_camera - pose[:3, 3]) @ pose[:3, :3])
+
+
+def observe(photo: Photo, face: int | None = None) -> Observation:
+    """The face numbered `face` from the left, the largest without it, and the pose of its head.
+
+    Raises `NoFaceError` when there is no such face.
+    """
+    return observed(photo, find_face(photo, face), chosen=face is not None)
+
+
+def find_face(photo: Photo, face: int | None = None) -> Face:
+    """The face numbered `face` from the left, the largest without it; raises `NoFaceError` without one."""
+    return choose_face(find_faces(photo.rgb), photo.width, photo.height, face)
+
+
+def observed(photo: Photo, face: Face, chosen: bool) -> Observation:
+    """The pose of a face found; `chosen` tells whether somebody picked it among the photo's."""
+    focal_px, warnings = _focal_px(photo)
+    in_camera = metric_landmarks(face.landmarks, focal_px, (photo.width / 2, photo.height / 2))
+    pose = head_pose(in_camera, load_template().vertices[:LANDMARKS])
+    K = torch.tensor([[focal_px, 0, photo.width / 2], [0, focal_px, photo.height / 2], [0, 0, 1]])
+    camera = Camera(K, torch.from_numpy(pose), photo.width, photo.height).to("cpu", torch.float64)
+    return Observation(photo, face, in_camera, camera, (*warnings, *_face_warnings(face, chosen)))
+
+
+def _focal_px(photo: Photo) -> tuple[float, list[str]]:
+    """Focal length in pixels, and a warning where it is assumed."""
+    if photo.focal_px is not None:
+        return photo.focal_px, []
+    assumed = assumed_focal_px(photo.width, photo.height)
+    return assumed, [
+        f"the photo does not tell its focal length: {assumed:.0f} px, a 50 mm lens on full frame, is assumed "
+        "(--focal_px sets it)"
+    ]
+
+
+def _face_warnings(face: Face, chosen: bool) -> list[str]:
+    warnings = []
+    if face.count > 1 and not chosen:
+        warnings.append(
+            f"the photo shows {face.count} faces: the largest, {face.index} from the left, is taken "
+            "(--face N)"
+        )
+    across = face.box[2] - face.box[0]
+    if across < SMALL_FACE_PX:
+        warnings.append(f"the face is {across:.0f} px across; under {SMALL_FACE_PX} px likeness suffers")
+    return warnings
