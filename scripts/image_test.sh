@@ -135,6 +135,13 @@ expect 0 "Gaussians in two" in_image "${mounted[@]}" -- python predict.py --imag
 expect 0 "two is complete" made_by_caller two
 expect 7 "one" in_image "${mounted[@]}" -- predict --image data/example.png --output_dir one
 
+say "a page to open in a browser, without Node.js in the image"
+expect 0 "Gaussians in page" in_image "${mounted[@]}" -- predict --image data/example.png --output_dir page --viewer
+expect 0 "page is complete" made_by_caller page
+expect 0 "data:application/octet-stream;base64," head --bytes 100000 "$workspace/page/head.html"
+expect 0 "Gaussians in page/again.html" in_image "${mounted[@]}" -- convert page/splats.ply page/again.html
+expect 1 "" in_image -- sh -c 'command -v node || command -v npm'
+
 say "the cache that is documented is the one that is written, and is read again"
 expect 0 "composite" find "$cache/numba" -name '*.nbi'
 expect 0 "/cache/" in_image "${mounted[@]}" -- weights path

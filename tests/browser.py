@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from fastavatar.export.viewer_page import TEMPLATE
+
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = (
     "--no-sandbox",  # tests may run as root
@@ -21,7 +23,13 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
+PATIENCE_S = 30
+
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+needs_viewer = pytest.mark.skipif(
+    not TEMPLATE.is_file() and shutil.which("npm") is None,
+    reason="npm, which builds the viewer page, is not installed",
+)
 
 
 @dataclass
@@ -57,6 +65,18 @@ def watched(page: Page) -> Seen:
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     page.on("console", lambda said: seen.errors.append(said.text) if said.type == "error" else None)
     return seen
+
+
+def opened(page: Page, url: str) -> Seen:
+    """Go to a viewer page and wait for its first picture; `?noanim&noui` keeps it still and bare."""
+    seen, pictures = watched(page), list[bool]()
+    page.expose_function("firstFrame", lambda: pictures.append(True))  # the viewer calls it
+    page.goto(url)
+    for _ in range(PATIENCE_S * 50):
+        if pictures:
+            return seen
+        page.wait_for_timeout(20)
+    raise AssertionError(f"no picture after {PATIENCE_S} s: {seen}")
 
 
 def photographed(page: Page) -> NDArray[np.float64]:

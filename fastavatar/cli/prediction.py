@@ -63,6 +63,7 @@ _ABOUT_THE_RESULTS = (
     ),
     click.option("--no_save_ply", is_flag=True, help="Write no splats.ply."),
     click.option("--turntable", is_flag=True, help="Write turntable.mp4 as well: one round about the head."),
+    click.option("--viewer", is_flag=True, help="Write head.html as well: a page to open in a browser."),
 )
 
 
@@ -78,6 +79,7 @@ def settings_of(
     frame: Any,
     no_save_ply: bool,
     turntable: bool,
+    viewer: bool,
     optimize: bool,
     config: str | None,
     iterations: int | None,
@@ -112,7 +114,7 @@ def settings_of(
         face=face,
         focal_px=focal_px,
         optimization=Optimization(config, iterations, seconds) if optimize else None,
-        outputs=Outputs(frame=frame, save_ply=not no_save_ply, turntable=turntable),
+        outputs=Outputs(frame=frame, save_ply=not no_save_ply, turntable=turntable, viewer=viewer),
         cache_dir=cache_dir,
         offline=offline,
         published=given,

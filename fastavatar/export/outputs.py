@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from fastavatar.export.frames import Frame
 
 SPLATS, PREVIEW, SUMMARY = "splats.ply", "preview.png", "summary.json"
-TURNTABLE = "turntable.mp4"
+TURNTABLE, VIEWER = "turntable.mp4", "head.html"
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Outputs:
     """Whether there is a `splats.ply`."""
     turntable: bool = False
     """Whether there is a `turntable.mp4`, one round about the head."""
+    viewer: bool = False
+    """Whether there is a `head.html`, a page to open in a browser."""
 
     def require_possible(self) -> None:
         """Raise, before the work, where something that writing needs is not installed."""
@@ -28,3 +30,7 @@ class Outputs:
             from fastavatar.export.video import writer_of
 
             writer_of(Path(TURNTABLE))
+        if self.viewer:
+            from fastavatar.export.viewer_page import require_viewer
+
+            require_viewer()

@@ -14,11 +14,12 @@ from fastavatar.errors import OverwriteError
 from fastavatar.export.atomic import refusals_told
 from fastavatar.export.environment import peak_memory_mb, versions
 from fastavatar.export.film import write_turntable
-from fastavatar.export.outputs import PREVIEW, SPLATS, SUMMARY, TURNTABLE, Outputs
+from fastavatar.export.outputs import PREVIEW, SPLATS, SUMMARY, TURNTABLE, VIEWER, Outputs
 from fastavatar.export.ply import encode_ply
 from fastavatar.export.preview import compose_preview
 from fastavatar.export.staging import require_folder, staged
 from fastavatar.export.summary import Run, summarize
+from fastavatar.export.viewer_page import viewer_page
 
 
 def require_writable(folder: Path, overwrite: bool = False, names: Iterable[str] = ()) -> None:
@@ -51,8 +52,8 @@ def write_results(
     """
     outputs = outputs or Outputs()
     arrays = {f"{name}.npy": array for name, array in avatar.arrays.items()}
-    films = [TURNTABLE] if outputs.turntable else []
-    files = [*([SPLATS] if outputs.save_ply else []), *arrays, PREVIEW, *films, SUMMARY]
+    shown = [*([TURNTABLE] if outputs.turntable else []), *([VIEWER] if outputs.viewer else [])]
+    files = [*([SPLATS] if outputs.save_ply else []), *arrays, PREVIEW, *shown, SUMMARY]
     require_writable(folder, overwrite, files)
     made = avatar.provenance
     seconds = dict(made.seconds)
@@ -74,6 +75,11 @@ def write_results(
             started = time.perf_counter()
             write_turntable(avatar.gaussians, staging / TURNTABLE)
             seconds["turntable"] = time.perf_counter() - started
+
+        if outputs.viewer:
+            started = time.perf_counter()
+            (staging / VIEWER).write_bytes(viewer_page(avatar.gaussians))
+            seconds["viewer"] = time.perf_counter() - started
 
         summary = summarize(avatar, run or Run(), outputs.frame, files, seconds, versions(), peak_memory_mb())
         text = json.dumps(summary, indent=2, allow_nan=False)

@@ -22,7 +22,7 @@ def build_viewer(target: Path = TEMPLATE) -> None:
     with tempfile.TemporaryDirectory(prefix="fastavatar-") as folder:
         for name in FILES:
             shutil.copy(RECIPE / name, folder)
-        _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+        _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"], folder)
         page = _run([node, "build.mjs"], folder)
     with replacing(target) as partial:
         partial.write_bytes(page)
@@ -40,9 +40,10 @@ def _program(name: str) -> str:
 
 
 def _run(command: list[str], folder: str) -> bytes:
-    """What a program prints; raises `FastAvatarError` with the last line it says when it fails."""
+    """What a program prints; raises `FastAvatarError` with what it says is wrong when it fails."""
     done = subprocess.run(command, cwd=folder, capture_output=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise FastAvatarError(f"cannot build the viewer page: {Path(command[0]).name}: {said[-1]}")
+        said = done.stderr.decode(errors="replace").splitlines()
+        wrong = next((line for line in said if "error" in line.lower()), f"code {done.returncode}")
+        raise FastAvatarError(f"cannot build the viewer page: {Path(command[0]).name}: {wrong}")
     return done.stdout

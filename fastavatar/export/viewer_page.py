@@ -31,7 +31,8 @@ POLICY = (
 
 Scripts and styles are inline, the splats are fetched from a `data:` URL and sorted in a worker made from a
 `blob:`; it needs neither `eval` nor WebAssembly. Framed by another page it must be loaded by its address: a
-document from `srcdoc` or `blob:` would inherit the stricter policy of the page around it.
+document from `srcdoc` or `blob:` would inherit the stricter policy of the page around it. A frame
+with `sandbox="allow-scripts"` is enough for it; without `allow-same-origin` it shows its maker's sign.
 """
 
 

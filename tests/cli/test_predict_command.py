@@ -18,6 +18,8 @@ from fastavatar.cli.main import run
 from fastavatar.cli.prediction import FRAMES
 from fastavatar.export.frames import Frame, head_to_frame
 from fastavatar.export.ply import read_ply
+from fastavatar.export.viewer_page import viewer_page
+from tests.browser import needs_viewer
 from tests.portraits import PORTRAIT, ROOT, photo_of, picture, small_left_large_right, without_face
 
 SCHEMA = json.loads(files("fastavatar.export").joinpath("summary.schema.json").read_text("utf-8"))
@@ -307,3 +309,22 @@ def test_a_turntable_goes_round_the_head(tmp_path: Path, told: Any) -> None:
     assert len(pictures) == 120 and pictures[0].shape == (512, 512, 3)
     front, back, end = (np.abs(pictures[k] - pictures[0]).mean() for k in (1, 60, 119))
     assert back > 3 * max(front, end), "half-way round is the back, and the end is next to the beginning"
+
+
+@needs_viewer
+def test_a_viewer_page_is_written_beside(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    assert predict(PORTRAIT, folder, "--quiet", "--viewer", "--frame", "head", "--focal_px", "700") == 0
+    summary = read_summary(folder)
+    assert "head.html" in summary["files"] and summary["seconds"]["viewer"] < 5
+    assert (folder / "head.html").read_bytes() == viewer_page(read_ply(folder / "splats.ply"))
+
+
+def test_without_the_built_page_it_says_so_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Any
+) -> None:
+    monkeypatch.setattr("fastavatar.export.viewer_page.TEMPLATE", tmp_path / "page.html")
+    assert predict(PORTRAIT, tmp_path / "results", "--viewer") == 1
+    (line,) = told()
+    assert line.startswith("error: the viewer page was not built: `fastavatar viewer` does it")
+    assert not (tmp_path / "results").exists()

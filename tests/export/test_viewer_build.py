@@ -43,7 +43,11 @@ def test_without_npm_it_says_what_to_install(programs: Path, capsys: pytest.Capt
 
 
 def test_a_failure_is_one_line_and_leaves_what_was_there(programs: Path, tmp_path: Path) -> None:
-    program(programs, "npm", "echo trying >&2; echo 'npm error code ENOTFOUND' >&2; exit 1")
+    program(
+        programs,
+        "npm",
+        "echo 'npm warn x' >&2; echo 'npm error code ENOTFOUND' >&2; echo 'see log' >&2; exit 1",
+    )
     program(programs, "node", "echo never")
     (tmp_path / "page.html").write_text("before")
     with pytest.raises(FastAvatarError) as caught:

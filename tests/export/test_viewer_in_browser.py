@@ -1,6 +1,5 @@
 """The page as Chromium shows it from a file, without network."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,22 +11,18 @@ from playwright.sync_api import Browser, Page
 
 from fastavatar.avatar import Avatar
 from fastavatar.camera import Camera
-from fastavatar.export.viewer_page import TEMPLATE, viewer_page
+from fastavatar.export.viewer_page import viewer_page
 from fastavatar.gaussians import Gaussians
 from fastavatar.head_view import facing_camera, head_sphere
 from fastavatar.render import render
-from tests.browser import Seen, chromium, needs_chromium, photographed, watched
+from tests.browser import chromium, needs_chromium, needs_viewer, opened, photographed
 from tests.export.storable import storable
 
-pytestmark = [
-    needs_chromium,
-    pytest.mark.skipif(
-        not TEMPLATE.is_file() and shutil.which("npm") is None,
-        reason="npm, which builds the viewer page, is not installed",
-    ),
-]
+pytestmark = [needs_chromium, needs_viewer]
 
 Picture = NDArray[np.float64]
+STILL = "?noanim&noui"
+"""Without sway and controls."""
 
 
 @pytest.fixture(scope="module")
@@ -43,22 +38,10 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def show(page: Page, file: Path, query: str = "?noanim&noui") -> Seen:
-    """Open a page from its file and wait for the first picture, by default still and without controls."""
-    seen, pictures = watched(page), list[bool]()
-    page.expose_function("firstFrame", lambda: pictures.append(True))
-    page.goto(file.as_uri() + query)
-    for _ in range(300):
-        if pictures:
-            return seen
-        page.wait_for_timeout(50)
-    raise AssertionError(f"no picture after 15 s: {seen}")
-
-
-def written(g: Gaussians, folder: Path, title: str = "3D head") -> Path:
+def written(g: Gaussians, folder: Path, title: str = "3D head") -> str:
     file = folder / "head.html"
     file.write_bytes(viewer_page(g, title))
-    return file
+    return file.as_uri()
 
 
 def drawn(g: Gaussians, page: Page, azimuth_deg: float = 0.0) -> Picture:
@@ -84,7 +67,7 @@ def test_it_is_what_render_draws_whatever_the_shape_of_the_page(
     """Colours of degree 3, all different: mirrored or seen from elsewhere it would be another picture."""
     g = storable()
     page.set_viewport_size({"width": size[0], "height": size[1]})
-    show(page, written(g, tmp_path))
+    opened(page, written(g, tmp_path) + STILL)
     seen, expected = photographed(page), drawn(g, page)
     assert psnr(seen, expected) > 30
     assert max(psnr(seen, expected[:, ::-1]), psnr(seen, expected[::-1]), psnr(seen, drawn(g, page, 8))) < 25
@@ -99,7 +82,7 @@ def test_the_avatar_stands_upright_faces_us_and_is_not_mirrored(
     left_cheek = (x > 0.02) & (z > 0.03) & (y.abs() < 0.06)
     sh = torch.where(left_cheek[:, None, None], torch.tensor([1.7, -1.7, -1.7]), g.sh)
     painted = Gaussians(g.means, g.quats_wxyz, g.log_scales, g.opacity_logits, sh)
-    show(page, written(painted, tmp_path))
+    opened(page, written(painted, tmp_path) + STILL)
     seen = photographed(page)
     assert psnr(seen, drawn(painted, page)) > 24
     red = (seen[..., 0] > 0.8) & (seen[..., 1:] < 0.3).all(2)
@@ -110,7 +93,7 @@ def test_the_avatar_stands_upright_faces_us_and_is_not_mirrored(
 
 def test_it_sways_to_the_left_and_right_of_the_person(page: Page, tmp_path: Path) -> None:
     g = storable()
-    show(page, written(g, tmp_path))
+    opened(page, written(g, tmp_path) + STILL)
     for seconds, azimuth_deg in ((3, 35), (6, 0), (9, -35)):
         page.evaluate(f"window.scrubTo({seconds})")
         page.wait_for_timeout(300)
@@ -118,7 +101,7 @@ def test_it_sways_to_the_left_and_right_of_the_person(page: Page, tmp_path: Path
 
 
 def test_it_moves_by_itself_and_when_dragged(page: Page, tmp_path: Path) -> None:
-    show(page, written(storable(), tmp_path), "?noui")
+    opened(page, written(storable(), tmp_path) + "?noui")
     first = photographed(page)
     page.wait_for_timeout(700)
     assert psnr(first, photographed(page)) < 30
@@ -133,12 +116,28 @@ def test_it_moves_by_itself_and_when_dragged(page: Page, tmp_path: Path) -> None
 
 
 def test_nothing_is_asked_of_anybody_else(page: Page, tmp_path: Path) -> None:
-    file = written(storable(), tmp_path, "</title><script>document.title = 'broken'</script> & ü")
-    seen = show(page, file, "")
-    assert seen.outside == [file.as_uri()] and not seen.errors
+    url = written(storable(), tmp_path, "</title><script>document.title = 'broken'</script> & ü")
+    seen = opened(page, url)
+    assert seen.outside == [url] and not seen.errors
     assert page.title() == "</title><script>document.title = 'broken'</script> & ü"
     page.evaluate("fetch('https://example.org/').catch(() => null)")
     page.evaluate("new Image().src = 'https://example.org/a.png'")
     page.wait_for_timeout(200)
     refused = [said for said in seen.errors if "violates the following Content Security Policy" in said]
     assert len(refused) == 2, seen.errors
+
+
+@pytest.mark.parametrize("framed", [False, True])
+def test_it_needs_no_storage_and_hides_the_list_of_keys(framed: bool, page: Page, tmp_path: Path) -> None:
+    """A sandboxed frame in a page with a strict policy is what a web application gives it."""
+    url = written(storable(), tmp_path)
+    frame = f'<iframe sandbox="allow-scripts" src="{url}" style="width: 100%; height: 300px"></iframe>'
+    policy = "default-src 'none'; frame-src file:; style-src 'unsafe-inline'"
+    outer = tmp_path / "outer.html"
+    outer.write_text(f'<meta http-equiv="Content-Security-Policy" content="{policy}">{frame}')
+    seen = opened(page, outer.as_uri() if framed else url)
+    viewer = page.frames[-1]
+    assert not seen.errors and viewer.url == url
+    keys = viewer.get_by_text("Play / Pause").all()
+    assert keys and not any(line.is_visible() for line in keys)
+    assert psnr(photographed(page), np.ones(3)) < 25

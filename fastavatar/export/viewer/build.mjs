@@ -17,12 +17,14 @@ const fitToPage = () => {
     slot.textContent = JSON.stringify(data);
 };
 
-// The list of keys would lie over the head; the button that opens it stays.
+// The viewer keeps whether its list of keys is open, and has it open at first, over the head. The button that
+// opens it stays. A frame without storage gets one that holds nothing else.
 const closeControlsPanel = () => {
     try {
         localStorage.controlsPanelOpen ??= false;
     } catch {
-        // a frame without storage
+        const value = { getItem: (key) => (key === 'controlsPanelOpen' ? 'false' : null), setItem() {}, removeItem() {} };
+        Object.defineProperty(window, 'localStorage', { value });
     }
 };
 
