@@ -3,7 +3,6 @@
 import platform
 import resource
 import sys
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -13,9 +12,8 @@ PACKAGES = ("gsplat", "insightface", "mediapipe", "numba", "numpy", "onnxruntime
 """Those whose version can change a result."""
 
 
-@cache
 def versions() -> dict[str, str]:
-    """Versions of this program, Python and the packages that are installed: the same as long as it runs."""
+    """Versions of this program, Python and the packages that are installed."""
     found = {"fastavatar": fastavatar.__version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -2,7 +2,6 @@
 
 import json
 import time
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -67,8 +66,7 @@ def write_results(
         seconds["write"] = time.perf_counter() - started
 
         started = time.perf_counter()
-        # in drawings only runs repeat: as small as after a full search, in a third of the time
-        Image.fromarray(compose_preview(avatar)).save(staging / PREVIEW, compress_type=zlib.Z_RLE)
+        Image.fromarray(compose_preview(avatar)).save(staging / PREVIEW)
         seconds["preview"] = time.perf_counter() - started
 
         if outputs.turntable:
