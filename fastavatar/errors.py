@@ -44,3 +44,12 @@ class OverwriteError(FastAvatarError):
     """Results that exist already and may not be replaced."""
 
     exit_code = 7
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether Python, numpy or torch found no memory; torch, not imported for this, raises a RuntimeError."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "DefaultCPUAllocator: can't allocate memory" in str(error)
+    )

@@ -5,7 +5,7 @@ file ─ load_photo ─▶ Photo ─ predictor ─▶ Avatar ─ (refine) ─▶
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -113,6 +113,17 @@ class Pipeline:
         for warning in avatar.provenance.warnings:
             log.warning("%s", warning)
         return replace(avatar, photo=photo)  # the summary tells the file's own focal length
+
+    def predict_many(self, photos: "Sequence[Photo]") -> "list[Avatar | Exception]":
+        """The avatar of each photo, or what its prediction raised: one bad photo leaves the others be."""
+        found: list[Avatar | Exception] = []
+        for photo in photos:
+            try:
+                found.append(self.predict(photo))
+            except Exception as error:  # whatever it is, the caller has other photos to go on with
+                log.debug("where:", exc_info=True)
+                found.append(error)
+        return found
 
     def save(self, avatar: "Avatar", folder: Path, overwrite: bool, started: datetime) -> Path:
         """Write the results into `folder`, all or none; raises what `Avatar.save` raises."""

@@ -12,11 +12,12 @@ import click
 from fastavatar import __version__
 from fastavatar.cli.logs import set_up_logs
 from fastavatar.cli.options import log_options
-from fastavatar.errors import DeviceError, FastAvatarError
+from fastavatar.errors import DeviceError, FastAvatarError, out_of_memory
 
 # Name → what `--help` says of it. Importing a command waits until it is called.
 COMMANDS = {
     "predict": "Turn a photo into a 3D head.",
+    "batch": "Turn many photos into 3D heads.",
     "refine": "Fit a 3D head to calibrated views.",
     "evaluate": "Measure how true an avatar is, on a calibrated capture.",
     "interpolate": "Walk between two people of the published model.",
@@ -96,21 +97,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except FastAvatarError as error:
         return _failed(str(error), error.exit_code)
     except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
+        if not out_of_memory(error):
             raise
         return _failed("out of memory: use a smaller photo or close other programs", DeviceError.exit_code)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone; so has the wish for a message
         return 1
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether Python, numpy or torch found no memory; torch, not imported for this, raises a RuntimeError."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "DefaultCPUAllocator: can't allocate memory" in str(error)
-    )
 
 
 def _failed(message: str, exit_code: int) -> int:

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from fastavatar.batch.listing import names_many
+from fastavatar.cli.many import many_options, require_none, run_many, take_many
 from fastavatar.cli.options import log_options, path_option
 from fastavatar.cli.prediction import prediction_options, settings_of
 from fastavatar.cli.progress import refinement_bar
@@ -16,15 +18,27 @@ log = logging.getLogger(__name__)
 
 
 @click.command("predict")
-@path_option("--image", "The photo.", required=True)
+@click.option(
+    "--image",
+    required=True,
+    metavar="FILE|DIR|GLOB|LIST.txt|-",
+    help="The photo; or many of them: a folder, a pattern in quotes, a list of paths, - for one on "
+    "standard input. Each then has its own folder of results, as `fastavatar batch` says.",
+)
 @path_option("--output_dir", "Where the results go.", default="results", show_default=True)
 @click.option("--force", is_flag=True, help="Replace results that are there.")
+@many_options
 @prediction_options
 @log_options
-def command(image: Path, output_dir: Path, force: bool, **flags: Any) -> None:
+def command(image: str, output_dir: Path, force: bool, **flags: Any) -> None:
     """Turn a photo into a 3D head: splats.ply, preview.png and summary.json."""
     started = datetime.now(UTC)
+    many = take_many(flags)
     settings = settings_of(**flags)
+    if names_many(image):
+        run_many(image, output_dir, settings, force, **many)
+        return
+    require_none(many)
 
     from fastavatar.export.results import require_writable
     from fastavatar.images.photo import load_photo

@@ -3,6 +3,7 @@
 import platform
 import resource
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -12,8 +13,9 @@ PACKAGES = ("gsplat", "insightface", "mediapipe", "numba", "numpy", "onnxruntime
 """Those whose version can change a result."""
 
 
+@cache
 def versions() -> dict[str, str]:
-    """Versions of this program, Python and the packages that are installed."""
+    """Versions of this program, Python and the packages that are installed: the same as long as it runs."""
     found = {"fastavatar": fastavatar.__version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -2,6 +2,7 @@
 
 import json
 import time
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -66,7 +67,8 @@ def write_results(
         seconds["write"] = time.perf_counter() - started
 
         started = time.perf_counter()
-        Image.fromarray(compose_preview(avatar)).save(staging / PREVIEW)
+        # in drawings only runs repeat: as small as after a full search, in a third of the time
+        Image.fromarray(compose_preview(avatar)).save(staging / PREVIEW, compress_type=zlib.Z_RLE)
         seconds["preview"] = time.perf_counter() - started
 
         if outputs.turntable:

@@ -9,6 +9,8 @@ from pathlib import Path
 from fastavatar.errors import FastAvatarError, UsageError
 from fastavatar.export.atomic import partial_name
 
+_STAGING = "results"
+
 
 def require_folder(folder: Path) -> None:
     """Raise in one line unless `folder` is one, or can be made, and files can be made in it."""
@@ -29,7 +31,7 @@ def staged(folder: Path, replaced: Iterable[str]) -> Iterator[Path]:
     as it was. The hidden folder lies inside, since what is around may be another disk or not writable.
     """
     made = [place for place in (folder, *folder.parents) if not place.exists()]
-    staging = folder / partial_name("results")
+    staging = folder / partial_name(_STAGING)
     done = False
     try:
         staging.mkdir(parents=True)
@@ -41,6 +43,16 @@ def staged(folder: Path, replaced: Iterable[str]) -> Iterator[Path]:
         if not done:
             for place in made:
                 _remove_if_empty(place)
+
+
+def clear_staging(folder: Path) -> None:
+    """Remove what runs that were killed left of their hidden folders, and `folder` itself if that was all.
+
+    For callers that know no other run to be writing there.
+    """
+    for left in folder.glob(f".{_STAGING}.*.partial"):
+        shutil.rmtree(left, ignore_errors=True)
+    _remove_if_empty(folder)
 
 
 def _swap(staging: Path, folder: Path, replaced: list[str]) -> None:
