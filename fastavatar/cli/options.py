@@ -64,6 +64,12 @@ _WHOSE_W = (
     path_option("--w_vector", "A W vector (512,) as .npy, decoded as it is."),
     click.option("--face_pack", help="InsightFace's pack of models [default: buffalo_l]."),
 )
+_SH_REFIT = click.option(
+    "--sh_refit",
+    type=click.Choice(["auto", "off"]),
+    help="`auto` fits the published networks' colours anew, so that they hold beyond the views they were "
+    "trained on; `off` leaves them as published [default: auto].",
+)
 _WHERE_FROM = (
     path_option("--dino_checkpoint", "The published point predictor."),
     click.option(
@@ -89,9 +95,14 @@ def guided_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _with(_WHOSE_W, command)
 
 
+def sh_refit_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--sh_refit`; None where it is not given."""
+    return _with((_SH_REFIT,), command)
+
+
 def published_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What only the published networks understand; None where a user does not give it."""
-    return _with((*_WHOSE_W, *_WHERE_FROM), command)
+    return _with((*_WHOSE_W, *_WHERE_FROM, _SH_REFIT), command)
 
 
 def _with(options: Sequence[Decorator], command: Callable[..., Any]) -> Callable[..., Any]:

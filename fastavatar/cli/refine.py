@@ -17,6 +17,7 @@ from fastavatar.cli.options import (
     guided_options,
     log_options,
     path_option,
+    sh_refit_option,
 )
 from fastavatar.cli.progress import refinement_bar
 from fastavatar.errors import UsageError
@@ -57,6 +58,7 @@ FRAMES = ("supersplat", "opencv", "head")
 )
 @cache_options
 @guided_options
+@sh_refit_option
 @log_options
 def command(
     capture: Path,

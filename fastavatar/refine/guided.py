@@ -98,6 +98,7 @@ def avatar_at(start: Start, capture: Capture, view: View, seed: int, device: str
     extra: dict[str, object] = {
         "w_vector_shape": list(start.latent.w.shape),
         "made_up_weights": bool(made_up),
+        "sh_refit": start.latent.sh_refit,
     }
     made = Provenance("fastavatar", LICENCE, seed, device, warnings=made_up, extra=extra)
     return Avatar(start.gaussians, view.camera, photo, None, made, latent=start.latent)

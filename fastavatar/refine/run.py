@@ -11,6 +11,7 @@ from fastavatar.captures import View
 from fastavatar.errors import DeviceError, UsageError
 from fastavatar.gaussians import Gaussians
 from fastavatar.models.fastavatar.latent import Latent
+from fastavatar.models.fastavatar.sh_refit import refit_sh
 from fastavatar.refine.config import Config
 from fastavatar.refine.config_reading import load_config
 from fastavatar.refine.decoded import DecodedModel
@@ -78,8 +79,11 @@ def refine(
         seconds={**before.seconds, "refine": round(outcome.seconds, 4)},
         extra={**before.extra, "refinement": facts},
     )
+    gaussians = outcome.gaussians
+    if latent is not None and latent.sh_refit == "auto":
+        gaussians = replace(gaussians, sh=refit_sh(gaussians.sh))
     arrays = avatar.arrays if latent is None else {**avatar.arrays, "w_vector": latent.w.numpy()}
-    return replace(avatar, gaussians=outcome.gaussians, latent=latent, arrays=arrays, provenance=provenance)
+    return replace(avatar, gaussians=gaussians, latent=latent, arrays=arrays, provenance=provenance)
 
 
 def refine_gaussians(

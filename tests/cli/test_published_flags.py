@@ -41,6 +41,7 @@ def results(expected: Figures) -> Iterator[Path]:
             "--dino_checkpoint": folder / "dino_encoder.pth",
             "--embedding": folder / "embedding.npy",
             "--crop": "none",
+            "--sh_refit": "off",
             "--frame": "head",
             "--device": "cpu",
         }

@@ -12,6 +12,7 @@ from fastavatar.errors import UsageError
 from fastavatar.evaluate.metrics import psnr, ssim
 from fastavatar.gaussians import Gaussians
 from fastavatar.models.fastavatar.latent import Latent
+from fastavatar.models.fastavatar.sh_refit import ShRefit, refit_sh
 from fastavatar.refine import Config, load_config, refine_gaussians
 from fastavatar.refine.decoded import DecodedModel
 from fastavatar.refine.photo_view import photo_of_view
@@ -20,6 +21,7 @@ from fastavatar.render.reference import render_reference
 from tests.models.fastavatar.small import decoder_of_a_head
 from tests.synthetic_capture import make_head, write_capture
 
+CHOICES: tuple[ShRefit, ShRefit] = ("off", "auto")
 Decoded = dict[str, Tensor]
 
 
@@ -152,6 +154,17 @@ def test_an_avatar_of_the_networks_is_refined_through_them(latent: Latent, views
     assert refined.latent is not None
     assert torch.equal(torch.from_numpy(refined.arrays["w_vector"]), refined.latent.w)
     torch.testing.assert_close(refined.latent.gaussians().sh, refined.gaussians.sh)
+
+
+def test_a_refined_avatar_has_its_colours_fitted_anew_where_asked(latent: Latent, views: list[View]) -> None:
+    off, auto = (
+        fa.refine(_avatar(replace(latent, sh_refit=choice), views[2]), views[:1], iterations=2)
+        for choice in CHOICES
+    )
+    assert off.latent is not None and auto.latent is not None
+    assert torch.equal(auto.gaussians.sh, refit_sh(off.gaussians.sh))
+    assert not torch.equal(auto.gaussians.sh, off.gaussians.sh)
+    assert torch.equal(auto.latent.gaussians().sh, off.latent.gaussians().sh)
 
 
 def test_gaussians_that_left_their_latent_cannot_go_back(latent: Latent, views: list[View]) -> None:

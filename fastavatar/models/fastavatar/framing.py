@@ -14,7 +14,10 @@ from PIL import Image
 from torch import Tensor
 
 from fastavatar.camera import Camera
+from fastavatar.images.photo import Photo
 from fastavatar.models.fastavatar.point_predictor import IMAGE_PX
+
+Box = tuple[float, float, float, float]
 
 CAPTURE_WIDTH, CAPTURE_HEIGHT = 550, 802
 CAPTURE_FOCAL_PX = 2048.5
@@ -58,7 +61,14 @@ def whole(rgb: NDArray[np.uint8]) -> Region:
     return Region(0.0, 0.0, float(rgb.shape[1]), float(rgb.shape[0]))
 
 
-def framed_like_a_capture(box: tuple[float, float, float, float]) -> Region:
+def mesh_box(photo: Photo, face: int | None) -> Box:
+    """Box of the face numbered `face`, the largest by default, by Face Mesh, as InsightFace need not run."""
+    from fastavatar.faces.facemesh import choose_face, find_faces
+
+    return choose_face(find_faces(photo.rgb), photo.width, photo.height, face).box
+
+
+def framed_like_a_capture(box: Box) -> Region:
     """The region in which the face in `box` (left, top, right, bottom) lies as it does in the captures."""
     left, top, right, bottom = box
     scale = ((right - left) * (bottom - top)) ** 0.5 / _FACE_PX

@@ -14,6 +14,7 @@ from fastavatar.models.fastavatar.decoder import ConditionalDecoder
 from fastavatar.models.fastavatar.identity import Identity
 from fastavatar.models.fastavatar.identity_encoder import IdentityEncoder
 from fastavatar.models.fastavatar.latent import Latent
+from fastavatar.models.fastavatar.sh_refit import ShRefit
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class GuidedNetworks:
     identity: Identity
     """Whose W."""
     device: str
+    sh_refit: ShRefit = "off"
+    """What becomes of the colours of avatars that are made of the latent."""
     made_up: tuple[str, ...] = ()
     """How the numbers of each file that was not trained were made up."""
 
@@ -45,7 +48,7 @@ class GuidedNetworks:
             )
         with torch.no_grad():
             w = self.identity.w(self._recognise(photos), self.encoder, self.device)
-        return Latent(self.decoder, w, points.float().to(self.device))
+        return Latent(self.decoder, w, points.float().to(self.device), self.sh_refit)
 
     def _recognise(self, photos: Sequence[NDArray[np.uint8]]) -> RecognisedFace | None:
         """A face whose embedding is the mean direction of those in all photos that show one."""

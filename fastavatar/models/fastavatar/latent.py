@@ -1,13 +1,14 @@
 """What the published networks make Gaussians of, kept so that it can be refined in their place."""
 
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from fastavatar.gaussians import Gaussians
 from fastavatar.models.fastavatar.decoder import ConditionalDecoder, fold
+from fastavatar.models.fastavatar.sh_refit import ShRefit
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Latent:
     """(1, 512) the person's appearance."""
     points: Tensor
     """(N, 3) where the Gaussians are before the decoder moves them, metres, head frame."""
+    sh_refit: ShRefit = "off"
+    """What becomes of the colours in an avatar; those of `gaussians` are always the decoder's own."""
 
     def gaussians(self) -> Gaussians:
         """As the decoder makes them, differentiable with respect to W and whatever of the decoder may change.
@@ -30,8 +33,9 @@ class Latent:
 
     def copied(self, device: torch.device | str) -> "Latent":
         """The same on `device`, sharing no memory with this, its tensors free to take part in autograd."""
-        return Latent(
-            deepcopy(self.decoder).to(device),
-            self.w.detach().clone().to(device),
-            self.points.detach().clone().to(device),
+        return replace(
+            self,
+            decoder=deepcopy(self.decoder).to(device),
+            w=self.w.detach().clone().to(device),
+            points=self.points.detach().clone().to(device),
         )

@@ -14,6 +14,7 @@ from fastavatar.models.fastavatar.guided import GuidedNetworks
 from fastavatar.models.fastavatar.identity import Identity
 from fastavatar.models.fastavatar.networks import load_networks, load_pair, w_size
 from fastavatar.models.fastavatar.predictor import Crop, FastAvatarPredictor
+from fastavatar.models.fastavatar.sh_refit import ShRefit
 from fastavatar.weights.cache import cache_folder
 from fastavatar.weights.face_pack import DEFAULT_PACK, ensure_face_pack
 from fastavatar.weights.published import Checkpoints
@@ -40,6 +41,7 @@ def load(
     face_pack: str = DEFAULT_PACK,
     crop: Crop = "auto",
     precision: Precision = "auto",
+    sh_refit: ShRefit = "auto",
     seed: int = 42,
 ) -> FastAvatarPredictor:
     """The published model, ready to predict.
@@ -55,7 +57,7 @@ def load(
     networks = load_networks(paths, place, _dtype(precision, place), with_encoder=w_vector is None)
     width = w_size(networks.decoder.decoder)
     identity = _identity(given_embedding, w_vector, width, face_pack, offline, device)
-    return FastAvatarPredictor(networks, identity, crop, device, seed)
+    return FastAvatarPredictor(networks, identity, crop, device, seed, sh_refit)
 
 
 def load_guided(
@@ -68,6 +70,7 @@ def load_guided(
     embedding: Path | None = None,
     w_vector: Path | None = None,
     face_pack: str = DEFAULT_PACK,
+    sh_refit: ShRefit = "auto",
 ) -> GuidedNetworks:
     """The networks that are needed where the points are known; arguments and errors as `load`'s."""
     given_embedding = _asked(device, embedding, w_vector)
@@ -75,7 +78,7 @@ def load_guided(
     paths = _checkpoints(needed, w_vector is not None, cache_dir, offline)
     pair = load_pair(paths, torch.device(device), with_encoder=w_vector is None)
     identity = _identity(given_embedding, w_vector, w_size(pair.decoder), face_pack, offline, device)
-    return GuidedNetworks(pair.encoder, pair.decoder, identity, device, pair.made_up)
+    return GuidedNetworks(pair.encoder, pair.decoder, identity, device, sh_refit, pair.made_up)
 
 
 def _asked(device: str, embedding: Path | None, w_vector: Path | None) -> NDArray[np.float32] | None:

@@ -4,6 +4,7 @@ photo ─ InsightFace ─▶ embedding ─ identity encoder ─▶ W ───�
   └─── crop, 224×224 ─ point predictor ─▶ points, camera pose ─ decoder ─▶ Gaussians
 """
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -19,13 +20,13 @@ from fastavatar.models.fastavatar import framing
 from fastavatar.models.fastavatar.identity import Identity
 from fastavatar.models.fastavatar.latent import Latent
 from fastavatar.models.fastavatar.networks import Networks, made_up_told
+from fastavatar.models.fastavatar.sh_refit import ShRefit, refit_sh
 from fastavatar.models.stages import stage
 
 Crop = Literal[
     "auto",  # the head framed as in the captures the networks were trained on, on white
     "none",  # the whole photo, as the published code takes it
 ]
-Box = tuple[float, float, float, float]
 
 LICENCE = (
     "the FastAvatar weights state no licence and were trained on research-only captures; InsightFace's "
@@ -43,12 +44,14 @@ class FastAvatarPredictor:
         crop: Crop = "auto",
         device: str = "cpu",
         seed: int = 42,
+        sh_refit: ShRefit = "auto",
     ) -> None:
         self._networks = networks
         self._identity = identity
         self._crop = crop
         self._device = device
         self._seed = seed
+        self._sh_refit: ShRefit = sh_refit
 
     def predict(self, photo: Photo, face: int | None = None) -> Avatar:
         """The avatar of the face numbered `face` from the left, the largest by default.
@@ -72,6 +75,9 @@ class FastAvatarPredictor:
         except torch.OutOfMemoryError as error:
             raise DeviceError(f"not enough memory on {self._device}: try --device cpu") from error
         gaussians = _ordinary(decoded)
+        if self._sh_refit == "auto":
+            with stage(seconds, "refit colours"):
+                gaussians = replace(gaussians, sh=refit_sh(gaussians.sh))
         arrays = {"w_vector": w, "dino_points": points[0], "dino_camera_pose": camera_to_world}
         return Avatar(
             gaussians=gaussians,
@@ -89,7 +95,7 @@ class FastAvatarPredictor:
             ),
             arrays={name: value.cpu().numpy().astype(np.float32) for name, value in arrays.items()},
             # clones, which unlike tensors of inference mode may take part in autograd
-            latent=Latent(self._networks.decoder.decoder, w.clone(), points[0].clone()),
+            latent=Latent(self._networks.decoder.decoder, w.clone(), points[0].clone(), self._sh_refit),
         )
 
     def _framed(
@@ -98,7 +104,7 @@ class FastAvatarPredictor:
         """The region the networks see, and their input (1, 3, 224, 224)."""
         if self._crop == "none":
             return framing.whole(photo.rgb), framing.network_input(photo.rgb)
-        box = found.box if found is not None else _mesh_box(photo, face)
+        box = found.box if found is not None else framing.mesh_box(photo, face)
         region = framing.framed_like_a_capture(box)
         picture = framing.cut(photo.rgb, region)
         if not photo.is_cut_out:
@@ -121,6 +127,7 @@ class FastAvatarPredictor:
             "w_vector_shape": list(w.shape),
             "dino_points_shape": list(points.shape),
             "precision": str(self._networks.points.dino.dtype).removeprefix("torch."),
+            "sh_refit": self._sh_refit,
             "crop": self._crop,
             "crop_box_px": [round(edge, 1) for edge in (region.left, region.top, right, bottom)],
             "background_removed": self._crop == "auto",
@@ -129,13 +136,6 @@ class FastAvatarPredictor:
             "face_index": None if found is None else found.index,
             "face_count": None if found is None else found.count,
         }
-
-
-def _mesh_box(photo: Photo, face: int | None) -> Box:
-    """Box of the face by Face Mesh, for when InsightFace does not run."""
-    from fastavatar.faces.facemesh import choose_face, find_faces
-
-    return choose_face(find_faces(photo.rgb), photo.width, photo.height, face).box
 
 
 def _ordinary(gaussians: Gaussians) -> Gaussians:

@@ -12,12 +12,14 @@ from fastavatar.images.photo import Photo, load_photo
 from fastavatar.models.fastavatar import FastAvatarPredictor, load
 from fastavatar.models.fastavatar.identity import Identity
 from fastavatar.models.fastavatar.networks import Networks, load_networks
+from fastavatar.models.fastavatar.sh_refit import ShRefit, refit_sh
 from fastavatar.weights.made_up import write_made_up
 from tests.faces.insightface_pack import Box, write_pack
 from tests.models.fastavatar.small import SMALL_DECODER, SMALL_POINTS
 
 LEFT: Box = (40, 200, 140, 320)
 RIGHT: Box = (360, 160, 580, 440)
+CHOICES: tuple[ShRefit, ShRefit] = ("auto", "off")
 EXAMPLE = Path("data/example.png")
 
 
@@ -107,10 +109,23 @@ def test_the_same_photo_gives_the_same_numbers(networks: Networks, recogniser: F
 
 
 def test_the_gaussians_follow_from_the_latent(networks: Networks, recogniser: FaceRecogniser) -> None:
-    avatar = FastAvatarPredictor(networks, Identity(recogniser), crop="none").predict(photo())
+    predictor = FastAvatarPredictor(networks, Identity(recogniser), crop="none", sh_refit="off")
+    avatar = predictor.predict(photo())
     assert avatar.latent is not None
     again = avatar.latent.copied("cpu")
     again.w.requires_grad_()
     torch.testing.assert_close(again.gaussians().sh, avatar.gaussians.sh)
     again.gaussians().sh.sum().backward()  # type: ignore[no-untyped-call]
     assert again.w.grad is not None and again.w.grad.norm() > 0
+
+
+def test_colours_are_fitted_anew_unless_that_is_off(networks: Networks, recogniser: FaceRecogniser) -> None:
+    auto, off = (
+        FastAvatarPredictor(networks, Identity(recogniser), crop="none", sh_refit=choice).predict(photo())
+        for choice in CHOICES
+    )
+    assert off.latent is not None
+    assert torch.equal(off.gaussians.sh, off.latent.gaussians().sh)
+    assert torch.equal(auto.gaussians.sh, refit_sh(off.gaussians.sh))
+    assert torch.equal(auto.gaussians.means, off.gaussians.means)
+    assert [avatar.provenance.extra["sh_refit"] for avatar in (auto, off)] == ["auto", "off"]

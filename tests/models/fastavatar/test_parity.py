@@ -46,7 +46,7 @@ def networks() -> Iterator[Networks]:
 def avatar(networks: Networks, expected: Figures) -> Avatar:
     photo = Photo(expected["photo_rgb"].astype(np.uint8), None, None, Path("noise.png"))
     identity = Identity(embedding=expected["embedding"][0])
-    return FastAvatarPredictor(networks, identity, crop="none").predict(photo)
+    return FastAvatarPredictor(networks, identity, crop="none", sh_refit="off").predict(photo)
 
 
 def agree(found: torch.Tensor | NDArray[np.float32], name: str, expected: Figures) -> None:
@@ -88,7 +88,11 @@ def test_colors_are_the_published_ones(avatar: Avatar, expected: Figures) -> Non
 def test_a_bgr_photo_would_be_noticed(networks: Networks, expected: Figures) -> None:
     photo = Photo(expected["photo_rgb"][..., ::-1].astype(np.uint8), None, None, Path("noise.png"))
     identity = Identity(embedding=expected["embedding"][0])
-    points = FastAvatarPredictor(networks, identity, crop="none").predict(photo).arrays["dino_points"]
+    points = (
+        FastAvatarPredictor(networks, identity, crop="none", sh_refit="off")
+        .predict(photo)
+        .arrays["dino_points"]
+    )
     assert np.abs(points[expected["index"]] - expected["points"]).max() > 0.1
 
 
