@@ -6,6 +6,7 @@ file ─ load_photo ─▶ Photo ─ predictor ─▶ Avatar ─ (refine) ─▶
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -94,7 +95,7 @@ class Pipeline:
         )
         log.info("model %s: %s", self.model, self.model_reason)
         self.device = choose_device(settings.device)
-        self.refinement = settings.optimization.config(self.model) if settings.optimization else None
+        self.refinement = _refinement(settings, self.model)
         options = dict(settings.published)
         if self.model == "fastavatar":
             options |= {"cache_dir": settings.cache_dir, "offline": settings.offline}
@@ -125,6 +126,13 @@ class Pipeline:
                 found.append(error)
         return found
 
+    def changed(self, **changes: Any) -> "Pipeline":
+        """The same loaded model under settings with `changes`, of fields about the photo and the results."""
+        other = copy(self)
+        other.settings = replace(self.settings, **changes)
+        other.refinement = _refinement(other.settings, self.model)
+        return other
+
     def save(self, avatar: "Avatar", folder: Path, overwrite: bool, started: datetime) -> Path:
         """Write the results into `folder`, all or none; raises what `Avatar.save` raises."""
         from fastavatar.export.summary import Run
@@ -135,18 +143,23 @@ class Pipeline:
     def _refined(
         self, avatar: "Avatar", seconds: float | None, on_step: "Callable[[Progress], None] | None"
     ) -> "Avatar":
+        from fastavatar.models.stages import stage
         from fastavatar.refine import refine
 
-        log.info("refine …")
-        return refine(
-            avatar,
-            None,
-            self.refinement,
-            seconds=seconds,
-            seed=self.settings.seed,
-            device=self.device,
-            on_step=on_step,
-        )
+        with stage({}, "refine"):
+            return refine(
+                avatar,
+                None,
+                self.refinement,
+                seconds=seconds,
+                seed=self.settings.seed,
+                device=self.device,
+                on_step=on_step,
+            )
+
+
+def _refinement(settings: Settings, model: "ModelName") -> "Config | None":
+    return settings.optimization.config(model) if settings.optimization else None
 
 
 def with_focal_length(photo: "Photo", focal_px: float) -> "Photo":

@@ -21,6 +21,7 @@ COMMANDS = {
     "refine": "Fit a 3D head to calibrated views.",
     "evaluate": "Measure how true an avatar is, on a calibrated capture.",
     "interpolate": "Walk between two people of the published model.",
+    "serve": "Turn photos into 3D heads on a web page.",
     "render": "Draw a 3D head from all around: a video or pictures.",
     "convert": "Write a 3D head in another format or frame.",
     "info": "Tell what a file of Gaussians holds.",

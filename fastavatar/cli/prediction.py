@@ -74,27 +74,34 @@ def prediction_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Flags of the model alone, for commands that hear of photo and results in another way."""
+    for option in reversed(_ABOUT_THE_MODEL):
+        command = option(command)
+    return command
+
+
 def settings_of(
     *,
-    frame: Any,
-    no_save_ply: bool,
-    turntable: bool,
-    viewer: bool,
-    optimize: bool,
-    config: str | None,
-    iterations: int | None,
-    seconds: float | None,
     model: Any,
     device: str,
     seed: int,
-    face: int | None,
-    focal_px: float | None,
     threads: int | None,
     cache_dir: Path | None,
     offline: bool,
+    face: int | None = None,
+    focal_px: float | None = None,
+    optimize: bool = False,
+    config: str | None = None,
+    iterations: int | None = None,
+    seconds: float | None = None,
+    frame: Any = "supersplat",
+    no_save_ply: bool = False,
+    turntable: bool = False,
+    viewer: bool = False,
     **published: Any,
 ) -> "Settings":
-    """The settings that the flags of `prediction_options` stand for.
+    """The settings that the flags of `prediction_options`, or of `model_options` alone, stand for.
 
     Raises `click.UsageError` for flags that contradict each other.
     """

@@ -35,32 +35,50 @@ def decode(path: Path) -> Image.Image:
     """
     name = shown(path)
     _require_file(path, name)
+    with _failures_told(name):
+        image = _open(path)
+        _require_usable(image, name)
+        with _quiet_libtiff() if image.format == "TIFF" else nullcontext():
+            image.load()
+    if image.format in ("GIF", "PNG", "WEBP") and _animated(image):
+        log.warning("%s is animated; its first frame is taken", name)
+    return image
+
+
+def require_picture(path: Path, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise as `decode` does for what the head of the file tells, decoding no pixel.
+
+    `max_pixels` sets a limit lower than that of `decode`.
+    """
+    name = shown(path)
+    _require_file(path, name)
+    with _failures_told(name):
+        _require_usable(_open(path), name, max_pixels)
+
+
+def shown(path: Path) -> str:
+    """The path as a message may carry it: on one line."""
+    return str(path) if str(path).isprintable() else ascii(str(path))
+
+
+@contextmanager
+def _failures_told(name: str) -> Iterator[None]:
+    """Turn what Pillow makes of bad files into one line."""
     try:
         with warnings.catch_warnings():
             # The limits below are this program's own, and damaged metadata is reported by who reads it.
             warnings.simplefilter("ignore")
-            image = _open(path)
-            _require_usable(image, name)
-            with _quiet_libtiff() if image.format == "TIFF" else nullcontext():
-                image.load()
+            yield
     except UnidentifiedImageError:
         raise InputError(f"cannot read {name}: it is not a picture; give a {KNOWN} file") from None
     except Image.DecompressionBombError:
-        raise InputError(_too_large(name)) from None
+        raise InputError(_too_large(name, MAX_PIXELS)) from None
     except InputError:
         raise
     except DECODING_ERRORS as error:
         raise InputError(
             f"cannot read {name}: the picture is cut off or damaged ({_line(error)}); copy or export it again"
         ) from error
-    if image.format in ("GIF", "PNG", "WEBP") and _animated(image):
-        log.warning("%s is animated; its first frame is taken", name)
-    return image
-
-
-def shown(path: Path) -> str:
-    """The path as a message may carry it: on one line."""
-    return str(path) if str(path).isprintable() else ascii(str(path))
 
 
 def _open(path: Path) -> Image.Image:
@@ -119,10 +137,10 @@ def _require_file(path: Path, name: str) -> None:
         raise InputError(f"cannot read {name}: {_line(error)}; check the path") from None
 
 
-def _require_usable(image: Image.Image, name: str) -> None:
+def _require_usable(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> None:
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise InputError(_too_large(name, f"{width}×{height} pixels, "))
+    if width * height > max_pixels:
+        raise InputError(_too_large(name, max_pixels, f"{width}×{height} pixels, "))
     if min(width, height) < MIN_SIDE_PX:
         raise InputError(
             f"cannot use {name}: {width}×{height} pixels are too few; give a photo of at least "
@@ -138,9 +156,9 @@ def _require_usable(image: Image.Image, name: str) -> None:
         raise InputError(f"cannot read {name}: it is a raw photo (DNG); export it as JPEG")
 
 
-def _too_large(name: str, size: str = "") -> str:
+def _too_large(name: str, max_pixels: int, size: str = "") -> str:
     return (
-        f"cannot read {name}: {size}more than the {MAX_PIXELS // 1_000_000} megapixels that are safe to "
+        f"cannot read {name}: {size}more than the {max_pixels // 1_000_000} megapixels that are safe to "
         "open; make it smaller"
     )
 

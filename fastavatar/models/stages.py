@@ -2,17 +2,35 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 log = logging.getLogger(__name__)
+
+_listener: ContextVar[Callable[[str], None] | None] = ContextVar("listener", default=None)
 
 
 @contextmanager
 def stage(seconds: dict[str, float], name: str) -> Iterator[None]:
-    """Log `name` and note in `seconds` how long the block takes, wall-clock."""
+    """Tell `name` to the log and whoever listens; note in `seconds` how long the block takes, wall-clock."""
     log.info("%s …", name)
+    if listener := _listener.get():
+        listener(name)
     started = time.perf_counter()
     yield
     seconds[name] = time.perf_counter() - started
     log.debug("%s: %.3f s", name, seconds[name])
+
+
+@contextmanager
+def listening(listener: Callable[[str], None]) -> Iterator[None]:
+    """Call `listener` with the name of every stage that this thread begins inside the block.
+
+    What the listener raises ends the work: that is how it is cancelled.
+    """
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from fastavatar.errors import InputError
+from fastavatar.images.decode import require_picture
 from fastavatar.images.photo import load_photo
 from tests.images import pictures
-from tests.images.pictures import quarters, saved
+from tests.images.pictures import huge_png, quarters, saved
 
 pillow_heif.register_heif_opener()
 
@@ -167,3 +168,17 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(InputError, match="permission denied; allow reading it"):
         load_photo(path)
+
+
+def test_what_the_head_of_a_file_tells_is_refused_before_decoding(tmp_path: Path) -> None:
+    """In the words of decoding; what only decoding finds passes."""
+    huge, cut = tmp_path / "huge.png", tmp_path / "cut.png"
+    huge.write_bytes(huge_png(2000, 1000))
+    with pytest.raises(
+        InputError, match="2000×1000 pixels, more than the 1 megapixels that are safe to open"
+    ):
+        require_picture(huge, max_pixels=1_000_000)
+    require_picture(huge, max_pixels=2_000_000)
+    cut.write_bytes(b"no picture")
+    with pytest.raises(InputError, match="it is not a picture"):
+        require_picture(cut)

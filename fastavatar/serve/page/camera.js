@@ -1,0 +1,64 @@
+// A photo from the camera: the phone's own camera where there is one, else a dialog with a picture to take.
+
+const dialog = document.getElementById("camera");
+const finder = document.getElementById("finder");
+const problem = document.getElementById("camera-problem");
+const shoot = document.getElementById("shoot");
+let stream = null;
+
+// Whether this device takes photos better than a page does, or lets a page take none.
+export function hasCameraOfItsOwn() {
+  return !navigator.mediaDevices?.getUserMedia || matchMedia("(pointer: coarse)").matches;
+}
+
+// Shows the dialog; `onPhoto` gets what was taken.
+export async function takePhoto(onPhoto) {
+  problem.hidden = true;
+  shoot.disabled = true;
+  shoot.onclick = async () => {
+    const photo = await captured();
+    dialog.close();
+    onPhoto(photo);
+  };
+  dialog.showModal();
+  try {
+    const wanted = { video: { facingMode: "user", width: { ideal: 1920 }, height: { ideal: 1440 } }, audio: false };
+    const found = await navigator.mediaDevices.getUserMedia(wanted);
+    if (!dialog.open) return stop(found);
+    stream = found;
+    finder.srcObject = found;
+    await finder.play();
+    shoot.disabled = false;
+    shoot.focus();
+  } catch (error) {
+    problem.textContent = told(error);
+    problem.hidden = false;
+  }
+}
+
+dialog.addEventListener("close", () => {
+  if (stream) stop(stream);
+  stream = finder.srcObject = null;
+});
+document.getElementById("camera-close").onclick = () => dialog.close();
+
+function captured() {
+  const canvas = document.createElement("canvas");
+  canvas.width = finder.videoWidth;
+  canvas.height = finder.videoHeight;
+  canvas.getContext("2d").drawImage(finder, 0, 0);
+  return new Promise((resolve) => {
+    canvas.toBlob((blob) => resolve(new File([blob], "camera.jpg", { type: "image/jpeg" })), "image/jpeg", 0.95);
+  });
+}
+
+function stop(found) {
+  for (const track of found.getTracks()) track.stop();
+}
+
+function told(error) {
+  if (error.name === "NotAllowedError") return "The browser does not let this page use the camera; allow it in its settings.";
+  if (error.name === "NotFoundError") return "No camera was found.";
+  if (error.name === "AbortError") return "";
+  return `The camera does not start: ${error.message}`;
+}
