@@ -53,6 +53,8 @@ class Avatar:
     provenance: Provenance
     arrays: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     """Further arrays of this model, each saved as `<name>.npy`."""
+    others: tuple[tuple[Photo, Camera], ...] = ()
+    """Further photos of the same person that it was made from, and the cameras that saw them."""
     latent: "Latent | None" = None
     """What the published networks made the Gaussians of; None where no network did, or they have left it."""
 

@@ -36,17 +36,18 @@ def answer_input(capture: Capture, inputs: Sequence[int], options: Options) -> A
 
 
 def answer_photo(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
-    """The embedded model on one photo and its focal length, its size then fixed by the capture's depth."""
-    from fastavatar.models import load_predictor
+    """The embedded model on photos and their focal lengths, put where the first one's camera saw it.
 
-    if len(inputs) != 1:
-        raise UsageError(f"the method 'photo' takes one input view, found {len(inputs)}")
-    view = capture.views[inputs[0]]
-    predictor = load_predictor("facemesh", device=options.device, seed=options.seed)
+    Its size is then fixed by the capture's depth. Of the other photos no camera is told.
+    """
+    from fastavatar.models.facemesh.predictor import FaceMeshPredictor
+
+    views = [capture.views[index] for index in inputs]
+    predictor = FaceMeshPredictor(options.device, options.seed)
     start = time.perf_counter()
-    avatar = predictor.predict(_photo(capture, view))
+    avatar = predictor.predict_several([_photo(capture, view) for view in views])
     seconds = time.perf_counter() - start
-    placed = place_avatar(avatar, capture, view)
+    placed = place_avatar(avatar, capture, views[0])
     return Answer(
         seconds,
         gaussians=placed.gaussians,

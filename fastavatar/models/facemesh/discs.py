@@ -1,5 +1,7 @@
 """The fitted head as Gaussians: thin opaque discs along its surface, in the photo's colours."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from fastavatar.models.facemesh.surface import SurfacePoints, stretch, surface_p
 from fastavatar.models.facemesh.template import NECK, TORSO, load_template
 from fastavatar.models.facemesh.view import View
 from fastavatar.render import render
+from fastavatar.surfaces.blend import Blend, blend
 from fastavatar.surfaces.completion import complete_colors
 from fastavatar.surfaces.seen import colors_in_view
 
@@ -26,25 +29,34 @@ SHARPENING_ROUNDS = 2
 SHARPENING_RATE = 0.8
 
 
-def dress(vertices: Array, view: View) -> Gaussians:
-    """Gaussians on the surface of the fitted head (V, 3), head frame, coloured from the view."""
+def dress(vertices: Array, views: Sequence[View]) -> tuple[Gaussians, Array]:
+    """Gaussians on the surface of the fitted head (V, 3), head frame, coloured from P views.
+
+    Also the gains (P, 3) that made the views' exposures agree.
+    """
     points = surface_points()
     means = points.at(vertices)
     normals = points.at(vertex_normals(vertices, load_template().faces))
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    colors, seen = _colors(points, means, normals, view)
-    kept = ~hangs_below(means, np.isin(points.region, (NECK, TORSO)), view.camera, view.mask)
+    blended = _blend(points, means, normals, views)
+    seen = blended.seen
+    far = _region_means(blended.colors, seen, points.region)
+    colors = complete_colors(blended.colors, seen, points.neighbours, points.mirror, far)
+    body = np.isin(points.region, (NECK, TORSO))
+    hangs = np.any([hangs_below(means, body, view.camera, view.mask) for view in views], 0)
+    kept = ~(hangs & ~seen) if len(views) > 1 else ~hangs
     gaussians = _discs(points, vertices, means, normals, colors, seen).subset(torch.from_numpy(kept))
-    return _sharpened(gaussians, seen[kept], view)
+    return _sharpened(gaussians, blended.shares[:, kept], views, blended.gains), blended.gains
 
 
-def _colors(
-    points: SurfacePoints, means: Array, normals: Array, view: View
-) -> tuple[Array, NDArray[np.bool_]]:
-    """Colours (N, 3) of the points, and which of them the view shows (N,)."""
-    colors, _, seen = colors_in_view(means, normals, view.rgb, view.mask, view.camera)
-    far = _region_means(colors, seen, points.region)
-    return complete_colors(colors, seen, points.neighbours, points.mirror, far), seen
+def _blend(points: SurfacePoints, means: Array, normals: Array, views: Sequence[View]) -> Blend:
+    """Colours of the points, at `means` (N, 3) with `normals` (N, 3), from all views."""
+    colors, facing = [], []
+    for view in views:
+        color, cosine, sees = colors_in_view(means, normals, view.rgb, view.mask, view.camera)
+        colors.append(color)
+        facing.append(np.where(sees, cosine, 0.0))
+    return blend(np.stack(colors), np.stack(facing), points.neighbours)
 
 
 def _region_means(colors: Array, seen: NDArray[np.bool_], region: Ints) -> Array:
@@ -75,23 +87,27 @@ def _discs(
     )
 
 
-def _sharpened(gaussians: Gaussians, seen: NDArray[np.bool_], view: View) -> Gaussians:
-    """The same discs, those seen (N,) coloured so that their overlap shows the view rather than a blur of it.
+def _sharpened(gaussians: Gaussians, shares: Array, views: Sequence[View], gains: Array) -> Gaussians:
+    """The same discs, coloured so that their overlap shows the views rather than a blur of them.
 
     Discs mix with their neighbours; what the drawing lacks at a disc's place is added to its colour, a few
-    times over (Van Cittert's deconvolution).
+    times over (Van Cittert's deconvolution), from the views in their `shares` (P, N) of it.
     """
-    index = torch.from_numpy(np.flatnonzero(seen))
-    pixels = view.camera.project(gaussians.means[index].double())[0].numpy()
-    at = np.stack([pixels[:, 1] - 0.5, pixels[:, 0] - 0.5])
+    pixels = [view.camera.project(gaussians.means.double())[0].numpy() for view in views]
+    low, high = encode_colors(torch.tensor(0.0)), encode_colors(torch.tensor(1.0))
     sh = gaussians.sh.clone()
     for _ in range(SHARPENING_ROUNDS):
-        drawn = render(Gaussians(**{**gaussians.tensors(), "sh": sh}), view.camera).image.numpy()
-        lacking = view.rgb - drawn
-        lack = np.stack([map_coordinates(lacking[..., c], at, order=1, mode="nearest") for c in range(3)], 1)
+        lack = np.zeros((len(gaussians), 3))
+        for view, share, gain, at in zip(views, shares, gains, pixels, strict=True):
+            drawn = render(Gaussians(**{**gaussians.tensors(), "sh": sh}), view.camera).image.numpy()
+            lacking = np.clip(view.rgb * gain.astype(np.float32), 0, 1) - drawn
+            index = np.flatnonzero(share > 0)
+            places = np.stack([at[index, 1] - 0.5, at[index, 0] - 0.5])
+            for c in range(3):
+                sampled = map_coordinates(lacking[..., c], places, order=1, mode="nearest")
+                lack[index, c] += share[index] * sampled
         step = encode_colors(0.5 + SHARPENING_RATE * torch.from_numpy(lack).float())
-        low, high = encode_colors(torch.tensor(0.0)), encode_colors(torch.tensor(1.0))
-        sh[index, 0] = (sh[index, 0] + step).clamp(low, high)
+        sh[:, 0] = (sh[:, 0] + step).clamp(low, high)
     return Gaussians(**{**gaussians.tensors(), "sh": sh})
 
 

@@ -5,13 +5,17 @@ photo ─ Face Mesh ─▶ landmarks ─ pose ─▶ camera + landmarks (m) ─ 
                └──────────── colours where seen, completed where not ◀── surface points ◀──────┘
 """
 
+from collections.abc import Sequence
+
 import torch
 
 from fastavatar.avatar import Avatar, Provenance
+from fastavatar.errors import UsageError
 from fastavatar.images.photo import Photo
 from fastavatar.models.facemesh.discs import dress
 from fastavatar.models.facemesh.observation import find_face, observed
 from fastavatar.models.facemesh.outline import fit_outline
+from fastavatar.models.facemesh.several import head_of_several
 from fastavatar.models.facemesh.template import load_template
 from fastavatar.models.facemesh.view import head_and_shoulders
 from fastavatar.models.facemesh.warp import warp_to_landmarks
@@ -45,7 +49,26 @@ class FaceMeshPredictor:
             template = load_template()
             vertices = fit_outline(template, warp_to_landmarks(template, seen.in_head), [view])
         with stage(seconds, "colours"):
-            gaussians = dress(vertices, view)
+            gaussians, _ = dress(vertices, [view])
         provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, seen.warnings)
         camera = seen.camera.to("cpu", torch.float32)
         return Avatar(gaussians.to(self.device), camera, photo, found, provenance)
+
+    def predict_several(self, photos: Sequence[Photo]) -> Avatar:
+        """One avatar from photos of one person, the largest face of each; their order does not matter to it.
+
+        Camera, photo and face are the first photo's, `others` are the rest.
+        Raises `NoFaceError`, naming the photo, where one shows no face, `UsageError` without photos.
+        """
+        if not photos:
+            raise UsageError("there is no photo to make an avatar of")
+        if len(photos) == 1:
+            return self.predict(photos[0])
+        seconds: dict[str, float] = {}
+        gaussians, shots = head_of_several(photos, seconds)
+        warnings = tuple(f"{shot.photo.path.name}: {text}" for shot in shots for text in shot.warnings)
+        extra: dict[str, object] = {"photos": [shot.facts() for shot in shots]}
+        provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, warnings, extra)
+        first, others = shots[0], tuple((shot.photo, shot.camera) for shot in shots[1:])
+        moved = gaussians.to(self.device)
+        return Avatar(moved, first.camera, first.photo, first.face, provenance, others=others)

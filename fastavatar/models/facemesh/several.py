@@ -1,0 +1,91 @@
+"""Several photos of one person to one head.
+
+photos ─ observe ─▶ landmarks ─ fit together ─▶ head, poses ─ outlines ─▶ head with hair ─ dress ─▶ Gaussians
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from fastavatar.camera import Camera
+from fastavatar.errors import NoFaceError
+from fastavatar.faces.face import Face
+from fastavatar.gaussians import Gaussians
+from fastavatar.geometry.arrays import Array
+from fastavatar.images.photo import Photo
+from fastavatar.models.facemesh.bundle import fit_together, posed
+from fastavatar.models.facemesh.discs import dress
+from fastavatar.models.facemesh.observation import find_face, observed
+from fastavatar.models.facemesh.outline import fit_outline
+from fastavatar.models.facemesh.template import load_template
+from fastavatar.models.facemesh.view import head_and_shoulders
+from fastavatar.models.stages import stage
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What became of one of several photos."""
+
+    photo: Photo
+    face: Face
+    camera: Camera
+    """The camera that saw it, where the head of all photos stands; float32."""
+    gains: Array
+    """(3,) what its colours were multiplied by."""
+    warnings: tuple[str, ...]
+    """About this photo, one sentence each."""
+
+    def facts(self) -> dict[str, Any]:
+        """For the summary, JSON-ready."""
+        return {
+            "image_path": str(self.photo.path),
+            "K": self.camera.K.tolist(),
+            "world_to_camera": self.camera.world_to_camera.tolist(),
+            "gains": [round(float(gain), 4) for gain in self.gains],
+        }
+
+
+def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple[Gaussians, list[Shot]]:
+    """The head that all photos show, head frame, and what became of each photo, in their order.
+
+    `seconds` takes the time of every stage. Whatever the order of the photos, the head is the same: they are
+    worked on in an order of their own. Raises `NoFaceError`, naming the photo, where one shows no face.
+    """
+    order = sorted(range(len(photos)), key=lambda index: _fingerprint(photos[index]))
+    with stage(seconds, "find faces"):
+        faces = [_face_in(photos[index]) for index in order]
+    with stage(seconds, "pose"):
+        seen = [observed(photos[index], face, chosen=False) for index, face in zip(order, faces, strict=True)]
+    with stage(seconds, "person mask"):
+        views = [head_and_shoulders(one.photo, one.face.box, one.camera) for one in seen]
+    with stage(seconds, "fit together"):
+        vertices, poses = fit_together(seen, views)
+        views = posed(views, poses)
+    with stage(seconds, "fit head"):
+        vertices = fit_outline(load_template(), vertices, views)
+    with stage(seconds, "colours"):
+        gaussians, gains = dress(vertices, views)
+    shots = {}
+    for index, one, pose, gain in zip(order, seen, poses, gains, strict=True):
+        K, size = one.camera.K.float(), (one.camera.width, one.camera.height)
+        camera = Camera(K, torch.from_numpy(pose).float(), *size)
+        shots[index] = Shot(one.photo, one.face, camera, gain, one.warnings)
+    return gaussians, [shots[index] for index in range(len(photos))]
+
+
+def _face_in(photo: Photo) -> Face:
+    """The photo's largest face; who has given several photos is told which one shows none."""
+    try:
+        return find_face(photo)
+    except NoFaceError as error:
+        raise NoFaceError(f"{photo.path}: {error}") from error
+
+
+def _fingerprint(photo: Photo) -> tuple[bytes, float]:
+    """What sorts photos whatever their names and order."""
+    pixels = np.ascontiguousarray(photo.rgb)
+    return hashlib.sha256(pixels.tobytes()).digest(), photo.focal_px or 0.0

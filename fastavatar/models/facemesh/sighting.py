@@ -1,0 +1,65 @@
+"""Points of the head found in one photo, and the equations they make of a joint fit of several photos."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastavatar.geometry.arrays import Array
+
+
+@dataclass(frozen=True)
+class Equations:
+    """K points that should move so that what is amiss with them in one photo goes."""
+
+    photo: int
+    """Which photo."""
+    amiss: Array
+    """(K, E) in standard deviations."""
+    slope: Array
+    """(K, E, 3) what mends it, by metre that the point moves in camera axes."""
+    turned: Array
+    """(K, 3) the points turned as the photo's camera is, not shifted, metres."""
+    rotation: Array
+    """(3, 3) from the head frame to camera axes."""
+    deformations: Array
+    """(K, M) how the points move with the head's coefficients; see `smooth_deformations`."""
+    tell_place: bool = True
+    """Whether they tell where the head is, not only how it is turned."""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """K points of the surface, and where one photo shows them."""
+
+    photo: int
+    """Which photo."""
+    points: Array
+    """(K, 3) where the head has them now, head frame, metres."""
+    deformations: Array
+    """(K, M) as in `Equations`."""
+    on_plane: Array
+    """(K, 2) where the photo shows them: x and y in camera axes at depth 1."""
+    whitening: Array
+    """(K, 2, 2) turns metres across the line of sight, at the point's depth, into standard deviations."""
+
+    def equations(self, pose: Array) -> Equations:
+        """What is amiss where the head has a pose (4, 4)."""
+        rotation = pose[:3, :3]
+        turned = self.points @ rotation.T
+        placed = turned + pose[:3, 3]
+        slope = np.zeros((len(placed), 2, 3))
+        slope[:, 0, 0] = slope[:, 1, 1] = 1
+        slope[:, :, 2] = -placed[:, :2] / placed[:, 2:]
+        amiss = np.einsum("kij,kj->ki", self.whitening, self.on_plane * placed[:, 2:] - placed[:, :2])
+        slope = np.einsum("kij,kjc->kic", self.whitening, slope)
+        return Equations(self.photo, amiss, slope, turned, rotation, self.deformations)
+
+
+def isotropic(weights: Array) -> Array:
+    """(K, 2, 2) whitening of points known equally well in every direction, `weights` (K,) per metre."""
+    return np.asarray(weights[:, None, None] * np.eye(2))
+
+
+def saturating(residuals: Array) -> Array:
+    """Weights (K,) of residuals (K,) in standard deviations: beyond three they count ever less (Cauchy)."""
+    return np.asarray(1 / np.sqrt(1 + (residuals / 3) ** 2))

@@ -1,0 +1,32 @@
+"""Photos of one head from several sides, drawn from the portrait's avatar, so that every camera is known."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fastavatar.camera import Camera, frontal_camera
+from fastavatar.images.photo import Photo
+from fastavatar.models import load_predictor
+from fastavatar.render import render
+from tests.portraits import portrait
+
+SIZE_PX, FOCAL_PX, DISTANCE_M = 420, 1100.0, 1.2
+MIDDLE_M = torch.tensor([0.0, -0.02, -0.04])
+
+
+def camera_at(azimuth_deg: float, elevation_deg: float = 0.0) -> Camera:
+    front = frontal_camera(DISTANCE_M, FOCAL_PX, SIZE_PX, SIZE_PX, MIDDLE_M)
+    return front.orbited(azimuth_deg, elevation_deg, MIDDLE_M)
+
+
+@cache
+def photo_from(azimuth_deg: float, elevation_deg: float = 0.0, exposure: float = 1.0) -> Photo:
+    """What a camera there would photograph, before a grey wall."""
+    head = load_predictor("facemesh").predict(portrait()).gaussians
+    drawn = render(head, camera_at(azimuth_deg, elevation_deg), background=(0.6, 0.6, 0.6)).image.numpy()
+    rgb = (np.clip(drawn * exposure, 0, 1) * 255).round().astype(np.uint8)
+    name = Path(f"{azimuth_deg:+.0f}_{elevation_deg:+.0f}.png")
+    return replace(portrait(), rgb=rgb, focal_px=FOCAL_PX, path=name)

@@ -1,0 +1,90 @@
+from functools import cache
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from fastavatar.avatar import Avatar
+from fastavatar.camera import Camera
+from fastavatar.errors import NoFaceError, UsageError
+from fastavatar.evaluate.metrics import psnr
+from fastavatar.geometry.arrays import Array
+from fastavatar.models.facemesh.predictor import FaceMeshPredictor
+from fastavatar.render import render
+from tests.models.facemesh.several import SIZE_PX, camera_at, photo_from
+from tests.portraits import photo_of, portrait, without_face
+
+SIDES = ((0.0, 5.0, 1.0), (-35.0, 0.0, 0.8), (35.0, 0.0, 1.0))
+
+
+@cache
+def of_three(*order: int) -> Avatar:
+    return FaceMeshPredictor().predict_several([photo_from(*SIDES[index]) for index in order])
+
+
+def cameras(avatar: Avatar) -> list[Camera]:
+    return [avatar.camera, *(camera for _, camera in avatar.others)]
+
+
+def turn_between(a: Camera, b: Camera) -> Array:
+    return np.asarray((b.world_to_camera[:3, :3] @ a.world_to_camera[:3, :3].T).double().numpy())
+
+
+def test_each_photo_finds_its_camera() -> None:
+    found, true = cameras(of_three(0, 1, 2)), [camera_at(*side[:2]) for side in SIDES]
+    for i, j in combinations(range(3), 2):
+        wrong = turn_between(found[i], found[j]) @ turn_between(true[i], true[j]).T
+        assert np.degrees(Rotation.from_matrix(wrong).magnitude()) < 3
+
+
+def test_the_order_of_photos_changes_nothing_of_the_head() -> None:
+    one, other = of_three(0, 1, 2), of_three(2, 0, 1)
+    for name, values in one.gaussians.tensors().items():
+        torch.testing.assert_close(other.gaussians.tensors()[name], values, atol=1e-6, rtol=0)
+    assert other.photo is photo_from(*SIDES[2]) and other.face is not None
+    assert [photo for photo, _ in other.others] == [photo_from(*SIDES[0]), photo_from(*SIDES[1])]
+    for camera, same in zip(cameras(other), [cameras(one)[2], *cameras(one)[:2]], strict=True):
+        torch.testing.assert_close(camera.world_to_camera, same.world_to_camera)
+
+
+def test_exposures_are_made_to_agree() -> None:
+    photos = of_three(0, 1, 2).provenance.extra["photos"]
+    assert isinstance(photos, list)
+    middle, dark, other = (np.mean(facts["gains"]) for facts in photos)
+    assert dark / middle == pytest.approx(1 / 0.8, abs=0.05) and other / middle == pytest.approx(1, abs=0.05)
+
+
+def test_views_between_gain_from_more_photos() -> None:
+    """From a side that the front photo shows badly, seen as each avatar's own first camera has it."""
+    front = FaceMeshPredictor().predict(photo_from(*SIDES[0]))
+    wrong = [_miss(avatar, 45.0) for avatar in (front, of_three(0, 1, 2))]
+    assert wrong[1] > wrong[0] + 1
+
+
+def _miss(avatar: Avatar, azimuth_deg: float) -> float:
+    """PSNR over the head of what the avatar shows where a camera there sees the true head."""
+    seen, true = avatar.camera.world_to_camera, camera_at(*SIDES[0][:2]).world_to_camera
+    scale = float(true[2, 3] / seen[2, 3])
+    rotation = true[:3, :3].T @ seen[:3, :3]
+    shift = true[:3, :3].T @ (scale * seen[:3, 3] - true[:3, 3])
+    placed = avatar.gaussians.transformed(scale, rotation, shift)
+    image = render(placed, camera_at(azimuth_deg), background=(0.6, 0.6, 0.6)).image
+    truth = torch.from_numpy(photo_from(azimuth_deg).rgb.copy()).float() / 255
+    head = slice(SIZE_PX // 8, SIZE_PX * 5 // 8)
+    return float(psnr(image[head, 90:330], truth[head, 90:330]))
+
+
+def test_a_photo_without_a_face_is_named() -> None:
+    blank = photo_of(without_face())
+    with pytest.raises(NoFaceError, match=f"^{blank.path}: no face found in the photo"):
+        FaceMeshPredictor().predict_several([portrait(), blank])
+
+
+def test_one_photo_is_as_ever_and_none_is_refused(avatar: Avatar) -> None:
+    alone = FaceMeshPredictor().predict_several([portrait()])
+    torch.testing.assert_close(alone.gaussians.means, avatar.gaussians.means)
+    assert alone.others == ()
+    with pytest.raises(UsageError, match="no photo"):
+        FaceMeshPredictor().predict_several([])
