@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from fastavatar.gaussians import Gaussians
-from fastavatar.models.fastavatar.decoder import fold, load_decoder
+from fastavatar.models.fastavatar.decoder import load_decoder
+from fastavatar.models.fastavatar.folding import fold
 from fastavatar.models.fastavatar.framing import network_input
 from fastavatar.models.fastavatar.identity_encoder import load_identity_encoder
 from fastavatar.models.fastavatar.metadata import read_metadata

@@ -51,7 +51,8 @@ def command(
     import torch
 
     from fastavatar.export.ply import write_ply
-    from fastavatar.models.fastavatar.decoder import fold, load_decoder
+    from fastavatar.models.fastavatar.decoder import load_decoder
+    from fastavatar.models.fastavatar.folding import fold
     from fastavatar.models.fastavatar.interpolation import interpolate
     from fastavatar.weights.cache import cache_folder
     from fastavatar.weights.checkpoint import read_checkpoint

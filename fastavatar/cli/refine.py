@@ -108,7 +108,7 @@ def command(
     views = [read.views[index] for index in dict.fromkeys(chosen)]
     given = {name: value for name, value in published.items() if value is not None}
     if start is None:
-        preset, reason = choose_preset(config, len(views), cache_dir, given)
+        preset, reason = choose_preset(config, read, len(views), cache_dir, given)
     else:
         preset, reason = config or default_preset(len(views)), "a start was given"
     settings = load_config(preset).overridden(iterations=iterations)

@@ -17,7 +17,7 @@ def answer_guided(capture: Capture, inputs: Sequence[int], options: Options) -> 
     from fastavatar.refine.guided import choose_preset, load_networks_for, start_of
 
     views = [capture.views[index] for index in inputs]
-    preset, reason = choose_preset(options.config, len(views), options.cache_dir, options.published)
+    preset, reason = choose_preset(options.config, capture, len(views), options.cache_dir, options.published)
     config = load_config(preset)
     networks = load_networks_for(
         config, options.device, options.cache_dir, options.offline, options.published

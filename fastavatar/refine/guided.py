@@ -16,6 +16,7 @@ from fastavatar.captures import Capture, View
 from fastavatar.errors import InputError, UsageError
 from fastavatar.gaussians import Gaussians
 from fastavatar.models.choice import choose_model
+from fastavatar.models.fastavatar.decoder import DecoderSizes
 from fastavatar.models.fastavatar.guided import GuidedNetworks
 from fastavatar.models.fastavatar.latent import Latent
 from fastavatar.models.fastavatar.networks import made_up_told
@@ -41,18 +42,21 @@ class Start:
 
 
 def choose_preset(
-    asked: str | None, views: int, cache_dir: Path | None, given: Mapping[str, Any]
+    asked: str | None, capture: Capture, views: int, cache_dir: Path | None, given: Mapping[str, Any]
 ) -> tuple[str, str]:
-    """The configuration for so many views, and why, in words for the log.
+    """The configuration for so many views of `capture`, and why, in words for the log.
 
-    That `asked` for; else `published` where the networks' weights are in the cache or `given` by flags.
+    That `asked` for; else `published` where the networks' weights are `given` by flags, or in the cache and
+    the capture has the points they know.
     """
     if asked is not None:
         return asked, "asked for with --config"
     model, reason = choose_model("auto", cache_dir, dict(given))
-    if model == "fastavatar":
-        return default_preset(views, latent=True), reason
-    return default_preset(views), "no published weights at hand; --config published fetches them"
+    if model != "fastavatar":
+        return default_preset(views), "no published weights at hand; --config published fetches them"
+    if not given and (capture.points is None or len(capture.points) != DecoderSizes().gaussians):
+        return default_preset(views), "the capture's points are not those the published networks know"
+    return default_preset(views, latent=True), reason
 
 
 def load_networks_for(

@@ -1,15 +1,20 @@
 """The published networks refined by `refine`, `evaluate` and `predict`, on small made-up weights."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from fastavatar.captures import read_capture
 from fastavatar.cli.main import run
 from fastavatar.export.ply import read_ply
+from fastavatar.refine.guided import choose_preset
+from tests.faces.insightface_pack import write_pack
 from tests.models.fastavatar.small import write_small_for
 from tests.synthetic_capture import make_head, write_capture
 
@@ -140,3 +145,17 @@ def test_predict_refuses_configurations_of_networks_it_has_not(
     assert run(["predict", *flags, "--optimize", "--config", "published"]) == 2
     assert "needs --model fastavatar" in capsys.readouterr().err
     assert run(["predict", *flags, "--config", "direct"]) == 2
+
+
+def test_weights_in_the_cache_are_taken_for_captures_whose_points_they_know(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_small_for(3, tmp_path / "cache")
+    write_pack(tmp_path / "home" / ".insightface" / "models" / "buffalo_l", [])
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    capture = read_capture(folder)
+    flame = replace(capture, points=torch.zeros(10144, 3))
+    assert choose_preset(None, flame, 1, None, {})[0] == "published"
+    assert choose_preset(None, capture, 1, None, {})[0] == "direct"
+    assert choose_preset("direct", flame, 1, None, {})[0] == "direct"
+    assert choose_preset(None, flame, 3, tmp_path / "none", {})[0] == "direct_several"

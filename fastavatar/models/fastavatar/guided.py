@@ -44,7 +44,7 @@ class GuidedNetworks:
         if tuple(points.shape) != (count, 3):
             raise InputError(
                 f"the decoder needs {count} points, the centres of the FLAME mesh's triangles, "
-                f"found {len(points)}"
+                f"found {len(points)}; --config direct takes any"
             )
         with torch.no_grad():
             w = self.identity.w(self._recognise(photos), self.encoder, self.device)

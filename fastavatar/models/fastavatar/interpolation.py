@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.gaussians import Gaussians
-from fastavatar.models.fastavatar.decoder import FoldedDecoder
+from fastavatar.models.fastavatar.folding import FoldedDecoder
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from fastavatar.gaussians import Gaussians
-from fastavatar.models.fastavatar.decoder import ConditionalDecoder, fold
+from fastavatar.models.fastavatar.decoder import ConditionalDecoder
+from fastavatar.models.fastavatar.folding import fold
 from fastavatar.models.fastavatar.sh_refit import ShRefit
 
 

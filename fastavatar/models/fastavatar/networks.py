@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from fastavatar.errors import WeightsError
-from fastavatar.models.fastavatar.decoder import ConditionalDecoder, FoldedDecoder, fold, load_decoder
+from fastavatar.models.fastavatar.decoder import ConditionalDecoder, load_decoder
+from fastavatar.models.fastavatar.folding import FoldedDecoder, fold
 from fastavatar.models.fastavatar.identity_encoder import IdentityEncoder, load_identity_encoder
 from fastavatar.models.fastavatar.metadata import read_metadata
 from fastavatar.models.fastavatar.point_predictor import PointPredictor, load_point_predictor

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fastavatar.models.fastavatar.decoder import ConditionalDecoder, DecoderSizes, fold, load_decoder
+from fastavatar.models.fastavatar.decoder import ConditionalDecoder, DecoderSizes, load_decoder
+from fastavatar.models.fastavatar.folding import fold
 from fastavatar.weights.made_up import layout, numbers
 from tests.models.fastavatar.small import SMALL_DECODER, SMALL_POINTS
 

@@ -1,6 +1,7 @@
 import torch
 
-from fastavatar.models.fastavatar.decoder import FoldedDecoder, fold, load_decoder
+from fastavatar.models.fastavatar.decoder import load_decoder
+from fastavatar.models.fastavatar.folding import FoldedDecoder, fold
 from fastavatar.models.fastavatar.interpolation import End, interpolate
 from fastavatar.weights.made_up import layout, numbers
 from tests.models.fastavatar.small import POINTS, SMALL_DECODER, SMALL_POINTS

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from fastavatar.avatar import Avatar
 from fastavatar.images.photo import Photo
-from fastavatar.models.fastavatar.decoder import DecoderSizes, fold, load_decoder
+from fastavatar.models.fastavatar.decoder import DecoderSizes, load_decoder
+from fastavatar.models.fastavatar.folding import fold
 from fastavatar.models.fastavatar.identity import Identity
 from fastavatar.models.fastavatar.identity_encoder import load_identity_encoder
 from fastavatar.models.fastavatar.networks import Networks
