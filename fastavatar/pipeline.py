@@ -78,6 +78,17 @@ class Settings:
     published: Mapping[str, Any] = field(default_factory=dict)
     """Options that only the published networks understand."""
 
+    def for_several(self) -> "Settings":
+        """The same for several photos of one person, which only the embedded model takes.
+
+        Raises `UsageError` where the published networks or one face of a photo were asked for.
+        """
+        if self.model == "fastavatar" or self.published:
+            raise UsageError("the published networks take one photo: give one --image, or --model facemesh")
+        if self.face is not None:
+            raise UsageError("--face is of one photo: of several the largest face of each is taken")
+        return replace(self, model="facemesh")
+
 
 class Pipeline:
     """A loaded model and the settings that go with it; one after another, any number of photos."""
@@ -106,14 +117,37 @@ class Pipeline:
 
         Raises what the model raises, `UsageError` for a focal length no lens has.
         """
-        settings = self.settings
-        told = photo if settings.focal_px is None else with_focal_length(photo, settings.focal_px)
-        avatar = self._predictor.predict(told, settings.face)
-        if settings.optimization is not None:
-            avatar = self._refined(avatar, settings.optimization.seconds, on_step)
+        avatar = self._predictor.predict(self._told(photo), self.settings.face)
+        return replace(self._finished(avatar, on_step), photo=photo)  # of the focal length its file tells
+
+    def predict_several(
+        self, photos: "Sequence[Photo]", on_step: "Callable[[Progress], None] | None" = None
+    ) -> "Avatar":
+        """One avatar of the person whom all `photos` show, as `predict`; of one photo the same.
+
+        Raises what `predict` raises, `UsageError` where the model takes one photo only.
+        """
+        if len(photos) == 1:
+            return self.predict(photos[0], on_step)
+        from fastavatar.models.facemesh.predictor import FaceMeshPredictor
+
+        if not isinstance(self._predictor, FaceMeshPredictor):
+            raise UsageError(f"the model {self.model} takes one photo")
+        avatar = self._predictor.predict_several([self._told(photo) for photo in photos])
+        return replace(self._finished(avatar, on_step), photo=photos[0])
+
+    def _told(self, photo: "Photo") -> "Photo":
+        """The photo with the focal length that the user gave, where one was."""
+        focal_px = self.settings.focal_px
+        return photo if focal_px is None else with_focal_length(photo, focal_px)
+
+    def _finished(self, avatar: "Avatar", on_step: "Callable[[Progress], None] | None") -> "Avatar":
+        """The avatar refined where asked for, its warnings told."""
+        if self.settings.optimization is not None:
+            avatar = self._refined(avatar, self.settings.optimization.seconds, on_step)
         for warning in avatar.provenance.warnings:
             log.warning("%s", warning)
-        return replace(avatar, photo=photo)  # the summary tells the file's own focal length
+        return avatar
 
     def predict_many(self, photos: "Sequence[Photo]") -> "list[Avatar | Exception]":
         """The avatar of each photo, or what its prediction raised: one bad photo leaves the others be."""

@@ -13,30 +13,38 @@ from fastavatar.cli.many import many_options, require_none, run_many, take_many
 from fastavatar.cli.options import log_options, path_option
 from fastavatar.cli.prediction import prediction_options, settings_of
 from fastavatar.cli.progress import refinement_bar
+from fastavatar.cli.several import TakesViews, photos_of_one, several_options
 
 log = logging.getLogger(__name__)
 
 
-@click.command("predict")
+@click.command("predict", cls=TakesViews)
 @click.option(
     "--image",
+    "images",
     required=True,
+    multiple=True,
     metavar="FILE|DIR|GLOB|LIST.txt|-",
     help="The photo; or many of them: a folder, a pattern in quotes, a list of paths, - for one on "
-    "standard input. Each then has its own folder of results, as `fastavatar batch` says.",
+    "standard input. Each then has its own folder of results, as `fastavatar batch` says. Given several "
+    "times, or with --subject: photos of one person, from any sides, for one head.",
 )
 @path_option("--output_dir", "Where the results go.", default="results", show_default=True)
 @click.option("--force", is_flag=True, help="Replace results that are there.")
+@several_options
 @many_options
 @prediction_options
 @log_options
-def command(image: str, output_dir: Path, force: bool, **flags: Any) -> None:
-    """Turn a photo into a 3D head: splats.ply, preview.png and summary.json."""
+def command(
+    images: tuple[str, ...], output_dir: Path, force: bool, subject: bool, views: str | None, **flags: Any
+) -> None:
+    """Turn a photo, or several of one person, into a 3D head: splats.ply, preview.png and summary.json."""
     started = datetime.now(UTC)
     many = take_many(flags)
     settings = settings_of(**flags)
-    if names_many(image):
-        run_many(image, output_dir, settings, force, **many)
+    of_one = photos_of_one(images, subject, views, output_dir)
+    if of_one is None and names_many(images[0]):
+        run_many(images[0], output_dir, settings, force, **many)
         return
     require_none(many)
 
@@ -46,10 +54,10 @@ def command(image: str, output_dir: Path, force: bool, **flags: Any) -> None:
 
     require_writable(output_dir, force)
     settings.outputs.require_possible()
-    photo = load_photo(image)
-    pipeline = Pipeline(settings)
+    photos = [load_photo(path) for path in of_one or images]
+    pipeline = Pipeline(settings if len(photos) == 1 else settings.for_several())
     refinement = pipeline.refinement
     with refinement_bar(refinement.iterations) if refinement else nullcontext() as on_step:
-        avatar = pipeline.predict(photo, on_step)
+        avatar = pipeline.predict_several(photos, on_step)
     pipeline.save(avatar, output_dir, force, started)
     log.info("%d Gaussians in %s", len(avatar.gaussians), output_dir)

@@ -1,5 +1,6 @@
 """The photo an avatar was made from as a view to refine it on, and a view as a photo."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,12 @@ from fastavatar.images.photo import Photo
 
 _MARGIN_PX = 8
 _LONG_SIDE_PX = 800
+
+
+def views_of_photos(avatar: Avatar) -> list[View]:
+    """`view_of_photo` of each photo that the avatar was made from."""
+    seen = [(avatar.photo, avatar.camera), *avatar.others]
+    return [view_of_photo(replace(avatar, photo=photo, camera=camera)) for photo, camera in seen]
 
 
 def view_of_photo(avatar: Avatar) -> View:

@@ -17,7 +17,7 @@ from fastavatar.refine.config_reading import load_config
 from fastavatar.refine.decoded import DecodedModel
 from fastavatar.refine.direct import DirectModel
 from fastavatar.refine.loop import Outcome, Progress, optimise
-from fastavatar.refine.photo_view import view_of_photo
+from fastavatar.refine.photo_view import views_of_photos
 
 
 def refine(
@@ -35,7 +35,7 @@ def refine(
 
     Args:
         avatar: Where to start.
-        views: Photographs with their cameras; by default the avatar's own photo and camera.
+        views: Photographs with their cameras; by default the avatar's own photos and cameras.
         config: A preset, a YAML file or a configuration; by default `published` for an avatar of the
             published networks, else `direct` for one or two views and `direct_several` for more.
         iterations: Steps, instead of the configuration's.
@@ -50,7 +50,7 @@ def refine(
         DeviceError: The device is not there or runs out of memory.
         FastAvatarError: It does not converge.
     """
-    chosen = [view_of_photo(avatar)] if views is None else list(views)
+    chosen = views_of_photos(avatar) if views is None else list(views)
     if not isinstance(config, Config):
         config = load_config(config or default_preset(len(chosen), avatar.latent is not None))
     outcome = refine_gaussians(
