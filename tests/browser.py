@@ -48,10 +48,10 @@ class Seen:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser of its own process."""
+def chromium(*flags: str) -> Iterator[Browser]:
+    """A browser of its own process, with these further flags."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
         try:
             yield browser
         finally:

@@ -12,24 +12,34 @@ const DOWNLOADS = [
 const ALWAYS = ["splats.ply", "turntable.mp4"];
 
 const stage = document.getElementById("stage");
+const downloads = document.getElementById("downloads");
 let shown = "";
 
 // Shows what there is of a job so far; called again whenever there is more.
 export function showResult(job) {
   showHead(job);
-  const stem = job.name.replace(/\.[^.]*$/, "");
-  document.getElementById("downloads").replaceChildren(
-    ...DOWNLOADS.filter(([name]) => ALWAYS.includes(name) || job.files.includes(name)).map(([name, label, kind]) =>
-      job.files.includes(name) ? download(job, name, label, kind, stem) : awaited(job, label, kind),
-    ),
-  );
+  showDownloads(job);
   document.getElementById("summary").replaceChildren(...job.summary.map(sentence));
   document.getElementById("warnings").replaceChildren(...job.warnings.map(sentence));
 }
 
 export function clearResult() {
   stage.replaceChildren();
+  downloads.replaceChildren();
   shown = "";
+}
+
+// A place for each file from the start; it becomes a link when the file is there, and nothing else moves.
+function showDownloads(job) {
+  for (const [name, label, kind] of DOWNLOADS) {
+    const there = job.files.includes(name);
+    const before = downloads.querySelector(`[data-name="${name}"]`);
+    if (before?.href || !(there || ALWAYS.includes(name))) continue;
+    const place = there ? download(job, name, label, kind) : awaited(job, label, kind);
+    place.dataset.name = name;
+    if (before) before.replaceWith(place);
+    else downloads.append(place);
+  }
 }
 
 // The viewer where its page was built, else the video, until that is there the preview.
@@ -63,11 +73,11 @@ function preview(url) {
   return Object.assign(document.createElement("img"), { src: url, alt: "The photo, and the head from several sides" });
 }
 
-function download(job, name, label, kind, stem) {
+function download(job, name, label, kind) {
   const link = document.createElement("a");
   link.className = "button";
   link.href = fileUrl(job.id, name);
-  link.download = `${stem}-${name}`;
+  link.download = `${job.name.replace(/\.[^.]*$/, "")}-${name}`;
   link.append(label, mark(kind));
   return link;
 }

@@ -13,8 +13,17 @@ export function showPhase(phase, detail, fraction) {
   else $("progress").value = fraction;
 }
 
+// In place, so that what turns goes on turning.
 export function showStages(stages) {
-  $("stages").replaceChildren(...stages.map(row));
+  const list = $("stages");
+  while (list.children.length > stages.length) list.lastChild.remove();
+  stages.forEach(({ name, seconds }, index) => {
+    const item = list.children[index] ?? list.appendChild(row());
+    const [label, time] = item.children;
+    item.className = seconds === null ? "now" : "";
+    label.textContent = name;
+    time.textContent = seconds === null ? "" : `${seconds.toFixed(1)} s`;
+  });
 }
 
 // Not every browser shows every photo that the server reads, such as HEIC.
@@ -27,11 +36,10 @@ export function showPhoto(photo) {
   image.src = URL.createObjectURL(photo);
 }
 
-function row({ name, seconds }) {
+function row() {
   const item = document.createElement("li");
-  item.className = seconds === null ? "now" : "";
-  const label = Object.assign(document.createElement("span"), { className: "name", textContent: name });
-  const time = seconds === null ? "" : `${seconds.toFixed(1)} s`;
-  item.append(label, Object.assign(document.createElement("span"), { className: "seconds", textContent: time }));
+  for (const part of ["name", "seconds"]) {
+    item.append(Object.assign(document.createElement("span"), { className: part }));
+  }
   return item;
 }
