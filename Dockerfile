@@ -56,6 +56,10 @@ LABEL org.opencontainers.image.title="fastavatar" \
 ENV FASTAVATAR_IMAGE=cuda FASTAVATAR_CACHE=/cache HOME=/tmp PYTHONUNBUFFERED=1
 USER 1000:1000
 WORKDIR /workspace
+EXPOSE 7860
+# Of `serve`; a container that does anything else is healthy.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
+  CMD ["python", "-IS", "/opt/fastavatar/docker/healthcheck.py", "/proc/1/cmdline"]
 ENTRYPOINT ["tini", "-s", "--", "/opt/fastavatar/docker/entrypoint.sh"]
 CMD ["--help"]
 
@@ -91,5 +95,9 @@ LABEL org.opencontainers.image.title="fastavatar" \
 ENV FASTAVATAR_IMAGE=cpu FASTAVATAR_CACHE=/cache HOME=/tmp PYTHONUNBUFFERED=1
 USER 1000:1000
 WORKDIR /workspace
+EXPOSE 7860
+# Of `serve`; a container that does anything else is healthy.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
+  CMD ["python", "-IS", "/opt/fastavatar/docker/healthcheck.py", "/proc/1/cmdline"]
 ENTRYPOINT ["tini", "-s", "--", "/opt/fastavatar/docker/entrypoint.sh"]
 CMD ["--help"]

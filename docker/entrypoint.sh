@@ -47,7 +47,7 @@ if [ "$FASTAVATAR_IMAGE" = cuda ] && [ ! -e /dev/nvidiactl ] && [ ! -e /dev/dxg 
 fi
 
 case ${1-} in
-  "" | -* | weights) ;;
+  "" | -* | serve | weights) ;;
   *) [ -w . ] || echo "user $(id -u) may not write to $PWD: docker run --user $(stat -c %u:%g .) may" >&2 ;;
 esac
 

@@ -169,6 +169,10 @@ expect 0 "five is complete" made_by_caller five
 expect 0 "Gaussians in six" in_image "${sealed[@]}" "--volume=$cache:/cache" -- predict --image data/example.png --output_dir six
 compiled_nothing
 
+say "a server for others asks for a token"
+expect 2 "give a --token" in_image -- serve --host 0.0.0.0
+expect 0 "" in_image -- python -IS /opt/fastavatar/docker/healthcheck.py /proc/1/cmdline
+
 say "a signal stops it at once"
 # shellcheck disable=SC2016  # for the shell in the image
 expect 143 "" in_image "${mounted[@]}" -- sh -c \

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fastavatar.serve.jobs import Job
 from fastavatar.serve.limits import Limits
 
-CLOSING_S = 10.0
+CLOSING_S = 5.0
 """For the running job to notice that the server ends."""
 
 
