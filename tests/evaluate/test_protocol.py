@@ -144,7 +144,6 @@ def test_azimuth_bins_share_the_views_out(capture: Capture) -> None:
         ("white", [], "at least one input view"),
         ("white", [5], "has views 0 to 4"),
         ("white", [-1], "has views 0 to 4"),
-        ("photo", [0, 1], "takes one input view, found 2"),
     ],
 )
 def test_wrong_questions_are_refused(capture: Capture, method: str, inputs: list[int], message: str) -> None:
