@@ -8,10 +8,10 @@ VIEWER := fastavatar/export/viewer
 
 setup: .venv/.ready viewer
 
-.venv/.ready: pyproject.toml constraints.txt constraints-dev.txt
+.venv/.ready: pyproject.toml constraints.txt constraints-dev.txt constraints-ray.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) install $(TORCH)
-	$(PIP) install --no-deps -r constraints.txt -r constraints-dev.txt
+	$(PIP) install --no-deps -r constraints.txt -r constraints-dev.txt -r constraints-ray.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 

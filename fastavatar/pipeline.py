@@ -167,11 +167,16 @@ class Pipeline:
         other.refinement = _refinement(other.settings, self.model)
         return other
 
-    def save(self, avatar: "Avatar", folder: Path, overwrite: bool, started: datetime) -> Path:
-        """Write the results into `folder`, all or none; raises what `Avatar.save` raises."""
+    def save(
+        self, avatar: "Avatar", folder: Path, overwrite: bool, started: datetime, image: str | None = None
+    ) -> Path:
+        """Write the results into `folder`, all or none; raises what `Avatar.save` raises.
+
+        `image` is what the summary calls the photo, instead of the path it was read from.
+        """
         from fastavatar.export.summary import Run
 
-        run = Run(self.model_reason, started)
+        run = Run(self.model_reason, started, image)
         return avatar.save(folder, overwrite, outputs=self.settings.outputs, run=run)
 
     def _refined(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastavatar.batch.storage import files_below, is_address, join, read
 from fastavatar.errors import InputError
 from fastavatar.export.outputs import PREVIEW, SUMMARY
 
@@ -27,8 +28,11 @@ class Listing:
 
 
 def names_many(image: str) -> bool:
-    """Whether what was given for a photo stands for many: a folder, a pattern, a list or standard input."""
-    if image == STDIN or os.path.isdir(image):
+    """Whether what was given for a photo stands for many: a folder, a pattern, a list or standard input.
+
+    So does any address: it takes the machinery for many to fetch even one.
+    """
+    if image == STDIN or is_address(image) or os.path.isdir(image):
         return True
     is_file = os.path.exists(image)
     return Path(image).suffix.lower() in LISTS if is_file else glob.has_magic(image)
@@ -37,11 +41,13 @@ def names_many(image: str) -> bool:
 def list_photos(image: str, output_dir: str) -> Listing:
     """The photos that `image` stands for; those inside `output_dir` are results, not photos.
 
-    Lines of a list are paths as they are seen from the working folder. Raises `InputError` when there is no
-    photo, or the list cannot be read.
+    Lines of a list are addresses, or paths as they are seen from the working folder. Raises `InputError` when
+    there is no photo, or the list cannot be read.
     """
     if image == STDIN:
         listing = Listing(_unique(_lines(sys.stdin.buffer)), os.curdir)
+    elif is_address(image):
+        listing = _at_address(image, output_dir)
     elif os.path.isdir(image):
         listing = Listing(list(_in_folder(image, os.path.abspath(output_dir))), image)
     elif os.path.exists(image) and Path(image).suffix.lower() not in LISTS:
@@ -58,6 +64,21 @@ def list_photos(image: str, output_dir: str) -> Listing:
     return listing
 
 
+def _at_address(address: str, output_dir: str) -> Listing:
+    """Photos at an address: of a folder where it ends with a slash, of a list, or the one it names."""
+    if address.endswith("/"):
+        below = (photo for photo in files_below(address) if not photo.startswith(join(output_dir, "")))
+        return Listing([photo for photo in below if _is_picture(photo)], address)
+    if Path(address).suffix.lower() in LISTS:
+        return Listing(_unique(_lines(read(address).splitlines())), os.curdir)
+    return Listing([address], address.rpartition("/")[0])
+
+
+def _is_picture(path: str) -> bool:
+    hidden = os.path.basename(path).startswith(".")
+    return not hidden and os.path.splitext(path)[1].lower() in PICTURES
+
+
 def _in_folder(folder: str, output_dir: str) -> Iterator[str]:
     """Pictures anywhere below `folder`, in order; hidden ones, `output_dir` and earlier previews are none."""
     for place, folders, files in os.walk(folder):
@@ -67,7 +88,7 @@ def _in_folder(folder: str, output_dir: str) -> Iterator[str]:
         )
         for name in sorted(files):
             is_preview = name == PREVIEW and SUMMARY in files
-            if os.path.splitext(name)[1].lower() in PICTURES and not name.startswith(".") and not is_preview:
+            if _is_picture(name) and not is_preview:
                 yield os.path.join(place, name)
 
 
@@ -91,7 +112,7 @@ def _unique(photos: Iterable[str]) -> list[str]:
     """Each file once, under the first name it has."""
     named: dict[str, str] = {}
     for photo in photos:
-        named.setdefault(os.path.abspath(photo), photo)
+        named.setdefault(photo if is_address(photo) else os.path.abspath(photo), photo)
     return list(named.values())
 
 

@@ -8,17 +8,17 @@ import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fastavatar.batch.folders import clear
 from fastavatar.batch.resume import finished_row
 from fastavatar.batch.rows import Job, Row, failed_row
 from fastavatar.batch.worker import Ready, work
 from fastavatar.errors import DeviceError, FastAvatarError
-from fastavatar.export.staging import clear_staging
 from fastavatar.processors import processor_count
 
 if TYPE_CHECKING:
@@ -83,10 +83,12 @@ class _Crew:
     ) -> None:
         cores = settings.threads or processor_count()
         self._jobs = jobs
+        self._exhausted = False
         self._asked = workers
         self._cores = cores
         self._settings = replace(settings, threads=max(1, cores // (workers or cores)))
         self._overwrite = overwrite
+        self._since = datetime.now(UTC).replace(microsecond=0)  # as summaries tell it
         self._workers: list[_Worker] = []
         self._model: str | None = None
 
@@ -95,14 +97,12 @@ class _Crew:
         self._hire(self._settings.device)
         while True:
             if stopped():
-                self._jobs = iter(())
+                self._exhausted = True
                 for worker in self._workers:
                     worker.suspects.clear()
             for worker in self._workers:
                 self._feed(worker)
-            if self._model is not None and not any(
-                worker.in_hand or worker.suspects for worker in self._workers
-            ):
+            if self._exhausted and not any(worker.in_hand or worker.suspects for worker in self._workers):
                 return
             ready = wait([worker.connection for worker in self._workers], _LOOK_UP_S)
             for worker in [worker for worker in self._workers if worker.connection in ready]:
@@ -115,7 +115,7 @@ class _Crew:
             worker.process.join()
             worker.connection.close()
             for job in worker.in_hand:
-                clear_staging(Path(job.output))
+                clear(job.output)
         self._workers.clear()
 
     def _hire(self, device: str) -> _Worker:
@@ -131,13 +131,19 @@ class _Crew:
         return worker
 
     def _feed(self, worker: _Worker) -> None:
+        if worker.suspected is not None:
+            return
         if worker.suspects:
-            if worker.room and not worker.in_hand:
+            if worker.room:
                 worker.suspected = worker.suspects.popleft()
                 worker.give(worker.suspected)
             return
-        while len(worker.in_hand) < worker.room and (job := next(self._jobs, None)) is not None:
-            worker.give(job)
+        while len(worker.in_hand) < worker.room and not self._exhausted:
+            job = next(self._jobs, None)
+            if job is None:
+                self._exhausted = True
+            else:
+                worker.give(job)
 
     def _heard(self, worker: _Worker) -> Iterator[Row]:
         try:
@@ -173,11 +179,11 @@ class _Crew:
             raise DeviceError(f"a worker ended before its model was loaded ({how}): too little memory?")
         suspects = worker.suspects
         for job in worker.in_hand:
-            done = None if self._overwrite else finished_row(job)
+            done = finished_row(job, self._since)
             if done is not None:
                 yield done
             elif job is worker.suspected:
-                clear_staging(Path(job.output))
+                clear(job.output)
                 yield failed_row(job, DeviceError(f"its worker died ({how}): too little memory?"), 0.0)
             else:
                 suspects.appendleft(job)

@@ -1,27 +1,21 @@
 """A run over many photos: list, resume, work off, keep the index."""
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from fastavatar.batch.contact_sheet import write_contact_sheet
-from fastavatar.batch.index import LINES, started_index, write_table
+from fastavatar.batch.home import index_folder, require_no_index
+from fastavatar.batch.index import started_index, write_table
 from fastavatar.batch.listing import list_photos
 from fastavatar.batch.local import run_local
 from fastavatar.batch.places import jobs_of, place_of
-from fastavatar.batch.resume import finished_row, finished_rows, key, sole_run
+from fastavatar.batch.resume import finished_rows, unfinished
 from fastavatar.batch.rows import Job, Row
-from fastavatar.errors import OverwriteError
-from fastavatar.export.atomic import refusals_told
-from fastavatar.export.staging import require_folder
 
 if TYPE_CHECKING:
     from fastavatar.pipeline import Settings
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,8 +24,8 @@ class Plan:
 
     image: str
     """A folder, a pattern, a list's file, `-` for a list on standard input, or one photo."""
-    output_dir: Path
-    """Where folders of results and the index go."""
+    output_dir: str
+    """Where folders of results and the index go: a folder or an address."""
     limit: int | None = None
     """Only so many photos, the first."""
     mode: Literal[
@@ -41,6 +35,12 @@ class Plan:
     ] = "new"
     workers: int | None = None
     """Worker processes; None leaves it to the engine."""
+    engine: Literal[
+        "local",  # processes of this machine
+        "ray",  # actors on a Ray cluster
+    ] = "local"
+    address: str | None = None
+    """Of the Ray cluster; None takes one that is there, else starts one on this machine."""
 
 
 @dataclass
@@ -77,45 +77,45 @@ def run(
     photos, `OverwriteError` where an index is and the mode is `new` or where another run is at work,
     `FastAvatarError` where nothing can be written or no model be loaded.
     """
-    folder = plan.output_dir
-    require_folder(folder)
-    if plan.mode == "new" and (folder / LINES).exists():
-        raise OverwriteError(
-            f"{folder} holds the results of a run already ({LINES}): --resume goes on with it, --force "
-            "begins again, or choose another folder"
-        )
-    listing = list_photos(plan.image, str(folder))
+    if plan.mode == "new":
+        require_no_index(plan.output_dir)
+    listing = list_photos(plan.image, plan.output_dir)
     photos = listing.photos[: plan.limit]
-    tally = Tally(len(photos))
     for photo in photos:
         place_of(photo, listing.base)  # raises before the work
-    with refusals_told(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    tally = Tally(len(photos))
     finished: set[int] = set()
-    earlier = finished_rows(folder, finished) if plan.mode == "resume" else ()
-    with sole_run(folder), started_index(folder, earlier) as append:
+    with index_folder(plan.output_dir) as folder:
+        earlier = finished_rows(folder, finished) if plan.mode == "resume" else ()
+        with started_index(folder, earlier) as append:
 
-        def remaining() -> Iterator[Job]:
-            for job in jobs_of(photos, listing.base, str(folder)):
-                if plan.mode == "resume":
-                    row = None if key(job) in finished else finished_row(job)
-                    if row is not None:
-                        append(row)
-                    if row is not None or key(job) in finished:
-                        tally.kept += 1
-                        on_row(None, tally)
-                        continue
-                yield job
-
-        on_row(None, tally)
-        engine = run_local(remaining(), settings, plan.workers, plan.mode == "force", stopped)
-        try:
-            with closing(engine) as rows:
-                for row in rows:
+            def keep(row: Row | None) -> None:
+                if row is not None:
                     append(row)
-                    tally.count(row)
-                    on_row(row, tally)
-        finally:
-            write_table(folder)
-            write_contact_sheet(folder)
+                tally.kept += 1
+                on_row(None, tally)
+
+            jobs = jobs_of(photos, listing.base, plan.output_dir)
+            left = unfinished(jobs, finished, keep) if plan.mode == "resume" else jobs
+            on_row(None, tally)
+            try:
+                with closing(_engine_rows(plan, settings, left, stopped)) as rows:
+                    for row in rows:
+                        append(row)
+                        tally.count(row)
+                        on_row(row, tally)
+            finally:
+                write_table(folder)
+                write_contact_sheet(folder, plan.output_dir)
     return tally
+
+
+def _engine_rows(
+    plan: Plan, settings: "Settings", jobs: Iterator[Job], stopped: Callable[[], bool]
+) -> Generator[Row]:
+    overwrite = plan.mode == "force"
+    if plan.engine == "local":
+        return run_local(jobs, settings, plan.workers, overwrite, stopped)
+    from fastavatar.batch.on_ray import run_ray
+
+    return run_ray(jobs, settings, plan.workers, overwrite, stopped, plan.address)

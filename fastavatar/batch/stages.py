@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from fastavatar.batch.folders import fill, prepare
 from fastavatar.batch.rows import Job, Row, failed_row
-from fastavatar.export.staging import clear_staging
+from fastavatar.batch.storage import at_hand
+from fastavatar.errors import InputError
 
 if TYPE_CHECKING:
     from fastavatar.images.photo import Photo
@@ -96,12 +97,14 @@ def work_off(
 
 
 def _read(job: Job, overwrite: bool) -> "Photo":
-    from fastavatar.export.results import require_writable
     from fastavatar.images.photo import load_photo
 
-    clear_staging(Path(job.output))
-    require_writable(Path(job.output), overwrite)
-    return load_photo(job.photo)
+    prepare(job.output, overwrite)
+    with at_hand(job.photo) as path:
+        try:
+            return load_photo(path)
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), job.photo)) from error
 
 
 def _predict(pipeline: "Pipeline", photos: list[_InHand]) -> None:
@@ -113,7 +116,7 @@ def _predict(pipeline: "Pipeline", photos: list[_InHand]) -> None:
 
 
 def _write(pipeline: "Pipeline", photo: _InHand, overwrite: bool) -> int:
-    pipeline.save(photo.value, Path(photo.job.output), overwrite, photo.started)
+    fill(photo.job, pipeline, photo.value, overwrite, photo.started)
     return len(photo.value.gaussians)
 
 

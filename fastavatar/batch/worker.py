@@ -15,7 +15,7 @@ from fastavatar.errors import FastAvatarError
 if TYPE_CHECKING:
     from fastavatar.pipeline import Settings
 
-_AT_ONCE_ON_CUDA = 8
+AT_ONCE_ON_CUDA = 8
 """Photos that go through the networks together."""
 
 
@@ -51,7 +51,7 @@ def work(connection: Connection, settings: "Settings", overwrite: bool, log_leve
         connection.send(error)
         return
     gpus = _gpus(pipeline.device)
-    at_once = _AT_ONCE_ON_CUDA if gpus else 1
+    at_once = AT_ONCE_ON_CUDA if gpus else 1
     connection.send(Ready(pipeline.model, pipeline.model_reason, at_once, gpus))
     work_off(pipeline, iter(connection.recv, None), connection.send, overwrite, at_once)
 

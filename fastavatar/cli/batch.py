@@ -1,12 +1,11 @@
 """`fastavatar batch`: many photos in, a folder of results each and an index out."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from fastavatar.cli.many import many_options, run_many, take_many
-from fastavatar.cli.options import log_options, path_option
+from fastavatar.cli.many import many_options, output_option, run_many, take_many
+from fastavatar.cli.options import log_options
 from fastavatar.cli.prediction import prediction_options, settings_of
 
 
@@ -17,14 +16,12 @@ from fastavatar.cli.prediction import prediction_options, settings_of
     metavar="DIR|GLOB|LIST.txt|-",
     help="A folder, a pattern in quotes, a list of paths, or - for a list on standard input.",
 )
-@path_option(
-    "--output_dir", "Where folders of results and the index go.", default="results", show_default=True
-)
+@output_option
 @click.option("--force", is_flag=True, help="Begin again and replace results that are there.")
 @many_options
 @prediction_options
 @log_options
-def command(image: str, output_dir: Path, force: bool, **flags: Any) -> None:
+def command(image: str, output_dir: str, force: bool, **flags: Any) -> None:
     """Turn many photos into 3D heads: a folder of results each, an index and a contact sheet.
 
     Folders are searched in depth and mirrored: a/me.jpg becomes OUTPUT_DIR/a/me.jpg/splats.ply. A photo that

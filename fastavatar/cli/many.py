@@ -5,8 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -21,11 +20,19 @@ log = logging.getLogger(__name__)
 
 _FLAGS = (
     click.option("--resume", is_flag=True, help="Go on with an earlier run: what it finished stays."),
+    click.option(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        help="`ray` works on a Ray cluster, which has to see photos and results under the same names.",
+    ),
+    click.option("--address", help="Of the Ray cluster [default: one that is there, else this machine]."),
     click.option("--limit", type=click.IntRange(min=1), help="Only so many photos, the first."),
     click.option(
         "--workers", type=click.IntRange(min=1), help="Processes [default: one per core, or per GPU]."
     ),
 )
+_NAMES = ("resume", "engine", "address", "limit", "workers")
 
 
 def many_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,36 +42,50 @@ def many_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--output_dir`, which may be an address."""
+    text = "Where the results go."
+    return click.option("--output_dir", metavar="PATH", default="results", show_default=True, help=text)(
+        command
+    )
+
+
 def take_many(flags: dict[str, Any]) -> dict[str, Any]:
     """Take what `many_options` adds out of a command's flags."""
-    return {name: flags.pop(name) for name in ("resume", "limit", "workers")}
+    return {name: flags.pop(name) for name in _NAMES}
 
 
 def require_none(many: dict[str, Any]) -> None:
     """Raise `click.UsageError` for flags of many photos where there is one."""
-    given = [f"--{name}" for name, value in many.items() if value]
+    given = [f"--{name}" for name, value in many.items() if value not in (None, False, "local")]
     if given:
         raise click.UsageError(f"{', '.join(given)}: --image names one photo; give a folder, pattern or list")
 
 
 def run_many(
     image: str,
-    output_dir: Path,
+    output_dir: str,
     settings: "Settings",
     force: bool,
     *,
     resume: bool,
+    engine: Literal["local", "ray"],
+    address: str | None,
     limit: int | None,
     workers: int | None,
 ) -> None:
     """Work off all photos that `image` stands for, with a bar; raises `FastAvatarError` where some failed."""
     from fastavatar.batch.index import LINES
     from fastavatar.batch.run import Plan, run
+    from fastavatar.batch.storage import join
 
     if force and resume:
         raise click.UsageError("--force begins again, --resume goes on: give one of them")
     settings.outputs.require_possible()
-    plan = Plan(image, output_dir, limit, "force" if force else "resume" if resume else "new", workers)
+    if address and engine != "ray":
+        raise click.UsageError("--address is that of a Ray cluster: --engine ray")
+    mode: Literal["new", "resume", "force"] = "force" if force else "resume" if resume else "new"
+    plan = Plan(image, output_dir, limit, mode, workers, engine, address)
     with stop_asked() as stop, photo_bar() as on_row:
         tally = run(plan, settings, on_row, lambda: bool(stop))
     earlier = f", {tally.kept} of them by an earlier run" if tally.kept else ""
@@ -72,7 +93,7 @@ def run_many(
     if stop:
         sys.exit(128 + stop[0])
     if tally.failed:
-        raise FastAvatarError(f"{tally.failed} of {tally.total} photos failed: see {output_dir / LINES}")
+        raise FastAvatarError(f"{tally.failed} of {tally.total} photos failed: see {join(output_dir, LINES)}")
 
 
 @contextmanager

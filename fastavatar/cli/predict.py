@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from fastavatar.batch.listing import names_many
-from fastavatar.cli.many import many_options, require_none, run_many, take_many
-from fastavatar.cli.options import log_options, path_option
+from fastavatar.cli.many import many_options, output_option, require_none, run_many, take_many
+from fastavatar.cli.options import log_options
 from fastavatar.cli.prediction import prediction_options, settings_of
 from fastavatar.cli.progress import refinement_bar
 from fastavatar.cli.several import TakesViews, photos_of_one, several_options
@@ -29,14 +29,14 @@ log = logging.getLogger(__name__)
     "standard input. Each then has its own folder of results, as `fastavatar batch` says. Given several "
     "times, or with --subject: photos of one person, from any sides, for one head.",
 )
-@path_option("--output_dir", "Where the results go.", default="results", show_default=True)
+@output_option
 @click.option("--force", is_flag=True, help="Replace results that are there.")
 @several_options
 @many_options
 @prediction_options
 @log_options
 def command(
-    images: tuple[str, ...], output_dir: Path, force: bool, subject: bool, views: str | None, **flags: Any
+    images: tuple[str, ...], output_dir: str, force: bool, subject: bool, views: str | None, **flags: Any
 ) -> None:
     """Turn a photo, or several of one person, into a 3D head: splats.ply, preview.png and summary.json."""
     started = datetime.now(UTC)
@@ -47,17 +47,18 @@ def command(
         run_many(images[0], output_dir, settings, force, **many)
         return
     require_none(many)
+    folder = Path(output_dir)
 
     from fastavatar.export.results import require_writable
     from fastavatar.images.photo import load_photo
     from fastavatar.pipeline import Pipeline
 
-    require_writable(output_dir, force)
+    require_writable(folder, force)
     settings.outputs.require_possible()
     photos = [load_photo(path) for path in of_one or images]
     pipeline = Pipeline(settings if len(photos) == 1 else settings.for_several())
     refinement = pipeline.refinement
     with refinement_bar(refinement.iterations) if refinement else nullcontext() as on_step:
         avatar = pipeline.predict_several(photos, on_step)
-    pipeline.save(avatar, output_dir, force, started)
+    pipeline.save(avatar, folder, force, started)
     log.info("%d Gaussians in %s", len(avatar.gaussians), output_dir)

@@ -44,7 +44,7 @@ def several_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def photos_of_one(
-    images: Sequence[str], subject: bool, views: str | None, output_dir: Path
+    images: Sequence[str], subject: bool, views: str | None, output_dir: str
 ) -> list[Path] | None:
     """The photos of one person that were named; None where there is one, or many that show many people.
 
@@ -56,7 +56,7 @@ def photos_of_one(
         return None
     named = list(images)
     if subject:
-        named = [photo for image in images for photo in list_photos(image, str(output_dir)).photos]
+        named = [photo for image in images for photo in list_photos(image, output_dir).photos]
     return [Path(named[index]) for index in _chosen(views, len(named))]
 
 

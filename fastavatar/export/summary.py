@@ -25,6 +25,8 @@ class Run:
     """Why this model was taken."""
     started: datetime | None = None
     """When the run began, with its time zone."""
+    image: str | None = None
+    """What the photo is called, where it was not read from the path it has: a web address, say."""
 
 
 def summarize(
@@ -44,7 +46,7 @@ def summarize(
     return {
         **made.extra,
         "schema_version": SCHEMA_VERSION,
-        "image_path": str(avatar.photo.path),
+        "image_path": run.image or str(avatar.photo.path),
         "image": {
             "width": avatar.photo.width,
             "height": avatar.photo.height,

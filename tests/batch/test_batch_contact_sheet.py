@@ -34,7 +34,7 @@ class Page(HTMLParser):
 def write(folder: Path, *rows: Row) -> Page:
     with started_index(folder, rows):
         pass
-    write_contact_sheet(folder)
+    write_contact_sheet(folder, str(folder))
     return Page(folder)
 
 

@@ -90,8 +90,8 @@ def test_what_makes_no_sense_is_exit_code_2(flags: list[str], line: str, tmp_pat
 
 def test_views_are_taken_in_the_order_named() -> None:
     images = ("a.png", "b.png", "c.png")
-    assert photos_of_one(images, False, "2,0,2", Path()) == [Path("c.png"), Path("a.png")]
-    assert photos_of_one(images, False, None, Path()) == [Path(name) for name in images]
-    assert photos_of_one(("a.png",), False, None, Path()) is None
+    assert photos_of_one(images, False, "2,0,2", "out") == [Path("c.png"), Path("a.png")]
+    assert photos_of_one(images, False, None, "out") == [Path(name) for name in images]
+    assert photos_of_one(("a.png",), False, None, "out") is None
     with pytest.raises(UsageError):
-        photos_of_one(images, False, "3", Path())
+        photos_of_one(images, False, "3", "out")
