@@ -69,6 +69,8 @@ class Settings:
     """Focal length in pixels, instead of what the file tells."""
     optimization: Optimization | None = None
     """Refinement on the photo, where asked for."""
+    shoulders: bool = True
+    """Whether the torso stays."""
     outputs: Outputs = field(default_factory=Outputs)
     """What is written."""
     cache_dir: Path | None = None
@@ -145,6 +147,10 @@ class Pipeline:
         """The avatar refined where asked for, its warnings told."""
         if self.settings.optimization is not None:
             avatar = self._refined(avatar, self.settings.optimization.seconds, on_step)
+        if not self.settings.shoulders:
+            from fastavatar.shoulders import without_shoulders
+
+            avatar = replace(avatar, gaussians=without_shoulders(avatar.gaussians), latent=None)
         for warning in avatar.provenance.warnings:
             log.warning("%s", warning)
         return avatar

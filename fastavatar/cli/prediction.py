@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fastavatar.cli.colors import parse_color
 from fastavatar.cli.options import cache_options, device_option, published_options
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ _ABOUT_THE_PHOTO = (
         type=click.FloatRange(min=0, min_open=True),
         help="Focal length in pixels [default: from EXIF, else that of a 50 mm lens on full frame].",
     ),
+    click.option(
+        "--shoulders/--no_shoulders",
+        default=True,
+        show_default=True,
+        help="Keep the torso, or end at the neck.",
+    ),
     click.option("--optimize", is_flag=True, help="Refine the Gaussians on the photo itself; takes longer."),
     click.option(
         "--config",
@@ -63,6 +70,13 @@ _ABOUT_THE_RESULTS = (
     ),
     click.option("--no_save_ply", is_flag=True, help="Write no splats.ply."),
     click.option("--turntable", is_flag=True, help="Write turntable.mp4 as well: one round about the head."),
+    click.option(
+        "--background",
+        default="white",
+        show_default=True,
+        metavar="NAME|R,G,B",
+        help="Behind what is drawn: preview and turntable.",
+    ),
     click.option("--viewer", is_flag=True, help="Write head.html as well: a page to open in a browser."),
 )
 
@@ -99,11 +113,13 @@ def settings_of(
     no_save_ply: bool = False,
     turntable: bool = False,
     viewer: bool = False,
+    background: str = "white",
+    shoulders: bool = True,
     **published: Any,
 ) -> "Settings":
     """The settings that the flags of `prediction_options`, or of `model_options` alone, stand for.
 
-    Raises `click.UsageError` for flags that contradict each other.
+    Raises `click.UsageError` for flags that contradict each other, `UsageError` for what is no colour.
     """
     from fastavatar.export.outputs import Outputs
     from fastavatar.pipeline import Optimization, Settings
@@ -121,7 +137,8 @@ def settings_of(
         face=face,
         focal_px=focal_px,
         optimization=Optimization(config, iterations, seconds) if optimize else None,
-        outputs=Outputs(frame=frame, save_ply=not no_save_ply, turntable=turntable, viewer=viewer),
+        shoulders=shoulders,
+        outputs=Outputs(frame, not no_save_ply, turntable, viewer, parse_color(background)),
         cache_dir=cache_dir,
         offline=offline,
         published=given,

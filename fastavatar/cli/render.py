@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 from click.core import ParameterSource
 
+from fastavatar.cli.colors import parse_color
 from fastavatar.cli.options import device_option, path_option
 from fastavatar.errors import OverwriteError, UsageError
 
@@ -49,7 +50,7 @@ View = tuple[str, "Camera"]
     show_default=True,
     help="Raises the camera, °.",
 )
-@click.option("--background", default="white", show_default=True, help="A colour by name, or #rrggbb.")
+@click.option("--background", default="white", show_default=True, help="A colour by name, R,G,B or #rrggbb.")
 @click.option("--depth", is_flag=True, help="Depth instead of colour: near is white, nothing is black.")
 @path_option("--camera", "A capture's transforms.json or folder: exactly its views.", "camera_file")
 @click.option("--frame_in", type=click.Choice(FRAMES), help="Axes of PLY [default: as it states].")
@@ -142,15 +143,3 @@ def on_device(gaussians: "Gaussians", device: str) -> "Gaussians":
     require_device(device)
     limit_threads(None)
     return gaussians.to(device)
-
-
-def parse_color(text: str) -> tuple[float, ...]:
-    """(3,) sRGB in 0…1 of a colour as CSS writes it; raises `UsageError` for none."""
-    from PIL import ImageColor
-
-    try:
-        return tuple(value / 255 for value in ImageColor.getrgb(text)[:3])
-    except ValueError:
-        raise UsageError(
-            f"--background {text!r} is no colour: use a name such as white, or #rrggbb"
-        ) from None

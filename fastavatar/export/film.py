@@ -62,12 +62,12 @@ def draw_depth_film(gaussians: Gaussians, cameras: Iterable[Camera]) -> Iterator
         yield _pixels(shade[..., None].expand(-1, -1, 3))
 
 
-def write_turntable(gaussians: Gaussians, path: str | Path) -> None:
-    """Write one round about the head as a video: 4 s, 512², on white; the ending says the format.
+def write_turntable(gaussians: Gaussians, path: str | Path, background: Sequence[float] = WHITE) -> None:
+    """Write one round about the head as a video: 4 s, 512², over `background` (3,); its ending says how.
 
     Raises what `write_video` raises.
     """
-    write_video(draw_film(gaussians, head_cameras(gaussians)), Path(path), FPS)
+    write_video(draw_film(gaussians, head_cameras(gaussians), background), Path(path), FPS)
 
 
 def _pixels(image: Tensor) -> NDArray[np.uint8]:

@@ -23,6 +23,8 @@ class Outputs:
     """Whether there is a `turntable.mp4`, one round about the head."""
     viewer: bool = False
     """Whether there is a `head.html`, a page to open in a browser."""
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """(3,) sRGB in 0…1 behind what is drawn: preview and turntable."""
 
     def require_possible(self) -> None:
         """Raise, before the work, where something that writing needs is not installed."""

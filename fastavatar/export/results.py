@@ -68,12 +68,14 @@ def write_results(
 
         started = time.perf_counter()
         # in drawings only runs repeat: as small as after a full search, in a third of the time
-        Image.fromarray(compose_preview(avatar)).save(staging / PREVIEW, compress_type=zlib.Z_RLE)
+        Image.fromarray(compose_preview(avatar, outputs.background)).save(
+            staging / PREVIEW, compress_type=zlib.Z_RLE
+        )
         seconds["preview"] = time.perf_counter() - started
 
         if outputs.turntable:
             started = time.perf_counter()
-            write_turntable(avatar.gaussians, staging / TURNTABLE)
+            write_turntable(avatar.gaussians, staging / TURNTABLE, outputs.background)
             seconds["turntable"] = time.perf_counter() - started
 
         if outputs.viewer:

@@ -56,3 +56,9 @@ def test_a_head_at_the_rim_of_the_photo_stays_where_it_is() -> None:
     shifted[0, 2] = 5.0  # the head's middle, 5 px from the left rim
     photo = compose_preview(replace(avatar, camera=replace(avatar.camera, K=shifted)))[:, :TILE_PX]
     assert (photo[100:280, :100] == 255).all() and (photo[100:280, 180:] == 100).all()
+
+
+def test_the_background_is_behind_the_avatar() -> None:
+    preview = compose_preview(make_avatar(), (0.2, 0.4, 1.0))
+    corners = preview[2, TILE_PX + 2 :: TILE_PX]
+    assert (corners == [51, 102, 255]).all()

@@ -1,0 +1,24 @@
+"""Colours as a user writes them."""
+
+from fastavatar.errors import UsageError
+
+Color = tuple[float, float, float]
+
+
+def parse_color(text: str) -> Color:
+    """(3,) sRGB in 0…1 of a name, #rrggbb, or R,G,B from 0 to 255; raises `UsageError` for none."""
+    from PIL import ImageColor
+
+    parts = text.split(",")
+    try:
+        if len(parts) == 3:
+            red, green, blue = (int(part) for part in parts)
+            if not all(0 <= value <= 255 for value in (red, green, blue)):
+                raise ValueError
+        else:
+            red, green, blue = ImageColor.getrgb(text)[:3]
+    except ValueError:
+        raise UsageError(
+            f"--background {text!r} is no colour: use a name such as white, R,G,B from 0 to 255, or #rrggbb"
+        ) from None
+    return red / 255, green / 255, blue / 255
