@@ -71,6 +71,8 @@ class Settings:
     """Refinement on the photo, where asked for."""
     shoulders: bool = True
     """Whether the torso stays."""
+    check_identity: bool = False
+    """Whether a recogniser, where it is at hand, compares photo and head."""
     outputs: Outputs = field(default_factory=Outputs)
     """What is written."""
     cache_dir: Path | None = None
@@ -151,9 +153,26 @@ class Pipeline:
             from fastavatar.shoulders import without_shoulders
 
             avatar = replace(avatar, gaussians=without_shoulders(avatar.gaussians), latent=None)
+        if self.settings.check_identity:
+            avatar = self._identity_checked(avatar)
         for warning in avatar.provenance.warnings:
             log.warning("%s", warning)
         return avatar
+
+    def _identity_checked(self, avatar: "Avatar") -> "Avatar":
+        from fastavatar.evaluate.identity import check_identity
+        from fastavatar.weights.face_pack import DEFAULT_PACK, find_face_pack
+
+        name = self.settings.published.get("face_pack") or DEFAULT_PACK
+        pack = find_face_pack(name)
+        if pack is not None:
+            return check_identity(avatar, pack, self.device)
+        missing = (
+            f"no likeness was measured: InsightFace's pack {name} is not here (for non-commercial research "
+            "only; fastavatar weights fetch gets it)"
+        )
+        made = avatar.provenance
+        return replace(avatar, provenance=replace(made, warnings=(*made.warnings, missing)))
 
     def predict_many(self, photos: "Sequence[Photo]") -> "list[Avatar | Exception]":
         """The avatar of each photo, or what its prediction raised: one bad photo leaves the others be."""

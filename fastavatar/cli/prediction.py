@@ -77,6 +77,11 @@ _ABOUT_THE_RESULTS = (
         metavar="NAME|R,G,B",
         help="Behind what is drawn: preview and turntable.",
     ),
+    click.option(
+        "--check_identity",
+        is_flag=True,
+        help="Compare head and photo by InsightFace's recogniser, where its pack is here; into summary.json.",
+    ),
     click.option("--viewer", is_flag=True, help="Write head.html as well: a page to open in a browser."),
 )
 
@@ -115,6 +120,7 @@ def settings_of(
     viewer: bool = False,
     background: str = "white",
     shoulders: bool = True,
+    check_identity: bool = False,
     **published: Any,
 ) -> "Settings":
     """The settings that the flags of `prediction_options`, or of `model_options` alone, stand for.
@@ -138,6 +144,7 @@ def settings_of(
         focal_px=focal_px,
         optimization=Optimization(config, iterations, seconds) if optimize else None,
         shoulders=shoulders,
+        check_identity=check_identity,
         outputs=Outputs(frame, not no_save_ply, turntable, viewer, parse_color(background)),
         cache_dir=cache_dir,
         offline=offline,
