@@ -52,8 +52,8 @@ def test_the_sharper_picture_counts_more() -> None:
     blurred = sharp.copy()
     for _ in range(6):
         blurred[1:-1] = (blurred[:-2] + blurred[1:-1] + blurred[2:]) / 3
-    shares = blend(np.stack([sharp, blurred]), np.stack([np.full(COUNT, 0.7)] * 2), strip()).shares
-    assert shares[0].min() == 1
+    shares = blend(np.stack([blurred, sharp]), np.stack([np.full(COUNT, 0.7)] * 2), strip()).shares
+    assert shares[1].min() == 1
 
 
 def test_what_nobody_sees_is_told() -> None:
