@@ -14,7 +14,7 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # without any, browsers say `Origin: null` of our own form
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
 }

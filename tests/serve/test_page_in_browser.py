@@ -16,7 +16,7 @@ from fastavatar.export.viewer_page import TEMPLATE
 from fastavatar.images.decode import KNOWN
 from tests.browser import chromium, needs_chromium, watched
 from tests.portraits import PORTRAIT, ROOT, picture, without_face
-from tests.serve.serving import Server
+from tests.serve.serving import Server, serving
 
 pytestmark = needs_chromium
 needs_viewer = pytest.mark.skipif(
@@ -265,3 +265,19 @@ def test_on_a_phone_nothing_is_cut_off(width: int, browser: Browser, server: Ser
         assert min(sizes) >= 44, "as large as a fingertip"
     page.get_by_role("button", name="Another photo").click()
     context.close()
+
+
+def test_the_token_is_asked_for_once(context: BrowserContext, tmp_path: Path) -> None:
+    token = "twelve letters & a sign"
+    with serving(tmp_path, "--token", token) as locked:
+        page = context.new_page()
+        page.goto(locked.url)
+        for said in ("wrong", token):
+            page.get_by_label("Token").fill(said)
+            page.keyboard.press("Enter")
+            if said == "wrong":
+                expect(page.get_by_role("alert")).to_have_text("That was not it.")
+        expect(page.get_by_role("heading", name="One photo in")).to_be_visible()
+        page.reload()
+        choose(page, ROOT / "README.md")  # the page's own requests carry what the browser keeps
+        expect(page.locator("#error")).to_contain_text("it is not a picture")
