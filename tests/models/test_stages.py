@@ -32,9 +32,11 @@ def test_a_listener_hears_stages_as_they_begin_inside_its_block_only() -> None:
             assert heard == ["find faces"]
         with listening(lambda name: None), stage({}, "unheard"):
             pass
+        with stage({}, "pose"):
+            pass
     with stage({}, "fit head"):
         pass
-    assert heard == ["find faces"]
+    assert heard == ["find faces", "pose"]
 
 
 def test_a_listener_of_another_thread_hears_nothing() -> None:

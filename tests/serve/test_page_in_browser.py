@@ -160,6 +160,7 @@ def test_without_the_viewer_page_the_head_is_a_video(page: Page) -> None:
             break
     assert stage(page).std() > 0.1
     expect(page.locator("#downloads")).not_to_contain_text("HTML")
+    page.unroute_all(behavior="wait")
     page.get_by_role("button", name="Another photo").click()
 
 
