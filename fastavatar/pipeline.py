@@ -176,6 +176,14 @@ class Pipeline:
 
     def predict_many(self, photos: "Sequence[Photo]") -> "list[Avatar | Exception]":
         """The avatar of each photo, or what its prediction raised: one bad photo leaves the others be."""
+        from fastavatar.avatar import Avatar
+        from fastavatar.models import TakesMany
+
+        model, face = self._predictor, self.settings.face
+        plain = self.settings.optimization is None and self.settings.focal_px is None
+        if len(photos) > 1 and plain and isinstance(model, TakesMany):
+            together = model.predict_many(photos, face)
+            return [self._finished(one, None) if isinstance(one, Avatar) else one for one in together]
         found: list[Avatar | Exception] = []
         for photo in photos:
             try:

@@ -88,7 +88,8 @@ def work_off(
     writer.start()
     try:
         while photos := _up_to(at_once, read):
-            _predict(pipeline, [photo for photo in photos if photo.error is None])
+            if good := [photo for photo in photos if photo.error is None]:
+                _predict(pipeline, good)
             for photo in photos:
                 made.put(photo)
     finally:

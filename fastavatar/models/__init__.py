@@ -1,6 +1,7 @@
 """Models that turn a photo into an `Avatar`."""
 
-from typing import Any, Literal, Protocol, get_args
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from fastavatar.avatar import Avatar
 from fastavatar.errors import DeviceError, UsageError
@@ -20,6 +21,14 @@ class Predictor(Protocol):
 
         Raises `NoFaceError` when there is no such face.
         """
+
+
+@runtime_checkable
+class TakesMany(Protocol):
+    """A predictor whose networks take many photos at once."""
+
+    def predict_many(self, photos: Sequence[Photo], face: int | None = None) -> list[Avatar | Exception]:
+        """The avatar of each photo, or what `predict` would raise for it."""
 
 
 def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Predictor:

@@ -4,7 +4,8 @@ photo ─ InsightFace ─▶ embedding ─ identity encoder ─▶ W ───�
   └─── crop, 224×224 ─ point predictor ─▶ points, camera pose ─ decoder ─▶ Gaussians
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.avatar import Avatar, Provenance
-from fastavatar.errors import DeviceError, InputError, WeightsError
+from fastavatar.errors import DeviceError, FastAvatarError, InputError, WeightsError
 from fastavatar.faces.insightface import RecognisedFace
 from fastavatar.gaussians import Gaussians
 from fastavatar.images.photo import Photo
@@ -32,6 +33,21 @@ LICENCE = (
     "the FastAvatar weights state no licence and were trained on research-only captures; InsightFace's "
     "models are for non-commercial research only"
 )
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """A photo as far as it can be told before the points are placed."""
+
+    photo: Photo
+    found: RecognisedFace | None
+    region: framing.Region
+    image: Tensor
+    """(1, 3, 224, 224) what the networks see."""
+    w: Tensor
+    """(1, 512)."""
+    seconds: dict[str, float]
+    """Of the stages so far; those to come are added."""
 
 
 class FastAvatarPredictor:
@@ -59,29 +75,71 @@ class FastAvatarPredictor:
         Raises `NoFaceError` when there is no such face, `WeightsError` when the networks say something that
         is no number, `DeviceError` when memory runs out.
         """
+        (found,) = self.predict_many([photo], face)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def predict_many(self, photos: Sequence[Photo], face: int | None = None) -> list[Avatar | Exception]:
+        """The avatar of each photo, or what `predict` would raise for it; one pass of DINOv2 for all.
+
+        The decoder has over 10,000 rows a photo: it would gain nothing.
+        """
+        seen = [self._observed(photo, face) for photo in photos]
+        inputs = [one.image for one in seen if isinstance(one, _Observed)]
+        if not inputs:
+            return [one for one in seen if isinstance(one, Exception)]
         seconds: dict[str, float] = {}
-        with stage(seconds, "recognise"):
-            found = self._identity.recognise(photo.rgb, face)
-        with stage(seconds, "frame the head"):
-            region, image = self._framed(photo, face, found)
         try:
-            with torch.inference_mode():
-                with stage(seconds, "identity"):
-                    w = self._identity.w(found, self._networks.encoder, self._device)
-                with stage(seconds, "points"):
-                    points, camera_to_world = self._networks.points(image.to(self._device))
-                with stage(seconds, "decode"):
-                    decoded = self._networks.decoder.decode(w, points[0])
-        except torch.OutOfMemoryError as error:
-            raise DeviceError(f"not enough memory on {self._device}: try --device cpu") from error
+            with torch.inference_mode(), stage(seconds, "points"):
+                points, poses = self._networks.points(torch.cat(inputs).to(self._device))
+        except torch.OutOfMemoryError:
+            return [one if isinstance(one, Exception) else self._no_memory() for one in seen]
+        placed = iter(zip(points, poses, strict=True))
+        found: list[Avatar | Exception] = []
+        for one in seen:
+            if isinstance(one, Exception):
+                found.append(one)
+                continue
+            one.seconds["points"] = seconds["points"] / len(inputs)
+            try:
+                found.append(self._decoded(one, *next(placed)))
+            except (FastAvatarError, torch.OutOfMemoryError) as error:
+                found.append(error if isinstance(error, FastAvatarError) else self._no_memory())
+        return found
+
+    def _observed(self, photo: Photo, face: int | None) -> "_Observed | Exception":
+        """Who is in a photo and what the networks are to see of it, or why that cannot be told."""
+        seconds: dict[str, float] = {}
+        try:
+            with stage(seconds, "recognise"):
+                found = self._identity.recognise(photo.rgb, face)
+            with stage(seconds, "frame the head"):
+                region, image = self._framed(photo, face, found)
+            with torch.inference_mode(), stage(seconds, "identity"):
+                w = self._identity.w(found, self._networks.encoder, self._device)
+        except torch.OutOfMemoryError:
+            return self._no_memory()
+        except Exception as error:  # the other photos go on
+            return error
+        return _Observed(photo, found, region, image, w, seconds)
+
+    def _no_memory(self) -> DeviceError:
+        return DeviceError(f"not enough memory on {self._device}: try --device cpu")
+
+    def _decoded(self, seen: "_Observed", points: Tensor, camera_to_world: Tensor) -> Avatar:
+        """The avatar at points (N, 3), seen by a camera (4, 4)."""
+        photo, found, region, w, seconds = seen.photo, seen.found, seen.region, seen.w, seen.seconds
+        with torch.inference_mode(), stage(seconds, "decode"):
+            decoded = self._networks.decoder.decode(w, points)
         gaussians = _ordinary(decoded)
         if self._sh_refit == "auto":
             with stage(seconds, "refit colours"):
                 gaussians = replace(gaussians, sh=refit_sh(gaussians.sh))
-        arrays = {"w_vector": w, "dino_points": points[0], "dino_camera_pose": camera_to_world}
+        arrays = {"w_vector": w, "dino_points": points, "dino_camera_pose": camera_to_world[None]}
         return Avatar(
             gaussians=gaussians,
-            camera=framing.camera_from_pose(camera_to_world[0], region, photo.width, photo.height),
+            camera=framing.camera_from_pose(camera_to_world, region, photo.width, photo.height),
             photo=photo,
             face=None,
             provenance=Provenance(
@@ -91,11 +149,11 @@ class FastAvatarPredictor:
                 device=self._device,
                 seconds=seconds,
                 warnings=self._warnings(found),
-                extra=self._summary(region, found, w, points[0]),
+                extra=self._summary(region, found, w, points),
             ),
             arrays={name: value.cpu().numpy().astype(np.float32) for name, value in arrays.items()},
             # clones, which unlike tensors of inference mode may take part in autograd
-            latent=Latent(self._networks.decoder.decoder, w.clone(), points[0].clone(), self._sh_refit),
+            latent=Latent(self._networks.decoder.decoder, w.clone(), points.clone(), self._sh_refit),
         )
 
     def _framed(

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from fastavatar.avatar import Avatar
 from fastavatar.errors import InputError, NoFaceError
 from fastavatar.faces.insightface import FaceRecogniser
 from fastavatar.images.photo import Photo, load_photo
@@ -129,3 +131,36 @@ def test_colours_are_fitted_anew_unless_that_is_off(networks: Networks, recognis
     assert torch.equal(auto.gaussians.sh, refit_sh(off.gaussians.sh))
     assert torch.equal(auto.gaussians.means, off.gaussians.means)
     assert [avatar.provenance.extra["sh_refit"] for avatar in (auto, off)] == ["auto", "off"]
+
+
+def test_many_photos_at_once_give_what_each_gives_alone(
+    networks: Networks, recogniser: FaceRecogniser
+) -> None:
+    predictor = FastAvatarPredictor(networks, Identity(recogniser), crop="none")
+    photos = [photo(), replace(photo(), rgb=photo().rgb[:, ::-1].copy())]
+    together = predictor.predict_many(photos)
+    for one, many in zip(map(predictor.predict, photos), together, strict=True):
+        assert not isinstance(many, Exception)
+        for name, value in one.gaussians.tensors().items():
+            torch.testing.assert_close(many.gaussians.tensors()[name], value, rtol=0, atol=2e-6)
+        assert one.arrays.keys() == many.arrays.keys()
+        for name, array in one.arrays.items():
+            np.testing.assert_allclose(many.arrays[name], array, atol=2e-6)
+            assert many.arrays[name].shape == array.shape
+        torch.testing.assert_close(many.camera.world_to_camera, one.camera.world_to_camera)
+        assert one.provenance.seconds.keys() == many.provenance.seconds.keys()
+    assert isinstance(together[0], Avatar) and isinstance(together[1], Avatar)
+    assert not np.array_equal(together[0].arrays["dino_points"], together[1].arrays["dino_points"])
+
+
+def test_one_bad_photo_leaves_the_others_be(networks: Networks, recogniser: FaceRecogniser) -> None:
+    predictor = FastAvatarPredictor(networks, Identity(recogniser), crop="none")
+    found = predictor.predict_many([photo(), photo(), photo()], face=5)
+    assert [type(one) for one in found] == [NoFaceError] * 3
+    with pytest.raises(NoFaceError):
+        predictor.predict(photo(), face=5)
+    empty = replace(photo(), rgb=np.zeros((640, 640, 3), np.uint8)[:0])
+    found = predictor.predict_many([empty, photo()])
+    assert isinstance(found[0], Exception) and isinstance(found[1], Avatar)
+    alone = predictor.predict(photo())
+    np.testing.assert_array_equal(found[1].arrays["dino_points"], alone.arrays["dino_points"])
