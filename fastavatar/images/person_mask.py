@@ -1,5 +1,7 @@
 """Where the person is in a photo, by MediaPipe's selfie segmenter, whose model ships inside its wheel."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
@@ -26,9 +28,18 @@ def person_mask(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 def white_backdrop(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where a photo (H, W, 3) shows a pure white backdrop, one that reaches its upper edge: (H, W).
 
-    The segmenter takes the soft fade of a cut-out into such a backdrop for clothing.
+    What is as white from side to side below belongs to it: there the person was cut off. The segmenter takes
+    that, and the soft fade into it, for clothing.
     """
     parts, _ = label((rgb >= _WHITE).all(2))
     size = np.bincount(parts.ravel())
-    above = [part for part in np.unique(parts[0]) if part and size[part] > _BACKDROP_SHARE * parts.size]
-    return np.isin(parts, above)
+    above = _large_among(parts[0], size)
+    across = np.intersect1d(_large_among(parts[:, 0], size), _large_among(parts[:, -1], size))
+    return np.isin(parts, np.union1d(above, across) if len(above) else above)
+
+
+def _large_among(edge: NDArray[Any], size: NDArray[Any]) -> NDArray[Any]:
+    """The parts on an edge of the picture (E,) that are large, by the size (P,) of each; 0 is no part."""
+    parts = np.unique(edge)
+    large = (parts > 0) & (size[parts] > _BACKDROP_SHARE * size.sum())
+    return np.asarray(parts[large])

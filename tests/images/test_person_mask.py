@@ -56,3 +56,12 @@ def test_a_backdrop_reaches_the_upper_edge() -> None:
 def test_where_nobody_is_the_mask_is_finite(rgb: Rgb) -> None:
     mask = person_mask(rgb)
     assert mask.shape == rgb.shape[:2] and np.isfinite(mask).all()
+
+
+def test_what_is_white_from_side_to_side_below_is_backdrop_too() -> None:
+    """A bust cut off before white; without white above it is a white shirt."""
+    rgb = np.full((100, 100, 3), 128, np.uint8)
+    rgb[70:] = 255
+    assert not white_backdrop(rgb).any()
+    rgb[:20] = 255
+    np.testing.assert_array_equal(white_backdrop(rgb), (rgb == 255).all(2))

@@ -10,6 +10,7 @@ from scipy.ndimage import map_coordinates
 from fastavatar.gaussians import Gaussians, encode_colors, encode_opacities, encode_scales
 from fastavatar.geometry.arrays import Array, Ints
 from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
+from fastavatar.models.facemesh.cut import Cut, without_fade
 from fastavatar.models.facemesh.outline import hangs_below
 from fastavatar.models.facemesh.surface import SurfacePoints, stretch, surface_points, vertex_normals
 from fastavatar.models.facemesh.template import NECK, TORSO, load_template
@@ -29,22 +30,30 @@ SHARPENING_ROUNDS = 2
 SHARPENING_RATE = 0.8
 
 
-def dress(vertices: Array, views: Sequence[View]) -> tuple[Gaussians, Array]:
+def dress(vertices: Array, views: Sequence[View], cut: Cut | None = None) -> tuple[Gaussians, Array]:
     """Gaussians on the surface of the fitted head (V, 3), head frame, coloured from P views.
 
+    The torso ends at the cut, which is the first view's, else where it hangs below the person in the views.
     Also the gains (P, 3) that made the views' exposures agree.
     """
     points = surface_points()
+    body = np.isin(points.region, (NECK, TORSO))
+    stays = np.ones(len(body), bool)
+    if cut is not None:
+        vertices, whole = cut.closed(vertices, load_template().region == TORSO)
+        stays = points.at(whole[:, None].astype(np.float64))[:, 0] > 0.5
     means = points.at(vertices)
     normals = points.at(vertex_normals(vertices, load_template().faces))
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    blended = _blend(points, means, normals, views)
+    blended = _blend(points, means, normals, [without_fade(view) for view in views])
     seen = blended.seen
     far = _region_means(blended.colors, seen, points.region)
     colors = complete_colors(blended.colors, seen, points.neighbours, points.mirror, far)
-    body = np.isin(points.region, (NECK, TORSO))
-    hangs = np.any([hangs_below(means, body, view.camera, view.mask) for view in views], 0)
-    kept = ~(hangs & ~seen) if len(views) > 1 else ~hangs
+    if cut is None:
+        hangs = np.any([hangs_below(means, body, view.camera, view.mask) for view in views], 0)
+        kept = ~(hangs & ~seen) if len(views) > 1 else ~hangs
+    else:
+        kept = stays & ~(body & cut.outside(means, views[0]))
     gaussians = _discs(points, vertices, means, normals, colors, seen).subset(torch.from_numpy(kept))
     return _sharpened(gaussians, blended.shares[:, kept], views, blended.gains), blended.gains
 

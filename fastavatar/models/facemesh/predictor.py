@@ -1,7 +1,8 @@
 """One photo to an avatar, with nothing but what ships in the package and in MediaPipe's wheel.
 
 photo ─ Face Mesh ─▶ landmarks ─ pose ─▶ camera + landmarks (m) ─ warp ─▶ head ─ outline ─▶ head with hair
-  └──── segmenter ─▶ person mask ───────────────────────────────────────────────┘              │
+  ├──── Pose ─▶ how the torso stands ─────────────────────────────────────────┤                │
+  └──── segmenter ─▶ person mask ─────────────────────────────────────────────┘                │
                └──────────── colours where seen, completed where not ◀── surface points ◀──────┘
 """
 
@@ -12,11 +13,13 @@ import torch
 from fastavatar.avatar import Avatar, Provenance
 from fastavatar.errors import UsageError
 from fastavatar.images.photo import Photo
+from fastavatar.models.facemesh.body import body_in, torso_turn, turn_torso
+from fastavatar.models.facemesh.cut import find_cut
 from fastavatar.models.facemesh.discs import dress
 from fastavatar.models.facemesh.observation import find_face, observed
 from fastavatar.models.facemesh.outline import fit_outline
 from fastavatar.models.facemesh.several import head_of_several
-from fastavatar.models.facemesh.template import load_template
+from fastavatar.models.facemesh.template import TORSO, load_template
 from fastavatar.models.facemesh.view import head_and_shoulders
 from fastavatar.models.facemesh.warp import warp_to_landmarks
 from fastavatar.models.stages import stage
@@ -47,9 +50,12 @@ class FaceMeshPredictor:
             view = head_and_shoulders(photo, found.box, seen.camera)
         with stage(seconds, "fit head"):
             template = load_template()
-            vertices = fit_outline(template, warp_to_landmarks(template, seen.in_head), [view])
+            vertices = warp_to_landmarks(template, seen.in_head)
+            turn = torso_turn(body_in(view), view.camera.world_to_camera[:3, :3].numpy())
+            vertices = fit_outline(template, turn_torso(template, vertices, turn), [view])
+            cut = find_cut(vertices[template.region == TORSO], turn, view)
         with stage(seconds, "colours"):
-            gaussians, _ = dress(vertices, [view])
+            gaussians, _ = dress(vertices, [view], cut)
         provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, seen.warnings)
         camera = seen.camera.to("cpu", torch.float32)
         return Avatar(gaussians.to(self.device), camera, photo, found, provenance)

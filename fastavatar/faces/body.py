@@ -1,0 +1,36 @@
+"""How a body stands before the camera, by MediaPipe Pose, whose models ship inside its wheel."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastavatar.faces.mediapipe_quiet import quiet_stderr, solutions
+from fastavatar.geometry.arrays import Array
+
+_NOSE, _EARS, _SHOULDERS = 0, [7, 8], [11, 12]
+
+
+@dataclass(frozen=True)
+class Body:
+    """Joints of one person, OpenCV camera axes; pairs hold the person's left, then right."""
+
+    nose_px: Array
+    """(2,) where the nose is in the photo."""
+    ears: Array
+    """(2, 3) metres, from the middle of the hips."""
+    shoulders: Array
+    """(2, 3) metres, from the middle of the hips; guessed where the photo does not show them."""
+
+
+def find_body(rgb: NDArray[np.uint8]) -> Body | None:
+    """The body that shows most in a photo (H, W, 3), None without one."""
+    pose = solutions().pose.Pose
+    with quiet_stderr(), pose(static_image_mode=True, model_complexity=1) as network:
+        found = network.process(rgb)
+    if not found.pose_world_landmarks:
+        return None
+    joints = np.array([[p.x, p.y, p.z] for p in found.pose_world_landmarks.landmark])
+    nose = found.pose_landmarks.landmark[_NOSE]
+    height, width = rgb.shape[:2]
+    return Body(np.array([nose.x * width, nose.y * height]), joints[_EARS], joints[_SHOULDERS])

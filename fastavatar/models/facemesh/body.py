@@ -1,0 +1,93 @@
+"""The neck as a joint: the torso stands as the body does, however the head is held."""
+
+from functools import cache
+
+import numpy as np
+import torch
+from scipy.sparse import coo_matrix, csr_matrix, diags
+from scipy.sparse.linalg import spsolve
+from scipy.spatial.transform import Rotation
+
+from fastavatar.faces.body import Body, find_body
+from fastavatar.geometry.arrays import Array
+from fastavatar.models.facemesh.template import NECK, TORSO, HeadTemplate, load_template
+from fastavatar.models.facemesh.view import View
+
+PIVOT = np.array([0.0, -0.08, -0.065])
+"""Middle of the template's neck, about which head and torso turn against each other."""
+EARS_BEFORE_SHOULDERS = 0.14
+"""How much nearer the front ears lie than shoulders in somebody upright, per metre of height between them."""
+_MOST_BENT_DEG = 60.0
+_FACING = np.diag([1.0, -1.0, -1.0])  # head and camera face each other
+_NOSE_TIP = 1  # among Face Mesh's landmarks
+_NEAR_NOSE_M = 0.08
+
+
+def body_in(view: View) -> Body | None:
+    """The body whose head the view is about, None where the network finds none or another's."""
+    body = find_body((view.rgb * 255).round().astype(np.uint8))
+    nose = torch.from_numpy(load_template().vertices[[_NOSE_TIP]])
+    pixels, depth = (values.numpy()[0] for values in view.camera.project(nose))
+    near_px = _NEAR_NOSE_M * float(view.camera.K[0, 0]) / depth
+    return body if body is not None and np.linalg.norm(body.nose_px - pixels) < near_px else None
+
+
+def torso_turn(body: Body | None, head: Array) -> Array:
+    """Rotation (3, 3) in the head frame that carries a torso which goes with the head to where it stands.
+
+    `head` (3, 3) turns the head frame into camera axes. Pitch and roll are the body's own; of its yaw the
+    network finds about half where the face does not follow, so the mean with the head's is taken. Without a
+    body the torso goes with the head.
+    """
+    if body is None:
+        return np.eye(3)
+    left = body.shoulders[0] - body.shoulders[1]
+    up = body.ears.mean(0) - body.shoulders.mean(0)
+    torso_yaw, pitch, roll = _angles(_axes(left, up))
+    stands = _from_angles((torso_yaw + _angles(head)[0]) / 2, pitch + EARS_BEFORE_SHOULDERS, roll)
+    turn = Rotation.from_matrix(head.T @ stands).as_rotvec()
+    angle = np.linalg.norm(turn)
+    most = min(1.0, np.radians(_MOST_BENT_DEG) / max(angle, 1e-9))
+    return np.asarray(Rotation.from_rotvec(most * turn).as_matrix())
+
+
+def _axes(left: Array, up: Array) -> Array:
+    """Rotation (3, 3) whose columns are near `left` (3,), `up` (3,) and what completes them."""
+    left = left / np.linalg.norm(left)
+    up = up - (up @ left) * left
+    up /= np.linalg.norm(up)
+    return np.stack([left, up, np.cross(left, up)], 1)
+
+
+def _angles(rotation: Array) -> Array:
+    """Yaw, pitch and roll (3,) of a rotation (3, 3) from head frame to camera axes, radians."""
+    yaw, pitch, roll = Rotation.from_matrix(_FACING @ rotation).as_euler("YXZ")
+    return np.array([yaw, -pitch, -roll])
+
+
+def _from_angles(yaw: float, pitch: float, roll: float) -> Array:
+    return np.asarray(_FACING @ Rotation.from_euler("YXZ", [yaw, -pitch, -roll]).as_matrix())
+
+
+def turn_torso(template: HeadTemplate, vertices: Array, turn: Array) -> Array:
+    """Vertices (V, 3), head frame, with the torso turned by a rotation (3, 3) and the neck bent to it."""
+    neck = np.flatnonzero(template.region == NECK)
+    middle = neck[np.abs(template.vertices[neck] - PIVOT).sum(1).argmin()]
+    pivot = PIVOT + (vertices - template.vertices)[middle] * [0, 1, 1]
+    turns = Rotation.from_rotvec(torso_share()[:, None] * Rotation.from_matrix(turn).as_rotvec())
+    return np.asarray(pivot + turns.apply(vertices - pivot))
+
+
+@cache
+def torso_share() -> Array:
+    """(V,) how far each vertex goes with the torso: 0 on the head, 1 on the torso, harmonic on the neck."""
+    template = load_template()
+    a, b = np.concatenate([template.faces[:, [0, 1]], template.faces[:, [1, 2]], template.faces[:, [2, 0]]]).T
+    size = len(template.vertices)
+    links = coo_matrix((np.ones(len(a)), (a, b)), (size, size)).tocsr()
+    links = links + links.T
+    share = (template.region == TORSO).astype(np.float64)
+    neck = np.flatnonzero(template.region == NECK)
+    laplacian = csr_matrix(diags(np.asarray(links.sum(1)).ravel()) - links)
+    share[neck] = spsolve(laplacian[neck][:, neck].tocsc(), links[neck] @ share)
+    return np.asarray(share, np.float64)

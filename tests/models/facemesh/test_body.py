@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.spatial.transform import Rotation
+
+from fastavatar.camera import frontal_camera
+from fastavatar.faces.body import Body, find_body
+from fastavatar.geometry.arrays import Array
+from fastavatar.models.facemesh.body import PIVOT, body_in, torso_share, torso_turn, turn_torso
+from fastavatar.models.facemesh.template import FACE, NECK, SKULL, TORSO, load_template
+from fastavatar.models.facemesh.view import View
+from tests.portraits import picture, portrait
+
+FACING = np.diag([1.0, -1.0, -1.0])
+
+
+def standing(camera_above_deg: float, azimuth_deg: float = 0.0) -> tuple[Body, Array]:
+    """A body upright before a camera, and the rotation (3, 3) that turns its axes into the camera's."""
+    to_camera = FACING @ Rotation.from_euler("YX", [-azimuth_deg, camera_above_deg], degrees=True).as_matrix()
+    ears = np.array([[0.08, 0.0, 0.0], [-0.08, 0.0, 0.0]])
+    shoulders = np.array([[0.17, -0.19, -0.027], [-0.17, -0.19, -0.027]])
+    return Body(np.zeros(2), ears @ to_camera.T, shoulders @ to_camera.T), to_camera
+
+
+def turned_deg(turn: Array) -> float:
+    return float(np.degrees(Rotation.from_matrix(turn).magnitude()))
+
+
+@pytest.mark.parametrize("above_deg", [-20, 0, 30])
+def test_a_torso_under_a_head_held_straight_stays(above_deg: float) -> None:
+    body, head = standing(above_deg)
+    assert turned_deg(torso_turn(body, head)) < 1.5
+
+
+@pytest.mark.parametrize("raised_deg", [-25, 20])
+def test_a_raised_head_leaves_the_torso_upright(raised_deg: float) -> None:
+    body, to_camera = standing(10)
+    head = to_camera @ Rotation.from_euler("X", -raised_deg, degrees=True).as_matrix()
+    turn = Rotation.from_matrix(torso_turn(body, head)).as_rotvec(degrees=True)
+    np.testing.assert_allclose(turn, [raised_deg, 0, 0], atol=1.5)
+
+
+def test_the_torso_follows_half_of_a_turn_of_the_head() -> None:
+    body, to_camera = standing(0)
+    head = to_camera @ Rotation.from_euler("Y", 40, degrees=True).as_matrix()
+    turn = Rotation.from_matrix(torso_turn(body, head)).as_rotvec(degrees=True)
+    np.testing.assert_allclose(turn, [0, -20, 0], atol=1.5)
+
+
+def test_without_a_body_the_torso_goes_with_the_head() -> None:
+    np.testing.assert_array_equal(torso_turn(None, FACING), np.eye(3))
+
+
+def test_the_head_stays_and_the_torso_turns_as_one() -> None:
+    template, turn = load_template(), Rotation.from_euler("XY", [20, 10], degrees=True).as_matrix()
+    turned = turn_torso(template, template.vertices, turn)
+    head, torso = np.isin(template.region, (FACE, SKULL)), template.region == TORSO
+    np.testing.assert_allclose(turned[head], template.vertices[head], atol=1e-12)
+    found = (
+        (turned[torso] - turned[torso].mean(0)),
+        template.vertices[torso] - template.vertices[torso].mean(0),
+    )
+    np.testing.assert_allclose(found[0], found[1] @ turn.T, atol=1e-9)
+    # the neck's middle is the joint
+    assert (
+        np.abs(turned - template.vertices)
+        .max(1)[np.abs(template.vertices - PIVOT).max(1) < 0.01]
+        .max(initial=0)
+        < 0.01
+    )
+
+
+def test_the_neck_bends_smoothly() -> None:
+    template, share = load_template(), torso_share()
+    assert share.min() >= 0 and share.max() <= 1
+    neck = template.region == NECK
+    assert np.quantile(share[neck], 0.05) < 0.1 and np.quantile(share[neck], 0.95) > 0.9
+    edges = np.concatenate([template.faces[:, [0, 1]], template.faces[:, [1, 2]]])
+    assert np.abs(share[edges[:, 0]] - share[edges[:, 1]]).max() < 0.25
+    np.testing.assert_allclose(share[template.mirror], share, atol=0.02)
+
+
+def test_the_portraits_body_is_found() -> None:
+    body = find_body(portrait().rgb)
+    assert body is not None
+    assert np.linalg.norm(body.nose_px - [226, 124]) < 25
+    left, right = body.shoulders
+    assert 0.25 < left[0] - right[0] < 0.45 and abs(left[1] - right[1]) < 0.06
+    assert 0.1 < (body.shoulders - body.ears)[:, 1].mean() < 0.25
+
+
+def test_a_mirrored_portrait_has_the_mirrored_body() -> None:
+    mirrored = find_body(np.asarray(picture().transpose(Image.Transpose.FLIP_LEFT_RIGHT)))
+    body = find_body(portrait().rgb)
+    assert body is not None and mirrored is not None
+    np.testing.assert_allclose(mirrored.shoulders[::-1] * [-1, 1, 1], body.shoulders, atol=0.06)
+
+
+def test_nobody_and_somebody_else_are_no_body() -> None:
+    assert find_body(np.full((200, 200, 3), 90, np.uint8)) is None
+    camera = frontal_camera(1.0, 711, 512, 512, torch.tensor([0.3, 0.2, 0.0])).to("cpu", torch.float64)
+    rgb = portrait().rgb.astype(np.float32) / np.float32(255)
+    assert body_in(View(rgb, np.ones((512, 512), np.float32), camera)) is None

@@ -1,0 +1,96 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from fastavatar.camera import frontal_camera
+from fastavatar.models.facemesh.cut import SLOPE, Cut, find_cut, lower_edge, without_fade
+from fastavatar.models.facemesh.template import TORSO, load_template
+from fastavatar.models.facemesh.view import View
+
+SIZE_PX, FOCAL_PX, DISTANCE_M = 500, 900.0, 1.2
+LINE_Y = -0.19
+
+
+def shown(slope: float = 0.0, azimuth_deg: float = 0.0, elevation_deg: float = 0.0) -> View:
+    """A picture of somebody cut off along a line, px, across the whole of it at the height of `LINE_Y`."""
+    middle = torch.tensor([0.0, -0.05, 0.0])
+    camera = frontal_camera(DISTANCE_M, FOCAL_PX, SIZE_PX, SIZE_PX, middle)
+    camera = camera.orbited(azimuth_deg, elevation_deg, middle).to("cpu", torch.float64)
+    row = camera.project(torch.tensor([[0.0, LINE_Y, 0.0]]).double())[0][0, 1].item()
+    rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX] + 0.5
+    mask = (rows < row + slope * (columns - SIZE_PX / 2)).astype(np.float32)
+    return View(np.ones((SIZE_PX, SIZE_PX, 3), np.float32), mask, camera)
+
+
+def cut_of(view: View) -> Cut | None:
+    template = load_template()
+    return find_cut(template.vertices[template.region == TORSO], np.eye(3), view)
+
+
+@pytest.mark.parametrize("elevation_deg", [-15, 0, 15])
+def test_the_plane_holds_the_line_and_rises_to_the_back(elevation_deg: float) -> None:
+    view = shown(elevation_deg=elevation_deg)
+    cut = cut_of(view)
+    assert cut is not None
+    row, edge = view.camera.project(torch.from_numpy(cut.origin[None]))[0][0, 1].item(), lower_edge(view.mask)
+    assert edge is not None and row == pytest.approx(edge[1], abs=0.5)
+    # in front of the chest's middle, whose surface lies within two centimetres of the template's
+    assert -0.01 < cut.origin[2] < 0.03
+    behind = cut.origin + [0.0, SLOPE * 0.1, -0.1]
+    np.testing.assert_allclose(cut.height(behind[None]), 0, atol=1e-9)
+    assert cut.height(cut.origin[None] + [0, 0.01, 0])[0] == pytest.approx(0.01)
+
+
+def test_a_slanting_edge_slants_the_plane() -> None:
+    cut = cut_of(shown(slope=0.1))
+    assert cut is not None
+    left, right = cut.height(np.array([[0.1, LINE_Y, 0.0], [-0.1, LINE_Y, 0.0]]))
+    assert left > right + 0.015  # the edge falls to the picture's right, the person's left
+
+
+def test_the_torso_ends_on_the_plane_and_the_head_is_left_alone() -> None:
+    template, cut = load_template(), cut_of(shown())
+    assert cut is not None
+    torso = template.region == TORSO
+    closed, stays = cut.closed(template.vertices, torso)
+    assert cut.height(closed[torso]).min() > -1e-9
+    np.testing.assert_array_equal(closed[~torso], template.vertices[~torso])
+    assert stays[~torso].all() and not stays.all()
+    # what stays of the lid lies within the bust's outline, front to back and side to side
+    moved = (closed != template.vertices).any(1)
+    uncut = torso & ~moved
+    low, high = template.vertices[uncut].min(0) - 0.02, template.vertices[uncut].max(0) + 0.02
+    lid = closed[moved & stays]
+    assert len(lid) > 100 and (lid[:, [0, 2]] > low[[0, 2]]).all() and (lid[:, [0, 2]] < high[[0, 2]]).all()
+
+
+def test_a_person_that_goes_on_has_no_cut() -> None:
+    view = shown()
+    assert cut_of(replace(view, mask=np.ones_like(view.mask))) is None
+    assert cut_of(replace(view, mask=np.zeros_like(view.mask))) is None
+
+
+def test_a_round_lower_edge_is_no_cut() -> None:
+    rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX] + 0.5
+    disc = np.hypot(rows - 200, columns - 250) < 200
+    assert lower_edge(disc.astype(np.float32)) is None
+
+
+def test_what_the_picture_shows_empty_is_outside() -> None:
+    view, cut = shown(), cut_of(shown())
+    assert cut is not None
+    points = np.array([[0, LINE_Y + 0.02, 0.0], [0, LINE_Y - 0.02, 0.0], [3.0, -0.1, 0.0]])
+    np.testing.assert_array_equal(cut.outside(points, view), [False, True, False])
+
+
+def test_colours_above_the_edge_are_not_taken() -> None:
+    view = shown()
+    kept = without_fade(view).mask
+    edge = lower_edge(view.mask)
+    assert edge is not None
+    row, strip = int(edge[1]), round(0.012 * FOCAL_PX / DISTANCE_M)
+    assert kept[row - strip + 2 :].max() == 0 and kept[: row - strip - 2].min() == 1
+    whole = replace(view, mask=np.ones_like(view.mask))
+    assert without_fade(whole) is whole
