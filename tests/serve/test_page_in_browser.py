@@ -170,6 +170,7 @@ def test_by_keys_alone(page: Page, tmp_path: Path) -> None:
     while page.evaluate(focused) != "choose":
         page.keyboard.press("Tab")
     with page.expect_file_chooser() as chooser:
+        page.wait_for_timeout(500)  # until the browser knows that its dialog is ours
         page.keyboard.press("Enter")
     wall = tmp_path / "wall.png"
     Image.fromarray(without_face()).save(wall)
