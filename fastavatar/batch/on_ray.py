@@ -140,6 +140,7 @@ class Actor:
 def _connect(address: str | None) -> None:
     """Join the cluster at `address`; without one that which runs here, else one of this machine's own."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # it tells of restarts that this engine wants
     try:
         import ray
     except ImportError:
