@@ -12,21 +12,21 @@ from torch import Tensor
 from fastavatar.camera import Camera
 from fastavatar.gaussians import Gaussians
 from fastavatar.refine.config import Config
-from fastavatar.render import render
 from fastavatar.surfaces.points import neighbour_graph
 
 
 class DirectModel:
     """Gaussians as where they started plus changes; those of place and size are smooth over neighbours.
 
-    What no view sees is drawn back to where it started.
+    Everything is drawn back to where it started as strongly as a few pixels would draw it elsewhere, so that
+    what no view sees stays, and what one barely sees does not explain what lies beside it.
     """
 
     def __init__(self, start: Gaussians, cameras: Sequence[Camera], config: Config) -> None:
         start = _with_sh_degree(start.detach(), config.sh_degree)
         self._start = {**start.tensors(), "sh0": start.sh[:, :1], "shN": start.sh[:, 1:]}
         self._diffusion, self._steps = _diffusion(start.means), config.smoothing
-        self._hidden = 1 - _seen(start, cameras)
+        self._values_shown = 3 * sum(camera.width * camera.height for camera in cameras) / len(cameras)
         self._anchors = {name: weight for name, weight in config.anchors.items() if weight > 0}
         self.parameters: Mapping[str, Tensor] = {
             name: torch.zeros_like(self._start[name])
@@ -47,12 +47,10 @@ class DirectModel:
         )
 
     def penalty(self) -> Tensor:
-        """() how far what no view sees has gone from where it started."""
-        total = torch.zeros((), device=self._hidden.device)
+        """() how far all has gone from where it started, against the loss of one pixel."""
+        total = torch.zeros((), device=self._start["means"].device)
         for name, weight in self._anchors.items():
-            squares = self.parameters[name].square().reshape(len(self._hidden), -1)
-            if squares.numel():
-                total = total + weight * (self._hidden[:, None] * squares).mean()
+            total = total + weight / self._values_shown * self.parameters[name].square().sum()
         return total
 
 
@@ -97,19 +95,3 @@ def _diffusion(means: Tensor) -> Tensor:
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
         matrix = torch.sparse_csr_tensor(rows, columns, values, step.shape, check_invariants=True)
     return matrix.to(means.device)
-
-
-def _seen(gaussians: Gaussians, cameras: Sequence[Camera]) -> Tensor:
-    """(N,) 1 where a Gaussian shows in at least one camera's view, else 0."""
-    shown = torch.zeros(len(gaussians), device=gaussians.means.device)
-    for camera in cameras:
-        probe = gaussians.sh[:, :1].detach().clone().requires_grad_()
-        values = {**gaussians.tensors(), "sh": probe}
-        render(Gaussians(**values), camera, background=(0, 0, 0)).image.sum().backward()  # type: ignore[no-untyped-call]
-        assert probe.grad is not None
-        shown = torch.maximum(shown, (probe.grad[:, 0, 0].abs() > _BARELY_SEEN).float())
-    return shown
-
-
-# Weighted pixels from which on a Gaussian counts as seen, times the constant harmonic's factor 0.28.
-_BARELY_SEEN = 0.1

@@ -29,7 +29,7 @@ def start_from_points(points: Tensor, views: Sequence[View]) -> Gaussians:
     """
     if len(points) < MIN_POINTS:
         raise InputError(f"a surface needs at least {MIN_POINTS} points, found {len(points)}")
-    surface = complete_bust(surface_of(points.double().cpu().numpy()), list(views))
+    surface = complete_bust(surface_of(points.double().cpu().numpy()), views)
     colors, weights = seen_colors(surface, views)
     seen = weights > 0
     if not seen.any():

@@ -55,4 +55,4 @@ def test_guided_is_a_method_of_evaluate(folder: Path, tmp_path: Path) -> None:
     flags = ["--method", "guided", "--input", "2", "--iterations", "20", "--json", str(tmp_path / "out.json")]
     assert run(["evaluate", "--capture", str(folder), "--device", "cpu", *flags]) == 0
     found = json.loads((tmp_path / "out.json").read_text())
-    assert found["method"] == "guided" and found["iterations"] == 20 and found["mean"]["psnr"] > 18
+    assert found["method"] == "guided" and found["iterations"] == 20 and found["mean"]["psnr"] > 17.5

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from fastavatar.camera import frontal_camera
 from fastavatar.captures import View
-from fastavatar.refine.bust import complete_bust, find_cut_line
+from fastavatar.refine.bust import complete_bust
+from fastavatar.refine.cut_line import find_cut_line
 from fastavatar.refine.start import seen_colors
 from fastavatar.refine.symmetry import mirror_of
 from fastavatar.render import render
