@@ -38,7 +38,8 @@ def answer_input(capture: Capture, inputs: Sequence[int], options: Options) -> A
 def answer_photo(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
     """The embedded model on photos and their focal lengths, put where the first one's camera saw it.
 
-    Its size is then fixed by the capture's depth. Of the other photos no camera is told.
+    Its size is then fixed by the capture's depth. Of the other photos no camera is told. With
+    `iterations` it is refined on the photos first, by `config`.
     """
     from fastavatar.models.facemesh.predictor import FaceMeshPredictor
 
@@ -46,6 +47,10 @@ def answer_photo(capture: Capture, inputs: Sequence[int], options: Options) -> A
     predictor = FaceMeshPredictor(options.device, options.seed)
     start = time.perf_counter()
     avatar = predictor.predict_several([_photo(capture, view) for view in views])
+    if options.iterations:
+        from fastavatar.refine import refine
+
+        avatar = refine(avatar, None, options.config, iterations=options.iterations, device=options.device)
     seconds = time.perf_counter() - start
     placed = place_avatar(avatar, capture, views[0])
     return Answer(

@@ -72,7 +72,7 @@ class Config:
     smoothing: int = 0
     """`direct`: diffusion steps over neighbours that moves and sizes go through, so that they go together."""
     anchors: Mapping[str, float] = field(default_factory=dict)
-    """`direct`: weight of each parameter's mean squared distance from its start, where no view sees it."""
+    """`direct`: weight of each parameter's squared distance from its start, against the loss of one pixel."""
     sh_degree: int = 0
     """`direct`: of the spherical harmonics that may be added; lower degrees are kept."""
     kept: tuple[str, ...] = ()

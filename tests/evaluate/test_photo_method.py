@@ -6,7 +6,7 @@ import torch
 
 from fastavatar.camera import frontal_camera
 from fastavatar.captures import Capture, read_capture
-from fastavatar.evaluate import Report, evaluate
+from fastavatar.evaluate import Options, Report, evaluate
 from fastavatar.images.photo import load_photo
 from tests.synthetic_capture import frame_entry, save_picture, write_transforms
 
@@ -48,3 +48,13 @@ def test_the_whole_capture_needs_no_other_view(tmp_path: Path) -> None:
     both = replace(capture, views=(*capture.views, other))
     alone, with_other = evaluate(capture, "photo", [0]), evaluate(both, "photo", [0])
     torch.testing.assert_close(alone.images[0], with_other.images[0])
+
+
+def test_with_iterations_it_is_refined_on_its_photo(tmp_path: Path) -> None:
+    photo = load_photo(EXAMPLE)
+    camera = frontal_camera(1.2, 2.0 * photo.width, photo.width, photo.height)
+    save_picture(torch.from_numpy(photo.rgb.copy()) / 255, tmp_path / "images" / "a.png")
+    write_transforms(tmp_path, [{**frame_entry(camera, "a"), "fg_mask_path": None}])
+    capture = read_capture(tmp_path)
+    plain, refined = (evaluate(capture, "photo", [0], Options(iterations=n)) for n in (None, 10))
+    assert _error_where_drawn(refined, capture, 0) < 0.97 * _error_where_drawn(plain, capture, 0)
