@@ -5,7 +5,6 @@ from typing import Any
 import click
 
 from fastavatar.cli.many import many_options, output_option, run_many, take_many
-from fastavatar.cli.options import log_options
 from fastavatar.cli.prediction import prediction_options, settings_of
 
 
@@ -20,7 +19,6 @@ from fastavatar.cli.prediction import prediction_options, settings_of
 @click.option("--force", is_flag=True, help="Begin again and replace results that are there.")
 @many_options
 @prediction_options
-@log_options
 def command(image: str, output_dir: str, force: bool, **flags: Any) -> None:
     """Turn many photos into 3D heads: a folder of results each, an index and a contact sheet.
 

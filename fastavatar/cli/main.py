@@ -39,12 +39,14 @@ class LazyCommands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, or None."""
+        """The command of that name, with `--quiet` and `--verbose`, or None."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"fastavatar.cli.{cmd_name}")
         command = module.command
         assert isinstance(command, click.Command)
+        if "quiet" not in {option.name for option in command.params}:
+            log_options(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -10,7 +10,6 @@ import click
 
 from fastavatar.batch.listing import names_many
 from fastavatar.cli.many import many_options, output_option, require_none, run_many, take_many
-from fastavatar.cli.options import log_options
 from fastavatar.cli.prediction import prediction_options, settings_of
 from fastavatar.cli.progress import refinement_bar
 from fastavatar.cli.several import TakesViews, photos_of_one, several_options
@@ -34,7 +33,6 @@ log = logging.getLogger(__name__)
 @several_options
 @many_options
 @prediction_options
-@log_options
 def command(
     images: tuple[str, ...], output_dir: str, force: bool, subject: bool, views: str | None, **flags: Any
 ) -> None:

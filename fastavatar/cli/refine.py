@@ -15,7 +15,6 @@ from fastavatar.cli.options import (
     cache_options,
     device_option,
     guided_options,
-    log_options,
     path_option,
     sh_refit_option,
 )
@@ -59,7 +58,6 @@ FRAMES = ("supersplat", "opencv", "head")
 @cache_options
 @guided_options
 @sh_refit_option
-@log_options
 def command(
     capture: Path,
     inputs: tuple[str, ...],

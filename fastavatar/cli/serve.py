@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from fastavatar.cli.options import log_options
 from fastavatar.cli.prediction import model_options, settings_of
 from fastavatar.errors import FastAvatarError
 
@@ -45,7 +44,6 @@ log = logging.getLogger(__name__)
     help="Of one photo.",
 )
 @model_options
-@log_options
 def command(
     host: str,
     port: int,
