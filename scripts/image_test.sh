@@ -70,12 +70,12 @@ in_image() {
 }
 
 passed=0
-# expect CODE TEXT COMMAND …: the command ends with CODE and says TEXT.
+# expect CODE TEXT COMMAND …: the command ends with CODE and says TEXT, or whatever it likes.
 expect() {
   local code=$1 text=$2 found=0
   shift 2
   "$@" >"$scratch/log" 2>&1 || found=$?
-  if [ "$found" != "$code" ] || ! grep --quiet --fixed-strings -- "$text" "$scratch/log"; then
+  if [ "$found" != "$code" ] || { [ -n "$text" ] && ! grep --quiet --fixed-strings -- "$text" "$scratch/log"; }; then
     echo "FAILED: $*"
     echo "  expected exit code $code, saying: $text; got exit code $found and:"
     sed 's/^/  | /' "$scratch/log"
@@ -172,6 +172,19 @@ compiled_nothing
 say "a server for others asks for a token"
 expect 2 "give a --token" in_image -- serve --host 0.0.0.0
 expect 0 "" in_image -- python -IS /opt/fastavatar/docker/healthcheck.py /proc/1/cmdline
+
+say "a server is healthy once it answers"
+# shellcheck disable=SC2016  # for the shell in the image
+expect 0 "healthy after" in_image "${sealed[@]}" -- sh -c \
+  'tini -s -- /opt/fastavatar/docker/entrypoint.sh serve --port 7861 &
+  for second in $(seq 60); do
+    python -IS /opt/fastavatar/docker/healthcheck.py /proc/$!/cmdline && echo "healthy after $second s" && break
+    sleep 1
+  done
+  kill $!; wait $! || true'
+expect 0 "not without one" in_image "${sealed[@]}" -- sh -c \
+  'printf "tini\0-s\0--\0/entrypoint.sh\0serve\0--port\0007862\0" >/tmp/command_line
+  python -IS /opt/fastavatar/docker/healthcheck.py /tmp/command_line || echo "not without one"'
 
 say "a signal stops it at once"
 # shellcheck disable=SC2016  # for the shell in the image
