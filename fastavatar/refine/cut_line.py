@@ -7,13 +7,12 @@ import torch
 
 from fastavatar.captures import View
 from fastavatar.geometry.arrays import Array
+from fastavatar.images.lower_edge import lower_edge
 from fastavatar.surfaces.points import Surface
 
 SLOPE = 0.25
 """How much the ledge rises over each metre toward the back: about as steep as pictures from below look up."""
 _COLLAR_M = 0.05  # height of the points' lowest part, which tells where the line lies
-_EDGE_PX = 2.0
-_STRAIGHT = 0.8  # share of columns that must agree on a straight lower edge
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,10 @@ def find_cut_line(surface: Surface, view: View) -> CutLine | None:
 
     None where the mask has no such edge.
     """
-    edge = _lower_edge(view)
+    edge = lower_edge(view.mask.numpy())
     if edge is None:
         return None
-    slope, offset = edge
+    slope, offset, _ = edge
     camera = view.camera.to("cpu", torch.float64)
     low = surface.points[surface.points[:, 1] < surface.points[:, 1].min() + _COLLAR_M]
     front = low[low[:, 2] > low[:, 2].mean()]
@@ -58,20 +57,3 @@ def find_cut_line(surface: Surface, view: View) -> CutLine | None:
     if abs(along[0]) < 0.5:
         return None
     return CutLine(origin, along * np.sign(along[0]))
-
-
-def _lower_edge(view: View) -> tuple[float, float] | None:
-    """Slope and offset, in pixels, of the straight line on which the mask ends below; None without one."""
-    person = view.mask.numpy() > 0.5
-    height, width = person.shape
-    columns = np.flatnonzero(person[: height - 2].any(0) & ~person[height - 2 :].any(0))
-    if len(columns) < width / 4:
-        return None
-    last = height - person[::-1, columns].argmax(0)
-    at, kept = columns + 0.5, np.ones(len(columns), bool)
-    for _ in range(6):
-        slope, offset = np.polyfit(at[kept], last[kept], 1)
-        error = np.abs(last - slope * at - offset)
-        kept = error <= max(_EDGE_PX, float(np.median(error)))
-    straight = bool((error < _EDGE_PX).mean() > _STRAIGHT)
-    return (float(slope), float(offset)) if straight else None

@@ -8,17 +8,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates, maximum_filter
 from scipy.spatial import Delaunay
 
 from fastavatar.geometry.arrays import Array, Bools
+from fastavatar.images.lower_edge import lower_edge
 from fastavatar.models.facemesh.view import View
 
 SLOPE = 0.2
 """How much the plane rises over each metre toward the back."""
-_EDGE_PX = 2.0
-_STRAIGHT = 0.8  # share of columns that must agree on a straight lower edge
 _FADE_M = 0.012  # above the line, where cut-outs fade into the backdrop
 _RIM_M = 0.008
 _LEAST_RIM = 12
@@ -92,27 +90,6 @@ def find_cut(torso: Array, axes: Array, view: View) -> Cut | None:
     normal = np.cross(axes @ [0, SLOPE, -1], along)
     normal *= np.sign(normal @ axes[:, 1]) / np.linalg.norm(normal)
     return Cut(origin, axes, normal)
-
-
-def lower_edge(mask: NDArray[np.float32]) -> tuple[float, float, float] | None:
-    """Slope and offset, px, of the straight line on which the mask (H, W) ends below, and its middle column.
-
-    None without one.
-    """
-    person = mask > 0.5
-    height, width = person.shape
-    columns = np.flatnonzero(person[: height - 2].any(0) & ~person[height - 2 :].any(0))
-    if len(columns) < width / 4:
-        return None
-    last = height - person[::-1, columns].argmax(0)
-    at, kept = columns + 0.5, np.ones(len(columns), bool)
-    for _ in range(6):
-        slope, offset = np.polyfit(at[kept], last[kept], 1)
-        error = np.abs(last - slope * at - offset)
-        kept = error <= max(_EDGE_PX, float(np.median(error)))
-    if (error < _EDGE_PX).mean() <= _STRAIGHT:
-        return None
-    return float(slope), float(offset), float(at[kept].mean())
 
 
 def without_fade(view: View) -> View:

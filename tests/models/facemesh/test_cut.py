@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from fastavatar.camera import frontal_camera
-from fastavatar.models.facemesh.cut import SLOPE, Cut, find_cut, lower_edge, without_fade
+from fastavatar.images.lower_edge import lower_edge
+from fastavatar.models.facemesh.cut import SLOPE, Cut, find_cut, without_fade
 from fastavatar.models.facemesh.template import TORSO, load_template
 from fastavatar.models.facemesh.view import View
 
@@ -70,12 +71,6 @@ def test_a_person_that_goes_on_has_no_cut() -> None:
     view = shown()
     assert cut_of(replace(view, mask=np.ones_like(view.mask))) is None
     assert cut_of(replace(view, mask=np.zeros_like(view.mask))) is None
-
-
-def test_a_round_lower_edge_is_no_cut() -> None:
-    rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX] + 0.5
-    disc = np.hypot(rows - 200, columns - 250) < 200
-    assert lower_edge(disc.astype(np.float32)) is None
 
 
 def test_what_the_picture_shows_empty_is_outside() -> None:

@@ -1,0 +1,26 @@
+import numpy as np
+import pytest
+
+from fastavatar.images.lower_edge import lower_edge
+
+SIZE_PX = 400
+
+
+@pytest.mark.parametrize("slope", [-0.2, 0.0, 0.1])
+def test_a_straight_edge_is_found_through_hair_that_hangs_below_it(slope: float) -> None:
+    rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX] + 0.5
+    person = (rows < 250 + slope * columns) & (columns > 50) & (columns < 350)
+    person[:320, 60:80] = True
+    edge = lower_edge(person.astype(np.float32))
+    assert edge is not None
+    found, offset, middle = edge
+    assert found == pytest.approx(slope, abs=0.01)
+    assert found * 200 + offset == pytest.approx(250 + slope * 200, abs=1.0)
+    assert middle == pytest.approx(200, abs=20)
+
+
+def test_a_round_edge_and_the_pictures_own_are_none() -> None:
+    rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX] + 0.5
+    disc = np.hypot(rows - 200, columns - 250) < 150
+    assert lower_edge(disc.astype(np.float32)) is None
+    assert lower_edge(np.ones((SIZE_PX, SIZE_PX), np.float32)) is None
