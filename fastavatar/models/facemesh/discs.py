@@ -11,6 +11,7 @@ from fastavatar.gaussians import Gaussians, encode_colors, encode_opacities, enc
 from fastavatar.geometry.arrays import Array, Ints
 from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
 from fastavatar.models.facemesh.cut import Cut, without_fade
+from fastavatar.models.facemesh.eyeballs import seat_eyeballs, with_flat_eyes
 from fastavatar.models.facemesh.outline import hangs_below
 from fastavatar.models.facemesh.surface import SurfacePoints, stretch, surface_points, vertex_normals
 from fastavatar.models.facemesh.template import NECK, TORSO, load_template
@@ -36,15 +37,16 @@ def dress(vertices: Array, views: Sequence[View], cut: Cut | None = None) -> tup
     The torso ends at the cut, which is the first view's, else where it hangs below the person in the views.
     Also the gains (P, 3) that made the views' exposures agree.
     """
-    points = surface_points()
+    points = surface_points(fine_eyes=True)
     body = np.isin(points.region, (NECK, TORSO))
     stays = np.ones(len(body), bool)
     if cut is not None:
         vertices, whole = cut.closed(vertices, load_template().region == TORSO)
         stays = points.at(whole[:, None].astype(np.float64))[:, 0] > 0.5
-    means = points.at(vertices)
+    vertices = with_flat_eyes(vertices)
     normals = points.at(vertex_normals(vertices, load_template().faces))
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    means, normals = seat_eyeballs(points, vertices, points.at(vertices), normals)
     blended = _blend(points, means, normals, [without_fade(view) for view in views])
     seen = blended.seen
     far = _region_means(blended.colors, seen, points.region)

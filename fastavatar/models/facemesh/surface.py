@@ -10,9 +10,12 @@ from scipy.spatial import cKDTree
 
 from fastavatar.geometry.arrays import Array, Ints
 from fastavatar.models.facemesh.template import EAR, FACE, JAW, NECK, SKULL, TORSO, load_template
+from fastavatar.models.facemesh.warp import EYE_RINGS
 
+EYE = 6
+"""Region of the points between the lids, beside those of `HeadTemplate`."""
 # Distance between neighbouring points in metres: fine where photos have detail
-SPACING_M = {FACE: 0.0013, SKULL: 0.0026, EAR: 0.0020, NECK: 0.0030, TORSO: 0.0042, JAW: 0.0026}
+SPACING_M = {EYE: 0.0007, FACE: 0.0013, SKULL: 0.0026, EAR: 0.0020, NECK: 0.0030, TORSO: 0.0042, JAW: 0.0026}
 NEIGHBOURS = 8
 ACROSS_HAIRLINE = 0.02
 
@@ -26,7 +29,7 @@ class SurfacePoints:
     weights: Array
     """(N, 3) barycentric coordinates in it."""
     region: Ints
-    """(N,) region of the nearest corner, as in `HeadTemplate`."""
+    """(N,) region of the nearest corner, as in `HeadTemplate`, or `EYE`."""
     spacing: Array
     """(N,) distance to neighbouring points on the template, metres."""
     mirror: Ints
@@ -40,15 +43,25 @@ class SurfacePoints:
 
 
 @cache
-def surface_points() -> SurfacePoints:
-    """The same points at every call: spread by area along a low-discrepancy sequence."""
+def surface_points(fine_eyes: bool = False) -> SurfacePoints:
+    """The same points at every call: spread by area along a low-discrepancy sequence.
+
+    With `fine_eyes` those between the lids are a region of their own, as dense as its spacing asks.
+    """
     template = load_template()
     half = template.faces[template.vertices[template.faces, 0].max(1) <= 1e-7]
-    corners, weights = _spread(template.vertices, half, template.region)
+    spacing = np.vectorize(SPACING_M.get)(template.region[half]).mean(1)
+    corners, weights = _spread(template.vertices, half, spacing)
+    if fine_eyes:
+        skin, eyes = ~_between_lids(corners), half[_between_lids(half)]
+        fine = _spread(template.vertices, eyes, np.full(len(eyes), SPACING_M[EYE]))
+        corners, weights = np.concatenate([corners[skin], fine[0]]), np.concatenate([weights[skin], fine[1]])
     corners = np.concatenate([corners, template.mirror[corners]])
     weights = np.concatenate([weights, weights])
     count = len(corners)
     region = template.region[corners[np.arange(count), weights.argmax(1)]]
+    if fine_eyes:
+        region[_between_lids(corners)] = EYE
     positions = np.einsum("nk,nkc->nc", weights, template.vertices[corners])
     return SurfacePoints(
         corners,
@@ -60,9 +73,13 @@ def surface_points() -> SurfacePoints:
     )
 
 
-def _spread(vertices: Array, triangles: Ints, region: Ints) -> tuple[Ints, Array]:
-    """Corners (N, 3) and barycentric coordinates (N, 3) of points as dense as `SPACING_M` asks for."""
-    spacing = np.vectorize(SPACING_M.get)(region[triangles]).mean(1)
+def _between_lids(triangles: Ints) -> NDArray[np.bool_]:
+    """Which triangles (F,) span an eye."""
+    return np.asarray(np.isin(triangles, list(EYE_RINGS)).any(1))
+
+
+def _spread(vertices: Array, triangles: Ints, spacing: Array) -> tuple[Ints, Array]:
+    """Corners (N, 3) and barycentric coordinates (N, 3) of points, `spacing` (F,) metres apart."""
     demand = np.cumsum(triangle_areas(vertices, triangles) / spacing**2)
     count = int(demand[-1])
     owner = np.searchsorted(demand, np.arange(count) + 0.5)

@@ -8,10 +8,11 @@ from fastavatar.models.facemesh.template import LANDMARKS, HeadTemplate
 
 # Face Mesh's indices, on the person's right and left
 _TOP, _CHIN, _RIGHT, _LEFT = 10, 152, 234, 454
-_IRIS_RINGS = {
+EYE_RINGS = {
     468: (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
     473: (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
 }
+"""The middle of each iris and its eye's rim: from the outer corner along the lower lid, then the upper."""
 _OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
@@ -28,7 +29,7 @@ def warp_to_landmarks(template: HeadTemplate, landmarks: Array) -> Array:
     follows the face's rim, the less the farther away.
     """
     face = landmarks.copy()
-    for center, ring in _IRIS_RINGS.items():
+    for center, ring in EYE_RINGS.items():
         face[center] = face[list(ring)].mean(0) + [0, 0, EYE_BULGE_M]
     rest = template.vertices
     scale = _proportions(landmarks) / _proportions(template.vertices[:LANDMARKS])

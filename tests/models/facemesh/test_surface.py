@@ -7,6 +7,7 @@ from scipy.spatial import ConvexHull, cKDTree
 
 from fastavatar.geometry.arrays import Array, Ints
 from fastavatar.models.facemesh.surface import (
+    EYE,
     SPACING_M,
     SurfacePoints,
     stretch,
@@ -14,14 +15,14 @@ from fastavatar.models.facemesh.surface import (
     triangle_areas,
     vertex_normals,
 )
-from fastavatar.models.facemesh.template import FACE, load_template
+from fastavatar.models.facemesh.template import load_template
 
 FLIP = np.array([-1.0, 1, 1])
 
 
 @pytest.fixture(scope="module")
 def points() -> SurfacePoints:
-    return surface_points()
+    return surface_points(fine_eyes=True)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def test_they_lie_as_dense_as_asked(points: SurfacePoints, positions: Array) -> 
         assert (points.spacing[inside] == spacing).all()
         # points of a regular pattern with one point per spacing² are about a spacing apart
         assert 0.4 * spacing < np.median(nearest[inside]) < 1.2 * spacing
-    assert min(SPACING_M, key=lambda region: SPACING_M[region]) == FACE
+    assert min(SPACING_M, key=lambda region: SPACING_M[region]) == EYE
 
 
 def test_no_part_of_the_surface_is_without_points(points: SurfacePoints, positions: Array) -> None:
