@@ -17,8 +17,8 @@ from statistics import median
 
 from fastavatar.batch.local import run_local
 from fastavatar.batch.rows import Job, Row
-from fastavatar.pipeline import Settings
 from fastavatar.processors import processor_count
+from fastavatar.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PORTRAIT = ROOT / "data" / "example.png"

@@ -2,7 +2,8 @@ from pathlib import Path
 
 from fastavatar.export.outputs import Outputs
 from fastavatar.models.stages import listening
-from fastavatar.pipeline import Optimization, Pipeline, Settings
+from fastavatar.pipeline import Pipeline
+from fastavatar.settings import Optimization, Settings
 from tests.portraits import photo_of, portrait, small_left_large_right
 
 

@@ -22,7 +22,7 @@ from fastavatar.errors import DeviceError, FastAvatarError
 from fastavatar.processors import processor_count
 
 if TYPE_CHECKING:
-    from fastavatar.pipeline import Settings
+    from fastavatar.settings import Settings
 
 log = logging.getLogger(__name__)
 

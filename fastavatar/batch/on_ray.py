@@ -21,7 +21,7 @@ from fastavatar.errors import DeviceError, FastAvatarError
 if TYPE_CHECKING:
     import pyarrow
 
-    from fastavatar.pipeline import Settings
+    from fastavatar.settings import Settings
 
 _MOST_JOBS_A_TASK = 32
 _TASKS_A_WORKER = 8

@@ -15,7 +15,7 @@ from fastavatar.batch.resume import finished_rows, unfinished
 from fastavatar.batch.rows import Job, Row
 
 if TYPE_CHECKING:
-    from fastavatar.pipeline import Settings
+    from fastavatar.settings import Settings
 
 
 @dataclass(frozen=True)

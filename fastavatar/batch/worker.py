@@ -13,7 +13,7 @@ from fastavatar.batch.stages import work_off
 from fastavatar.errors import FastAvatarError
 
 if TYPE_CHECKING:
-    from fastavatar.pipeline import Settings
+    from fastavatar.settings import Settings
 
 AT_ONCE_ON_CUDA = 8
 """Photos that go through the networks together."""

@@ -14,7 +14,7 @@ from fastavatar.errors import FastAvatarError
 if TYPE_CHECKING:
     from fastavatar.batch.rows import Row
     from fastavatar.batch.run import Tally
-    from fastavatar.pipeline import Settings
+    from fastavatar.settings import Settings
 
 log = logging.getLogger(__name__)
 

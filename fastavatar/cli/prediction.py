@@ -10,7 +10,7 @@ from fastavatar.cli.colors import parse_color
 from fastavatar.cli.options import cache_options, device_option, published_options
 
 if TYPE_CHECKING:
-    from fastavatar.pipeline import Settings
+    from fastavatar.settings import Settings
 
 MODELS = ("auto", "facemesh", "fastavatar")
 FRAMES = ("supersplat", "opencv", "head")
@@ -128,7 +128,7 @@ def settings_of(
     Raises `click.UsageError` for flags that contradict each other, `UsageError` for what is no colour.
     """
     from fastavatar.export.outputs import Outputs
-    from fastavatar.pipeline import Optimization, Settings
+    from fastavatar.settings import Optimization, Settings
 
     given = {name: value for name, value in published.items() if value is not None}
     if model == "facemesh" and given:

@@ -15,9 +15,10 @@ from fastavatar.export.video import Picture, write_video
 from fastavatar.export.viewer_page import TEMPLATE
 from fastavatar.images.photo import load_photo
 from fastavatar.models.stages import listening, stage
-from fastavatar.pipeline import Optimization, Pipeline
+from fastavatar.pipeline import Pipeline
 from fastavatar.serve.jobs import Cancelled, Job
 from fastavatar.serve.words import in_words
+from fastavatar.settings import Optimization
 
 if TYPE_CHECKING:
     from fastavatar.refine.loop import Progress

@@ -13,7 +13,7 @@ from fastavatar.batch.local import run_local
 from fastavatar.batch.rows import Job, Row
 from fastavatar.batch.worker import Ready
 from fastavatar.errors import DeviceError, WeightsError
-from fastavatar.pipeline import Settings
+from fastavatar.settings import Settings
 
 
 def stand_in(connection: Connection, settings: Settings, overwrite: bool, log_level: int) -> None:

@@ -16,7 +16,7 @@ from fastavatar.batch import on_ray
 from fastavatar.batch.resume import finished_row
 from fastavatar.batch.rows import Job, Row
 from fastavatar.errors import WeightsError
-from fastavatar.pipeline import Settings
+from fastavatar.settings import Settings
 from tests.batch.test_storage import Quiet
 from tests.portraits import ROOT, picture
 

@@ -4,7 +4,8 @@ import pytest
 
 from fastavatar.avatar import Avatar
 from fastavatar.evaluate.identity import Identity, check_identity
-from fastavatar.pipeline import Pipeline, Settings
+from fastavatar.pipeline import Pipeline
+from fastavatar.settings import Settings
 from tests.portraits import portrait
 
 FACE_BOX = (240.0, 200.0, 400.0, 400.0)

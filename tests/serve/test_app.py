@@ -7,12 +7,13 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from fastavatar.pipeline import Pipeline, Settings
+from fastavatar.pipeline import Pipeline
 from fastavatar.serve.access import COOKIE, Access
 from fastavatar.serve.app import create_app
 from fastavatar.serve.limits import Limits
 from fastavatar.serve.pages import FOLDER
 from fastavatar.serve.service import Service
+from fastavatar.settings import Settings
 from tests.serve.serving import portrait_png
 
 TOKEN = "twelve letters and more"
