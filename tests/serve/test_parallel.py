@@ -11,7 +11,7 @@ from PIL import Image
 from tests.portraits import without_face
 from tests.serve.serving import Json, Server, ended, png, portrait_png, send, serving, until
 
-FACES, WALLS = 4, 46
+FACES, WALLS = 12, 38
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,10 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def test_fifty_photos_at_once(alone: Server) -> None:
     with httpx2.Client(base_url=alone.url, timeout=120, limits=httpx2.Limits(max_connections=60)) as client:
-        client.delete(f"/api/jobs/{own_result(client, send(client, portrait_png(300), name='warm'), 300)}")
+        for _ in range(3):  # until the allocator has found its level
+            client.delete(
+                f"/api/jobs/{own_result(client, send(client, portrait_png(300), name='warm'), 300)}"
+            )
         before_mb = alone.resident_mb()
         with ThreadPoolExecutor(50) as threads:
             faces = [
@@ -44,7 +47,8 @@ def test_fifty_photos_at_once(alone: Server) -> None:
         gc.collect()
         grown_mb = alone.resident_mb() - before_mb
     assert alone.process.poll() is None
-    assert grown_mb < 60, f"{grown_mb:.0f} MB more than before"
+    # an avatar is 11 MB, its PLY and page 15: those of a dozen kept would be 300
+    assert grown_mb < 100, f"{grown_mb:.0f} MB more than before"
 
 
 def wall(n: int) -> bytes:
