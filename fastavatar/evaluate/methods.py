@@ -50,7 +50,14 @@ def answer_photo(capture: Capture, inputs: Sequence[int], options: Options) -> A
     if options.iterations:
         from fastavatar.refine import refine
 
-        avatar = refine(avatar, None, options.config, iterations=options.iterations, device=options.device)
+        avatar = refine(
+            avatar,
+            None,
+            options.config,
+            iterations=options.iterations,
+            seed=options.seed,
+            device=options.device,
+        )
     seconds = time.perf_counter() - start
     placed = place_avatar(avatar, capture, views[0])
     return Answer(
