@@ -67,11 +67,21 @@ def list_photos(image: str, output_dir: str) -> Listing:
 def _at_address(address: str, output_dir: str) -> Listing:
     """Photos at an address: of a folder where it ends with a slash, of a list, or the one it names."""
     if address.endswith("/"):
-        below = (photo for photo in files_below(address) if not photo.startswith(join(output_dir, "")))
-        return Listing([photo for photo in below if _is_picture(photo)], address)
+        return Listing(list(_below(address, join(output_dir, ""))), address)
     if Path(address).suffix.lower() in LISTS:
         return Listing(_unique(_lines(read(address).splitlines())), os.curdir)
     return Listing([address], address.rpartition("/")[0])
+
+
+def _below(address: str, output_dir: str) -> Iterator[str]:
+    """What `_in_folder` yields, of a folder at an address."""
+    files = list(files_below(address))
+    results = {file.removesuffix(SUMMARY) for file in files if file.endswith(f"/{SUMMARY}")}
+    for file in files:
+        hidden = "/." in file.removeprefix(address.rstrip("/"))
+        is_preview = file.endswith(f"/{PREVIEW}") and file.removesuffix(PREVIEW) in results
+        if _is_picture(file) and not (hidden or is_preview or file.startswith(output_dir)):
+            yield file
 
 
 def _is_picture(path: str) -> bool:

@@ -73,7 +73,8 @@ def test_a_list_at_an_address_names_photos_there(served: tuple[Path, str]) -> No
 
 
 def test_a_folder_at_an_address_is_searched_and_mirrored(tmp_path: Path) -> None:
-    for name in ("b/me.jpg", "a/me.png", "notes.txt", "out/me.jpg/preview.png"):
+    earlier = ("old/me.jpg/preview.png", "old/me.jpg/summary.json", ".hidden/me.jpg", "a/.me.jpg")
+    for name in ("b/me.jpg", "a/me.png", "notes.txt", "out/me.jpg/preview.png", *earlier):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     base = f"file://{tmp_path}/"
