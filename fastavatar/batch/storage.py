@@ -3,17 +3,27 @@
 An address is a string with `://`; everything else is a path of this machine.
 """
 
+import mimetypes
 import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from fastavatar.errors import FastAvatarError, InputError
 
-_CHUNK = 1 << 20
+_BRIEFLY = "?retry_limit_seconds=30"  # of itself it asks for credentials for minutes
+_OPTIONS = {
+    "s3": "?allow_delayed_open=true",  # a small file is one request; parts stay behind where a run is killed
+    "gs": _BRIEFLY,
+    "gcs": _BRIEFLY,
+}
+"""What pyarrow is told beside the bucket."""
+_WITHOUT_FOLDERS = ("s3", "gcs")
+"""File systems, by pyarrow's names, where a folder is only a part of its files' names."""
 
 
 def is_address(place: str) -> bool:
@@ -53,8 +63,10 @@ def write(address: str, content: bytes) -> None:
     """Put a file at an address; raises `FastAvatarError` when that fails."""
     with _failures_told("write", address):
         system, path = _system_of(address)
-        system.create_dir(posixpath.dirname(path), recursive=True)
-        with system.open_output_stream(path) as stream:
+        if system.type_name not in _WITHOUT_FOLDERS:  # there it would make empty files, or a bucket
+            system.create_dir(posixpath.dirname(path), recursive=True)
+        kind = mimetypes.guess_type(posixpath.basename(path))[0]  # else a browser would only save the pages
+        with system.open_output_stream(path, metadata={"Content-Type": kind} if kind else None) as stream:
             stream.write(content)
 
 
@@ -83,14 +95,13 @@ def files_below(address: str) -> Iterator[str]:
 def _system_of(address: str) -> tuple[Any, str]:
     """The file system of an address, as pyarrow sees them, and the path in it."""
     import pyarrow
-    from pyarrow.fs import FileSystem, FSSpecHandler, PyFileSystem
+    from pyarrow.fs import FSSpecHandler, PyFileSystem
 
     split = urlsplit(address)
     if split.scheme not in ("http", "https"):
         try:
-            # only the bucket: a name may hold what an address would have to quote
-            system, root = FileSystem.from_uri(f"{split.scheme}://{split.netloc}/")
-            return system, f"{root.rstrip('/')}/{address.split('://', 1)[1].partition('/')[2]}"
+            system, root = _own_system(split.scheme, split.netloc)
+            return system, f"{root}/{address.split('://', 1)[1].partition('/')[2]}"
         except pyarrow.ArrowInvalid:
             pass  # not one of pyarrow's own
     import fsspec
@@ -99,14 +110,28 @@ def _system_of(address: str) -> tuple[Any, str]:
     return PyFileSystem(FSSpecHandler(system)), path
 
 
+@lru_cache(maxsize=16)
+def _own_system(scheme: str, bucket: str) -> tuple[Any, str]:
+    """One of pyarrow's own file systems and its root; kept, and with it its connections and credentials.
+
+    It is told only the bucket: a name may hold what an address would have to quote.
+    """
+    from pyarrow.fs import FileSystem
+
+    system, root = FileSystem.from_uri(f"{scheme}://{bucket}/{_OPTIONS.get(scheme, '')}")
+    return system, root.rstrip("/")
+
+
 @contextmanager
-def _failures_told(what: str, address: str) -> Iterator[None]:
+def _failures_told(what: Literal["read", "write"], address: str) -> Iterator[None]:
     """Turn whatever a file system's driver raises into one line."""
+    kind = InputError if what == "read" else FastAvatarError
     try:
         yield
     except FileNotFoundError:
-        raise InputError(f"cannot {what} {address}: there is no such file; check the address") from None
+        hint = "there is no such file; check the address, a folder's ends with /"
+        reason = hint if what == "read" else "there is no such bucket; check the address"
+        raise kind(f"cannot {what} {address}: {reason}") from None
     except Exception as error:  # each driver has errors of its own
-        kind = InputError if what == "read" else FastAvatarError
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise kind(f"cannot {what} {address}: {reason}") from error
+        told = str(error).partition(" error_info=")[0]  # Google's says all again after that
+        raise kind(f"cannot {what} {address}: {' '.join(told.split()) or type(error).__name__}") from error
