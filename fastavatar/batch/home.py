@@ -32,7 +32,9 @@ def index_folder(output_dir: str) -> Iterator[Path]:
     """A folder of this machine for the index, this run's alone.
 
     Nothing can be appended to a file elsewhere: there, the index is fetched first and put back in the end,
-    whatever ends the run but a kill. Raises `OverwriteError` while another run holds the folder.
+    whatever ends the run but a kill. It is put back at once, too: whether anything can be written there is
+    told before the work, and who begins anew meanwhile finds an index. Raises `OverwriteError` while another
+    run holds the folder, `FastAvatarError` where the index cannot be written.
     """
     if not is_address(output_dir):
         folder = Path(output_dir)
@@ -44,8 +46,9 @@ def index_folder(output_dir: str) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix="fastavatar-") as temporary:
         folder = Path(temporary)
-        if LINES in names_in(output_dir):
-            (folder / LINES).write_bytes(read(join(output_dir, LINES)))
+        index = read(join(output_dir, LINES)) if LINES in names_in(output_dir) else b""
+        (folder / LINES).write_bytes(index)
+        write(join(output_dir, LINES), index)
         try:
             yield folder
         finally:
