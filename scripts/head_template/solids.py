@@ -52,9 +52,13 @@ def solids(p: Points) -> dict[str, Points]:
         "ear": ellipsoid(ear, (0, 0, 0), (0.007, 0.031, 0.017)),
         "neck": capsule(p, (0, -0.03, -0.056), (0, -0.28, -0.085), 0.055),
         "torso": blend(
-            capsule(p, (0, -0.215, -0.085), (0.145, -0.235, -0.080), 0.060),
-            ellipsoid(p, (0, -0.255, -0.085), (0.17, 0.10, 0.10)),
-            0.06,
+            blend(
+                capsule(p, (0, -0.210, -0.095), (0.145, -0.232, -0.108), 0.056),  # shoulders
+                capsule(p, (0, -0.248, -0.046), (0.105, -0.248, -0.056), 0.058),  # chest
+                0.05,
+            ),
+            ellipsoid(p, (0, -0.265, -0.087), (0.17, 0.11, 0.083)),
+            0.03,
         ),
     }
 
@@ -63,7 +67,7 @@ def head_distance(p: Points) -> Points:
     """Signed distance of points (..., 3) to skull, ears, neck and shoulders together."""
     part = solids(p)
     head = blend(blend(part["skull"], part["jaw"], 0.05), part["ear"], 0.010)
-    body = blend(part["neck"], part["torso"], 0.07)
+    body = blend(part["neck"], part["torso"], 0.05)
     cut = BOTTOM - BOTTOM_SLOPE * p[..., 2] - p[..., 1]
     return np.maximum(blend(head, body, 0.035), cut)
 

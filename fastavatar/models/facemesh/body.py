@@ -1,5 +1,6 @@
 """The neck as a joint: the torso stands as the body does, however the head is held."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -13,8 +14,8 @@ from fastavatar.geometry.arrays import Array
 from fastavatar.models.facemesh.template import NECK, TORSO, HeadTemplate, load_template
 from fastavatar.models.facemesh.view import View
 
-PIVOT = np.array([0.0, -0.08, -0.065])
-"""Middle of the template's neck, about which head and torso turn against each other."""
+PIVOT = np.array([0.0, -0.02, -0.065])
+"""Where the template's skull sits on the neck: about it head and torso turn against each other."""
 EARS_BEFORE_SHOULDERS = 0.14
 """How much nearer the front ears lie than shoulders in somebody upright, per metre of height between them."""
 _MOST_BENT_DEG = 60.0
@@ -36,7 +37,7 @@ def torso_turn(body: Body | None, head: Array) -> Array:
     """Rotation (3, 3) in the head frame that carries a torso which goes with the head to where it stands.
 
     `head` (3, 3) turns the head frame into camera axes. Pitch and roll are the body's own; of its yaw the
-    network finds about half where the face does not follow, so the mean with the head's is taken. Without a
+    network finds about half, and half of the head's makes it whole where both are turned alike. Without a
     body the torso goes with the head.
     """
     if body is None:
@@ -44,11 +45,16 @@ def torso_turn(body: Body | None, head: Array) -> Array:
     left = body.shoulders[0] - body.shoulders[1]
     up = body.ears.mean(0) - body.shoulders.mean(0)
     torso_yaw, pitch, roll = _angles(_axes(left, up))
-    stands = _from_angles((torso_yaw + _angles(head)[0]) / 2, pitch + EARS_BEFORE_SHOULDERS, roll)
+    stands = _from_angles(torso_yaw + _angles(head)[0] / 2, pitch + EARS_BEFORE_SHOULDERS, roll)
     turn = Rotation.from_matrix(head.T @ stands).as_rotvec()
     angle = np.linalg.norm(turn)
     most = min(1.0, np.radians(_MOST_BENT_DEG) / max(angle, 1e-9))
     return np.asarray(Rotation.from_rotvec(most * turn).as_matrix())
+
+
+def mean_rotation(rotations: Sequence[Array]) -> Array:
+    """(3, 3) the rotation nearest to all of `rotations` (3, 3)."""
+    return np.asarray(Rotation.from_matrix(np.stack(rotations)).mean().as_matrix())
 
 
 def _axes(left: Array, up: Array) -> Array:

@@ -4,6 +4,7 @@ A photo cut out along a straight line below the collar shows one line of a plane
 shoulders and rises to the back, so that a view from below meets no lid before the chest.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from fastavatar.geometry.arrays import Array, Bools
 from fastavatar.images.lower_edge import lower_edge
 from fastavatar.models.facemesh.view import View
 
-SLOPE = 0.2
+SLOPE = 0.25
 """How much the plane rises over each metre toward the back."""
 _FADE_M = 0.012  # above the line, where cut-outs fade into the backdrop
 _RIM_M = 0.008
@@ -33,6 +34,8 @@ class Cut:
     """(3, 3) of the torso in the head frame, as columns: its left, up, front."""
     normal: Array
     """(3,) unit normal of the plane, upward."""
+    view: View
+    """The photo that shows the line."""
 
     def height(self, points: Array) -> Array:
         """How far (N,) points (N, 3) lie above the plane along the torso, metres."""
@@ -47,17 +50,17 @@ class Cut:
         low = torso & (height < 0)
         moved = vertices - np.where(low, height, 0)[:, None] * self.axes[:, 1]
         on_plane = (moved - self.origin) @ self.axes[:, [0, 2]]
-        rim = torso & (np.abs(height) < _RIM_M)
+        rim = torso & ~low & (height < _RIM_M)
         if rim.sum() < _LEAST_RIM:
             return moved, ~low
         return moved, ~low | (Delaunay(on_plane[rim]).find_simplex(on_plane) >= 0)
 
-    def outside(self, points: Array, view: View) -> Bools:
-        """Which of the points (N, 3) the view shows to be no person: it is cut off there."""
-        height, width = view.mask.shape
-        pixels = view.camera.project(torch.from_numpy(points))[0].numpy()
+    def outside(self, points: Array) -> Bools:
+        """Which of the points (N, 3) the photo shows to be no person: it is cut off there."""
+        height, width = self.view.mask.shape
+        pixels = self.view.camera.project(torch.from_numpy(points))[0].numpy()
         in_picture = ((pixels > 1) & (pixels < [width - 2, height - 2])).all(1)
-        near = maximum_filter(view.mask, 3)
+        near = maximum_filter(self.view.mask, 3)
         person = (
             map_coordinates(near, [pixels[:, 1] - 0.5, pixels[:, 0] - 0.5], order=1, mode="nearest") > 0.5
         )
@@ -78,7 +81,7 @@ def find_cut(torso: Array, axes: Array, view: View) -> Cut | None:
     pixels, depth = (values.numpy() for values in camera.project(torch.from_numpy(torso)))
     reach = _NEAR_M * float(camera.K[0, 0]) / np.median(depth)
     beside = np.abs(pixels[:, 0] - middle), np.abs(pixels[:, 1] - slope * pixels[:, 0] - offset)
-    near = (beside[0] < 3 * reach) & (beside[1] < reach)
+    near = (beside[0] < reach) & (beside[1] < reach)
     if not near.any():
         return None
     columns = torch.tensor([middle, middle + 100.0], dtype=torch.float64)
@@ -89,7 +92,14 @@ def find_cut(torso: Array, axes: Array, view: View) -> Cut | None:
     along = axes[:, 0] - (axes[:, 0] @ seen) * seen
     normal = np.cross(axes @ [0, SLOPE, -1], along)
     normal *= np.sign(normal @ axes[:, 1]) / np.linalg.norm(normal)
-    return Cut(origin, axes, normal)
+    return Cut(origin, axes, normal, view)
+
+
+def cut_seen_best(torso: Array, axes: Array, views: Sequence[View]) -> Cut | None:
+    """As `find_cut`, in that of several views which looks most squarely at the torso and shows a cut."""
+    squarely = sorted(views, key=lambda view: float(axes[:, 2] @ view.camera.world_to_camera[2, :3].numpy()))
+    cuts = (find_cut(torso, axes, view) for view in squarely)
+    return next((cut for cut in cuts if cut is not None), None)
 
 
 def without_fade(view: View) -> View:

@@ -34,7 +34,7 @@ SHARPENING_RATE = 0.8
 def dress(vertices: Array, views: Sequence[View], cut: Cut | None = None) -> tuple[Gaussians, Array]:
     """Gaussians on the surface of the fitted head (V, 3), head frame, coloured from P views.
 
-    The torso ends at the cut, which is the first view's, else where it hangs below the person in the views.
+    The torso ends at the cut, else where it hangs below the person in the views.
     Also the gains (P, 3) that made the views' exposures agree.
     """
     points = surface_points(fine_eyes=True)
@@ -55,7 +55,7 @@ def dress(vertices: Array, views: Sequence[View], cut: Cut | None = None) -> tup
         hangs = np.any([hangs_below(means, body, view.camera, view.mask) for view in views], 0)
         kept = ~(hangs & ~seen) if len(views) > 1 else ~hangs
     else:
-        kept = stays & ~(body & cut.outside(means, views[0]))
+        kept = stays & ~(body & cut.outside(means))
     gaussians = _discs(points, vertices, means, normals, colors, seen).subset(torch.from_numpy(kept))
     return _sharpened(gaussians, blended.shares[:, kept], views, blended.gains), blended.gains
 

@@ -35,7 +35,7 @@ _BODY_STEPS = 100
 _EDGE_SLOPE = 0.45  # as the template's own bottom: a view from below meets no lid
 
 
-def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[View]) -> Array:
+def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[View], torso: Array) -> Array:
     """Vertices (V, 3), head frame, whose outline in each view follows the person mask there."""
     body = np.isin(template.region, (NECK, TORSO))
     least, most = np.where(body[:, None], _BODY_RANGE_M, _HEAD_RANGE_M).T
@@ -45,7 +45,8 @@ def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[View]) 
         rims = [_rim_distances(vertices, normals, view.camera, view.mask) for view in views]
         rim, distance_m = (np.concatenate(parts) for parts in zip(*rims, strict=True))
         wanted_m = _calmed(np.clip(offset_m + _spread(rim, distance_m), least, most), body)
-        vertices = vertices + (wanted_m - offset_m)[:, None] * normals
+        along = np.where(body[:, None], normals - (normals @ torso[:, 2:]) * torso[:, 2], normals)
+        vertices = vertices + (wanted_m - offset_m)[:, None] * along
         offset_m = wanted_m
     return vertices
 

@@ -52,7 +52,7 @@ class FaceMeshPredictor:
             template = load_template()
             vertices = warp_to_landmarks(template, seen.in_head)
             turn = torso_turn(body_in(view), view.camera.world_to_camera[:3, :3].numpy())
-            vertices = fit_outline(template, turn_torso(template, vertices, turn), [view])
+            vertices = fit_outline(template, turn_torso(template, vertices, turn), [view], turn)
             cut = find_cut(vertices[template.region == TORSO], turn, view)
         with stage(seconds, "colours"):
             gaussians, _ = dress(vertices, [view], cut)

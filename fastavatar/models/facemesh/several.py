@@ -17,11 +17,13 @@ from fastavatar.faces.face import Face
 from fastavatar.gaussians import Gaussians
 from fastavatar.geometry.arrays import Array
 from fastavatar.images.photo import Photo
+from fastavatar.models.facemesh.body import body_in, mean_rotation, torso_turn, turn_torso
 from fastavatar.models.facemesh.bundle import fit_together, posed
+from fastavatar.models.facemesh.cut import cut_seen_best
 from fastavatar.models.facemesh.discs import dress
 from fastavatar.models.facemesh.observation import find_face, observed
 from fastavatar.models.facemesh.outline import fit_outline
-from fastavatar.models.facemesh.template import load_template
+from fastavatar.models.facemesh.template import TORSO, load_template
 from fastavatar.models.facemesh.view import head_and_shoulders
 from fastavatar.models.stages import stage
 
@@ -66,9 +68,13 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
         vertices, poses = fit_together(seen, views)
         views = posed(views, poses)
     with stage(seconds, "fit head"):
-        vertices = fit_outline(load_template(), vertices, views)
+        template = load_template()
+        turns = [torso_turn(body_in(view), pose[:3, :3]) for view, pose in zip(views, poses, strict=True)]
+        turn = mean_rotation(turns)
+        vertices = fit_outline(template, turn_torso(template, vertices, turn), views, turn)
+        cut = cut_seen_best(vertices[template.region == TORSO], turn, views)
     with stage(seconds, "colours"):
-        gaussians, gains = dress(vertices, views)
+        gaussians, gains = dress(vertices, views, cut)
     shots = {}
     for index, one, pose, gain in zip(order, seen, poses, gains, strict=True):
         K, size = one.camera.K.float(), (one.camera.width, one.camera.height)

@@ -6,12 +6,13 @@ import torch
 
 from fastavatar.camera import frontal_camera
 from fastavatar.images.lower_edge import lower_edge
-from fastavatar.models.facemesh.cut import SLOPE, Cut, find_cut, without_fade
+from fastavatar.models.facemesh.cut import SLOPE, Cut, cut_seen_best, find_cut, without_fade
+from fastavatar.models.facemesh.surface import vertex_normals
 from fastavatar.models.facemesh.template import TORSO, load_template
 from fastavatar.models.facemesh.view import View
 
 SIZE_PX, FOCAL_PX, DISTANCE_M = 500, 900.0, 1.2
-LINE_Y = -0.19
+LINE_Y = -0.2
 
 
 def shown(slope: float = 0.0, azimuth_deg: float = 0.0, elevation_deg: float = 0.0) -> View:
@@ -44,6 +45,18 @@ def test_the_plane_holds_the_line_and_rises_to_the_back(elevation_deg: float) ->
     assert cut.height(cut.origin[None] + [0, 0.01, 0])[0] == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize("azimuth_deg", [-40, 40])
+def test_from_the_side_too_the_chest_ends_on_the_line(azimuth_deg: float) -> None:
+    template, view = load_template(), shown(azimuth_deg=azimuth_deg, elevation_deg=15)
+    cut, edge, torso = cut_of(view), lower_edge(view.mask), template.region == TORSO
+    assert cut is not None and edge is not None
+    chest = template.vertices[torso & (vertex_normals(template.vertices, template.faces)[:, 2] > 0.3)]
+    rim = chest[np.abs(cut.height(chest)) < 0.004]
+    rows, columns = view.camera.project(torch.from_numpy(rim))[0].numpy().T[::-1]
+    near = np.abs(columns - SIZE_PX / 2) < 20
+    assert near.sum() > 5 and np.abs(rows - edge[1])[near].max() < 12  # px
+
+
 def test_a_slanting_edge_slants_the_plane() -> None:
     cut = cut_of(shown(slope=0.1))
     assert cut is not None
@@ -73,11 +86,23 @@ def test_a_person_that_goes_on_has_no_cut() -> None:
     assert cut_of(replace(view, mask=np.zeros_like(view.mask))) is None
 
 
+def test_of_several_pictures_the_one_from_the_front_tells() -> None:
+    template, views = load_template(), [shown(azimuth_deg=azimuth) for azimuth in (-30, 10, 40)]
+    torso = template.vertices[template.region == TORSO]
+    for given in (views, views[::-1]):
+        cut = cut_seen_best(torso, np.eye(3), given)
+        assert cut is not None and cut.view is views[1]
+    whole = replace(views[1], mask=np.ones_like(views[1].mask))
+    cut = cut_seen_best(torso, np.eye(3), [whole, views[2], views[0]])
+    assert cut is not None and cut.view is views[0]
+    assert cut_seen_best(torso, np.eye(3), [whole]) is None
+
+
 def test_what_the_picture_shows_empty_is_outside() -> None:
-    view, cut = shown(), cut_of(shown())
+    cut = cut_of(shown())
     assert cut is not None
     points = np.array([[0, LINE_Y + 0.02, 0.0], [0, LINE_Y - 0.02, 0.0], [3.0, -0.1, 0.0]])
-    np.testing.assert_array_equal(cut.outside(points, view), [False, True, False])
+    np.testing.assert_array_equal(cut.outside(points), [False, True, False])
 
 
 def test_colours_above_the_edge_are_not_taken() -> None:

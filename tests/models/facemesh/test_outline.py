@@ -3,16 +3,18 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from scipy.spatial.transform import Rotation
 
 from fastavatar.camera import Camera, frontal_camera
 from fastavatar.geometry.arrays import Array
 from fastavatar.models.facemesh.outline import fit_outline, hangs_below
-from fastavatar.models.facemesh.template import EAR, FACE, SKULL, load_template
+from fastavatar.models.facemesh.template import EAR, FACE, SKULL, TORSO, load_template
 from fastavatar.models.facemesh.view import View
 
 SIZE_PX, FOCAL_PX, DISTANCE_M = 500, 700.0, 1.0
 MM_PER_PX = 1000 * DISTANCE_M / FOCAL_PX
 Mask = NDArray[np.float32]
+UPRIGHT = np.eye(3)
 
 
 def view() -> Camera:
@@ -66,7 +68,7 @@ def difference(a: Mask, b: Mask) -> float:
 def test_the_outline_comes_to_that_of_the_photo(growth: float) -> None:
     template = load_template()
     wanted, before = drawn(with_hair(growth)), drawn(template.vertices)
-    fitted = drawn(fit_outline(template, template.vertices, [masked(wanted)]))
+    fitted = drawn(fit_outline(template, template.vertices, [masked(wanted)], UPRIGHT))
     assert difference(wanted, fitted) < 0.55 * difference(wanted, before)
     asked_mm = breadth_mm(wanted, 0.06) - breadth_mm(before, 0.06)
     came_mm = breadth_mm(fitted, 0.06) - breadth_mm(before, 0.06)
@@ -77,20 +79,20 @@ def test_the_outline_comes_to_that_of_the_photo(growth: float) -> None:
 
 def test_hair_gains_volume_at_the_back_too() -> None:
     template = load_template()
-    fitted = fit_outline(template, template.vertices, [masked(drawn(with_hair(0.25)))])
+    fitted = fit_outline(template, template.vertices, [masked(drawn(with_hair(0.25)))], UPRIGHT)
     assert fitted[:, 2].min() < template.vertices[template.region == SKULL, 2].min() - 0.004
 
 
 def test_its_own_outline_changes_little() -> None:
     template = load_template()
-    fitted = fit_outline(template, template.vertices, [masked(drawn(template.vertices))])
+    fitted = fit_outline(template, template.vertices, [masked(drawn(template.vertices))], UPRIGHT)
     moved_m = np.linalg.norm(fitted - template.vertices, axis=1)
     assert moved_m.mean() < 0.003 and np.isfinite(fitted).all()
 
 
 def test_the_face_stays() -> None:
     template = load_template()
-    fitted = fit_outline(template, template.vertices, [masked(drawn(with_hair(0.2)))])
+    fitted = fit_outline(template, template.vertices, [masked(drawn(with_hair(0.2)))], UPRIGHT)
     moved_m = np.linalg.norm(fitted - template.vertices, axis=1)
     x, y, _ = template.vertices.T
     features = (template.region == FACE) & (np.abs(x) < 0.045) & (np.abs(y + 0.015) < 0.045)  # eyes to mouth
@@ -102,7 +104,7 @@ def test_a_lopsided_photo_makes_a_lopsided_head() -> None:
     template = load_template()
     wanted = drawn(template.vertices)
     wanted[:, SIZE_PX // 2 :] = drawn(with_hair(0.25))[:, SIZE_PX // 2 :]  # more hair on the person's left
-    fitted = fit_outline(template, template.vertices, [masked(wanted)])
+    fitted = fit_outline(template, template.vertices, [masked(wanted)], UPRIGHT)
     skull = template.region == SKULL
     assert fitted[skull, 0].max() > -fitted[skull, 0].min() + 0.006
 
@@ -112,8 +114,19 @@ def test_a_mask_without_an_edge_says_nothing(value: float) -> None:
     template = load_template()
     mask = np.full((SIZE_PX, SIZE_PX), value, np.float32)
     np.testing.assert_allclose(
-        fit_outline(template, template.vertices, [masked(mask)]), template.vertices, atol=1e-9
+        fit_outline(template, template.vertices, [masked(mask)], UPRIGHT), template.vertices, atol=1e-9
     )
+
+
+@pytest.mark.parametrize("lean_deg", [0.0, 20.0])
+def test_broad_shoulders_make_no_deep_chest(lean_deg: float) -> None:
+    template = load_template()
+    lean, torso = Rotation.from_euler("X", lean_deg, degrees=True).as_matrix(), template.region == TORSO
+    vertices = template.vertices @ lean.T
+    wanted = drawn(vertices * [1.1, 1, 1])
+    moved = fit_outline(template, vertices, [masked(wanted)], lean) - vertices
+    assert np.ptp((vertices + moved)[torso, 0]) > np.ptp(vertices[torso, 0]) + 0.01
+    np.testing.assert_allclose(moved[torso] @ lean[:, 2], 0, atol=1e-12)
 
 
 def column(*heights_m: float) -> Array:
