@@ -7,19 +7,26 @@ from scipy.sparse.linalg import spsolve
 from fastavatar.geometry.arrays import Array, Bools, Ints
 
 _MIRROR_SHARE = 0.9
-_FAR_PULL = 1e-3
+FAR_PULL = 1e-3
+"""Toward a colour of its own, beside the pull 1 of a neighbour's: felt beyond some thirty points."""
 _LEAST_PULL = 1e-6
 
 
 def complete_colors(
-    colors: Array, seen: Bools, neighbours: csr_matrix, mirror: Ints, far: Array | None = None
+    colors: Array,
+    seen: Bools,
+    neighbours: csr_matrix,
+    mirror: Ints,
+    far: Array | None = None,
+    pull: Array | float = FAR_PULL,
 ) -> Array:
     """Colours (N, 3) where those seen stay and the others continue them over the surface.
 
     Between two hidden neighbours whose mirror images are seen, the colour changes as it does there, so that
     brows, lips and nostrils of the hidden half appear without a seam (gradient-domain blending, Pérez et al.
     2003, on the neighbour graph). Elsewhere it changes as little as can be, and far from all that is seen
-    tends to `far` (N, 3), where given. One sparse linear system.
+    tends to `far` (N, 3), where given, the sooner the stronger its `pull` (N,) beside a neighbour's 1. One
+    sparse linear system.
     """
     if seen.all() or not seen.any():
         return colors.copy()
@@ -30,17 +37,20 @@ def complete_colors(
     change = np.where(mirrored[:, None], _MIRROR_SHARE * (colors[mirror[a]] - colors[mirror[b]]), 0.0)
 
     # without `far` just enough to make the system solvable where nothing seen is connected
-    pull, tends_to = (_LEAST_PULL, colors[seen].mean(0)) if far is None else (_FAR_PULL, far[hidden])
+    if far is None:
+        pulls, tends_to = np.full(len(hidden), _LEAST_PULL), colors[seen].mean(0)
+    else:
+        pulls, tends_to = np.broadcast_to(pull, len(seen))[hidden], far[hidden]
     number = np.full(len(seen), -1)
     number[hidden] = np.arange(len(hidden))
     both = ~seen[b]
     size = (len(hidden), len(hidden))
     weight = links.data
     off_diagonal = csr_matrix((weight[both], (links.row[both], number[b[both]])), size)
-    matrix = diags(np.bincount(links.row, weight, len(hidden)) + pull) - off_diagonal
+    matrix = diags(np.bincount(links.row, weight, len(hidden)) + pulls) - off_diagonal
     known = weight[:, None] * (np.where(both[:, None], 0.0, colors[b]) + change)
     sums = np.stack([np.bincount(links.row, known[:, c], len(hidden)) for c in range(3)], 1)
-    right = np.asarray(sums + pull * tends_to)
+    right = np.asarray(sums + pulls[:, None] * tends_to)
     completed = colors.copy()
     completed[hidden] = spsolve(matrix.tocsc(), right, permc_spec="MMD_AT_PLUS_A").reshape(-1, 3)
     return np.clip(completed, 0, 1)

@@ -56,14 +56,13 @@ class Cut:
         return moved, ~low | (Delaunay(on_plane[rim]).find_simplex(on_plane) >= 0)
 
     def outside(self, points: Array) -> Bools:
-        """Which of the points (N, 3) the photo shows to be no person: it is cut off there."""
+        """Which of the points (N, 3) the photo shows to be no person, nor above one: it is cut off there."""
         height, width = self.view.mask.shape
         pixels = self.view.camera.project(torch.from_numpy(points))[0].numpy()
         in_picture = ((pixels > 1) & (pixels < [width - 2, height - 2])).all(1)
-        near = maximum_filter(self.view.mask, 3)
-        person = (
-            map_coordinates(near, [pixels[:, 1] - 0.5, pixels[:, 0] - 0.5], order=1, mode="nearest") > 0.5
-        )
+        here_or_below = np.maximum.accumulate(maximum_filter(self.view.mask, 3)[::-1])[::-1]
+        at = [pixels[:, 1] - 0.5, pixels[:, 0] - 0.5]
+        person = map_coordinates(here_or_below, at, order=1, mode="nearest") > 0.5
         return np.asarray(in_picture & ~person)
 
 

@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from fastavatar.gaussians import Gaussians, encode_colors, encode_opacities, encode_scales
-from fastavatar.geometry.arrays import Array, Ints
+from fastavatar.geometry.arrays import Array
 from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
 from fastavatar.models.facemesh.cut import Cut, without_fade
 from fastavatar.models.facemesh.eyeballs import seat_eyeballs, with_flat_eyes
+from fastavatar.models.facemesh.hidden import with_hidden
 from fastavatar.models.facemesh.outline import hangs_below
 from fastavatar.models.facemesh.surface import SurfacePoints, stretch, surface_points, vertex_normals
 from fastavatar.models.facemesh.template import NECK, TORSO, load_template
 from fastavatar.models.facemesh.view import View
 from fastavatar.render import render
 from fastavatar.surfaces.blend import Blend, blend
-from fastavatar.surfaces.completion import complete_colors
 from fastavatar.surfaces.seen import colors_in_view
 
 OPACITY = 0.99
@@ -49,8 +49,7 @@ def dress(vertices: Array, views: Sequence[View], cut: Cut | None = None) -> tup
     means, normals = seat_eyeballs(points, vertices, points.at(vertices), normals)
     blended = _blend(points, means, normals, [without_fade(view) for view in views])
     seen = blended.seen
-    far = _region_means(blended.colors, seen, points.region)
-    colors = complete_colors(blended.colors, seen, points.neighbours, points.mirror, far)
+    colors = with_hidden(points, blended.colors, seen)
     if cut is None:
         hangs = np.any([hangs_below(means, body, view.camera, view.mask) for view in views], 0)
         kept = ~(hangs & ~seen) if len(views) > 1 else ~hangs
@@ -68,14 +67,6 @@ def _blend(points: SurfacePoints, means: Array, normals: Array, views: Sequence[
         colors.append(color)
         facing.append(np.where(sees, cosine, 0.0))
     return blend(np.stack(colors), np.stack(facing), points.neighbours)
-
-
-def _region_means(colors: Array, seen: NDArray[np.bool_], region: Ints) -> Array:
-    """For each point (N,) the mean colour of what is seen in its region: hair behind is as before."""
-    means = np.tile(colors[seen].mean(0) if seen.any() else colors.mean(0), (len(colors), 1))
-    for part in np.unique(region[seen]):
-        means[region == part] = colors[seen & (region == part)].mean(0)
-    return means
 
 
 def _discs(

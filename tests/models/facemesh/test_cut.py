@@ -105,6 +105,16 @@ def test_what_the_picture_shows_empty_is_outside() -> None:
     np.testing.assert_array_equal(cut.outside(points), [False, True, False])
 
 
+def test_a_neck_broader_than_the_photos_is_not_outside() -> None:
+    view = shown()
+    rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX]
+    neck = (np.abs(columns - SIZE_PX / 2) < 30) | (rows > SIZE_PX * 0.6)
+    cut = cut_of(replace(view, mask=view.mask * neck))
+    assert cut is not None
+    beside_neck, below_line = [0.06, -0.08, 0.0], [0.06, LINE_Y - 0.02, 0.0]
+    np.testing.assert_array_equal(cut.outside(np.array([beside_neck, below_line])), [False, True])
+
+
 def test_colours_above_the_edge_are_not_taken() -> None:
     view = shown()
     kept = without_fade(view).mask
