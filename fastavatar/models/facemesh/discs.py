@@ -29,6 +29,8 @@ DISC_THICKNESS = 0.15
 """Standard deviation across the surface, in those along it."""
 SHARPENING_ROUNDS = 2
 SHARPENING_RATE = 0.8
+MOST_SHARPENED = 0.15
+"""How far a colour may move: what would need more is finer than the discs, and would ring."""
 
 
 def dress(vertices: Array, views: Sequence[View], cut: Cut | None = None) -> tuple[Gaussians, Array]:
@@ -96,7 +98,8 @@ def _sharpened(gaussians: Gaussians, shares: Array, views: Sequence[View], gains
     times over (Van Cittert's deconvolution), from the views in their `shares` (P, N) of it.
     """
     pixels = [view.camera.project(gaussians.means.double())[0].numpy() for view in views]
-    low, high = encode_colors(torch.tensor(0.0)), encode_colors(torch.tensor(1.0))
+    black, white, reach = encode_colors(torch.tensor([0.0, 1.0, 0.5 + MOST_SHARPENED]))
+    low, high = (gaussians.sh - reach).clamp_min(black), (gaussians.sh + reach).clamp_max(white)
     sh = gaussians.sh.clone()
     for _ in range(SHARPENING_ROUNDS):
         lack = np.zeros((len(gaussians), 3))
@@ -109,7 +112,7 @@ def _sharpened(gaussians: Gaussians, shares: Array, views: Sequence[View], gains
                 sampled = map_coordinates(lacking[..., c], places, order=1, mode="nearest")
                 lack[index, c] += share[index] * sampled
         step = encode_colors(0.5 + SHARPENING_RATE * torch.from_numpy(lack).float())
-        sh[:, 0] = (sh[:, 0] + step).clamp(low, high)
+        sh = (sh + step[:, None]).clamp(low, high)
     return Gaussians(**{**gaussians.tensors(), "sh": sh})
 
 
