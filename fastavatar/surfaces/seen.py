@@ -49,16 +49,21 @@ def sample_photo(rgb: NDArray[np.float32], mask: NDArray[np.float32], pixels: Ar
 
 
 def colors_in_view(
-    means: Array, normals: Array, rgb: NDArray[np.float32], mask: NDArray[np.float32], camera: Camera
+    means: Array,
+    normals: Array,
+    rgb: NDArray[np.float32],
+    mask: NDArray[np.float32],
+    camera: Camera,
+    recessed: Array | float = 0.0,
 ) -> tuple[Array, Array, Bools]:
     """What a picture (H, W, 3) with a person mask (H, W) tells of surface points (N, 3), metres.
 
     Their colours (N, 3), the cosine (N,) between their normals (N, 3) and the way to the camera, and which of
-    them (N,) it sees as the person's.
+    them (N,) it sees as the person's. Points may lie `recessed` (N,) metres deeper than what is around them.
     """
     camera = camera.to("cpu", torch.float64)
     pixels, depth = (values.numpy() for values in camera.project(torch.from_numpy(means)))
     to_camera = camera.center.numpy() - means
     facing = (normals * to_camera).sum(1) / np.linalg.norm(to_camera, axis=1)
     colors, covered = sample_photo(rgb, mask, pixels)
-    return colors, facing, covered & visible_points(pixels, depth, facing, float(camera.K[0, 0]))
+    return colors, facing, covered & visible_points(pixels, depth - recessed, facing, float(camera.K[0, 0]))

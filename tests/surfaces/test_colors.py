@@ -4,11 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import coo_matrix, csr_matrix
 
+from fastavatar.camera import frontal_camera
 from fastavatar.geometry.arrays import Array, Bools, Ints
 from fastavatar.models.facemesh.surface import surface_points
 from fastavatar.models.facemesh.template import load_template
 from fastavatar.surfaces.completion import complete_colors
-from fastavatar.surfaces.seen import sample_photo, visible_points
+from fastavatar.surfaces.seen import colors_in_view, sample_photo, visible_points
 
 
 def linked(count: int, links: list[tuple[int, int]]) -> csr_matrix:
@@ -128,6 +129,19 @@ def test_what_turns_away_is_not_seen() -> None:
     pixels = np.stack([np.arange(5) * 50.0, np.zeros(5)], 1)
     facing = np.array([1.0, 0.6, 0.05, -0.2, -1.0])
     assert visible_points(pixels, np.ones(5), facing, 1000).tolist() == [True, True, False, False, False]
+
+
+def test_what_is_known_to_lie_deeper_than_around_it_is_seen_all_the_same() -> None:
+    """A recess of 8 mm in a plane, 40 mm wide: of its middle nothing is seen unless its depth is told."""
+    x, y = np.meshgrid(np.arange(-0.02, 0.02, 0.001), np.arange(-0.02, 0.02, 0.001))
+    recessed = np.where(np.hypot(x, y) < 0.004, 0.0085, 0.0).ravel()
+    means = np.stack([x.ravel(), y.ravel(), -recessed], 1)
+    camera = frontal_camera(0.6, 800, 64, 64)
+    picture = np.full((64, 64, 3), 0.5, np.float32), np.ones((64, 64), np.float32)
+    toward = np.tile([0.0, 0, 1], (len(means), 1))
+    plain = colors_in_view(means, toward, *picture, camera)[2]
+    told = colors_in_view(means, toward, *picture, camera, recessed)[2]
+    assert not plain[recessed > 0].any() and told.all() and plain[recessed == 0].all()
 
 
 def ramp(width: int, height: int) -> Array:
