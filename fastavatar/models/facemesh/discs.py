@@ -13,6 +13,7 @@ from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
 from fastavatar.models.facemesh.cut import Cut, without_fade
 from fastavatar.models.facemesh.eyeballs import seat_eyeballs, with_flat_eyes
 from fastavatar.models.facemesh.hidden import with_hidden
+from fastavatar.models.facemesh.mouth import Mouth, inner_lips, open_mouth, seen_between_lips
 from fastavatar.models.facemesh.outline import hangs_below
 from fastavatar.models.facemesh.surface import SurfacePoints, stretch, surface_points, vertex_normals
 from fastavatar.models.facemesh.template import NECK, TORSO, load_template
@@ -49,7 +50,9 @@ def dress(vertices: Array, views: Sequence[View], cut: Cut | None = None) -> tup
     normals = points.at(vertex_normals(vertices, load_template().faces))
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     means, normals = seat_eyeballs(points, vertices, points.at(vertices), normals)
-    blended = _blend(points, means, normals, [without_fade(view) for view in views])
+    mouth = open_mouth(points, vertices, means, normals)
+    means, normals = mouth.means, mouth.normals
+    blended = _blend(points, mouth, inner_lips(vertices), [without_fade(view) for view in views])
     seen = blended.seen
     colors = with_hidden(points, blended.colors, seen)
     if cut is None:
@@ -57,30 +60,26 @@ def dress(vertices: Array, views: Sequence[View], cut: Cut | None = None) -> tup
         kept = ~(hangs & ~seen) if len(views) > 1 else ~hangs
     else:
         kept = stays & ~(body & cut.outside(means))
-    gaussians = _discs(points, vertices, means, normals, colors, seen).subset(torch.from_numpy(kept))
+    spacing = points.spacing * stretch(points, load_template().vertices, vertices) * mouth.stretch
+    gaussians = _discs(spacing, means, normals, colors, seen).subset(torch.from_numpy(kept))
     return _sharpened(gaussians, blended.shares[:, kept], views, blended.gains), blended.gains
 
 
-def _blend(points: SurfacePoints, means: Array, normals: Array, views: Sequence[View]) -> Blend:
-    """Colours of the points, at `means` (N, 3) with `normals` (N, 3), from all views."""
+def _blend(points: SurfacePoints, placed: Mouth, lips: Array, views: Sequence[View]) -> Blend:
+    """Colours of the points where they are placed, from all views; `lips` (20, 3) are round the mouth."""
     colors, facing = [], []
     for view in views:
-        color, cosine, sees = colors_in_view(means, normals, view.rgb, view.mask, view.camera)
+        where = placed.means, placed.normals
+        color, cosine, sees = colors_in_view(*where, view.rgb, view.mask, view.camera, placed.depth)
+        sees &= (placed.depth == 0) | seen_between_lips(placed.means, lips, view.camera)
         colors.append(color)
         facing.append(np.where(sees, cosine, 0.0))
     return blend(np.stack(colors), np.stack(facing), points.neighbours)
 
 
-def _discs(
-    points: SurfacePoints,
-    vertices: Array,
-    means: Array,
-    normals: Array,
-    colors: Array,
-    seen: NDArray[np.bool_],
-) -> Gaussians:
-    share = np.where(seen, DISC_WIDTH_SEEN, DISC_WIDTH_HIDDEN)
-    width = share * points.spacing * stretch(points, load_template().vertices, vertices)
+def _discs(spacing: Array, means: Array, normals: Array, colors: Array, seen: NDArray[np.bool_]) -> Gaussians:
+    """Discs at points `spacing` (N,) metres apart."""
+    width = np.where(seen, DISC_WIDTH_SEEN, DISC_WIDTH_HIDDEN) * spacing
     scales = np.stack([width, width, DISC_THICKNESS * width], 1)
     return Gaussians(
         torch.from_numpy(means).float(),

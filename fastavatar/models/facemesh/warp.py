@@ -13,6 +13,10 @@ EYE_RINGS = {
     473: (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
 }
 """The middle of each iris and its eye's rim: from the outer corner along the lower lid, then the upper."""
+MOUTH_CORNERS = (78, 308)
+UPPER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
+LOWER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324)
+"""The inner lips, from the person's right to the left, between the corners they meet in."""
 _OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,

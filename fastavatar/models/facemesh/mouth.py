@@ -1,0 +1,133 @@
+"""What lies between open lips, behind them: a dental arch, and the mouth's cavity where it is wide open.
+
+The template spans the mouth by a strip of triangles from the upper to the lower inner lip. Its points move
+backward, as the face looks, by a depth that is 0 at the lips:
+
+ lips' rim ─ slope ─▶ teeth, on an arch behind the lips ─ slope ─▶ cavity, far from either lip
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from fastavatar.camera import Camera
+from fastavatar.geometry.arrays import Array, Bools, Ints
+from fastavatar.models.facemesh.surface import SurfacePoints
+from fastavatar.models.facemesh.warp import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP
+
+CLOSED_M = 0.003
+"""Lips nearer than this show no teeth; at twice as much the mouth is as deep as it gets."""
+ARCH_WIDTH_M, ARCH_DEPTH_M = 0.0579, 0.0316
+"""Of the upper teeth, on their outside, at the first molars (Mina et al. 2017, Odontology 105:229)."""
+TEETH_M = (0.003, 0.008)
+"""How far behind the strip teeth lie: in its middle, and at most, towards the corners."""
+CAVITY_M = 0.012
+"""How far behind the strip a wide open mouth ends."""
+_PARTED_M = (0.005, 0.014)
+"""Between which distances from the lips teeth give way to the cavity."""
+_FORWARD = np.array([0.0, 0, 1])
+_SLOPE = 1.0
+"""Of the way from the lips to the teeth: much steeper, and a photo from before the face would not see it."""
+_STEP = 1e-4
+"""In sides of a triangle, for the derivatives that make normals."""
+
+
+@dataclass(frozen=True)
+class Mouth:
+    """N points of a head, those between its lips moved into the mouth; head frame, metres."""
+
+    means: Array
+    """(N, 3)"""
+    normals: Array
+    """(N, 3) of unit length."""
+    depth: Array
+    """(N,) how far each moved; 0 outside the mouth."""
+    stretch: Array
+    """(N,) how much longer the surface around each became by it."""
+
+
+def open_mouth(points: SurfacePoints, vertices: Array, means: Array, normals: Array) -> Mouth:
+    """The points' means and normals (N, 3), with those between the lips of the head (V, 3) behind them."""
+    mouth = Mouth(means.copy(), normals.copy(), np.zeros(len(means)), np.ones(len(means)))
+    if _opening(vertices) == 0:
+        return mouth
+    inside = np.flatnonzero(_between_lips(points.corners))
+    a, b, c = (vertices[points.corners[inside, k]] for k in range(3))
+    flat = points.at(vertices)[inside]
+
+    def tangent(side: Array) -> Array:
+        ahead, behind = (_depth(flat + step * side, vertices) for step in (_STEP, -_STEP))
+        return np.asarray(side - ((ahead - behind) / (2 * _STEP))[:, None] * _FORWARD)
+
+    mouth.depth[inside] = _depth(flat, vertices)
+    mouth.means[inside] = flat - mouth.depth[inside, None] * _FORWARD
+    across, flat_across = np.cross(tangent(b - a), tangent(c - a)), np.cross(b - a, c - a)
+    area = np.maximum(np.linalg.norm(across, axis=1), 1e-15)
+    forward = np.sign(across[:, 2:])  # on one half of the head the corners run clockwise
+    mouth.normals[inside] = forward * across / area[:, None]
+    mouth.stretch[inside] = np.sqrt(area / np.maximum(np.linalg.norm(flat_across, axis=1), 1e-15))
+    return mouth
+
+
+def inner_lips(vertices: Array) -> Array:
+    """The lips' inner rim (20, 3) of a head (V, 3), once round the mouth."""
+    right, left = MOUTH_CORNERS
+    return np.asarray(vertices[[right, *UPPER_LIP, left, *LOWER_LIP[::-1]]])
+
+
+def seen_between_lips(means: Array, lips: Array, camera: Camera) -> Bools:
+    """Which points in the mouth (N, 3) a camera sees past the rim (20, 3) of the lips.
+
+    Their pixels lie inside the rim's: a ray to the right crosses it an odd number of times.
+    """
+    means_px, lips_px = (camera.project(torch.from_numpy(places))[0].numpy() for places in (means, lips))
+    (x, y), (x0, y0), (x1, y1) = means_px.T[..., None], lips_px.T, np.roll(lips_px, -1, 0).T
+    between = (y0 > y) != (y1 > y)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        crossing = x0 + (y - y0) / (y1 - y0) * (x1 - x0)
+    return np.asarray(np.sum(between & (x < crossing), 1) % 2 == 1)
+
+
+def arch_depth(across: Array) -> Array:
+    """How far behind the foremost teeth those lie that are `across` (N,) from the middle, metres.
+
+    The beta function of Braun et al. 1998 (Angle Orthodontist 68:29).
+    """
+    inside = np.clip(1 - (2 * across / ARCH_WIDTH_M) ** 2, 0, 1)
+    return np.asarray(ARCH_DEPTH_M * (1 - inside**0.8))
+
+
+def _between_lips(triangles: Ints) -> Bools:
+    """Which triangles (F, 3) span the mouth."""
+    return np.asarray(np.isin(triangles, MOUTH_CORNERS + UPPER_LIP + LOWER_LIP).all(1))
+
+
+def _depth(flat: Array, vertices: Array) -> Array:
+    """How far (M,) places on the strip (M, 3) are to lie behind it."""
+    upper, lower = vertices[UPPER_LIP[4]], vertices[LOWER_LIP[4]]
+    down = np.clip((flat - upper) @ (lower - upper) / ((lower - upper) ** 2).sum(), 0, 1)
+    off = flat - (upper + down[:, None] * (lower - upper))
+    teeth = np.clip(TEETH_M[0] + arch_depth(off[:, 0]) + off[:, 2], TEETH_M[0] / 3, TEETH_M[1])
+    from_lips = _distance(flat, inner_lips(vertices))
+    depth = teeth * np.tanh(_SLOPE * from_lips / teeth)
+    parted = np.clip((from_lips - _PARTED_M[0]) / (_PARTED_M[1] - _PARTED_M[0]), 0, 1)
+    depth += (CAVITY_M - depth) * parted**2 * (3 - 2 * parted)
+    return np.asarray(_opening(vertices) * depth)
+
+
+def _distance(places: Array, loop: Array) -> Array:
+    """From each place (M, 3) to the nearest on a closed loop of straight pieces between corners (K, 3)."""
+    side, way = np.roll(loop, -1, 0) - loop, places[:, None] - loop
+    along = np.clip((way * side).sum(2) / np.maximum((side**2).sum(1), 1e-15), 0, 1)
+    return np.asarray(np.linalg.norm(way - along[..., None] * side, axis=2).min(1))
+
+
+def _opening(vertices: Array) -> float:
+    """0 where the lips (V, 3) are closed, 1 where they are open."""
+    return float(np.clip(_gaps(vertices).max() / CLOSED_M - 1, 0, 1))
+
+
+def _gaps(vertices: Array) -> Array:
+    """Between the inner lips (9,), metres, from the person's right to the left."""
+    return np.asarray(np.linalg.norm(vertices[list(UPPER_LIP)] - vertices[list(LOWER_LIP)], axis=1))
