@@ -4,8 +4,9 @@
 
 Its face is what Face Mesh sees in the public-domain portrait `data/example.png`, made symmetric and
 scaled to average size. Skull, ears, neck and shoulders are a smooth implicit surface made of a few solids
-whose sizes are published averages of adults (NIOSH head-form survey 2005, ANSUR II 2012). No third-party mesh
-goes in. Needs scikit-image, which comes with the `dev` extra.
+whose sizes are published averages of adults (NIOSH head-form survey 2005, ANSUR II 2012); how far neck, chest
+and shoulders stand back was checked against an average head and the outlines of two people (FINDINGS.md). No
+third-party mesh goes in. Needs scikit-image, which comes with the `dev` extra.
 
  portrait ─ Face Mesh ─▶ symmetric face ─┐
                                          ├─ zip together ─ smooth the seam ─▶ half ─ mirror ─▶ template
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fastavatar.geometry.polygons import inside_polygon
 from scripts.head_template.face import (
     EYE_BULGE,
     EYE_RIMS,
@@ -31,7 +33,6 @@ from scripts.head_template.loops import (
     boundary_loop,
     grown,
     hole_around,
-    inside_polygon,
     largest_part,
     smooth_seam,
     zip_loops,

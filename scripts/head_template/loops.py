@@ -50,16 +50,6 @@ def grown(polygon: Points, margin: float) -> Points:
     return np.asarray(polygon + margin * out / np.linalg.norm(out, axis=1, keepdims=True))
 
 
-def inside_polygon(points: Points, polygon: Points) -> NDArray[np.bool_]:
-    """Which of the points (N, 2) lie inside the polygon (M, 2), by counting crossings."""
-    a, b = polygon, np.roll(polygon, -1, 0)
-    x, y = points[:, :1], points[:, 1:]
-    between = (a[:, 1] > y) != (b[:, 1] > y)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        crossing = a[:, 0] + (y - a[:, 1]) / (b[:, 1] - a[:, 1]) * (b[:, 0] - a[:, 0])
-    return np.asarray(np.sum(between & (x < crossing), 1) % 2 == 1)
-
-
 def zip_loops(vertices: Points, inner: Ints, outer: Ints) -> Ints:
     """Triangles of the strip between two loops, advancing on whichever side is behind in angle."""
     middle = vertices[inner].mean(0)

@@ -41,13 +41,6 @@ def test_a_blend_holds_both_and_rounds_where_they_meet() -> None:
     np.testing.assert_allclose(both, solids.blend(b, a, 0.1))
 
 
-def test_inside_is_what_a_loop_encloses() -> None:
-    square = np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])
-    points = np.array([[0.5, 0.5], [0.1, 0.9], [1.1, 0.5], [0.5, -0.2], [-1, 0.5]])
-    assert loops.inside_polygon(points, square).tolist() == [True, True, False, False, False]
-    assert loops.inside_polygon(points, square[::-1]).tolist() == [True, True, False, False, False]
-
-
 def test_the_boundary_is_walked_in_order() -> None:
     fan = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 4], [0, 4, 1]])
     assert loops.boundary_loop(fan, 1).tolist() == [1, 2, 3, 4]

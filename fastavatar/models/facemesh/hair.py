@@ -1,4 +1,4 @@
-"""Hair that no photo shows: its colour, and strands as coarse as those that are seen."""
+"""Hair that no photo shows: its colour, and what strands there look like."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -14,10 +14,11 @@ from fastavatar.models.facemesh.template import FACE, SKULL, load_template
 WHORL = np.array([0.0, 0.115, -0.115])
 """From where hair falls, on the template's skull."""
 _DEEP_M = 0.04  # this far from skin, what covers a skull is hair if there is any
-_STRAND_STEPS = 16
-_ALONG_POWER = 16
-_SMOOTH_STEPS = 12
+# What is no skin: darker by this, or this far from it in the shares of red, green and blue
 _DARKER, _OTHER_HUE = 0.15, 0.07
+# Steps over neighbours: those that smooth colours by a centimetre or two, and those that draw out strands
+_SMOOTH_STEPS, _STRAND_STEPS = 12, 16
+_ALONG_POWER = 16  # of the cosine between a step and the way hair falls
 _SEED = 0
 
 

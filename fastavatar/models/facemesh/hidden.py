@@ -24,8 +24,8 @@ def with_hidden(points: SurfacePoints, colors: Array, seen: Bools) -> Array:
     far[skull] += hair.share * (hair.color - far[skull])
     pull[skull] += hair.share * _HAIR_PULL * into_hair()[skull]
     whole = complete_colors(colors, seen, points.neighbours, points.mirror, far, pull)
-    depth = _STRAND_CONTRAST * hair.share * into_hair() * strands()
-    whole[~seen] += depth[~seen, None] * hair.contrast
+    contrast = _STRAND_CONTRAST * hair.share * into_hair() * strands()
+    whole[~seen] += contrast[~seen, None] * hair.contrast
     return np.clip(whole, 0, 1)
 
 

@@ -13,6 +13,7 @@ import torch
 
 from fastavatar.camera import Camera
 from fastavatar.geometry.arrays import Array, Bools, Ints
+from fastavatar.geometry.polygons import inside_polygon
 from fastavatar.models.facemesh.surface import SurfacePoints
 from fastavatar.models.facemesh.warp import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP
 
@@ -77,16 +78,9 @@ def inner_lips(vertices: Array) -> Array:
 
 
 def seen_between_lips(means: Array, lips: Array, camera: Camera) -> Bools:
-    """Which points in the mouth (N, 3) a camera sees past the rim (20, 3) of the lips.
-
-    Their pixels lie inside the rim's: a ray to the right crosses it an odd number of times.
-    """
+    """Which points in the mouth (N, 3) a camera sees past the rim (20, 3) of the lips."""
     means_px, lips_px = (camera.project(torch.from_numpy(places))[0].numpy() for places in (means, lips))
-    (x, y), (x0, y0), (x1, y1) = means_px.T[..., None], lips_px.T, np.roll(lips_px, -1, 0).T
-    between = (y0 > y) != (y1 > y)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        crossing = x0 + (y - y0) / (y1 - y0) * (x1 - x0)
-    return np.asarray(np.sum(between & (x < crossing), 1) % 2 == 1)
+    return inside_polygon(means_px, lips_px)
 
 
 def arch_depth(across: Array) -> Array:

@@ -36,7 +36,11 @@ _EDGE_SLOPE = 0.45  # as the template's own bottom: a view from below meets no l
 
 
 def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[View], torso: Array) -> Array:
-    """Vertices (V, 3), head frame, whose outline in each view follows the person mask there."""
+    """Vertices (V, 3), head frame, whose outline in each view follows the person mask there.
+
+    `torso` (3, 3) holds the torso's left, up and front as columns: broad shoulders do not make a deep chest,
+    so the body moves aside and up only.
+    """
     body = np.isin(template.region, (NECK, TORSO))
     least, most = np.where(body[:, None], _BODY_RANGE_M, _HEAD_RANGE_M).T
     offset_m = np.zeros(len(vertices))
