@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import cache
 from itertools import combinations
 
@@ -11,6 +12,7 @@ from fastavatar.camera import Camera
 from fastavatar.errors import NoFaceError, UsageError
 from fastavatar.evaluate.metrics import psnr
 from fastavatar.geometry.arrays import Array
+from fastavatar.images.photo import Photo
 from fastavatar.models.facemesh.predictor import FaceMeshPredictor
 from fastavatar.render import render
 from tests.models.facemesh.several import SIZE_PX, camera_at, photo_from
@@ -61,6 +63,25 @@ def test_views_between_gain_from_more_photos() -> None:
     front = FaceMeshPredictor().predict(photo_from(*SIDES[0]))
     wrong = [_miss(avatar, 45.0) for avatar in (front, of_three(0, 1, 2))]
     assert wrong[1] > wrong[0] + 1
+
+
+def test_a_bust_cut_off_in_all_photos_is_closed_below() -> None:
+    avatar = FaceMeshPredictor().predict_several([_cut_off(photo_from(*side)) for side in SIDES])
+    middle = torch.tensor([0.0, -0.12, -0.06])
+    below = camera_at(0).orbited(0, -75, middle)
+    shown = render(avatar.gaussians, below)
+    pixel, _ = below.project(middle[None])
+    column, row = pixel[0].int().tolist()
+    assert shown.alpha[row, column] > 0.95
+    height = float(below.unproject(pixel, shown.depth[row, column][None])[0, 1])
+    assert -0.25 < height < -0.1, "no way into the head"
+
+
+def _cut_off(photo: Photo) -> Photo:
+    """The photo before white, and only white from a row below the collar on."""
+    rgb = np.where((photo.rgb == photo.rgb[0, 0]).all(2, keepdims=True), np.uint8(255), photo.rgb)
+    rgb[SIZE_PX * 17 // 20 :] = 255
+    return replace(photo, rgb=rgb)
 
 
 def _miss(avatar: Avatar, azimuth_deg: float) -> float:
