@@ -6,7 +6,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from scipy.ndimage import binary_erosion, binary_fill_holes
+from scipy.ndimage import binary_erosion, binary_fill_holes, map_coordinates
 from scipy.spatial import ConvexHull
 
 from fastavatar.avatar import Avatar
@@ -18,6 +18,7 @@ from fastavatar.gaussians import decode_colors
 from fastavatar.images.person_mask import person_mask
 from fastavatar.images.photo import Photo
 from fastavatar.models import load_predictor
+from fastavatar.models.facemesh.discs import MOST_SHARPENED
 from fastavatar.render import render
 from tests.portraits import WALL, photo_of, picture, portrait, resized, small_left_large_right, without_face
 
@@ -226,3 +227,14 @@ def test_a_photo_without_a_face_is_refused() -> None:
 )
 def test_a_tight_crop_still_makes_a_whole_head(crop: tuple[int, int, int, int]) -> None:
     require_whole(predict(photo_of(np.asarray(picture().crop(crop)))))
+
+
+def test_colours_are_the_photos_sharpened_without_ringing(avatar: Avatar) -> None:
+    """In the middle of the face, where the photo sees all but the nostrils: within the bound of it."""
+    x, y, z = avatar.gaussians.means.T
+    face = (x.abs() < 0.03) & (y.abs() < 0.03) & (z > 0.04)
+    rows, columns = avatar.camera.project(avatar.gaussians.means[face])[0].numpy().T[::-1] - 0.5
+    rgb = avatar.photo.rgb / 255.0
+    shown = np.stack([map_coordinates(rgb[..., c], [rows, columns], order=1) for c in range(3)], 1)
+    away = np.abs(decode_colors(avatar.gaussians.sh[face, 0]).numpy() - shown)
+    assert away.mean() > 0.01 and (away > MOST_SHARPENED + 0.001).mean() < 0.004
