@@ -9,7 +9,8 @@ from scipy.ndimage import label
 from fastavatar.faces.mediapipe_quiet import quiet_stderr, solutions
 
 _WHITE = 253
-_BACKDROP_SHARE = 0.05
+_LEAST_SHARE, _LEAST_SHARE_BELOW = 0.05, 0.005
+"""Of the picture, that white above and white below must cover to be backdrop."""
 
 
 def person_mask(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -28,18 +29,19 @@ def person_mask(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 def white_backdrop(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where a photo (H, W, 3) shows a pure white backdrop, one that reaches its upper edge: (H, W).
 
-    What is as white from side to side below belongs to it: there the person was cut off. The segmenter takes
-    that, and the soft fade into it, for clothing.
+    What is as white from side to side along the lower edge belongs to it: there the person was cut off. The
+    segmenter takes that, and the soft fade into it, for clothing.
     """
     parts, _ = label((rgb >= _WHITE).all(2))
     size = np.bincount(parts.ravel())
-    above = _large_among(parts[0], size)
-    across = np.intersect1d(_large_among(parts[:, 0], size), _large_among(parts[:, -1], size))
-    return np.isin(parts, np.union1d(above, across) if len(above) else above)
+    above = _large_among(parts[0], size, _LEAST_SHARE)
+    from_side_to_side = np.intersect1d(parts[:, 0], parts[:, -1])
+    below = _large_among(np.intersect1d(from_side_to_side, parts[-1]), size, _LEAST_SHARE_BELOW)
+    return np.isin(parts, np.union1d(above, below) if len(above) else above)
 
 
-def _large_among(edge: NDArray[Any], size: NDArray[Any]) -> NDArray[Any]:
-    """The parts on an edge of the picture (E,) that are large, by the size (P,) of each; 0 is no part."""
-    parts = np.unique(edge)
-    large = (parts > 0) & (size[parts] > _BACKDROP_SHARE * size.sum())
+def _large_among(found: NDArray[Any], size: NDArray[Any], least_share: float) -> NDArray[Any]:
+    """Those parts found (E,) that are large, by the size (P,) of each; 0 is no part."""
+    parts = np.unique(found)
+    large = (parts > 0) & (size[parts] > least_share * size.sum())
     return np.asarray(parts[large])

@@ -65,3 +65,12 @@ def test_what_is_white_from_side_to_side_below_is_backdrop_too() -> None:
     assert not white_backdrop(rgb).any()
     rgb[:20] = 255
     np.testing.assert_array_equal(white_backdrop(rgb), (rgb == 255).all(2))
+
+
+def test_a_thin_strip_below_is_backdrop_and_a_belt_is_not() -> None:
+    rgb = np.full((100, 100, 3), 128, np.uint8)
+    rgb[:20] = 255
+    rgb[60:62] = 255  # a belt
+    rgb[98:] = 255
+    found = white_backdrop(rgb)
+    assert found[98:].all() and not found[20:98].any()
