@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_matrix, diags
+from scipy.sparse import csr_matrix
 
 from fastavatar.geometry.arrays import Array, Bools
+from fastavatar.surfaces.diffusion import diffused, row_mean
 
 _SEAM_STEPS = 12  # of diffusion over neighbours: how wide a seam is blended
 _SQUARENESS_POWER = 2
@@ -44,10 +45,9 @@ def blend(colors: Array, facing: Array, neighbours: csr_matrix) -> Blend:
     quality = facing**_SQUARENESS_POWER * _sharpness(leveled, sees, neighbours)[:, None]
     best = np.argmax(quality, 0)
     shares = (np.arange(len(colors))[:, None] == best) & sees
-    step = diags(1 / np.maximum(np.asarray(neighbours.sum(1)).ravel(), 1e-9)) @ neighbours
     spread = shares.T.astype(np.float64)
-    for _ in range(_SEAM_STEPS if len(colors) > 1 else 0):
-        spread = (spread + step @ spread) / 2
+    if len(colors) > 1:
+        spread = diffused(spread, row_mean(neighbours), _SEAM_STEPS)
     spread *= sees.T
     spread /= np.maximum(spread.sum(1, keepdims=True), 1e-12)
     return Blend(np.asarray(np.einsum("np,pnc->nc", spread, leveled)), spread.T, gains)

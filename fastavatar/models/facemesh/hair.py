@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from fastavatar.geometry.arrays import Array, Bools
 from fastavatar.models.facemesh.surface import SurfacePoints, surface_points
 from fastavatar.models.facemesh.template import FACE, SKULL, load_template
+from fastavatar.surfaces.diffusion import diffused, row_mean
 
 WHORL = np.array([0.0, 0.115, -0.115])
 """From where hair falls, on the template's skull."""
@@ -40,10 +41,8 @@ def hair_of(points: SurfacePoints, colors: Array, seen: Bools) -> Hair | None:
     if weights.sum() < 1:
         return None
     color = weights @ colors / weights.sum()
-    step = _row_mean(csr_matrix(points.neighbours @ diags(seen.astype(np.float64))))
-    smooth = colors
-    for _ in range(_SMOOTH_STEPS):
-        smooth = (smooth + step @ smooth) / 2
+    of_seen = row_mean(csr_matrix(points.neighbours @ diags(seen.astype(np.float64))))
+    smooth = diffused(colors, of_seen, _SMOOTH_STEPS)
     contrast = np.sqrt(weights @ (colors - smooth) ** 2 / weights.sum())
     face = colors[seen & (points.region == FACE)]
     share = _unlike_skin(color, face.mean(0)) if len(face) else 0.0
@@ -84,13 +83,7 @@ def strands() -> Array:
     length = np.linalg.norm(ways, axis=1) * np.linalg.norm(fall[links.row], axis=1)
     along = np.abs((ways * fall[links.row]).sum(1)) / np.maximum(length, 1e-12)
     both = hairy[links.row] & hairy[links.col]
-    step = _row_mean(csr_matrix((both * along**_ALONG_POWER, (links.row, links.col)), links.shape))
+    downward = row_mean(csr_matrix((both * along**_ALONG_POWER, (links.row, links.col)), links.shape))
     noise = np.where(hairy, np.random.default_rng(_SEED).standard_normal(len(places)), 0)
-    for _ in range(_STRAND_STEPS):
-        noise = (noise + step @ noise) / 2
+    noise = diffused(noise, downward, _STRAND_STEPS)
     return np.where(hairy, noise / noise[hairy].std(), 0)
-
-
-def _row_mean(weights: csr_matrix) -> csr_matrix:
-    """The matrix (N, N) that takes the mean over each row's entries by `weights` (N, N)."""
-    return csr_matrix(diags(1 / np.maximum(np.asarray(weights.sum(1)).ravel(), 1e-9)) @ weights)
