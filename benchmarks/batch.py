@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
-from fastavatar.batch.local import run_local
-from fastavatar.batch.rows import Job, Row
-from fastavatar.processors import processor_count
-from fastavatar.settings import Settings
+from fastavatar.app.batch.local import run_local
+from fastavatar.app.batch.rows import Job, Row
+from fastavatar.app.settings import Settings
+from fastavatar.core.processors import processor_count
 
 ROOT = Path(__file__).parents[1]
 PORTRAIT = ROOT / "data" / "example.png"
@@ -32,7 +32,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from benchmarks.batch import PORTRAIT, SETTINGS
 from fastavatar.images.photo import load_photo
-from fastavatar.pipeline import Pipeline
+from fastavatar.app.pipeline import Pipeline
 
 pipeline = Pipeline(SETTINGS)
 for number in range(int(sys.argv[2]) + 1):
@@ -56,7 +56,7 @@ def main() -> None:
         "--engine local": lambda jobs: run_local(jobs, SETTINGS, None, False)
     }
     if given.ray:
-        from fastavatar.batch.on_ray import run_ray
+        from fastavatar.app.batch.on_ray import run_ray
 
         engines["--engine ray"] = lambda jobs: run_ray(jobs, SETTINGS, None, False, lambda: False, None)
     rates: dict[str, list[float]] = {"a loop": [], **{name: [] for name in engines}}

@@ -20,17 +20,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastavatar.gaussians import Gaussians
-from fastavatar.models.fastavatar.decoder import load_decoder
-from fastavatar.models.fastavatar.folding import fold
-from fastavatar.models.fastavatar.framing import network_input
-from fastavatar.models.fastavatar.identity_encoder import load_identity_encoder
-from fastavatar.models.fastavatar.metadata import read_metadata
-from fastavatar.models.fastavatar.networks import Networks, load_networks
-from fastavatar.models.fastavatar.point_predictor import PointPredictor, load_point_predictor
+from fastavatar.core.gaussians import Gaussians
+from fastavatar.models.published.decoder import load_decoder
+from fastavatar.models.published.folding import fold
+from fastavatar.models.published.framing import network_input
+from fastavatar.models.published.identity_encoder import load_identity_encoder
+from fastavatar.models.published.made_up import write_made_up
+from fastavatar.models.published.metadata import read_metadata
+from fastavatar.models.published.networks import Networks, load_networks
+from fastavatar.models.published.point_predictor import PointPredictor, load_point_predictor
 from fastavatar.weights.cache import require_checkpoints
 from fastavatar.weights.checkpoint import read_checkpoint
-from fastavatar.weights.made_up import write_made_up
 from fastavatar.weights.published import Checkpoints
 
 DTYPES = (torch.float32, torch.bfloat16)

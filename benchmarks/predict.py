@@ -25,7 +25,7 @@ LOADED = """
 import json, os, sys, time
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
 import fastavatar as fa
-from fastavatar.export.environment import peak_memory_mb
+from fastavatar.results.environment import peak_memory_mb
 
 image, folder, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 predictor = fa.load_predictor("facemesh")

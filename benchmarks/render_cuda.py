@@ -12,10 +12,10 @@ import torch
 import fastavatar as fa
 from benchmarks.scene import head, portrait
 from benchmarks.timing import milliseconds
-from fastavatar.camera import Camera
+from fastavatar.core.camera import Camera
+from fastavatar.core.gaussians import Gaussians
 from fastavatar.errors import DeviceError
-from fastavatar.gaussians import Gaussians
-from fastavatar.render.reference import render_reference
+from fastavatar.rendering.reference import render_reference
 
 log = logging.getLogger(__name__)
 

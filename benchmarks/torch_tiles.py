@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from fastavatar.camera import Camera
-from fastavatar.gaussians import Gaussians
-from fastavatar.render.constants import TILE
-from fastavatar.render.reference import Splats, composite, pixel_centers, project
+from fastavatar.core.camera import Camera
+from fastavatar.core.gaussians import Gaussians
+from fastavatar.rendering.constants import TILE
+from fastavatar.rendering.reference import Splats, composite, pixel_centers, project
 
 
 def render_in_tiles(gaussians: Gaussians, camera: Camera) -> Tensor:

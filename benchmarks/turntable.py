@@ -6,7 +6,7 @@ from pathlib import Path
 
 import fastavatar as fa
 from benchmarks.scene import head
-from fastavatar.export.film import draw_film, head_cameras, write_turntable
+from fastavatar.results.film import draw_film, head_cameras, write_turntable
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 
 import fastavatar as fa
-from fastavatar.export.viewer_page import viewer_page
+from fastavatar.formats.html.page import viewer_page
 from tests.browser import chromium, opened
 
 

@@ -1,6 +1,6 @@
 """`python -m fastavatar …` is `fastavatar …`."""
 
-from fastavatar.cli.main import main
+from fastavatar.app.cli.main import main
 
 if __name__ == "__main__":
     main()

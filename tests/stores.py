@@ -9,7 +9,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from fastavatar.batch.storage import _own_system
+from fastavatar.app.batch.storage import _own_system
 
 S3_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",

@@ -11,11 +11,11 @@ from PIL import Image
 from plyfile import PlyData, PlyElement
 from torch import Tensor
 
-from fastavatar.camera import Camera, frontal_camera
 from fastavatar.captures import Mesh
-from fastavatar.gaussians import Gaussians, encode_colors, encode_opacities, encode_scales
+from fastavatar.core.camera import Camera, frontal_camera
+from fastavatar.core.gaussians import Gaussians, encode_colors, encode_opacities, encode_scales
 from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
-from fastavatar.render import render
+from fastavatar.rendering import render
 
 RADII_M = (0.08, 0.11, 0.09)
 WIDTH, HEIGHT, FOCAL_PX, DISTANCE_M = 44, 56, 160.0, 1.0

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from fastavatar.camera import Camera
 from fastavatar.captures.colmap import read_colmap
 from fastavatar.captures.frames import Frame
 from fastavatar.captures.transforms import FILE_NAME, read_transforms
+from fastavatar.core.camera import Camera
 from fastavatar.errors import InputError
 
 

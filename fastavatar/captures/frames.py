@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fastavatar.camera import Camera
 from fastavatar.captures.lens import Lens
+from fastavatar.core.camera import Camera
 from fastavatar.errors import InputError
 
 RIGID_TOLERANCE = 1e-3

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastavatar.faces.mediapipe_quiet import quiet_stderr, solutions
 from fastavatar.geometry.arrays import Array
+from fastavatar.images.mediapipe_quiet import quiet_stderr, solutions
 
 _NOSE, _EARS, _SHOULDERS = 0, [7, 8], [11, 12]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
-from fastavatar.faces.mediapipe_quiet import quiet_stderr, solutions
+from fastavatar.images.mediapipe_quiet import quiet_stderr, solutions
 
 _WHITE = 253
 _LEAST_SHARE, _LEAST_SHARE_BELOW = 0.05, 0.005

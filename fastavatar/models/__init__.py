@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
-from fastavatar.avatar import Avatar
+from fastavatar.core.avatar import Avatar
 from fastavatar.errors import DeviceError, UsageError
 from fastavatar.images.photo import Photo
 
@@ -34,7 +34,7 @@ class TakesMany(Protocol):
 def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Predictor:
     """A model ready to predict on `device`: `cpu`, `cuda` or `cuda:N`.
 
-    Options of `fastavatar` are those of `fastavatar.models.fastavatar.load`; `facemesh` takes `seed`.
+    Options of `fastavatar` are those of `fastavatar.models.published.load`; `facemesh` takes `seed`.
     Raises `UsageError` for an unknown name, `DeviceError` for a device that is not there, and what loading
     raises.
     """
@@ -45,7 +45,7 @@ def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Pred
         from fastavatar.models.facemesh.predictor import FaceMeshPredictor
 
         return FaceMeshPredictor(device, **options)
-    from fastavatar.models.fastavatar import load
+    from fastavatar.models.published import load
 
     return load(device, **options)
 

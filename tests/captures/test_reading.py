@@ -11,7 +11,7 @@ from PIL import Image
 
 from fastavatar.captures import read_capture
 from fastavatar.errors import InputError
-from fastavatar.render import render
+from fastavatar.rendering import render
 from tests.synthetic_capture import (
     AZIMUTHS_DEG,
     HEIGHT,

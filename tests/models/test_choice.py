@@ -7,9 +7,9 @@ from fastavatar.errors import DeviceError, UsageError
 from fastavatar.models import load_predictor, require_device
 from fastavatar.models.choice import choose_device, choose_model
 from fastavatar.models.facemesh.predictor import FaceMeshPredictor
+from fastavatar.models.published.made_up import write_made_up
 from fastavatar.weights.cache import weights_folder
-from fastavatar.weights.made_up import write_made_up
-from tests.models.fastavatar.small import SMALL_DECODER, SMALL_POINTS
+from tests.models.published.small import SMALL_DECODER, SMALL_POINTS
 
 
 def test_auto_is_the_embedded_model_where_there_are_no_weights(tmp_path: Path) -> None:

@@ -4,13 +4,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastavatar.camera import frontal_camera
 from fastavatar.captures import View
-from fastavatar.refine.bust import complete_bust
-from fastavatar.refine.cut_line import find_cut_line
-from fastavatar.refine.start import seen_colors
-from fastavatar.refine.symmetry import mirror_of
-from fastavatar.render import render
+from fastavatar.core.camera import frontal_camera
+from fastavatar.models.points.bust import complete_bust
+from fastavatar.models.points.cut_line import find_cut_line
+from fastavatar.models.points.start import seen_colors
+from fastavatar.models.points.symmetry import mirror_of
+from fastavatar.rendering import render
 from fastavatar.surfaces.discs import opaque_discs
 from fastavatar.surfaces.points import Surface, neighbour_graph, surface_of
 from tests.synthetic_capture import RADII_M, fibonacci_directions

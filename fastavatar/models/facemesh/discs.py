@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from fastavatar.gaussians import Gaussians, encode_colors, encode_opacities, encode_scales
+from fastavatar.core.gaussians import Gaussians, encode_colors, encode_opacities, encode_scales
 from fastavatar.geometry.arrays import Array
 from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
 from fastavatar.models.facemesh.cut import Cut, without_fade
@@ -18,7 +18,7 @@ from fastavatar.models.facemesh.outline import hangs_below
 from fastavatar.models.facemesh.surface import SurfacePoints, stretch, surface_points, vertex_normals
 from fastavatar.models.facemesh.template import NECK, TORSO, load_template
 from fastavatar.models.facemesh.view import View
-from fastavatar.render import render
+from fastavatar.rendering import render
 from fastavatar.surfaces.blend import Blend, blend
 from fastavatar.surfaces.seen import colors_in_view
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from fastavatar.camera import Camera
+from fastavatar.core.camera import Camera
 from fastavatar.faces.face import Face
 from fastavatar.faces.facemesh import SMALL_FACE_PX, choose_face, find_faces
 from fastavatar.geometry.arrays import Array

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 
-from fastavatar.avatar import Avatar, Provenance
+from fastavatar.core.avatar import Avatar, Provenance
 from fastavatar.errors import UsageError
 from fastavatar.images.photo import Photo
 from fastavatar.models.facemesh.body import body_in, torso_turn, turn_torso

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from fastavatar.camera import Camera
+from fastavatar.core.camera import Camera
+from fastavatar.core.gaussians import Gaussians
 from fastavatar.errors import NoFaceError
 from fastavatar.faces.face import Face
-from fastavatar.gaussians import Gaussians
 from fastavatar.geometry.arrays import Array
 from fastavatar.images.photo import Photo
 from fastavatar.models.facemesh.body import body_in, mean_rotation, torso_turn, turn_torso

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastavatar.camera import Camera
+from fastavatar.core.camera import Camera
 from fastavatar.images.person_mask import person_mask
 from fastavatar.images.photo import Photo
 

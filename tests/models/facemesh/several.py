@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fastavatar.camera import Camera, frontal_camera
+from fastavatar.core.camera import Camera, frontal_camera
 from fastavatar.images.photo import Photo
 from fastavatar.models import load_predictor
-from fastavatar.render import render
+from fastavatar.rendering import render
 from tests.portraits import portrait
 
 SIZE_PX, FOCAL_PX, DISTANCE_M = 420, 1100.0, 1.2

@@ -9,17 +9,17 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import binary_erosion, binary_fill_holes, map_coordinates
 from scipy.spatial import ConvexHull
 
-from fastavatar.avatar import Avatar
-from fastavatar.camera import frontal_camera
+from fastavatar.core.avatar import Avatar
+from fastavatar.core.camera import frontal_camera
+from fastavatar.core.gaussians import decode_colors
 from fastavatar.errors import NoFaceError
-from fastavatar.export.ply import encode_ply
-from fastavatar.export.summary import head_pose
-from fastavatar.gaussians import decode_colors
+from fastavatar.formats.splats.ply import encode_ply
 from fastavatar.images.person_mask import person_mask
 from fastavatar.images.photo import Photo
 from fastavatar.models import load_predictor
 from fastavatar.models.facemesh.discs import MOST_SHARPENED
-from fastavatar.render import render
+from fastavatar.rendering import render
+from fastavatar.results.summary import head_pose
 from tests.portraits import WALL, photo_of, picture, portrait, resized, small_left_large_right, without_face
 
 BOX_M = np.array([[-0.30, -0.32, -0.30], [0.30, 0.25, 0.20]])

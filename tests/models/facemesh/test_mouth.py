@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fastavatar.camera import frontal_camera
+from fastavatar.core.camera import frontal_camera
 from fastavatar.geometry.arrays import Array, Bools
 from fastavatar.models.facemesh.discs import dress
 from fastavatar.models.facemesh.mouth import (
@@ -22,7 +22,7 @@ from fastavatar.models.facemesh.surface import surface_points, vertex_normals
 from fastavatar.models.facemesh.template import load_template
 from fastavatar.models.facemesh.view import head_and_shoulders
 from fastavatar.models.facemesh.warp import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP, warp_to_landmarks
-from fastavatar.render import render
+from fastavatar.rendering import render
 from tests.models.facemesh.test_eyeballs import FLIP, someones_head
 from tests.portraits import portrait
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from fastavatar.avatar import Avatar
-from fastavatar.camera import Camera
+from fastavatar.core.avatar import Avatar
+from fastavatar.core.camera import Camera
 from fastavatar.errors import NoFaceError, UsageError
-from fastavatar.evaluate.metrics import psnr
 from fastavatar.geometry.arrays import Array
 from fastavatar.images.photo import Photo
+from fastavatar.losses.metrics import psnr
 from fastavatar.models.facemesh.predictor import FaceMeshPredictor
-from fastavatar.render import render
+from fastavatar.rendering import render
 from tests.models.facemesh.several import SIZE_PX, camera_at, photo_from
 from tests.portraits import photo_of, portrait, without_face
 

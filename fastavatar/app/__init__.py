@@ -1,0 +1,1 @@
+"""What a user starts: the pipeline, its settings, batches, the server, the command line."""

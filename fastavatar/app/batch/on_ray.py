@@ -1,0 +1,211 @@
+"""The engine of many machines: Ray Data, whose actors hold the model and are replaced where they die.
+
+A task that is tried again leaves the photos its first try finished; those it had in hand are tried one at a
+time, and the one that kills again and again is a failed row.
+"""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from fastavatar.app.batch.resume import unfinished
+from fastavatar.app.batch.rows import Job, Row, failed_row, parse_row
+from fastavatar.app.batch.stages import work_off
+from fastavatar.app.batch.worker import AT_ONCE_ON_CUDA
+from fastavatar.errors import DeviceError, FastAvatarError
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from fastavatar.app.settings import Settings
+
+_MOST_JOBS_A_TASK = 32
+_TASKS_A_WORKER = 8
+_TRIES = 3
+_OBJECT_STORE_BYTES = 200_000_000
+"""Of a cluster started here: only names and rows travel."""
+
+
+def run_ray(
+    jobs: Iterator[Job],
+    settings: "Settings",
+    workers: int | None,
+    overwrite: bool,
+    stopped: Callable[[], bool],
+    address: str | None,
+) -> Generator[Row]:
+    """Work off the jobs on a Ray cluster and yield their rows as they come; once `stopped`, end at once.
+
+    `settings.threads` is the cores of each worker, 1 by default; without a number of workers there are as
+    many as the cluster has room for. Raises `FastAvatarError` without Ray, where the cluster cannot be
+    reached or the model not be loaded.
+    """
+    todo = list(jobs)
+    if not todo:
+        return
+    _connect(address)
+    settings, resources, most = _share(settings, workers)
+    jobs_a_task = max(1, min(_MOST_JOBS_A_TASK, len(todo) // (most * _TASKS_A_WORKER)))
+    actor = {
+        "settings": settings,
+        "overwrite": overwrite,
+        "since": datetime.now(UTC).replace(microsecond=0),  # as summaries tell it
+        "ledger": _ledger(),
+    }
+    seen: set[str] = set()
+    for row in _rows(todo, jobs_a_task, actor, resources, most):
+        if row.output not in seen:
+            seen.add(row.output)
+            yield row
+        if stopped():
+            return
+
+
+class Ledger:
+    """Which jobs were begun and how often; an actor of the whole cluster, which outlives those that work."""
+
+    def __init__(self) -> None:
+        self._begun: Counter[str] = Counter()
+
+    def begin(self, outputs: list[str]) -> None:
+        """Note that jobs of these output folders are taken in hand."""
+        self._begun.update(outputs)
+
+    def tries(self, outputs: list[str]) -> list[int]:
+        """How often each was begun and has not ended."""
+        return [self._begun[output] for output in outputs]
+
+    def end(self, outputs: list[str]) -> None:
+        """Forget jobs that have come to an end."""
+        for output in outputs:
+            self._begun.pop(output, None)
+
+
+class Actor:
+    """A loaded model on some node of the cluster."""
+
+    def __init__(self, settings: "Settings", overwrite: bool, since: datetime, ledger: Any) -> None:
+        logging.getLogger("fastavatar").setLevel(logging.ERROR)
+        self._overwrite = overwrite
+        self._since = since
+        self._ledger = ledger
+        self._error: FastAvatarError | None = None
+        try:
+            self._load(settings)
+        except FastAvatarError as error:
+            self._error = error  # raised here it would only be tried again
+
+    def __call__(self, table: "pyarrow.Table") -> dict[str, list[bytes]]:
+        """The rows, as lines, of a table of photos and output folders."""
+        columns = [map(os.fsdecode, table[name].to_pylist()) for name in ("photo", "output")]
+        jobs = [Job(photo, output) for photo, output in zip(*columns, strict=True)]
+        if self._error is not None:
+            rows = [replace(failed_row(jobs[0], self._error, 0.0), output="")]
+        else:
+            rows = self._work_off(jobs)
+        return {"row": [row.to_line() for row in rows]}
+
+    def _load(self, settings: "Settings") -> None:
+        from fastavatar.app.pipeline import Pipeline
+
+        self._pipeline = Pipeline(settings)
+
+    def _work_off(self, jobs: list[Job]) -> list[Row]:
+        import ray
+
+        rows: list[Row] = []
+        left = list(unfinished(iter(jobs), set(), lambda row: rows.append(row) if row else None, self._since))
+        tries = ray.get(self._ledger.tries.remote([job.output for job in left]))
+        tried = dict(zip(left, tries, strict=True))
+        together = [[job for job in left if not tried[job]]]
+        for some in [*together, *([job] for job in left if tried[job])]:
+            outputs = [job.output for job in some]
+            if some and tried[some[0]] >= _TRIES:
+                rows.append(failed_row(some[0], DeviceError("its worker died: too little memory?"), 0.0))
+            else:
+                ray.get(self._ledger.begin.remote(outputs))
+                self._predict(some, rows.append)
+            ray.get(self._ledger.end.remote(outputs))
+        return rows
+
+    def _predict(self, jobs: list[Job], done: Callable[[Row], None]) -> None:
+        at_once = AT_ONCE_ON_CUDA if self._pipeline.device.startswith("cuda") else 1
+        work_off(self._pipeline, iter(jobs), done, self._overwrite, at_once)
+
+
+def _connect(address: str | None) -> None:
+    """Join the cluster at `address`; without one that which runs here, else one of this machine's own."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # it tells of restarts that this engine wants
+    try:
+        import ray
+    except ImportError:
+        raise FastAvatarError("--engine ray needs Ray: pip install 'fastavatar[ray]'") from None
+    if ray.is_initialized():
+        return
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        ray.init(address=address or "auto", **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        if address is not None:
+            raise FastAvatarError(f"no Ray cluster at {address}: {' '.join(str(error).split())}") from error
+        ray.init(include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES, **quiet)
+
+
+def _share(settings: "Settings", workers: int | None) -> tuple["Settings", dict[str, Any], int]:
+    """Settings and resources of each worker, and how many there may be at a time."""
+    import ray
+
+    there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    threads = settings.threads or 1
+    settings = replace(settings, threads=threads)
+    if there.get("GPU", 0) and settings.device != "cpu":
+        return settings, {"num_gpus": 1}, max(1, workers or int(there["GPU"]))
+    return settings, {"num_cpus": threads}, max(1, workers or int(there.get("CPU", 1) // threads))
+
+
+def _ledger() -> Any:
+    """A `Ledger` on this node: where this node dies the run is over anyway."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(num_cpus=0)(Ledger).options(scheduling_strategy=here).remote()
+
+
+def _rows(
+    jobs: list[Job], jobs_a_task: int, actor: dict[str, Any], resources: dict[str, Any], most: int
+) -> Iterator[Row]:
+    """Rows as tasks get done; raises what kept an actor from loading its model."""
+    import ray
+
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    tasks = ray.data.from_arrow(list(_tables(jobs, jobs_a_task)))
+    done = tasks.map_batches(
+        Actor,
+        fn_constructor_kwargs=actor,
+        batch_size=None,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=most),
+        **resources,
+    )
+    for found in done.iter_rows():
+        row = parse_row(found["row"])
+        assert row is not None
+        if not row.output:
+            kinds = {kind.exit_code: kind for kind in FastAvatarError.__subclasses__()}
+            raise kinds.get(row.error_code, FastAvatarError)(row.error)
+        yield row
+
+
+def _tables(jobs: list[Job], jobs_a_task: int) -> "Iterator[pyarrow.Table]":
+    import pyarrow
+
+    names = [{name: os.fsencode(getattr(job, name)) for name in ("photo", "output")} for job in jobs]
+    for first in range(0, len(names), jobs_a_task):
+        yield pyarrow.Table.from_pylist(names[first : first + jobs_a_task])

@@ -1,0 +1,48 @@
+"""`fastavatar convert`: a file of Gaussians in another format or frame."""
+
+import logging
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from fastavatar.errors import OverwriteError
+
+log = logging.getLogger(__name__)
+
+# Named here so that `--help` need not import torch; `fastavatar.formats.splats.frames.FRAMES` holds the same.
+FRAMES = ("supersplat", "opencv", "head")
+
+
+@click.command("convert")
+@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.option(
+    "--frame_in", type=click.Choice(FRAMES), help="Axes of IN [default: as it states, else supersplat]."
+)
+@click.option(
+    "--frame", type=click.Choice(FRAMES), default="supersplat", show_default=True, help="Axes of OUT."
+)
+@click.option("--force", is_flag=True, help="Replace OUT.")
+def command(
+    source: Path,
+    target: Path,
+    frame_in: Literal["supersplat", "opencv", "head"] | None,
+    frame: Literal["supersplat", "opencv", "head"],
+    force: bool,
+) -> None:
+    """Write a 3D head in another format or frame: OUT holds what IN does, its ending says how.
+
+    .ply and .npz hold everything. .compressed.ply rounds. .splat rounds and drops how colours change with
+    the view. .sog, .spz and .glb (written only) need Node.js and splat-transform. .html (written only)
+    is a page to open in a browser, without network. What is lost is told on stderr.
+    """
+    from fastavatar.formats.registry import format_of, read_gaussians, write_gaussians
+
+    format_of(target)
+    if target.exists() and not force:
+        raise OverwriteError(f"{target} exists: use --force to replace it")
+    gaussians = read_gaussians(source, frame_in)
+    for loss in write_gaussians(gaussians, target, frame):
+        log.warning("%s: %s", target, loss)
+    log.info("%d Gaussians in %s", len(gaussians), target)

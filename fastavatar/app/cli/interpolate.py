@@ -1,0 +1,94 @@
+"""`fastavatar interpolate`: walk between two people's W vectors."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from fastavatar.app.cli.options import path_option
+from fastavatar.errors import InputError, OverwriteError
+
+if TYPE_CHECKING:
+    from fastavatar.models.published.interpolation import End
+
+log = logging.getLogger(__name__)
+
+
+@click.command("interpolate")
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option(
+    "--steps", type=click.IntRange(min=2), default=10, show_default=True, help="Heads, ends included."
+)
+@path_option("--output_dir", "Where the PLY files go.", default="interpolation", show_default=True)
+@path_option("--decoder_checkpoint", "Decoder of the published networks [default: from the cache].")
+@path_option("--cache_dir", "Where weights are kept [default: $FASTAVATAR_CACHE or ~/.cache/fastavatar].")
+@click.option("--offline", is_flag=True, help="Do not fetch weights.")
+@click.option(
+    "--frame",
+    type=click.Choice(["supersplat", "opencv", "head"]),
+    default="supersplat",
+    show_default=True,
+    help="Axes of the PLY files.",
+)
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+def command(
+    a: Path,
+    b: Path,
+    steps: int,
+    output_dir: Path,
+    decoder_checkpoint: Path | None,
+    cache_dir: Path | None,
+    offline: bool,
+    frame: Literal["supersplat", "opencv", "head"],
+    force: bool,
+) -> None:
+    """Write one PLY per step on the way from W vector A to B: results folders or .npy files.
+
+    A results folder brings its points along; a W alone is decoded at the mean head's.
+    """
+    import torch
+
+    from fastavatar.formats.splats.ply import write_ply
+    from fastavatar.models.published.decoder import load_decoder
+    from fastavatar.models.published.folding import fold
+    from fastavatar.models.published.interpolation import interpolate
+    from fastavatar.weights.cache import cache_folder
+    from fastavatar.weights.checkpoint import read_checkpoint
+    from fastavatar.weights.store import ensure
+
+    targets = [output_dir / f"step_{step:0{len(str(steps - 1))}d}.ply" for step in range(steps)]
+    existing = next((path for path in targets if path.exists()), None)
+    if existing is not None and not force:
+        raise OverwriteError(f"{existing} exists: use --force to replace it")
+    checkpoint = read_checkpoint(decoder_checkpoint or ensure(cache_folder(cache_dir), offline).decoder)
+    with torch.inference_mode():
+        decoder = fold(load_decoder(checkpoint.state, str(checkpoint.path)))
+    if checkpoint.made_up:
+        log.warning("MADE-UP WEIGHTS: these are no people, the decoder holds %s", checkpoint.made_up)
+    start, end = (read_end(path, decoder.w_weight.shape[1], len(decoder.from_embeddings)) for path in (a, b))
+    output_dir.mkdir(parents=True, exist_ok=True)
+    for target, gaussians in zip(targets, interpolate(decoder, start, end, steps), strict=True):
+        write_ply(gaussians, target, frame=frame)
+        click.echo(target)
+
+
+def read_end(path: Path, w_size: int, points: int) -> "End":
+    """W, and the points where there are some, from a results folder or a .npy file."""
+    import torch
+
+    from fastavatar.models.published.interpolation import End
+    from fastavatar.weights.vectors import read_array, read_vector
+
+    if not path.is_dir():
+        return End(torch.from_numpy(read_vector(path, w_size, "W vector"))[None])
+    w = torch.from_numpy(read_vector(path / "w_vector.npy", w_size, "W vector"))[None]
+    if not (path / "dino_points.npy").exists():
+        return End(w)
+    found = torch.from_numpy(read_array(path / "dino_points.npy", "points"))
+    if tuple(found.shape) != (points, 3):
+        raise InputError(
+            f"{path / 'dino_points.npy'} must have shape ({points}, 3), found {tuple(found.shape)}"
+        )
+    return End(w, found)

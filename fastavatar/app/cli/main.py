@@ -1,0 +1,115 @@
+"""The `fastavatar` command: finds the subcommand, sets up logs, turns errors into exit codes."""
+
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import click
+
+from fastavatar import __version__
+from fastavatar.app.cli.logs import set_up_logs
+from fastavatar.app.cli.options import log_options
+from fastavatar.errors import DeviceError, FastAvatarError, out_of_memory
+
+# Name → what `--help` says of it. Importing a command waits until it is called.
+COMMANDS = {
+    "predict": "Turn a photo into a 3D head.",
+    "batch": "Turn many photos into 3D heads.",
+    "refine": "Fit a 3D head to calibrated views.",
+    "evaluate": "Measure how true an avatar is, on a calibrated capture.",
+    "interpolate": "Walk between two people of the published model.",
+    "serve": "Turn photos into 3D heads on a web page.",
+    "render": "Draw a 3D head from all around: a video or pictures.",
+    "convert": "Write a 3D head in another format or frame.",
+    "info": "Tell what a file of Gaussians holds.",
+    "weights": "Fetch, check and find the published weights.",
+    "warmup": "Compile the renderer ahead of its first use.",
+    "viewer": "Build the page that .html files are made of.",
+}
+
+
+class LazyCommands(click.Group):
+    """The subcommands, each imported from `fastavatar.app.cli.<name>` when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, with `--quiet` and `--verbose`, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"fastavatar.app.cli.{cmd_name}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        if "quiet" not in {option.name for option in command.params}:
+            log_options(command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyCommands,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": lambda name: name.replace("-", "_"),
+        "max_content_width": 110,
+    },
+)
+@click.version_option(__version__, prog_name="fastavatar")
+@log_options
+def cli() -> None:
+    """One photo of a person in, a 3D Gaussian-splat head out."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code; every error is one line on stderr."""
+    # OpenMP reads it when torch is imported. Threads that spin while they wait take the cores from whatever
+    # they wait for: on a machine with one other busy process a prediction took twice as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # so that what is half-written is cleared away when a container or a scheduler stops us
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    set_up_logs()
+    try:
+        cli.main(arguments, prog_name="fastavatar", standalone_mode=False)
+        return 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "fastavatar"
+        return _failed(f"{error.format_message().rstrip('.')}; see {where} --help", error.exit_code)
+    except click.ClickException as error:
+        return _failed(error.format_message(), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _failed("interrupted", 130)
+    except FastAvatarError as error:
+        return _failed(str(error), error.exit_code)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        return _failed("out of memory: use a smaller photo or close other programs", DeviceError.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; so has the wish for a message
+        return 1
+
+
+def _failed(message: str, exit_code: int) -> int:
+    log = logging.getLogger("fastavatar")
+    log.debug("where:", exc_info=True)
+    log.error("%s", message)
+    return exit_code

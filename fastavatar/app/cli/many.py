@@ -1,0 +1,138 @@
+"""What `batch`, and `predict` where it is given many photos, do on the command line."""
+
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from fastavatar.errors import FastAvatarError
+
+if TYPE_CHECKING:
+    from fastavatar.app.batch.rows import Row
+    from fastavatar.app.batch.run import Tally
+    from fastavatar.app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_FLAGS = (
+    click.option("--resume", is_flag=True, help="Go on with an earlier run: what it finished stays."),
+    click.option(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        help="`ray` works on a Ray cluster, which has to see photos and results under the same names.",
+    ),
+    click.option("--address", help="Of the Ray cluster [default: one that is there, else this machine]."),
+    click.option("--limit", type=click.IntRange(min=1), help="Only so many photos, the first."),
+    click.option(
+        "--workers", type=click.IntRange(min=1), help="Processes [default: one per core, or per GPU]."
+    ),
+)
+_NAMES = ("resume", "engine", "address", "limit", "workers")
+
+
+def many_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Flags that only many photos need."""
+    for option in reversed(_FLAGS):
+        command = option(command)
+    return command
+
+
+def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--output_dir`, which may be an address."""
+    text = "Where the results go."
+    return click.option("--output_dir", metavar="PATH", default="results", show_default=True, help=text)(
+        command
+    )
+
+
+def take_many(flags: dict[str, Any]) -> dict[str, Any]:
+    """Take what `many_options` adds out of a command's flags."""
+    return {name: flags.pop(name) for name in _NAMES}
+
+
+def require_none(many: dict[str, Any]) -> None:
+    """Raise `click.UsageError` for flags of many photos where there is one."""
+    given = [f"--{name}" for name, value in many.items() if value not in (None, False, "local")]
+    if given:
+        raise click.UsageError(f"{', '.join(given)}: --image names one photo; give a folder, pattern or list")
+
+
+def run_many(
+    image: str,
+    output_dir: str,
+    settings: "Settings",
+    force: bool,
+    *,
+    resume: bool,
+    engine: Literal["local", "ray"],
+    address: str | None,
+    limit: int | None,
+    workers: int | None,
+) -> None:
+    """Work off all photos that `image` stands for, with a bar; raises `FastAvatarError` where some failed."""
+    from fastavatar.app.batch.index import LINES
+    from fastavatar.app.batch.run import Plan, run
+    from fastavatar.app.batch.storage import join
+
+    if force and resume:
+        raise click.UsageError("--force begins again, --resume goes on: give one of them")
+    settings.outputs.require_possible()
+    if address and engine != "ray":
+        raise click.UsageError("--address is that of a Ray cluster: --engine ray")
+    mode: Literal["new", "resume", "force"] = "force" if force else "resume" if resume else "new"
+    plan = Plan(image, output_dir, limit, mode, workers, engine, address)
+    with stop_asked() as stop, photo_bar() as on_row:
+        tally = run(plan, settings, on_row, lambda: bool(stop))
+    earlier = f", {tally.kept} of them by an earlier run" if tally.kept else ""
+    log.info("%d of %d photos done%s, in %s", tally.kept + tally.done, tally.total, earlier, output_dir)
+    if stop:
+        sys.exit(128 + stop[0])
+    if tally.failed:
+        raise FastAvatarError(f"{tally.failed} of {tally.total} photos failed: see {join(output_dir, LINES)}")
+
+
+@contextmanager
+def photo_bar() -> Iterator[Callable[["Row | None", "Tally"], None]]:
+    """A bar on stderr with rate and time left, where stderr is a terminal; failures are told above it."""
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    quiet = not log.isEnabledFor(logging.INFO) or not sys.stderr.isatty()
+    bar = tqdm(total=0, unit="photo", disable=quiet, file=sys.stderr, dynamic_ncols=True)
+    with bar, logging_redirect_tqdm([logging.getLogger("fastavatar")]):
+
+        def on_row(row: "Row | None", tally: "Tally") -> None:
+            bar.total = tally.total - tally.kept  # so that the rate is this run's
+            bar.set_postfix(failed=tally.failed, refresh=row is None)
+            if row is not None:
+                if row.status == "failed":
+                    log.warning("%s: %s", row.photo, row.error)
+                bar.update()
+
+        yield on_row
+
+
+@contextmanager
+def stop_asked() -> Iterator[list[int]]:
+    """A list that takes the signal that asked to stop; a second one ends the process at once."""
+    asked: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, frame: object) -> None:
+        asked.append(number)
+        for known, handler in before.items():
+            signal.signal(known, handler)
+        log.warning("stopping when the photos in hand are done; once more stops at once")
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,111 @@
+"""Groups of flags that several commands share."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def path_option(flag: str, text: str, name: str | None = None, **more: Any) -> Decorator:
+    """A flag that takes a file or folder; the command's parameter is called like it, or `name`."""
+    declared = (flag, name) if name else (flag,)
+    return click.option(*declared, type=click.Path(path_type=Path), help=text, **more)
+
+
+def device_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--device`."""
+    text = "cpu, cuda, cuda:N, or auto: CUDA where it is."
+    return click.option("--device", default="auto", show_default=True, metavar="DEVICE", help=text)(command)
+
+
+def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--quiet` and `--verbose`, which take effect at once and do not reach the command."""
+
+    def take_effect(context: click.Context, parameter: click.Parameter, on: bool) -> None:
+        if on:
+            from fastavatar.app.cli.logs import set_up_logs
+
+            set_up_logs(quiet=parameter.name == "quiet", verbose=parameter.name == "verbose")
+
+    quiet = click.option(
+        "--quiet",
+        "-q",
+        is_flag=True,
+        expose_value=False,
+        callback=take_effect,
+        help="Only warnings and errors.",
+    )
+    verbose = click.option(
+        "--verbose",
+        "-v",
+        is_flag=True,
+        expose_value=False,
+        callback=take_effect,
+        help="Details of every step.",
+    )
+    return quiet(verbose(command))
+
+
+DEFAULT_CONFIG = (
+    "[default: published where its weights are in the cache or given; else direct, or direct_several for "
+    "3 views or more]"
+)
+_CACHE = (
+    path_option("--cache_dir", "Where weights are kept [default: $FASTAVATAR_CACHE or ~/.cache/fastavatar]."),
+    click.option("--offline", is_flag=True, help="Fetch nothing."),
+)
+_WHOSE_W = (
+    path_option("--encoder_checkpoint", "Identity encoder of the published networks."),
+    path_option("--decoder_checkpoint", "Their decoder."),
+    path_option("--embedding", "A face embedding (512,) as .npy, instead of running InsightFace."),
+    path_option("--w_vector", "A W vector (512,) as .npy, decoded as it is."),
+    click.option("--face_pack", help="InsightFace's pack of models [default: buffalo_l]."),
+)
+_SH_REFIT = click.option(
+    "--sh_refit",
+    type=click.Choice(["auto", "off"]),
+    help="`auto` fits the published networks' colours anew, so that they hold beyond the views they were "
+    "trained on; `off` leaves them as published [default: auto].",
+)
+_WHERE_FROM = (
+    path_option("--dino_checkpoint", "The published point predictor."),
+    click.option(
+        "--crop",
+        type=click.Choice(["auto", "none"]),
+        help="`auto` frames the head on white; `none` takes the whole photo, as published [default: auto].",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["auto", "float32", "bfloat16"]),
+        help="Of the networks; `auto` is float32 on a CPU, bfloat16 on CUDA [default: auto].",
+    ),
+)
+
+
+def cache_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where weights are, and whether they may be fetched."""
+    return _with(_CACHE, command)
+
+
+def guided_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What the published networks understand where the points are known; None where it is not given."""
+    return _with(_WHOSE_W, command)
+
+
+def sh_refit_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--sh_refit`; None where it is not given."""
+    return _with((_SH_REFIT,), command)
+
+
+def published_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What only the published networks understand; None where a user does not give it."""
+    return _with((*_WHOSE_W, *_WHERE_FROM, _SH_REFIT), command)
+
+
+def _with(options: Sequence[Decorator], command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -1,0 +1,62 @@
+"""`fastavatar predict`: a photo in, a folder of results out; `app/pipeline.py` shows the steps between."""
+
+import logging
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fastavatar.app.batch.listing import names_many
+from fastavatar.app.cli.many import many_options, output_option, require_none, run_many, take_many
+from fastavatar.app.cli.prediction import prediction_options, settings_of
+from fastavatar.app.cli.progress import refinement_bar
+from fastavatar.app.cli.several import TakesViews, photos_of_one, several_options
+
+log = logging.getLogger(__name__)
+
+
+@click.command("predict", cls=TakesViews)
+@click.option(
+    "--image",
+    "images",
+    required=True,
+    multiple=True,
+    metavar="FILE|DIR|GLOB|LIST.txt|-",
+    help="The photo; or many of them: a folder, a pattern in quotes, a list of paths, - for one on "
+    "standard input. Each then has its own folder of results, as `fastavatar batch` says. Given several "
+    "times, or with --subject: photos of one person, from any sides, for one head.",
+)
+@output_option
+@click.option("--force", is_flag=True, help="Replace results that are there.")
+@several_options
+@many_options
+@prediction_options
+def command(
+    images: tuple[str, ...], output_dir: str, force: bool, subject: bool, views: str | None, **flags: Any
+) -> None:
+    """Turn a photo, or several of one person, into a 3D head: splats.ply, preview.png and summary.json."""
+    started = datetime.now(UTC)
+    many = take_many(flags)
+    settings = settings_of(**flags)
+    of_one = photos_of_one(images, subject, views, output_dir)
+    if of_one is None and names_many(images[0]):
+        run_many(images[0], output_dir, settings, force, **many)
+        return
+    require_none(many)
+    folder = Path(output_dir)
+
+    from fastavatar.app.pipeline import Pipeline
+    from fastavatar.images.photo import load_photo
+    from fastavatar.results.folder import require_writable
+
+    require_writable(folder, force)
+    settings.outputs.require_possible()
+    photos = [load_photo(path) for path in of_one or images]
+    pipeline = Pipeline(settings if len(photos) == 1 else settings.for_several())
+    refinement = pipeline.refinement
+    with refinement_bar(refinement.iterations) if refinement else nullcontext() as on_step:
+        avatar = pipeline.predict_several(photos, on_step)
+    pipeline.save(avatar, folder, force, started)
+    log.info("%d Gaussians in %s", len(avatar.gaussians), output_dir)

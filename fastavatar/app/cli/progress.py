@@ -1,0 +1,25 @@
+"""Bars on stderr for what takes longer than a moment."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastavatar.optimise.loop import Progress
+
+
+@contextmanager
+def refinement_bar(steps: int) -> Iterator[Callable[["Progress"], None]]:
+    """A bar on stderr with loss and PSNR, where stderr is a terminal and logs are wanted."""
+    from tqdm import tqdm
+
+    quiet = not logging.getLogger("fastavatar").isEnabledFor(logging.INFO) or not sys.stderr.isatty()
+    with tqdm(total=steps, desc="refine", unit="step", disable=quiet, file=sys.stderr) as bar:
+
+        def on_step(progress: "Progress") -> None:
+            bar.update(progress.step - bar.n)
+            bar.set_postfix(loss=f"{progress.loss:.4f}", psnr=f"{progress.psnr:.2f} dB", refresh=False)
+
+        yield on_step

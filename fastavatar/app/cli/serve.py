@@ -1,0 +1,95 @@
+"""`fastavatar serve`: a web page, and an API, that turn photos into heads."""
+
+import logging
+import secrets
+from typing import Any
+
+import click
+
+from fastavatar.app.cli.prediction import model_options, settings_of
+from fastavatar.errors import FastAvatarError
+
+log = logging.getLogger(__name__)
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=7860, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
+)
+@click.option(
+    "--token",
+    envvar="FASTAVATAR_TOKEN",
+    help="What callers have to know; needed where others than this machine get in [$FASTAVATAR_TOKEN].",
+)
+@click.option(
+    "--keep_minutes",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="When results are deleted, counted from the end of their job.",
+)
+@click.option(
+    "--max_megabytes",
+    default=50.0,
+    show_default=True,
+    type=click.FloatRange(0, 500, min_open=True),
+    help="Of one photo as a file.",
+)
+@click.option(
+    "--max_megapixels",
+    default=50.0,
+    show_default=True,
+    type=click.FloatRange(0, 120, min_open=True),
+    help="Of one photo.",
+)
+@model_options
+def command(
+    host: str,
+    port: int,
+    token: str | None,
+    keep_minutes: float,
+    max_megabytes: float,
+    max_megapixels: float,
+    **flags: Any,
+) -> None:
+    """Turn photos into 3D heads on a web page, http://127.0.0.1:7860, one photo at a time.
+
+    Photos and results lie in a temporary folder until --keep_minutes have passed or the server ends.
+    """
+    for name in ("embedding", "w_vector"):
+        if flags[name] is not None:
+            raise click.UsageError(f"--{name} is one person's; serve takes many")
+
+    try:
+        import uvicorn  # noqa: F401  # the extra `serve`, told before anything is loaded
+
+        from fastavatar.app.serve.access import MIN_TOKEN_LENGTH, Access, allowed_hosts, is_loopback
+        from fastavatar.app.serve.server import bind, serve
+    except ModuleNotFoundError as error:
+        raise FastAvatarError(f"serving needs {error.name}: pip install 'fastavatar[serve]'") from error
+    from fastavatar.app.pipeline import Pipeline
+    from fastavatar.app.serve.limits import Limits
+    from fastavatar.app.serve.memory import share_arenas
+    from fastavatar.rendering.cpu.warmup import compile_kernels
+    from fastavatar.results.outputs import Outputs
+
+    if token is None and not is_loopback(host):
+        raise click.UsageError(
+            f"--host {host} lets other machines in: give a --token that they have to know, such as "
+            f"{secrets.token_urlsafe(16)}"
+        )
+    if token is not None and len(token) < MIN_TOKEN_LENGTH:
+        raise click.UsageError(f"a --token has at least {MIN_TOKEN_LENGTH} characters")
+    Outputs(turntable=True).require_possible()
+    settings = settings_of(**flags)
+    with bind(host, port) as listener:
+        share_arenas()
+        pipeline = Pipeline(settings)
+        if pipeline.device == "cpu":
+            compile_kernels()  # so that the first photo does not wait for it
+        limits = Limits(keep_minutes, max_megabytes, max_megapixels)
+        try:
+            serve(pipeline, listener, limits, Access(allowed_hosts(host, token), token))
+        except KeyboardInterrupt:
+            log.info("stopped")

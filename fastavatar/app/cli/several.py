@@ -1,0 +1,70 @@
+"""Several photos of one person on the command line: which they are, and which of them to use."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fastavatar.app.batch.listing import list_photos
+from fastavatar.errors import UsageError
+
+_FLAGS = (
+    click.option(
+        "--subject", is_flag=True, help="All photos of the folder, pattern or list show one person: one head."
+    ),
+    click.option(
+        "--views",
+        metavar="N …",
+        help="Which of the photos of one person to use, counted from 0: 0 2 or 0,2 [default: all].",
+    ),
+)
+
+
+class TakesViews(click.Command):
+    """A command that takes `--views 0 2` as it takes `--views 0,2`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Join the numbers after `--views` before click reads them."""
+        if "--views" in args:
+            first = args.index("--views") + 1
+            last = first
+            while last < len(args) and args[last].replace(",", "").isdigit():
+                last += 1
+            if last > first:
+                args = [*args[:first], ",".join(args[first:last]), *args[last:]]
+        return super().parse_args(ctx, args)
+
+
+def several_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Flags that only several photos of one person need."""
+    for option in reversed(_FLAGS):
+        command = option(command)
+    return command
+
+
+def photos_of_one(
+    images: Sequence[str], subject: bool, views: str | None, output_dir: str
+) -> list[Path] | None:
+    """The photos of one person that were named; None where there is one, or many that show many people.
+
+    Raises `UsageError` for views that are none of them, `InputError` for a folder without photos.
+    """
+    if len(images) == 1 and not subject:
+        if views is not None:
+            raise UsageError("--views picks among photos of one person: give several --image, or --subject")
+        return None
+    named = list(images)
+    if subject:
+        named = [photo for image in images for photo in list_photos(image, output_dir).photos]
+    return [Path(named[index]) for index in _chosen(views, len(named))]
+
+
+def _chosen(views: str | None, count: int) -> list[int]:
+    """Places of the photos to use, each once, in the order named."""
+    if views is None:
+        return list(range(count))
+    places = [int(text) if text.strip().isdigit() else -1 for text in views.split(",")]
+    if not all(0 <= place < count for place in places):
+        raise UsageError(f"--views {views}: there are photos 0 to {count - 1}, as in --views 0,{count - 1}")
+    return list(dict.fromkeys(places))

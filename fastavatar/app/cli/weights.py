@@ -1,0 +1,124 @@
+"""`fastavatar weights`: fetch, check and find the published weights, convert them, make some up."""
+
+import logging
+from pathlib import Path
+
+import click
+
+from fastavatar.app.cli.options import path_option
+from fastavatar.errors import OverwriteError, UsageError
+
+log = logging.getLogger(__name__)
+
+_CACHE = path_option(
+    "--cache_dir", "Cache folder [default: $FASTAVATAR_CACHE, $CACHE_DIR or ~/.cache/fastavatar]."
+)
+
+
+@click.group("weights")
+def command() -> None:
+    """Fetch, check and find the published FastAvatar weights.
+
+    They and InsightFace's models, which `fetch` gets too, are not free for every use: see the README.
+    """
+
+
+@command.command()
+@_CACHE
+@click.option(
+    "--url", help="Fetch the zip file from here [default: $FASTAVATAR_WEIGHTS_URL or Google Drive]."
+)
+@click.option("--from", "archive", type=click.Path(path_type=Path), help="Take this zip file instead.")
+@click.option("--face_pack", default="buffalo_l", show_default=True, help="InsightFace pack.")
+@click.option("--face_pack_url", help="Fetch the pack's zip file from here.")
+@click.option("--no_face_pack", is_flag=True, help="Do not fetch a pack.")
+@click.option("--offline", is_flag=True, help="Fetch nothing: fail unless everything is there.")
+@click.option("--force", is_flag=True, help="Fetch again what is there already.")
+def fetch(
+    cache_dir: Path | None,
+    url: str | None,
+    archive: Path | None,
+    face_pack: str,
+    face_pack_url: str | None,
+    no_face_pack: bool,
+    offline: bool,
+    force: bool,
+) -> None:
+    """Get the weights (about 1.5 GB) and InsightFace's pack, going on where an earlier try broke off."""
+    from fastavatar.weights import store
+    from fastavatar.weights.cache import cache_folder
+    from fastavatar.weights.face_pack import ensure_face_pack
+
+    cache = cache_folder(cache_dir)
+    if offline and force:
+        raise UsageError("--offline and --force exclude each other")
+    if offline and archive is None:
+        found = store.ensure(cache, offline)
+    else:
+        found = store.fetch(cache, store.Source(archive, url), force)
+    click.echo(found.dino.parent)
+    if not no_face_pack:
+        click.echo(ensure_face_pack(face_pack, offline, face_pack_url))
+
+
+@command.command()
+@_CACHE
+def check(cache_dir: Path | None) -> None:
+    """Read all weights and compare them with what was first used; prints SHA-256 and file."""
+    from fastavatar.weights import manifest, store
+    from fastavatar.weights.cache import cache_folder
+
+    found = store.check(cache_folder(cache_dir), read_all=True)
+    for path, digest in zip(found.paths(), manifest.verify(found.paths()).values(), strict=True):
+        click.echo(f"{digest}  {path}")
+
+    import torch
+
+    from fastavatar.models.published.networks import load_networks
+
+    for how in load_networks(found, torch.device("cpu")).made_up:
+        log.warning("%s", how)
+
+
+@command.command("path")
+@_CACHE
+def path_(cache_dir: Path | None) -> None:
+    """Print the folder in which the weights lie, or will lie."""
+    from fastavatar.weights.cache import cache_folder, weights_folder
+
+    click.echo(weights_folder(cache_folder(cache_dir)))
+
+
+@command.command()
+@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path))
+@path_option("--output_dir", "Where they go [default: beside each].")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+def convert(checkpoints: tuple[Path, ...], output_dir: Path | None, force: bool) -> None:
+    """Write CHECKPOINTS (.pth) as safetensors, which cannot hold code, under the same names."""
+    from fastavatar.weights.checkpoint import read_checkpoint, write_safetensors
+
+    for source in checkpoints:
+        target = (output_dir or source.parent) / f"{source.stem}.safetensors"
+        if target.exists() and not force:
+            raise OverwriteError(f"{target} exists: use --force to replace it")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_safetensors(read_checkpoint(source), target)
+        click.echo(target)
+
+
+@command.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the numbers.")
+@click.option("--force", is_flag=True, help="Replace checkpoints that exist.")
+def random(folder: Path, seed: int, force: bool) -> None:
+    """Write checkpoints of the published layout with made-up numbers into FOLDER, for tests and benchmarks.
+
+    They are marked as such, and so is every prediction made with them.
+    """
+    from fastavatar.models.published.made_up import write_made_up
+    from fastavatar.weights.cache import find_checkpoints
+
+    if find_checkpoints(folder) is not None and not force:
+        raise OverwriteError(f"{folder} holds checkpoints already: use --force to replace them")
+    for path in write_made_up(folder, seed).paths():
+        click.echo(path)

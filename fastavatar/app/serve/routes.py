@@ -1,0 +1,143 @@
+"""The API: send a photo, see how far it is, get the results, have all of it deleted."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
+from fastapi.responses import FileResponse
+
+from fastavatar.app.serve.jobs import Choices, FileName, Job
+from fastavatar.app.serve.queue import QueueFull
+from fastavatar.app.serve.schemas import JobView, Problem, ServerView
+from fastavatar.app.serve.service import Service
+from fastavatar.app.serve.uploads import UploadRefused, require_acceptable, require_photo, shown_name, store
+
+MEDIA_TYPES = {
+    "splats.ply": "application/octet-stream",
+    "head.html": "text/html; charset=utf-8",
+    "turntable.mp4": "video/mp4",
+    "preview.png": "image/png",
+    "summary.json": "application/json",
+}
+VIEWER_POLICY = "sandbox allow-scripts; frame-ancestors 'self'"
+"""Beside the policy the viewer page states itself: as if from another site, it reaches nothing of ours."""
+
+Responses = dict[int | str, dict[str, Any]]
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_PHOTO = {
+    "requestBody": {
+        "description": "The photo's file as it is: JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF.",
+        "required": True,
+        "content": {"image/*": _BINARY, "application/octet-stream": _BINARY},
+    }
+}
+_REFUSALS: Responses = {
+    401: {"model": Problem, "description": "The token is missing or wrong."},
+    403: {"model": Problem, "description": "Sent from a page of another site."},
+    421: {"model": Problem, "description": "The server has another name."},
+}
+_NOT_FOUND: Responses = {404: {"model": Problem, "description": "No such job, or no more."}}
+
+router = APIRouter(prefix="/api", responses=_REFUSALS)
+
+
+def _service(request: Request) -> Service:
+    service = request.app.state.service
+    assert isinstance(service, Service)
+    return service
+
+
+def _job(job_id: Annotated[str, Path(max_length=64)], service: Annotated[Service, Depends(_service)]) -> Job:
+    job = service.queue.get(job_id)
+    if job is None:
+        raise HTTPException(404, "there is no such job, or no more: results are deleted in time")
+    return job
+
+
+TheService = Annotated[Service, Depends(_service)]
+TheJob = Annotated[Job, Depends(_job)]
+
+
+@router.get("/status")
+def server_status(service: TheService) -> ServerView:
+    """How busy the server is, and what it takes."""
+    return service.server()
+
+
+@router.post(
+    "/jobs",
+    status_code=202,
+    openapi_extra=_PHOTO,
+    responses={
+        400: {"model": Problem, "description": "The upload broke off."},
+        408: {"model": Problem, "description": "The upload took too long."},
+        413: {"model": Problem, "description": "Too many bytes."},
+        415: {"model": Problem, "description": "Not the type of a photo."},
+        422: {"model": Problem, "description": "Not a readable photo, or a parameter out of range."},
+        503: {"model": Problem, "description": "The queue is full."},
+        507: {"model": Problem, "description": "The server's disk is full."},
+    },
+)
+async def send_photo(
+    request: Request,
+    response: Response,
+    service: TheService,
+    name: Annotated[str | None, Query(max_length=255, description="What messages call the photo.")] = None,
+    face: Annotated[int | None, Query(ge=0, le=999, description="Which face, from the left, from 0.")] = None,
+    focal_px: Annotated[
+        float | None,
+        Query(gt=0, le=1e7, allow_inf_nan=False, description="Focal length in pixels, instead of EXIF's."),
+    ] = None,
+    optimize: Annotated[bool, Query(description="Refine the Gaussians on the photo; takes longer.")] = False,
+) -> JobView:
+    """Send a photo; the job takes its place in the queue."""
+    try:
+        service.queue.require_room()
+        require_acceptable(
+            request.headers.get("content-type"), request.headers.get("content-length"), service.limits
+        )
+        job = service.new_job(shown_name(name), Choices(face, focal_px, optimize))
+        try:
+            await store(request.stream(), job.photo, service.limits)
+            await require_photo(job.photo, job.name, service.limits)
+            service.queue.add(job)
+        except BaseException:  # also when the server stops meanwhile
+            job.delete_files()
+            raise
+    except UploadRefused as error:
+        raise HTTPException(error.status, error.detail) from error
+    except QueueFull:
+        raise HTTPException(
+            503, "too many photos are waiting; try again later", {"Retry-After": "30"}
+        ) from None
+    response.headers["Location"] = f"/api/jobs/{job.id}"
+    return service.view(job)
+
+
+@router.get("/jobs/{job_id}", responses={**_NOT_FOUND, 422: {"model": Problem}})
+def job_status(job: TheJob, service: TheService) -> JobView:
+    """How far a job is."""
+    return service.view(job)
+
+
+@router.delete("/jobs/{job_id}", status_code=204, responses={**_NOT_FOUND, 422: {"model": Problem}})
+def delete_job(job: TheJob, service: TheService) -> None:
+    """Cancel a job wherever it is; photo and results are deleted."""
+    service.queue.drop(job.id)
+
+
+@router.get(
+    "/jobs/{job_id}/files/{file_name}",
+    response_class=FileResponse,
+    responses={
+        200: {"description": "The file.", "content": {kind: _BINARY for kind in MEDIA_TYPES.values()}},
+        **_NOT_FOUND,
+        422: {"model": Problem},
+    },
+)
+def result_file(job: TheJob, file_name: FileName) -> FileResponse:
+    """A result."""
+    if file_name not in job.status.files:
+        raise HTTPException(404, f"there is no {file_name} of this job, or not yet")
+    headers = {"content-security-policy": VIEWER_POLICY} if file_name == "head.html" else None
+    return FileResponse(job.results / file_name, headers=headers, media_type=MEDIA_TYPES[file_name])

@@ -1,0 +1,1 @@
+"""The values every room shares: Gaussians, cameras, avatars, and files written whole."""

@@ -1,0 +1,77 @@
+"""What every predictor returns: Gaussians, the camera that saw the photo, and where they came from."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastavatar.core.camera import Camera
+from fastavatar.core.gaussians import Gaussians
+from fastavatar.faces.face import Face
+from fastavatar.images.photo import Photo
+
+if TYPE_CHECKING:
+    from fastavatar.models.published.latent import Latent
+    from fastavatar.results.outputs import Outputs
+    from fastavatar.results.summary import Run
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How an avatar was made, for its summary."""
+
+    model: str
+    """`facemesh` or `fastavatar`."""
+    licence: str
+    """What the result may be used for, in one sentence."""
+    seed: int
+    """Seed of every random choice."""
+    device: str
+    """Device the networks ran on."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall-clock seconds per stage, in order."""
+    warnings: tuple[str, ...] = ()
+    """What a user should know about this result, one sentence each."""
+    extra: dict[str, object] = field(default_factory=dict)
+    """Further summary fields of this model, JSON-ready."""
+
+
+@dataclass(frozen=True)
+class Avatar:
+    """A head, and everything needed to show and explain it."""
+
+    gaussians: Gaussians
+    """In the head frame."""
+    camera: Camera
+    """The camera that saw the photo, at the photo's size; its `world_to_camera` is the head's pose."""
+    photo: Photo
+    """The photo, upright."""
+    face: Face | None
+    """The face that was taken; None where no face finder ran."""
+    provenance: Provenance
+    arrays: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    """Further arrays of this model, each saved as `<name>.npy`."""
+    others: tuple[tuple[Photo, Camera], ...] = ()
+    """Further photos of the same person that it was made from, and the cameras that saw them."""
+    latent: "Latent | None" = None
+    """What the published networks made the Gaussians of; None where no network did, or they have left it."""
+
+    def save(
+        self,
+        folder: str | Path,
+        overwrite: bool = False,
+        *,
+        outputs: "Outputs | None" = None,
+        run: "Run | None" = None,
+    ) -> Path:
+        """Write every output file into `folder`, all or nothing, and return it.
+
+        `outputs` says which files; `run` carries what only the caller knows into the summary.
+        Raises `OverwriteError` when results are there already and `overwrite` is off, `UsageError` when
+        `folder` is a file, `FastAvatarError` when it cannot be written.
+        """
+        from fastavatar.results.folder import write_results
+
+        return write_results(self, Path(folder), overwrite, outputs, run)

@@ -1,0 +1,105 @@
+"""Putting an avatar made from one photo into the capture's world.
+
+A single photo cannot tell size from distance. The protocol removes that one freedom and no other: seen from
+the input camera the avatar keeps its place in the picture and is scaled about the camera's centre.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from fastavatar.captures import Capture, View
+from fastavatar.core.avatar import Avatar
+from fastavatar.core.camera import Camera
+from fastavatar.core.gaussians import Gaussians, encode_colors, encode_opacities, encode_scales
+from fastavatar.losses.geometry import SOLID_ALPHA
+from fastavatar.losses.metrics import MASK_THRESHOLD
+from fastavatar.rendering import render
+
+# A point this far behind the nearest surface is still taken to lie on it, in metres.
+DEPTH_TOLERANCE_M = 0.01
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An avatar in the capture's frame."""
+
+    gaussians: Gaussians
+    """In the capture's frame, metres."""
+    scale: float
+    """The factor applied about the input camera's centre; 1 where it could not be determined."""
+    points: int
+    """How many points determined it."""
+    warnings: tuple[str, ...]
+    """Why the scale could not be determined, if so."""
+
+
+def place_avatar(avatar: Avatar, capture: Capture, view: View) -> Placed:
+    """The avatar as the true camera of its photo, `view`, saw it, at its true distance.
+
+    The scale is the median of true over predicted depth over the vertices of the capture's mesh, or its FLAME
+    points where it has none, that `view` sees and the avatar covers.
+    """
+    truth = capture.points if capture.mesh is None else capture.mesh.vertices
+    as_photographed = _moved(avatar.gaussians, avatar.camera.world_to_camera, view.camera, 1.0)
+    if truth is None:
+        warning = "the capture has neither points nor a mesh: the avatar's distance is the predicted one"
+        return Placed(as_photographed, 1.0, 0, (warning,))
+    ratios = depth_ratios(as_photographed, truth, view)
+    if len(ratios) == 0:
+        warning = "the avatar covers no point of the capture: its distance is the predicted one"
+        return Placed(as_photographed, 1.0, 0, (warning,))
+    scale = float(ratios.median())
+    moved = _moved(avatar.gaussians, avatar.camera.world_to_camera, view.camera, scale)
+    return Placed(moved, scale, len(ratios), ())
+
+
+def depth_ratios(gaussians: Gaussians, points: Tensor, view: View) -> Tensor:
+    """(M,) true over rendered depth at those of `points` (P, 3) that the view sees and the render covers."""
+    seen = points[visible_points(points, view)]
+    pixels, depth = view.camera.project(seen)
+    shown = render(gaussians, view.camera)
+    columns, rows = pixels.long().unbind(-1)
+    covered = shown.alpha[rows, columns] > SOLID_ALPHA
+    return depth[covered] / shown.depth[rows, columns][covered].to(depth)
+
+
+def visible_points(points: Tensor, view: View) -> Tensor:
+    """(P,) booleans: which of `points` (P, 3) the view sees.
+
+    Seen is what projects into the person's mask and lies no more than a centimetre behind the depth that
+    the points themselves show when drawn as opaque Gaussians that just close the gaps between them.
+    """
+    height, width = view.mask.shape
+    pixels, depth = view.camera.project(points)
+    size = torch.tensor([width, height])
+    inside = ((pixels >= 0) & (pixels < size)).all(-1) & (depth > 0)
+    columns, rows = torch.where(inside[:, None], pixels, 0.0).long().unbind(-1)
+    surface = render(_opaque(points), view.camera).depth
+    in_front = depth < surface[rows, columns] + DEPTH_TOLERANCE_M
+    return inside & in_front & (view.mask[rows, columns] > MASK_THRESHOLD)
+
+
+def _opaque(points: Tensor) -> Gaussians:
+    """Round, opaque Gaussians at `points` (P, 3), σ half the rms distance of their three nearest."""
+    count = len(points)
+    distances, _ = cKDTree(points.numpy()).query(points.numpy(), k=min(4, count))
+    spacing = torch.from_numpy(distances).to(points).reshape(count, -1)[:, 1:].square().mean(1).sqrt()
+    sigma = (spacing / 2).clamp_min(1e-4)
+    return Gaussians(
+        points,
+        torch.tensor([1.0, 0.0, 0.0, 0.0]).expand(count, 4),
+        encode_scales(sigma)[:, None].expand(count, 3),
+        encode_opacities(torch.full((count,), 0.99)),
+        encode_colors(torch.zeros(count, 1, 3)),
+    )
+
+
+def _moved(gaussians: Gaussians, world_to_camera: Tensor, camera: Camera, scale: float) -> Gaussians:
+    """Gaussians that one camera (4, 4) saw, moved to where `camera` sees the same, `scale` times as far."""
+    seen_by, true = world_to_camera, camera.world_to_camera.to(world_to_camera)
+    rotation = true[:3, :3].T @ seen_by[:3, :3]
+    translation = true[:3, :3].T @ (scale * seen_by[:3, 3] - true[:3, 3])
+    return gaussians.transformed(scale, rotation, translation)

@@ -1,0 +1,132 @@
+"""The comparison itself: a method answers a capture, and every view is held against the photograph."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from fastavatar.captures import Capture, View
+from fastavatar.errors import UsageError, WeightsError
+from fastavatar.evaluation.answers import Answer, Options
+from fastavatar.evaluation.methods import METHODS
+from fastavatar.evaluation.report import Report, ViewReport
+from fastavatar.losses.geometry import SurfaceErrors, pool, surface_errors
+from fastavatar.losses.metrics import psnr, ssim
+from fastavatar.losses.perceptual import Lpips, load_lpips
+from fastavatar.models import require_device
+from fastavatar.rendering import Render, render
+
+
+def evaluate(capture: Capture, method: str, inputs: Sequence[int], options: Options | None = None) -> Report:
+    """Answer `capture` by `method`, a name in `METHODS`, from the views `inputs`, and compare every view.
+
+    Images are compared on white, at the capture's size, clamped to 0…1.
+
+    Raises `UsageError` for an unknown method or an input that is no view, `DeviceError` for a device that
+    is not there, and what the method raises.
+    """
+    options = options or Options()
+    inputs = tuple(dict.fromkeys(inputs))
+    if method not in METHODS:
+        raise UsageError(f"unknown method {method!r}; known are {', '.join(METHODS)}")
+    if not inputs:
+        raise UsageError("at least one input view is needed")
+    for index in inputs:
+        if not 0 <= index < len(capture.views):
+            raise UsageError(f"input view {index}: {capture.folder} has views 0 to {len(capture.views) - 1}")
+    require_device(options.device)
+    _reset_peak_memory(options.device)
+    answer = METHODS[method](capture, inputs, options)
+    peak_memory_mb = _peak_memory_mb(options.device)
+    lpips, unavailable = _lpips_or_reason(options.device)
+
+    views, images, surfaces = [], [], []
+    with torch.no_grad():
+        for index, (view, image, shown) in enumerate(_shown(capture, answer, options.device)):
+            surface = surface_errors(shown, view.camera, capture.mesh) if shown and capture.mesh else None
+            azimuth, elevation = view.camera.azimuth_elevation_deg
+            views.append(
+                ViewReport(
+                    index,
+                    view.name,
+                    azimuth,
+                    elevation,
+                    index in inputs,
+                    _scores(image, view, lpips, options.device),
+                    None if surface is None else surface.summary(),
+                )
+            )
+            images.append(image)
+            surfaces.append(surface)
+    report = Report(
+        capture.folder.resolve().name,
+        method,
+        inputs,
+        tuple(views),
+        None,
+        answer.seconds,
+        peak_memory_mb,
+        options.device,
+        unavailable,
+        answer.warnings,
+        answer.extra,
+        tuple(images),
+    )
+    return replace(report, geometry_mm=_pooled(report, surfaces))
+
+
+def _shown(capture: Capture, answer: Answer, device: str) -> Iterator[tuple[View, Tensor, Render | None]]:
+    """Each view with the image (H, W, 3) the answer has for it, and its render where there is one."""
+    gaussians = None if answer.gaussians is None else answer.gaussians.detach().to(device)
+    for index, view in enumerate(capture.views):
+        if gaussians is not None:
+            shown = render(gaussians, view.camera.to(device), compositing=answer.compositing)
+            yield view, shown.image.clamp(0, 1).cpu(), shown
+        elif answer.images is not None:
+            yield view, answer.images[index], None
+        else:
+            raise ValueError("an answer needs Gaussians or images")
+
+
+def _scores(image: Tensor, view: View, lpips: Lpips | None, device: str) -> dict[str, float | None]:
+    """Every metric of an image (H, W, 3), over the whole of it and over the view's mask."""
+    image, truth, mask = image.to(device), view.image.to(device), view.mask.to(device)
+    scores: dict[str, float | None] = {}
+    for name, metric in (("psnr", psnr), ("ssim", ssim), ("lpips", lpips)):
+        for suffix, region in (("", None), ("_masked", mask)):
+            value = None if metric is None else float(metric(image, truth, region))
+            scores[name + suffix] = None if value is None or math.isnan(value) else value
+    return scores
+
+
+def _pooled(
+    report: Report, surfaces: Sequence[SurfaceErrors | None]
+) -> dict[str, dict[str, float | int | None]] | None:
+    """The surface errors of the views the mean is over, together."""
+    parts = [surface for view in report.counted if (surface := surfaces[view.view]) is not None]
+    return pool(parts).summary() if parts else None
+
+
+def _lpips_or_reason(device: str) -> tuple[Lpips | None, str | None]:
+    try:
+        return load_lpips(device=device), None
+    except WeightsError as error:
+        return None, str(error)
+
+
+def _reset_peak_memory(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _peak_memory_mb(device: str) -> float:
+    """Peak so far in MB: allocated on the card, or resident in this process since its start."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6

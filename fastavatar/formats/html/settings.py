@@ -1,0 +1,73 @@
+"""What the viewer page is told: where its camera stands, how it moves, and that colours stay as they are.
+
+Its format is version 2 of `ExperienceSettings` of `@playcanvas/supersplat-viewer`. It turns a PLY in the
+frame `supersplat` back, so its world is the head frame.
+"""
+
+import math
+from typing import Any
+
+from fastavatar.core.camera import Camera
+from fastavatar.core.gaussians import Gaussians
+from fastavatar.rendering.camera_paths import path_angles
+from fastavatar.rendering.head_view import facing_camera, head_sphere
+
+BACKGROUND = (1.0, 1.0, 1.0)
+SWAY_S, KEYS, KEYS_PER_S = 12.0, 24, 2.0
+
+Settings = dict[str, Any]
+
+
+def viewer_settings(gaussians: Gaussians) -> Settings:
+    """The settings of a page that shows these head-frame Gaussians: the head from the front, swaying ±35°.
+
+    Each `fov` is the angle over the shorter side of the page, in degrees.
+    """
+    center, radius_m = head_sphere(gaussians)
+    front = facing_camera(center, radius_m, 2)
+    fov_deg = _field_of_view_deg(front)
+    views = [front.orbited(azimuth, raised, center) for azimuth, raised in path_angles("sway", KEYS)]
+    return {
+        "version": 2,
+        "tonemapping": "none",
+        "highPrecisionRendering": False,
+        "background": {"color": list(BACKGROUND)},
+        "postEffectSettings": _NO_EFFECTS,
+        "animTracks": [
+            {
+                "name": "sway",
+                "duration": SWAY_S,
+                "frameRate": KEYS_PER_S,
+                "loopMode": "repeat",
+                "interpolation": "spline",
+                "smoothness": 1,
+                "keyframes": {
+                    "times": list(range(KEYS)),
+                    "values": {
+                        "position": [number for view in views for number in view.center.tolist()],
+                        "target": center.tolist() * KEYS,
+                        "fov": [fov_deg] * KEYS,
+                    },
+                },
+            }
+        ],
+        "cameras": [
+            {"initial": {"position": front.center.tolist(), "target": center.tolist(), "fov": fov_deg}}
+        ],
+        "annotations": [],
+        "startMode": "animTrack",
+    }
+
+
+def _field_of_view_deg(camera: Camera) -> float:
+    """The angle that a square picture spans from side to side."""
+    return 2 * math.degrees(math.atan(camera.width / 2 / float(camera.K[0, 0])))
+
+
+_NO_EFFECTS = {
+    "sharpness": {"enabled": False, "amount": 0},
+    "bloom": {"enabled": False, "intensity": 0.1, "blurLevel": 2},
+    "grading": {"enabled": False, "brightness": 1, "contrast": 1, "saturation": 1, "tint": [1, 1, 1]},
+    "vignette": {"enabled": False, "intensity": 0.5, "inner": 0.3, "outer": 0.75, "curvature": 1},
+    "fringing": {"enabled": False, "intensity": 0.5},
+}

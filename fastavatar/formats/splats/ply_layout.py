@@ -1,0 +1,89 @@
+"""Gaussians ↔ the table of float32 columns that a 3D Gaussian Splatting PLY holds."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fastavatar.core.gaussians import Gaussians
+from fastavatar.errors import InputError
+from fastavatar.geometry.spherical_harmonics import MAX_DEGREE
+
+REST_PER_CHANNEL = (MAX_DEGREE + 1) ** 2 - 1
+
+MEANS = ("x", "y", "z")
+NORMALS = ("nx", "ny", "nz")
+SH0 = ("f_dc_0", "f_dc_1", "f_dc_2")
+REST = tuple(f"f_rest_{i}" for i in range(3 * REST_PER_CHANNEL))
+OPACITY = ("opacity",)
+SCALES = ("scale_0", "scale_1", "scale_2")
+QUATS = ("rot_0", "rot_1", "rot_2", "rot_3")
+PROPERTIES = (*MEANS, *NORMALS, *SH0, *REST, *OPACITY, *SCALES, *QUATS)
+"""In the order of the file. `f_rest` holds all of red, then green, then blue; normals are unused zeros."""
+
+UNIT_TOLERANCE = 1e-6
+"""A quaternion whose length is this close to 1 is as close as float32 gets, and written as it is."""
+
+
+def to_table(gaussians: Gaussians) -> NDArray[np.float32]:
+    """(N, 62) columns in the order of `PROPERTIES`, the numbers as they are."""
+    g = gaussians.detach().to("cpu", torch.float32)
+    rest = torch.zeros(len(g), 3, REST_PER_CHANNEL)
+    rest[:, :, : g.sh.shape[1] - 1] = g.sh[:, 1:].transpose(1, 2)
+    columns = [
+        g.means,
+        torch.zeros(len(g), len(NORMALS)),
+        g.sh[:, 0],
+        rest.flatten(1),
+        g.opacity_logits[:, None],
+        g.log_scales,
+        g.quats_wxyz,
+    ]
+    return torch.cat(columns, 1).numpy()
+
+
+def from_table(columns: Mapping[str, NDArray[np.generic]], sh_degree: int | None) -> Gaussians:
+    """Gaussians from columns (N,) by name, of any number type and SH degree, others than ours ignored.
+
+    `sh_degree` is the degree the file says it uses: coefficients above it are dropped when all are zero.
+    Raises `InputError` when columns are missing.
+    """
+    missing = [name for name in (*MEANS, *SH0, *OPACITY, *SCALES, *QUATS) if name not in columns]
+    if missing:
+        raise InputError(f"it has no {', '.join(missing)}, so it holds no Gaussians in the 3DGS layout")
+    sh = torch.cat([_stack(columns, SH0)[:, None], _rest(columns)], 1)
+    if sh_degree is not None:
+        used = (sh_degree + 1) ** 2
+        sh = sh if bool(sh[:, used:].any()) else sh[:, :used]
+    return Gaussians(
+        _stack(columns, MEANS),
+        _stack(columns, QUATS),
+        _stack(columns, SCALES),
+        _stack(columns, OPACITY)[:, 0],
+        sh.contiguous(),
+    )
+
+
+def _rest(columns: Mapping[str, NDArray[np.generic]]) -> Tensor:
+    """(N, K − 1, 3) coefficients above the constant band."""
+    count = sum(name.startswith("f_rest_") for name in columns)
+    names = REST[:count]
+    if count not in (0, 9, 24, 45) or any(name not in columns for name in names):
+        raise InputError(f"it has {count} f_rest properties; SH degrees 0 to 3 have 0, 9, 24 or 45")
+    if not names:
+        return torch.zeros(len(columns["x"]), 0, 3)
+    return _stack(columns, names).reshape(-1, 3, count // 3).transpose(1, 2)
+
+
+def _stack(columns: Mapping[str, NDArray[np.generic]], names: Sequence[str]) -> Tensor:
+    return torch.from_numpy(np.stack([columns[name].astype(np.float32) for name in names], 1))
+
+
+def canonical_quaternions(quats_wxyz: Tensor) -> Tensor:
+    """Quaternions (N, 4) of length 1 with w ≥ 0; one of length 0 stands for no rotation."""
+    length = quats_wxyz.double().norm(dim=1, keepdim=True)
+    unit = torch.where((length - 1).abs() <= UNIT_TOLERANCE, quats_wxyz, (quats_wxyz / length).float())
+    unit = torch.where(length > 0, unit, torch.tensor([1.0, 0.0, 0.0, 0.0]))
+    return torch.where(unit[:, :1] < 0, -unit, unit)

@@ -1,0 +1,40 @@
+"""LPIPS, where the `lpips` package and its backbone are at hand; nothing is ever downloaded."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastavatar.errors import WeightsError
+from fastavatar.losses.metrics import MASK_THRESHOLD
+
+BACKBONE_FILE = "alexnet-owt-7be5be79.pth"
+"""The file torchvision keeps AlexNet in, the backbone of the metric and of the published loss."""
+
+
+class Lpips:
+    """Learned perceptual image patch similarity (Zhang et al. 2018), 0 for equal images; differentiable."""
+
+    def __init__(self, network: Any) -> None:
+        self._network = network
+
+    def __call__(self, image: Tensor, truth: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Distance () of images (H, W, 3) in 0…1; over `mask` (H, W) the mean of the distance map."""
+        self._network.spatial = mask is not None
+        planes = [picture.movedim(-1, 0)[None] * 2 - 1 for picture in (image, truth)]
+        distance: Tensor = self._network(*planes)[0, 0]
+        return distance.mean() if mask is None else distance[mask > MASK_THRESHOLD].mean()
+
+
+def load_lpips(device: torch.device | str = "cpu") -> Lpips:
+    """LPIPS on `device`; raises `WeightsError` saying what is missing where it cannot be had offline."""
+    try:
+        import lpips
+    except (ImportError, RuntimeError) as error:  # the latter where torchvision was built for another torch
+        raise WeightsError(f"LPIPS needs the package lpips: pip install lpips ({error})") from error
+    path = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE_FILE
+    if not path.is_file():
+        raise WeightsError(f"LPIPS needs torchvision's ImageNet backbone at {path}")
+    network = lpips.LPIPS(net="alex", verbose=False).to(device).eval().requires_grad_(False)
+    return Lpips(network)

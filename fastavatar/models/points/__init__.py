@@ -1,0 +1,1 @@
+"""Surface points of a capture and its views to an avatar."""

@@ -1,0 +1,49 @@
+"""Neck, shoulders and chest where a capture's points end but its pictures go on.
+
+Captures of heads show the person cut off along one line below the collar: whatever lies below that line in
+a picture is white, from wherever it was taken. Shoulders beyond the points come from this project's own head
+template; where the line leaves none of the surface to be seen, a ledge rises from it toward the back, so that
+pictures from above end at the line and pictures from below show nothing underneath.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fastavatar.captures import View
+from fastavatar.models.points.cut_line import SLOPE, CutLine, find_cut_line
+from fastavatar.models.points.shoulders import fit_shoulders, nearest
+from fastavatar.surfaces.points import Surface
+
+DEPTH_M = 0.12
+HALF_WIDTH_M = 0.18
+SPACING_M = 0.005
+_OWN_M = 0.008  # nearer than this the points need no help
+
+
+def complete_bust(surface: Surface, views: Sequence[View]) -> Surface:
+    """The surface with shoulders and ledge, as it is where no picture shows a straight lower edge."""
+    line = next((found for view in views if (found := find_cut_line(surface, view))), None)
+    if line is None:
+        return surface
+    shoulders = fit_shoulders(surface)
+    distance, _ = nearest(surface.points, shoulders.points)
+    shoulders = shoulders.subset((distance > _OWN_M) & (line.height(shoulders.points) > 0))
+    ledge = _ledge(line)
+    return (
+        surface.subset(line.height(surface.points) > 0)
+        .with_more(shoulders.points, shoulders.normals)
+        .with_more(ledge.points, ledge.normals)
+    )
+
+
+def _ledge(line: CutLine) -> Surface:
+    """Points spread over the plane that rises from the line toward the back."""
+    across, back = np.meshgrid(
+        np.arange(-HALF_WIDTH_M, HALF_WIDTH_M, SPACING_M), np.arange(0, DEPTH_M, SPACING_M)
+    )
+    rise = np.array([0.0, SLOPE, -1.0])
+    points = line.origin + across.reshape(-1, 1) * line.along + back.reshape(-1, 1) * rise
+    normal = np.cross(-rise, line.along)
+    normal *= np.sign(normal[1]) / np.linalg.norm(normal)
+    return Surface(points, np.tile(normal, (len(points), 1)))

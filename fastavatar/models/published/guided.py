@@ -1,0 +1,61 @@
+"""The published networks where the points are known: only W is left to find in the photos."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fastavatar.errors import InputError
+from fastavatar.faces.insightface import RecognisedFace, choose_recognised
+from fastavatar.models.published.decoder import ConditionalDecoder
+from fastavatar.models.published.identity import Identity
+from fastavatar.models.published.identity_encoder import IdentityEncoder
+from fastavatar.models.published.latent import Latent
+from fastavatar.models.published.sh_refit import ShRefit
+
+
+@dataclass(frozen=True)
+class GuidedNetworks:
+    """What makes a latent of photos and points, on one device; `load_guided` reads one from checkpoints."""
+
+    encoder: IdentityEncoder | None
+    """Embedding → W; None where W is given."""
+    decoder: ConditionalDecoder
+    """W and points → Gaussians."""
+    identity: Identity
+    """Whose W."""
+    device: str
+    sh_refit: ShRefit = "off"
+    """What becomes of the colours of avatars that are made of the latent."""
+    made_up: tuple[str, ...] = ()
+    """How the numbers of each file that was not trained were made up."""
+
+    def latent(self, photos: Sequence[NDArray[np.uint8]], points: Tensor) -> Latent:
+        """The person in `photos`, each (H, W, 3), with their head's points (N, 3) in metres.
+
+        Of several photos the directions of the embeddings are averaged, as is usual in face recognition.
+        Raises `NoFaceError` where none shows a face, `InputError` for another number of points than the
+        decoder was trained on.
+        """
+        count = self.decoder.gaussian_embeddings.num_embeddings
+        if tuple(points.shape) != (count, 3):
+            raise InputError(
+                f"the decoder needs {count} points, the centres of the FLAME mesh's triangles, "
+                f"found {len(points)}; --config direct takes any"
+            )
+        with torch.no_grad():
+            w = self.identity.w(self._recognise(photos), self.encoder, self.device)
+        return Latent(self.decoder, w, points.float().to(self.device), self.sh_refit)
+
+    def _recognise(self, photos: Sequence[NDArray[np.uint8]]) -> RecognisedFace | None:
+        """A face whose embedding is the mean direction of those in all photos that show one."""
+        if self.identity.recogniser is None:
+            return None
+        height, width = photos[0].shape[:2]
+        found = [faces for faces in map(self.identity.recogniser.find, photos) if faces]
+        chosen = [choose_recognised(faces, width, height) for faces in found or [[]]]
+        units = [face.embedding / np.linalg.norm(face.embedding) for face in chosen]
+        return replace(chosen[0], embedding=np.mean(units, 0, dtype=np.float32))

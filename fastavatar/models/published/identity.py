@@ -1,0 +1,46 @@
+"""Who the person is: the W vector from a face, from its embedding, or as given."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fastavatar.errors import InputError
+from fastavatar.faces.insightface import FaceRecogniser, RecognisedFace, choose_recognised
+from fastavatar.models.published.identity_encoder import IdentityEncoder
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What stands for the person: a face to recognise in the photo, an embedding, or W itself."""
+
+    recogniser: FaceRecogniser | None = None
+    """Finds the face and its embedding."""
+    embedding: NDArray[np.float32] | None = None
+    """(512,) given in its place."""
+    w_vector: NDArray[np.float32] | None = None
+    """(512,) given in place of both."""
+
+    def recognise(self, rgb: NDArray[np.uint8], face: int | None = None) -> RecognisedFace | None:
+        """The face numbered `face` from the left, the largest by default, in a photo (H, W, 3).
+
+        None where no face is needed. Raises `NoFaceError` when there is no such face.
+        """
+        if self.recogniser is None:
+            return None
+        return choose_recognised(self.recogniser.find(rgb), rgb.shape[1], rgb.shape[0], face)
+
+    def w(self, face: RecognisedFace | None, encoder: IdentityEncoder | None, device: str) -> Tensor:
+        """W (1, 512) on `device`: as given, else of the embedding of `face`, else of the one given.
+
+        Raises `InputError` when there is none of them.
+        """
+        if self.w_vector is not None:
+            return torch.from_numpy(self.w_vector)[None].to(device)
+        embedding = face.embedding if face is not None else self.embedding
+        if embedding is None or encoder is None:
+            raise InputError("neither a face, an embedding nor a W vector tells whose avatar to make")
+        w: Tensor = encoder(torch.from_numpy(embedding)[None].to(device))
+        return w

@@ -1,0 +1,87 @@
+"""Made-up weights of the published layout: for tests, for benchmarks, and to compare two implementations.
+
+The same name, shape and seed give the same numbers everywhere: each tensor is drawn from its own stream,
+PCG64 seeded with the seed and the CRC-32 of the name. The spreads keep every activation in a sound range.
+"""
+
+import math
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fastavatar.models.published.decoder import ConditionalDecoder, DecoderSizes
+from fastavatar.models.published.dinov2 import Dinov2Sizes
+from fastavatar.models.published.identity_encoder import PUBLISHED_WIDTHS, IdentityEncoder
+from fastavatar.models.published.layers import Shapes, built_without_numbers
+from fastavatar.models.published.point_predictor import PointPredictor, PointPredictorSizes
+from fastavatar.weights.checkpoint import write_pickle
+from fastavatar.weights.published import STEMS, Checkpoints
+
+PUBLISHED_POINTS = PointPredictorSizes(
+    dino=Dinov2Sizes(),
+    points_widths=[768, 1024, 1024, 1024, 3 * DecoderSizes().gaussians],
+    pose_widths=[768, 1024, 1024, 1024, 9],
+    residuals=True,
+)
+
+
+def write_made_up(
+    folder: Path,
+    seed: int,
+    decoder: DecoderSizes | None = None,
+    points: PointPredictorSizes = PUBLISHED_POINTS,
+) -> Checkpoints:
+    """Write the three checkpoints, of the published sizes by default, into `folder`, marked as made up."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shapes = layout(decoder or DecoderSizes(), points)
+    mark = f"made-up numbers, seed {seed}, by `fastavatar weights random`"
+    paths = Checkpoints(*(folder / f"{stem}.pth" for stem in STEMS.paths()))
+    keys = ("model_dict", "model_dict", "model_state_dict")
+    for path, key, one in zip(paths.paths(), keys, shapes, strict=True):
+        write_pickle(numbers(one, seed), mark, key, path)
+    return paths
+
+
+def layout(decoder: DecoderSizes, points: PointPredictorSizes) -> tuple[Shapes, Shapes, Shapes]:
+    """Names and shapes in the checkpoints of the encoder, the decoder and the point predictor."""
+    networks: list[nn.Module] = [
+        built_without_numbers(lambda: IdentityEncoder(PUBLISHED_WIDTHS)),
+        built_without_numbers(lambda: ConditionalDecoder(decoder)),
+        built_without_numbers(lambda: nn.ModuleDict({"encoder": PointPredictor(points)})),
+    ]
+    encoder, decoded, pointed = (
+        {name: tuple(value.shape) for name, value in network.state_dict().items()} for network in networks
+    )
+    return encoder, decoded, pointed
+
+
+def numbers(shapes: Shapes, seed: int) -> dict[str, Tensor]:
+    """A state dict of these names and shapes: float32, counters int64 and zero."""
+    return {name: torch.as_tensor(_draw(name, shape, seed)) for name, shape in shapes.items()}
+
+
+def _draw(name: str, shape: tuple[int, ...], seed: int) -> NDArray[np.generic]:
+    leaf = name.rpartition(".")[2]
+    if leaf == "num_batches_tracked":
+        return np.zeros(shape, np.int64)
+    stream = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    x = np.asarray(stream.standard_normal(shape, dtype=np.float32))
+    if leaf == "running_var":
+        return 1 + np.float32(0.1) * np.abs(x)
+    if leaf == "temperature":
+        return 1 + np.float32(0.1) * x
+    if leaf == "gamma":  # of a LayerScale
+        return np.float32(0.5) + np.float32(0.05) * x
+    if leaf == "weight" and len(shape) == 1:  # of a norm
+        return 1 + np.float32(0.05) * x
+    if name.startswith("splats.") or leaf.startswith("base_") or leaf == "learn_mean_shape":
+        return np.float32(0.1) * x
+    if leaf in ("cls_token", "mask_token", "pos_embed", "register_tokens"):
+        return np.float32(0.2) * x
+    if len(shape) >= 2:
+        return x * np.float32(math.sqrt(2 / math.prod(shape[1:])))
+    return np.float32(0.05) * x

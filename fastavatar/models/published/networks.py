@@ -1,0 +1,92 @@
+"""From checkpoint files to networks that fit each other."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from fastavatar.errors import WeightsError
+from fastavatar.models.published.decoder import ConditionalDecoder, load_decoder
+from fastavatar.models.published.folding import FoldedDecoder, fold
+from fastavatar.models.published.identity_encoder import IdentityEncoder, load_identity_encoder
+from fastavatar.models.published.metadata import read_metadata
+from fastavatar.models.published.point_predictor import PointPredictor, load_point_predictor
+from fastavatar.weights.checkpoint import read_checkpoint
+from fastavatar.weights.published import Checkpoints
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The three networks, loaded."""
+
+    encoder: IdentityEncoder | None
+    """Embedding → W; None where W is given."""
+    points: PointPredictor
+    """Photo → points and camera pose."""
+    decoder: FoldedDecoder
+    """W and points → Gaussians."""
+    made_up: tuple[str, ...] = ()
+    """How the numbers of each file that was not trained were made up."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The two networks that are needed where the points are known, loaded."""
+
+    encoder: IdentityEncoder | None
+    """Embedding → W; None where W is given."""
+    decoder: ConditionalDecoder
+    """W and points → Gaussians."""
+    made_up: tuple[str, ...]
+    """How the numbers of each file that was not trained were made up."""
+
+
+def w_size(decoder: ConditionalDecoder) -> int:
+    """Length of the W it takes."""
+    return decoder.linears("shared_body")[0].in_features - decoder.gaussian_embeddings.embedding_dim
+
+
+def load_pair(paths: Checkpoints, device: torch.device, with_encoder: bool = True) -> Pair:
+    """Encoder and decoder on `device`; the encoder only where it is needed.
+
+    Raises `WeightsError` when a file is no checkpoint, holds another network, or does not fit the other.
+    """
+    encoder_file = read_checkpoint(paths.encoder) if with_encoder else None
+    decoder_file = read_checkpoint(paths.decoder)
+    encoder = load_identity_encoder(encoder_file.state, str(paths.encoder)) if encoder_file else None
+    decoder = load_decoder(decoder_file.state, str(paths.decoder))
+    last = None if encoder is None else encoder.projector[-1]
+    if isinstance(last, nn.Linear) and last.out_features != w_size(decoder):
+        raise WeightsError(
+            f"{paths.encoder} gives a W of {last.out_features} numbers, {paths.decoder} takes "
+            f"{w_size(decoder)}: they are of different models"
+        )
+    files = (encoder_file, decoder_file)
+    made_up = tuple(file.made_up for file in files if file is not None and file.made_up is not None)
+    return Pair(encoder and encoder.to(device), decoder.to(device), made_up)
+
+
+def load_networks(
+    paths: Checkpoints, device: torch.device, dtype: torch.dtype = torch.float32, with_encoder: bool = True
+) -> Networks:
+    """The three networks on `device`, their large matrix products in `dtype`.
+
+    Raises `WeightsError` when a file is no checkpoint, holds another network, or does not fit the others.
+    """
+    pair = load_pair(paths, device, with_encoder)
+    file = read_checkpoint(paths.dino)
+    points = load_point_predictor(file.state, str(paths.dino), read_metadata(paths.dino), dtype)
+    head = points.points_projector[-1]
+    count = pair.decoder.gaussian_embeddings.num_embeddings
+    if isinstance(head, nn.Linear) and head.out_features != 3 * count:
+        raise WeightsError(
+            f"{paths.dino} gives {head.out_features // 3} points, {paths.decoder} has {count} Gaussians: "
+            "they are of different models"
+        )
+    made_up = pair.made_up if file.made_up is None else (*pair.made_up, file.made_up)
+    return Networks(pair.encoder, points.to(device), fold(pair.decoder, dtype), made_up)
+
+
+def made_up_told(made_up: tuple[str, ...]) -> tuple[str, ...]:
+    """The warning that networks of made-up numbers deserve; none where all were trained."""
+    return tuple(f"MADE-UP WEIGHTS: this is no prediction, the networks hold {how}" for how in made_up[:1])

@@ -1,0 +1,108 @@
+"""Where the refinement of a capture begins: at its points, with the published networks or without them.
+
+capture's points, views ─┬─ W of the views ─ decoder ─▶ Gaussians and their latent   `published`, …
+                         └─ discs, colours seen ──────▶ Gaussians                    `direct`, …
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fastavatar.captures import Capture, View
+from fastavatar.core.avatar import Avatar, Provenance
+from fastavatar.core.gaussians import Gaussians
+from fastavatar.errors import InputError, UsageError
+from fastavatar.models.choice import choose_model
+from fastavatar.models.points.start import start_from_points
+from fastavatar.models.published.decoder import DecoderSizes
+from fastavatar.models.published.guided import GuidedNetworks
+from fastavatar.models.published.latent import Latent
+from fastavatar.models.published.networks import made_up_told
+from fastavatar.models.published.predictor import LICENCE
+from fastavatar.refinement.config import Config
+from fastavatar.refinement.photo_view import photo_of_view
+from fastavatar.refinement.run import default_preset
+
+_LICENCE = "as far as the capture is yours to use (MIT code)"
+
+
+@dataclass(frozen=True)
+class Start:
+    """What refinement begins with; with the networks also their feed-forward answer."""
+
+    gaussians: Gaussians
+    """In the capture's frame, on the CPU."""
+    latent: Latent | None = None
+    """What they follow from, with the published networks."""
+    made_up: tuple[str, ...] = ()
+    """How the numbers of networks that were not trained were made up."""
+
+
+def choose_preset(
+    asked: str | None, capture: Capture, views: int, cache_dir: Path | None, given: Mapping[str, Any]
+) -> tuple[str, str]:
+    """The configuration for so many views of `capture`, and why, in words for the log.
+
+    That `asked` for; else `published` where the networks' weights are `given` by flags, or in the cache and
+    the capture has the points they know.
+    """
+    if asked is not None:
+        return asked, "asked for with --config"
+    model, reason = choose_model("auto", cache_dir, dict(given))
+    if model != "fastavatar":
+        return default_preset(views), "no published weights at hand; --config published fetches them"
+    if not given and (capture.points is None or len(capture.points) != DecoderSizes().gaussians):
+        return default_preset(views), "the capture's points are not those the published networks know"
+    return default_preset(views, latent=True), reason
+
+
+def load_networks_for(
+    config: Config, device: str, cache_dir: Path | None, offline: bool, given: Mapping[str, Any]
+) -> GuidedNetworks | None:
+    """The networks that `config` refines; None where it refines none.
+
+    Raises `UsageError` for options `given` that then mean nothing, and what `load_guided` raises.
+    """
+    if config.model == "decoder":
+        from fastavatar.models.published.loading import load_guided
+
+        return load_guided(device, cache_dir=cache_dir, offline=offline, **given)
+    if given:
+        flags = ", ".join(f"--{name}" for name in given)
+        raise UsageError(f"{flags}: only for configurations of the published networks, as --config published")
+    return None
+
+
+def start_of(capture: Capture, views: Sequence[View], networks: GuidedNetworks | None) -> Start:
+    """Where the refinement of `capture` on `views` begins.
+
+    Raises `InputError` where it has no points, or not those the networks know, `NoFaceError` where no view
+    shows a face to recognise.
+    """
+    if capture.points is None:
+        raise InputError(f"{capture.folder} has no points to start from: give a PLY with `refine --start`")
+    if networks is None:
+        return Start(start_from_points(capture.points, views))
+    photos = [(view.image * 255).round().to(torch.uint8).numpy() for view in views]
+    latent = networks.latent(photos, capture.points)
+    with torch.no_grad():
+        return Start(latent.gaussians().to("cpu"), latent, networks.made_up)
+
+
+def avatar_at(start: Start, capture: Capture, view: View, seed: int, device: str) -> Avatar:
+    """What refinement begins with as an avatar, seen in `view` of the capture."""
+    photo = photo_of_view(view, capture.folder)
+    if start.latent is None:
+        made = Provenance("direct", _LICENCE, seed, device)
+        return Avatar(start.gaussians, view.camera, photo, None, made)
+    made_up = made_up_told(start.made_up)
+    extra: dict[str, object] = {
+        "w_vector_shape": list(start.latent.w.shape),
+        "made_up_weights": bool(made_up),
+        "sh_refit": start.latent.sh_refit,
+    }
+    made = Provenance("fastavatar", LICENCE, seed, device, warnings=made_up, extra=extra)
+    return Avatar(start.gaussians, view.camera, photo, None, made, latent=start.latent)

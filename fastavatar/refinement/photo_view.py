@@ -1,0 +1,66 @@
+"""The photo an avatar was made from as a view to refine it on, and a view as a photo."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from fastavatar.captures import View
+from fastavatar.core.avatar import Avatar
+from fastavatar.core.camera import Camera
+from fastavatar.errors import InputError
+from fastavatar.images.person_mask import person_mask
+from fastavatar.images.photo import Photo
+
+_MARGIN_PX = 8
+_LONG_SIDE_PX = 800
+
+
+def views_of_photos(avatar: Avatar) -> list[View]:
+    """`view_of_photo` of each photo that the avatar was made from."""
+    seen = [(avatar.photo, avatar.camera), *avatar.others]
+    return [view_of_photo(replace(avatar, photo=photo, camera=camera)) for photo, camera in seen]
+
+
+def view_of_photo(avatar: Avatar) -> View:
+    """The part of the photo that the avatar covers, on white, at most 800 pixels long.
+
+    Raises `InputError` where the avatar does not show in its photo.
+    """
+    photo, camera = avatar.photo, avatar.camera.to("cpu", torch.float64)
+    pixels, depth = camera.project(avatar.gaussians.means.cpu().double())
+    pixels = pixels[depth > 0]
+    low, high = (
+        pixels.quantile(share, 0).tolist() if len(pixels) else [0.0, 0.0] for share in (0.001, 0.999)
+    )
+    left, top = (max(0, int(value) - _MARGIN_PX) for value in low)
+    right, bottom = (
+        min(size, int(value) + 1 + _MARGIN_PX)
+        for value, size in zip(high, (photo.width, photo.height), strict=True)
+    )
+    if right - left < 2 * _MARGIN_PX or bottom - top < 2 * _MARGIN_PX:
+        raise InputError("the avatar does not show in its own photo, so there is nothing to refine it on")
+    scale = min(1.0, _LONG_SIDE_PX / max(right - left, bottom - top))
+    width, height = round((right - left) * scale), round((bottom - top) * scale)
+    rgb = photo.rgb[top:bottom, left:right]
+    given = photo.alpha if photo.is_cut_out else None
+    alpha = person_mask(rgb) if given is None else given[top:bottom, left:right]
+
+    def resized(values: np.ndarray[tuple[int, ...], np.dtype[np.float32 | np.uint8]]) -> torch.Tensor:
+        picture = Image.fromarray(values).resize((width, height), Image.Resampling.BOX)
+        return torch.from_numpy(np.array(picture, np.float32))
+
+    mask = resized(np.asarray(alpha, np.float32)).clamp(0, 1)
+    color = resized(rgb) / 255
+    K = camera.K.clone()
+    K[:2, 2] -= torch.tensor([left, top])
+    cropped = Camera(K, camera.world_to_camera, right - left, bottom - top).resized(width, height)
+    return View(photo.path.stem, color * mask[..., None] + 1 - mask[..., None], mask, cropped)
+
+
+def photo_of_view(view: View, folder: Path) -> Photo:
+    """A view of the capture in `folder` as if it had been loaded from a file that tells its focal length."""
+    rgb = (view.image * 255).round().to(torch.uint8).numpy()
+    return Photo(rgb, view.mask.numpy(), float(view.camera.K[0, 0]), folder / f"{view.name}.png")

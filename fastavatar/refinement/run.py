@@ -1,0 +1,141 @@
+"""`fa.refine`: an avatar and views in, the avatar drawn closer to them out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from fastavatar.captures import View
+from fastavatar.core.avatar import Avatar
+from fastavatar.core.gaussians import Gaussians
+from fastavatar.errors import DeviceError, UsageError
+from fastavatar.models.published.latent import Latent
+from fastavatar.models.published.sh_refit import refit_sh
+from fastavatar.optimise.loop import Outcome, Progress, optimise
+from fastavatar.refinement.config import Config
+from fastavatar.refinement.config_reading import load_config
+from fastavatar.refinement.decoded import DecodedModel
+from fastavatar.refinement.direct import DirectModel
+from fastavatar.refinement.photo_view import views_of_photos
+
+
+def refine(
+    avatar: Avatar,
+    views: Sequence[View] | None = None,
+    config: Config | str | Path | None = None,
+    *,
+    iterations: int | None = None,
+    seconds: float | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    on_step: Callable[[Progress], None] | None = None,
+) -> Avatar:
+    """The avatar with Gaussians nearer to what `views`, in its own frame, show.
+
+    Args:
+        avatar: Where to start.
+        views: Photographs with their cameras; by default the avatar's own photos and cameras.
+        config: A preset, a YAML file or a configuration; by default `published` for an avatar of the
+            published networks, else `direct` for one or two views and `direct_several` for more.
+        iterations: Steps, instead of the configuration's.
+        seconds: Wall-clock limit of the steps.
+        seed: Of the order of the views.
+        device: Where to compute.
+        on_step: Called after every step.
+
+    Raises:
+        UsageError: No view, no such configuration, or one that refines networks the avatar is not of.
+        InputError: A configuration that does not fit.
+        DeviceError: The device is not there or runs out of memory.
+        FastAvatarError: It does not converge.
+    """
+    chosen = views_of_photos(avatar) if views is None else list(views)
+    if not isinstance(config, Config):
+        config = load_config(config or default_preset(len(chosen), avatar.latent is not None))
+    outcome = refine_gaussians(
+        avatar.latent if config.model == "decoder" and avatar.latent is not None else avatar.gaussians,
+        chosen,
+        config,
+        iterations=iterations,
+        seconds=seconds,
+        seed=seed,
+        device=device,
+        on_step=on_step,
+    )
+    before, latent = avatar.provenance, outcome.latent
+    facts = {
+        "model": config.model,
+        "iterations": outcome.steps,
+        "best_iteration": outcome.best_step,
+        "stopped": outcome.stopped,
+        "views": [view.name for view in chosen],
+        "loss": vars(outcome.loss.weights),
+        "no_lpips": outcome.loss.no_lpips,
+    }
+    provenance = replace(
+        before,
+        device=device,
+        seconds={**before.seconds, "refine": round(outcome.seconds, 4)},
+        extra={**before.extra, "refinement": facts},
+    )
+    gaussians = outcome.gaussians
+    if latent is not None and latent.sh_refit == "auto":
+        gaussians = replace(gaussians, sh=refit_sh(gaussians.sh))
+    arrays = avatar.arrays if latent is None else {**avatar.arrays, "w_vector": latent.w.numpy()}
+    return replace(avatar, gaussians=gaussians, latent=latent, arrays=arrays, provenance=provenance)
+
+
+def refine_gaussians(
+    start: Gaussians | Latent,
+    views: Sequence[View],
+    config: Config | str | Path | None = None,
+    *,
+    iterations: int | None = None,
+    seconds: float | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    on_step: Callable[[Progress], None] | None = None,
+) -> Outcome:
+    """As `refine`, of Gaussians or a latent alone; what it returns is on the CPU."""
+    if not views:
+        raise UsageError("refinement needs at least one view")
+    if not isinstance(config, Config):
+        config = load_config(config or default_preset(len(views), isinstance(start, Latent)))
+    config = config.overridden(iterations=iterations)
+    moved = [
+        replace(view, image=view.image.to(device), camera=view.camera.to(device, torch.float32))
+        for view in views
+    ]
+    try:
+        model = _model(start, moved, config, device)
+        outcome = optimise(model, moved, config, seed=seed, seconds=seconds, on_step=on_step)
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(f"not enough memory on {device}: try --device cpu") from error
+    latent = model.latent.copied("cpu") if isinstance(model, DecodedModel) else None
+    return replace(outcome, gaussians=outcome.gaussians.to("cpu"), latent=latent)
+
+
+def default_preset(views: int, latent: bool = False) -> str:
+    """The preset for so many views, and for an avatar of the published networks where there is a `latent`.
+
+    With three views or more, what one view cannot tell may change too.
+    """
+    if latent:
+        return "published"
+    return "direct" if views < 3 else "direct_several"
+
+
+def _model(
+    start: Gaussians | Latent, views: Sequence[View], config: Config, device: str
+) -> DirectModel | DecodedModel:
+    """What the configuration optimises, on `device`."""
+    if config.model == "decoder":
+        if not isinstance(start, Latent):
+            raise UsageError(
+                "this configuration refines W and the published decoder, and these Gaussians are not as that "
+                "made them: predict with --model fastavatar, or take the configuration direct"
+            )
+        return DecodedModel(start.copied(device), config)
+    gaussians = start if isinstance(start, Gaussians) else start.copied(device).gaussians()
+    return DirectModel(gaussians.to(device), [view.camera for view in views], config)

@@ -1,0 +1,86 @@
+"""The CPU rasteriser as a torch function: float32 tensors in and out, gradients by hand."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from fastavatar.core.camera import Camera
+from fastavatar.core.gaussians import Gaussians
+from fastavatar.rendering.cpu.frame import backward, draw, make_frame
+from fastavatar.rendering.cpu.layout import Doubles, Floats
+from fastavatar.rendering.picture import Compositing, Render, lay_over
+
+
+def render_cpu(
+    gaussians: Gaussians, camera: Camera, background: Tensor, compositing: Compositing, threads: int
+) -> Render:
+    """Draw `gaussians` over `background` (3,) on `threads` threads; the picture is float32.
+
+    Raises `InputError` naming the first parameter that is not finite.
+    """
+    published = compositing == "published"
+    behind = torch.zeros(3) if published else background
+    image, alpha, depth = _Rasterise.apply(  # type: ignore[no-untyped-call]
+        *gaussians.tensors().values(), camera.world_to_camera, camera, behind, threads
+    )
+    if published:
+        image = lay_over(image, alpha, background, compositing)
+    return Render(image, alpha, depth)
+
+
+class _Rasterise(torch.autograd.Function):
+    """Five parameters and `world_to_camera` → image (H, W, 3), alpha (H, W), depth (H, W)."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw, and keep what the gradients need only where any are wanted."""
+        *tensors, camera, background, threads = inputs
+        parameters = tuple(_array(tensor, torch.float32) for tensor in tensors[:5])
+        view = _view(camera)
+        frame = make_frame(view, camera.width, camera.height, parameters, threads)
+        picture = draw(frame, _array(background, torch.float32), threads)
+        ctx.set_materialize_grads(False)
+        if any(ctx.needs_input_grad):
+            ctx.save_for_backward(*tensors)
+            ctx.kept = (frame, view, parameters, picture, threads)
+        image, alpha, depth = (torch.from_numpy(part) for part in picture)
+        return image, alpha, depth
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *d_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Gradients of the six tensors, in their own types."""
+        tensors = ctx.saved_tensors  # raises where one was changed in between
+        frame, view, parameters, picture, threads = ctx.kept
+        d_image, d_alpha, d_depth = d_outputs
+        d_picture = (
+            np.zeros_like(picture[0]) if d_image is None else _array(d_image, torch.float32),
+            _NOTHING if d_alpha is None else _array(d_alpha, torch.float32),
+            _NOTHING if d_depth is None else _array(d_depth, torch.float32),
+        )
+        gradients, d_view = backward(frame, view, parameters, picture, d_picture, threads)
+        d_pose = torch.zeros(4, 4, dtype=torch.float64)
+        d_pose[:3, :3], d_pose[:3, 3] = (
+            torch.from_numpy(d_view[:9].reshape(3, 3)),
+            torch.from_numpy(d_view[9:]),
+        )
+        by_tensor = [*(torch.from_numpy(gradient) for gradient in gradients), d_pose]
+        return (*(d.to(tensor) for d, tensor in zip(by_tensor, tensors, strict=True)), None, None, None)
+
+
+_NOTHING: Floats = np.empty((0, 0), np.float32)
+
+
+def _view(camera: Camera) -> Doubles:
+    """The camera as the kernels read it; see `layout`."""
+    pose, K = _array(camera.world_to_camera, torch.float64), _array(camera.K, torch.float64)
+    R, t = pose[:3, :3], pose[:3, 3]
+    return np.concatenate([R.ravel(), t, [K[0, 0], K[1, 1], K[0, 2], K[1, 2]], -R.T @ t])
+
+
+def _array(tensor: Tensor, dtype: torch.dtype) -> NDArray[Any]:
+    return tensor.detach().to("cpu", dtype).contiguous().numpy()

@@ -1,0 +1,114 @@
+"""Blending each tile's splats from front to back."""
+
+import numpy as np
+
+from fastavatar.rendering.constants import TILE
+from fastavatar.rendering.cpu.kernel import kernel
+from fastavatar.rendering.cpu.lanes import (
+    WIDTH,
+    bits,
+    fetch_add,
+    fma,
+    lane_numbers,
+    lowest,
+    peek,
+    spread,
+    store,
+    store_channels,
+    where,
+)
+from fastavatar.rendering.cpu.layout import Floats, Ints, Longs
+from fastavatar.rendering.cpu.rows import (
+    A_MAX,
+    BLOCK,
+    E_MIN,
+    ONE,
+    P_BLUE,
+    P_CENTER,
+    P_DEPTH,
+    P_GREEN,
+    P_NARROW,
+    P_PEAK,
+    P_RED,
+    T_MIN,
+    ZERO,
+    aligned,
+    exp_of_eightfold,
+    gather,
+    reaching,
+)
+
+
+@kernel
+def composite(
+    counter: Longs,
+    starts: Longs,
+    indices: Ints,
+    longest: int,
+    splats: Floats,
+    background: Floats,
+    image: Floats,
+    alpha: Floats,
+    depth: Floats,
+) -> None:
+    """Fill `image` (H, W, 3), `alpha` and `depth` (H, W), in tiles taken from `counter`."""
+    height, width = alpha.shape
+    columns = (width + TILE - 1) // TILE
+    blocks = aligned((longest // WIDTH + 1) * BLOCK)
+    border = np.empty(5 * WIDTH, np.float32)
+    colors, alphas, depths = image.reshape(-1), alpha.reshape(-1), depth.reshape(-1)
+    lanes = lane_numbers()
+    while True:
+        tile = fetch_add(counter)
+        if tile >= len(starts) - 1:
+            break
+        left, top = tile % columns * TILE, tile // columns * TILE
+        visible = min(TILE, width - left)
+        own = indices[starts[tile] : starts[tile + 1]]
+        end = gather(own, splats, left, top, blocks)
+        for row in range(min(TILE, height - top)):
+            transmittance = where(lanes >= np.float32(visible), ZERO, ONE)
+            red, green, blue = spread(ZERO), spread(ZERO), spread(ZERO)
+            metres, covered = spread(ZERO), spread(ZERO)
+            block, reach = -BLOCK, 0
+            while True:
+                while reach == 0 and block + BLOCK < end:
+                    block += BLOCK
+                    reach = reaching(row, block, blocks)
+                if reach == 0:
+                    break
+                place = block + lowest(reach)
+                reach &= reach - 1
+                u = lanes - peek(blocks, place + P_CENTER)
+                e = fma(u * u, peek(blocks, place + P_NARROW), peek(blocks, place + P_PEAK))
+                a = exp_of_eightfold(e)
+                a = where(a > A_MAX, A_MAX, a)
+                a = where(e >= E_MIN, a, ZERO)
+                w = transmittance * a
+                transmittance = transmittance - w
+                alive = transmittance > T_MIN
+                w = where(alive, w, ZERO)
+                covered = covered + w
+                red = fma(w, peek(blocks, place + P_RED), red)
+                green = fma(w, peek(blocks, place + P_GREEN), green)
+                blue = fma(w, peek(blocks, place + P_BLUE), blue)
+                metres = fma(w, peek(blocks, place + P_DEPTH), metres)
+                if bits(alive) == 0:
+                    break
+            left_over = ONE - covered
+            red = fma(left_over, background[0], red)
+            green = fma(left_over, background[1], green)
+            blue = fma(left_over, background[2], blue)
+            metres = metres / where(covered > ZERO, covered, ONE)
+            pixel = (top + row) * width + left
+            if visible == WIDTH:
+                store_channels(colors, 3 * pixel, red, green, blue)
+                store(alphas, pixel, covered)
+                store(depths, pixel, metres)
+            else:
+                store_channels(border, 0, red, green, blue)
+                store(border, 3 * WIDTH, covered)
+                store(border, 4 * WIDTH, metres)
+                colors[3 * pixel : 3 * (pixel + visible)] = border[: 3 * visible]
+                alphas[pixel : pixel + visible] = border[3 * WIDTH : 3 * WIDTH + visible]
+                depths[pixel : pixel + visible] = border[4 * WIDTH : 4 * WIDTH + visible]

@@ -1,0 +1,177 @@
+"""Gradients of a tile's splats, derived by hand.
+
+With weights w_i = T_i·a_i, where T_i is the transmittance in front of splat i, a pixel is
+Σ w_i·c_i + T_end·background. Let V be the gradient of the loss by the pixel and c_i·V splat i's share. Then
+
+    ∂loss/∂a_i = T_i·(c_i·V) − R_i / (1 − a_i),
+    R_i = Σ_{j>i} w_j·(c_j·V) + T_end·(background·V − ∂loss/∂alpha),
+
+so running front to back as the forward pass does needs nothing of it but the picture: R starts as the whole
+and loses w_i·(c_i·V) at each splat. Depth is one more colour, divided by alpha.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from fastavatar.rendering.constants import TILE
+from fastavatar.rendering.cpu.kernel import inlined, kernel
+from fastavatar.rendering.cpu.lanes import (
+    WIDTH,
+    bits,
+    eight_sums,
+    fetch_add,
+    fma,
+    lane_numbers,
+    load,
+    load_channels,
+    lowest,
+    peek,
+    spread,
+    store,
+    where,
+)
+from fastavatar.rendering.cpu.layout import LEFT, RIGHT, TOP, Floats, Ints, Longs
+from fastavatar.rendering.cpu.rows import (
+    A_MAX,
+    BLOCK,
+    E_MIN,
+    ONE,
+    P_BLUE,
+    P_CENTER,
+    P_DEPTH,
+    P_GREEN,
+    P_NARROW,
+    P_PEAK,
+    P_RED,
+    P_Y,
+    T_MIN,
+    ZERO,
+    aligned,
+    exp_of_eightfold,
+    gather,
+    reaching,
+)
+
+
+@kernel
+def composite_backward(
+    counter: Longs,
+    starts: Longs,
+    indices: Ints,
+    longest: int,
+    splats: Floats,
+    rects: Ints,
+    first_pairs: Longs,
+    image: Floats,
+    alpha: Floats,
+    depth: Floats,
+    d_image: Floats,
+    d_alpha: Floats,
+    d_depth: Floats,
+    pair_sums: Floats,
+) -> None:
+    """Fill `pair_sums` (pairs, SUMS): each splat's gradient sums in each tile it touches.
+
+    Splat i's pairs begin at `first_pairs[i]`, its tiles in reading order, so that no two threads write one
+    place and the sums that follow have one order. `d_alpha` and `d_depth` may be empty for zero.
+    """
+    height, width = alpha.shape
+    columns = (width + TILE - 1) // TILE
+    blocks = aligned((longest // WIDTH + 1) * BLOCK)
+    reaches = np.empty(longest // WIDTH + 1, np.int64)
+    sums = aligned(longest * WIDTH)
+    border = np.zeros(3 * WIDTH, np.float32)
+    colors, alphas, depths = image.reshape(-1), alpha.reshape(-1), depth.reshape(-1)
+    d_colors, d_alphas, d_depths = d_image.reshape(-1), d_alpha.reshape(-1), d_depth.reshape(-1)
+    lanes = lane_numbers()
+    upper_half = lanes >= np.float32(WIDTH // 2)
+    while True:
+        tile = fetch_add(counter)
+        if tile >= len(starts) - 1:
+            break
+        tile_row, tile_column = tile // columns, tile % columns
+        left, top = tile_column * TILE, tile_row * TILE
+        visible = min(TILE, width - left)
+        own = indices[starts[tile] : starts[tile + 1]]
+        if len(own) == 0:
+            continue
+        end = gather(own, splats, left, top, blocks)
+        sums[: len(own) * WIDTH] = ZERO
+        for row in range(min(TILE, height - top)):
+            for number in range(end // BLOCK):
+                reaches[number] = reaching(row, number * BLOCK, blocks)
+            first = (top + row) * width + left
+            v_red, v_green, v_blue = channels_at(d_colors, first, visible, border)
+            red, green, blue = channels_at(colors, first, visible, border)
+            covered = pixels_at(alphas, first, visible, border)
+            metres = pixels_at(depths, first, visible, border)
+            v_depth = pixels_at(d_depths, first, visible, border) / where(covered > ZERO, covered, ONE)
+            v_alpha = pixels_at(d_alphas, first, visible, border) - v_depth * metres
+            rest = v_red * red + v_green * green + v_blue * blue
+            rest = rest + v_depth * metres * covered - v_alpha * (ONE - covered)
+            transmittance = where(lanes >= np.float32(visible), ZERO, ONE)
+            block, block_sums, reach = -BLOCK, -WIDTH * WIDTH, 0
+            while True:
+                while reach == 0 and block + BLOCK < end:
+                    block += BLOCK
+                    block_sums += WIDTH * WIDTH
+                    reach = reaches[block // BLOCK]
+                if reach == 0:
+                    break
+                number = lowest(reach)
+                place = block + number
+                reach &= reach - 1
+                u = lanes - peek(blocks, place + P_CENTER)
+                e = fma(u * u, peek(blocks, place + P_NARROW), peek(blocks, place + P_PEAK))
+                raw = exp_of_eightfold(e)
+                a = where(raw > A_MAX, A_MAX, raw)
+                a = where(e >= E_MIN, a, ZERO)
+                w = transmittance * a
+                share = fma(v_depth, peek(blocks, place + P_DEPTH), v_blue * peek(blocks, place + P_BLUE))
+                share = fma(
+                    v_green, peek(blocks, place + P_GREEN), fma(v_red, peek(blocks, place + P_RED), share)
+                )
+                rest = rest - w * share
+                d_a = transmittance * share - rest / (ONE - a)
+                transmittance = transmittance - w
+                alive = transmittance > T_MIN
+                w = where(alive, w, ZERO)
+                g = where(alive, where(raw > A_MAX, ZERO, a) * d_a, ZERO)
+                v = np.float32(row) - peek(blocks, place + P_Y)
+                gu = g * u
+                total = eight_sums(g, gu, gu * u, w * v_red, w * v_green, w * v_blue, w * v_depth, g * v)
+                splat_sums = block_sums + number * WIDTH
+                store(sums, splat_sums, fma(total, where(upper_half, v, ONE), load(sums, splat_sums)))
+                if bits(alive) == 0:
+                    break
+        for i in range(len(own)):
+            splat = own[i]
+            wide = rects[splat, RIGHT] - rects[splat, LEFT]
+            pair = (
+                first_pairs[splat] + (tile_row - rects[splat, TOP]) * wide + tile_column - rects[splat, LEFT]
+            )
+            for k in range(8):
+                pair_sums[pair, k] = sums[i * WIDTH + k]
+            pair_sums[pair, 8] = sums[i * WIDTH + 9]
+            pair_sums[pair, 9] = sums[i * WIDTH + 15]
+
+
+@inlined
+def channels_at(colors: Floats, first: int, visible: int, border: Floats) -> tuple[Any, Any, Any]:
+    """Three channels of the pixels from `first` on; those that are not visible hold anything finite."""
+    if visible == WIDTH:
+        return load_channels(colors, 3 * first)  # type: ignore[no-any-return]
+    border[: 3 * visible] = colors[3 * first : 3 * (first + visible)]
+    return load_channels(border, 0)  # type: ignore[no-any-return]
+
+
+@inlined
+def pixels_at(values: Floats, first: int, visible: int, border: Floats) -> Any:
+    """One number for each of the pixels from `first` on; zero where there are no `values` at all."""
+    if len(values) == 0:
+        return spread(ZERO)
+    if visible == WIDTH:
+        return load(values, first)
+    border[:visible] = values[first : first + visible]
+    return load(border, 0)

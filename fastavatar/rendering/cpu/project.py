@@ -1,0 +1,236 @@
+"""Every Gaussian's splat on the picture.
+
+Source: Kerbl et al. 2023, section 4, and Zwicker et al. 2001 (EWA splatting). The arithmetic is float64: in
+scalar code that costs little, it keeps depths and the ellipses of needles exact, and any scale fits.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastavatar.rendering.constants import ALPHA_MIN, BLUR_PX2, FAR_M, FRUSTUM_MARGIN, NEAR_M, TILE
+from fastavatar.rendering.cpu.harmonics import basis
+from fastavatar.rendering.cpu.kernel import inlined, kernel
+from fastavatar.rendering.cpu.lanes import fetch_add
+from fastavatar.rendering.cpu.layout import (
+    BLUE,
+    BOTTOM,
+    CENTER,
+    CHUNK,
+    DEPTH,
+    FLAT,
+    FOCAL_X,
+    FOCAL_Y,
+    GREEN,
+    LEFT,
+    LOG_OPACITY,
+    NARROW,
+    PRINCIPAL_X,
+    PRINCIPAL_Y,
+    RED,
+    RIGHT,
+    ROTATION,
+    SHEAR,
+    TOP,
+    TRANSLATION,
+    X_REST,
+    X_WHOLE,
+    Y_REST,
+    Y_WHOLE,
+    Doubles,
+    Floats,
+    Ints,
+    Keys,
+    Longs,
+)
+from fastavatar.rendering.cpu.small import (
+    Matrix,
+    Vector,
+    combine,
+    cross,
+    dot,
+    rotation,
+    scaled,
+    times,
+    transposed,
+    unit_quaternion,
+)
+
+_LOG_ALPHA_MIN = math.log(ALPHA_MIN)
+_EDGE_PX = 1e-3  # what float32 may move an ellipse's border by
+_EXPONENT = np.uint32(0x7F800000)
+NOT_DRAWN = np.uint64(0xFFFFFFFFFFFFFFFF)
+
+
+@kernel
+def project(
+    counter: Longs,
+    view: Doubles,
+    width: int,
+    height: int,
+    means: Floats,
+    quats_wxyz: Floats,
+    log_scales: Floats,
+    opacity_logits: Floats,
+    sh: Floats,
+    splats: Floats,
+    rects: Ints,
+    keys: Keys,
+    covers: Ints,
+    finite: NDArray[np.bool_],
+) -> None:
+    """Fill `splats` (N, SPLAT), `rects` (N, 4) and the sort `keys` (N,), in chunks taken from `counter`.
+
+    A key is the depth's bits above the index, so that sorting keys sorts by depth and ties by index; it is
+    all ones for what is not drawn, and the rect then is empty. `covers` (chunks, tile rows) counts tiles, and
+    `finite` (chunks,) says whether every parameter is finite.
+    """
+    harmonics = np.zeros(16)
+    count = len(means)
+    while True:
+        chunk = fetch_add(counter)
+        if chunk * CHUNK >= count:
+            break
+        first, last = chunk * CHUNK, min(count, (chunk + 1) * CHUNK)
+        finite[chunk] = (
+            all_finite(means[first:last])
+            and all_finite(quats_wxyz[first:last])
+            and all_finite(log_scales[first:last])
+            and all_finite(opacity_logits[first:last])
+            and all_finite(sh[first:last])
+        )
+        for i in range(first, last):
+            mean = (np.float64(means[i, 0]), np.float64(means[i, 1]), np.float64(means[i, 2]))
+            keys[i] = NOT_DRAWN
+            rects[i] = 0
+            x, y, z = to_camera(view, mean)
+            opacity = 1 / (1 + math.exp(-np.float64(opacity_logits[i])))
+            if not (NEAR_M <= z <= FAR_M and opacity >= ALPHA_MIN):
+                continue
+            scaled_x, scaled_y = axes_on_picture(view, width, height, x, y, z, quats_wxyz, log_scales, i)[2:]
+            xx, xy, yy, determinant = covariance(scaled_x, scaled_y)
+            center_x = view[FOCAL_X] * x / z + view[PRINCIPAL_X]
+            center_y = view[FOCAL_Y] * y / z + view[PRINCIPAL_Y]
+            log_opacity = math.log(opacity)
+            reach = math.sqrt(2 * (log_opacity - _LOG_ALPHA_MIN))
+            reach_x, reach_y = reach * math.sqrt(xx) + _EDGE_PX, reach * math.sqrt(yy) + _EDGE_PX
+            left, right = max(center_x - reach_x, 0.0), min(center_x + reach_x, width - 0.5)
+            top, bottom = max(center_y - reach_y, 0.0), min(center_y + reach_y, height - 0.5)
+            if not (left <= right and top <= bottom):
+                continue
+            keys[i] = (np.uint64(np.float32(z).view(np.uint32)) << np.uint64(32)) | np.uint64(i)
+            rects[i, LEFT], rects[i, RIGHT] = int(left) // TILE, int(right) // TILE + 1
+            rects[i, TOP], rects[i, BOTTOM] = int(top) // TILE, int(bottom) // TILE + 1
+            for row in range(rects[i, TOP], rects[i, BOTTOM]):
+                covers[chunk, row] += rects[i, RIGHT] - rects[i, LEFT]
+            splats[i, X_WHOLE], splats[i, X_REST] = math.floor(center_x), center_x - math.floor(center_x)
+            splats[i, Y_WHOLE], splats[i, Y_REST] = math.floor(center_y), center_y - math.floor(center_y)
+            splats[i, SHEAR] = xy / yy
+            splats[i, NARROW] = yy / determinant / 16
+            splats[i, FLAT] = 1 / yy / 16
+            splats[i, LOG_OPACITY] = log_opacity / 8
+            splats[i, DEPTH] = z
+            red, green, blue = color(view, mean, sh, i, harmonics)
+            splats[i, RED], splats[i, GREEN], splats[i, BLUE] = max(red, 0.0), max(green, 0.0), max(blue, 0.0)
+
+
+@inlined
+def all_finite(values: Floats) -> bool:
+    """Whether no number's exponent is all ones."""
+    largest = np.uint32(0)
+    for number in values.reshape(-1).view(np.uint32):
+        largest = max(largest, number & _EXPONENT)
+    return bool(largest != _EXPONENT)
+
+
+@inlined
+def to_camera(view: Doubles, mean: Vector) -> Vector:
+    """A head-frame point in the camera's axes, metres."""
+    x, y, z = times(rotation_of(view), mean)
+    return x + view[TRANSLATION], y + view[TRANSLATION + 1], z + view[TRANSLATION + 2]
+
+
+@inlined
+def rotation_of(view: Doubles) -> Matrix:
+    """The camera's rotation."""
+    r = view[ROTATION : ROTATION + 9]
+    return (r[0], r[1], r[2]), (r[3], r[4], r[5]), (r[6], r[7], r[8])
+
+
+@inlined
+def clamped_slopes(
+    view: Doubles, width: int, height: int, x: float, y: float, z: float
+) -> tuple[float, float]:
+    """x/z and y/z, held at the border of the widened picture outside it."""
+    fx, fy, cx, cy = view[FOCAL_X], view[FOCAL_Y], view[PRINCIPAL_X], view[PRINCIPAL_Y]
+    more_x, more_y = FRUSTUM_MARGIN * 0.5 * width / fx, FRUSTUM_MARGIN * 0.5 * height / fy
+    return (
+        min(max(x / z, -cx / fx - more_x), (width - cx) / fx + more_x),
+        min(max(y / z, -cy / fy - more_y), (height - cy) / fy + more_y),
+    )
+
+
+@inlined
+def axes_of(quats_wxyz: Floats, i: int) -> Matrix:
+    """The Gaussian's rotation."""
+    w, x, y, z, _ = unit_quaternion(
+        np.float64(quats_wxyz[i, 0]),
+        np.float64(quats_wxyz[i, 1]),
+        np.float64(quats_wxyz[i, 2]),
+        np.float64(quats_wxyz[i, 3]),
+    )
+    return rotation(w, x, y, z)
+
+
+@inlined
+def scales_of(log_scales: Floats, i: int) -> Vector:
+    """Standard deviations in metres."""
+    return (
+        math.exp(np.float64(log_scales[i, 0])),
+        math.exp(np.float64(log_scales[i, 1])),
+        math.exp(np.float64(log_scales[i, 2])),
+    )
+
+
+@inlined
+def axes_on_picture(
+    view: Doubles,
+    width: int,
+    height: int,
+    x: float,
+    y: float,
+    z: float,
+    quats_wxyz: Floats,
+    log_scales: Floats,
+    i: int,
+) -> tuple[Vector, Vector, Vector, Vector]:
+    """Rows of B = J·W, pixels by head-frame metres, and of M = B·R·S, pixels by standard deviations."""
+    W, to_axes, scales = rotation_of(view), transposed(axes_of(quats_wxyz, i)), scales_of(log_scales, i)
+    slope_x, slope_y = clamped_slopes(view, width, height, x, y, z)
+    per_x, per_y = view[FOCAL_X] / z, view[FOCAL_Y] / z
+    b_x = combine(per_x, W[0], -per_x * slope_x, W[2])
+    b_y = combine(per_y, W[1], -per_y * slope_y, W[2])
+    return b_x, b_y, scaled(times(to_axes, b_x), scales), scaled(times(to_axes, b_y), scales)
+
+
+@inlined
+def covariance(m_x: Vector, m_y: Vector) -> tuple[float, float, float, float]:
+    """Entries xx, xy, yy of M·Mᵀ with the blur, and their determinant, which nothing cancels in."""
+    xx, xy, yy, area = dot(m_x, m_x), dot(m_x, m_y), dot(m_y, m_y), cross(m_x, m_y)
+    return xx + BLUR_PX2, xy, yy + BLUR_PX2, dot(area, area) + BLUR_PX2 * (xx + yy + BLUR_PX2)
+
+
+@inlined
+def color(view: Doubles, mean: Vector, sh: Floats, i: int, harmonics: Doubles) -> Vector:
+    """Colour (sRGB) seen from the camera's centre, not clamped; leaves the basis in `harmonics` (16,)."""
+    dx, dy, dz = mean[0] - view[CENTER], mean[1] - view[CENTER + 1], mean[2] - view[CENTER + 2]
+    length = math.sqrt(dx * dx + dy * dy + dz * dz)
+    count = sh.shape[1]
+    basis(dx / length, dy / length, dz / length, count, harmonics)
+    red, green, blue = 0.5, 0.5, 0.5
+    for k in range(count):
+        red += harmonics[k] * sh[i, k, 0]
+        green += harmonics[k] * sh[i, k, 1]
+        blue += harmonics[k] * sh[i, k, 2]
+    return red, green, blue

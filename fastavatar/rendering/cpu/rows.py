@@ -1,0 +1,120 @@
+"""The splats of one tile, and those that reach one of its rows of pixels: shared by both directions.
+
+A row's sixteen pixels stay in registers while its splats pass by, so a tile is worked off row by row and not
+splat by splat. What that needs, the splats that reach each row, is found sixteen splats at a time.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastavatar.rendering.constants import ALPHA_MAX, ALPHA_MIN, TILE, TRANSMITTANCE_MIN
+from fastavatar.rendering.cpu.kernel import inlined
+from fastavatar.rendering.cpu.lanes import WIDTH, bits, fma, load, store, where
+from fastavatar.rendering.cpu.layout import (
+    BLUE,
+    DEPTH,
+    FLAT,
+    GREEN,
+    LOG_OPACITY,
+    NARROW,
+    RED,
+    SHEAR,
+    X_REST,
+    X_WHOLE,
+    Y_REST,
+    Y_WHOLE,
+    Floats,
+    Ints,
+)
+
+E_MIN = np.float32(math.log(ALPHA_MIN) / 8)
+E_NEVER = np.float32(-1e30)
+T_MIN = np.float32(TRANSMITTANCE_MIN)
+A_MAX = np.float32(ALPHA_MAX)
+ZERO, ONE = np.float32(0), np.float32(1)
+
+_E_NEAR_MIN = np.float32(math.log(ALPHA_MIN) / 8 - 1e-4)  # so that rounding here never decides
+_HALF = np.float32((TILE - 1) / 2)
+
+# A tile's splats lie in blocks of sixteen, each with these planes; the last two hold for the row at hand.
+PLANES = 12
+BLOCK = PLANES * WIDTH
+P_X, P_Y, P_SHEAR, P_NARROW, P_FLAT, P_TOP, P_RED, P_GREEN, P_BLUE, P_DEPTH, P_CENTER, P_PEAK = range(
+    0, BLOCK, WIDTH
+)
+
+# exp(x) for −0.705 ≤ x ≤ 0.015, relative error 9e-8, by iteratively reweighted least squares.
+_EXP = tuple(
+    np.float32(c)
+    for c in (
+        1.0000000074735145,
+        0.9999948032333857,
+        0.49989879671911347,
+        0.16602124892207648,
+        0.039832792631926184,
+        0.005874576587906397,
+    )
+)
+
+
+@inlined
+def exp_of_eightfold(e: Any) -> Any:
+    """exp(8·e) where 8·e lies between the logarithm of the least alpha and 0; anything elsewhere."""
+    root = fma(fma(fma(fma(fma(e, _EXP[5], _EXP[4]), e, _EXP[3]), e, _EXP[2]), e, _EXP[1]), e, _EXP[0])
+    square = root * root
+    fourth = square * square
+    return fourth * fourth
+
+
+@inlined
+def aligned(count: int) -> Floats:
+    """Room for `count` numbers that begins with a cache line, which no vector then straddles."""
+    room = np.empty(count + WIDTH, np.float32)
+    skipped = -(room.ctypes.data // 4) % WIDTH
+    return room[skipped : skipped + count]
+
+
+@inlined
+def gather(indices: Ints, splats: Floats, left: int, top: int, blocks: Floats) -> int:
+    """Lay out the splats `indices` (n,) in `blocks` and return where the last block ends.
+
+    Coordinates are counted from the centre of pixel (left, top).
+    """
+    x, y = np.float32(left + 0.5), np.float32(top + 0.5)
+    end = (len(indices) + WIDTH - 1) // WIDTH * BLOCK
+    if end > 0:  # the last block may have room for splats that nobody must see
+        blocks[end - BLOCK : end] = ZERO
+        blocks[end - BLOCK + P_TOP : end - BLOCK + P_TOP + WIDTH] = E_NEVER
+    for i in range(len(indices)):
+        splat = splats[indices[i]]
+        place = i // WIDTH * BLOCK + i % WIDTH
+        blocks[place + P_X] = (splat[X_WHOLE] - x) + splat[X_REST]
+        blocks[place + P_Y] = (splat[Y_WHOLE] - y) + splat[Y_REST]
+        blocks[place + P_SHEAR] = splat[SHEAR]
+        blocks[place + P_NARROW] = -splat[NARROW]
+        blocks[place + P_FLAT] = -splat[FLAT]
+        blocks[place + P_TOP] = splat[LOG_OPACITY]
+        blocks[place + P_RED] = splat[RED]
+        blocks[place + P_GREEN] = splat[GREEN]
+        blocks[place + P_BLUE] = splat[BLUE]
+        blocks[place + P_DEPTH] = splat[DEPTH]
+    return end
+
+
+@inlined
+def reaching(row: int, block: int, blocks: Floats) -> int:
+    """Which splats of the block that begins at `block` may colour a pixel of `row`, one bit each.
+
+    Leaves their centres and peaks in that row in the last two planes.
+    """
+    v = np.float32(row) - load(blocks, block + P_Y)
+    center = fma(v, load(blocks, block + P_SHEAR), load(blocks, block + P_X))
+    peak = fma(load(blocks, block + P_FLAT), v * v, load(blocks, block + P_TOP))
+    store(blocks, block + P_CENTER, center)
+    store(blocks, block + P_PEAK, peak)
+    aside = center - _HALF
+    beyond = where(aside > ZERO, aside, ZERO - aside) - _HALF
+    u = where(beyond > ZERO, beyond, ZERO)
+    return bits(fma(u * u, load(blocks, block + P_NARROW), peak) >= _E_NEAR_MIN)  # type: ignore[no-any-return]

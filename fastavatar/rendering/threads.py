@@ -1,0 +1,61 @@
+"""How many threads this process may use, and running one task on several.
+
+Plain threads instead of numba's parallel loops: kernels run without the GIL and take their work from a shared
+counter, so they may be called from many threads and after a fork, with any number of threads per call.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+from fastavatar.core.processors import processor_count
+from fastavatar.errors import UsageError
+
+_limit: int | None = None
+
+
+def limit_threads(threads: int | None) -> None:
+    """Let this process, torch included, use at most so many threads from now on.
+
+    None stands for what affinity and quota allow. For the command line: a library's caller passes
+    `threads` to `render` instead.
+    """
+    import torch
+
+    global _limit
+    _limit = thread_count(threads)
+    torch.set_num_threads(_limit)
+
+
+def thread_count(requested: int | None = None) -> int:
+    """Threads to use: `requested`, or as many as the CPU affinity and the cgroup's quota allow.
+
+    Raises `UsageError` when fewer than one is requested.
+    """
+    if requested is None:
+        return min(processor_count(), _limit or sys.maxsize)
+    if requested < 1:
+        raise UsageError(f"at least 1 thread is needed, found {requested}")
+    return requested
+
+
+def run_on_threads(task: Callable[[], object], threads: int) -> None:
+    """Call `task` on `threads` threads, this one among them, and wait for all that began."""
+    helpers = [_pool().submit(task) for _ in range(threads - 1)]
+    try:
+        task()
+    finally:
+        for helper in helpers:
+            if not helper.cancel():  # one that has not begun would find no work left
+                helper.result()
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=max(32, os.cpu_count() or 1), thread_name_prefix="render")
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has the pool but not its threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)

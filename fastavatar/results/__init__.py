@@ -1,0 +1,1 @@
+"""A folder of results: preview, summary, turntable, all or nothing."""

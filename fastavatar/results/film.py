@@ -1,0 +1,75 @@
+"""Pictures of a head from one camera after the other, as 8-bit pixels."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fastavatar.core.camera import Camera
+from fastavatar.core.gaussians import Gaussians
+from fastavatar.rendering import render
+from fastavatar.rendering.camera_paths import cameras_along
+from fastavatar.rendering.head_view import facing_camera, head_sphere
+from fastavatar.results.video import write_video
+
+WHITE = (1.0, 1.0, 1.0)
+FRAMES, FPS, SIZE_PX = 120, 30.0, 512
+ROOM = 1.15
+"""Around a head that turns, so that its hair stays in the picture from every side."""
+FAR_SHADE = 0.15
+"""Of what is farthest; black is nothing at all."""
+DEPTH_RADII = 1.5
+"""From the near side of the sphere about a head to the far end of the shades: its far side is not seen."""
+
+
+def head_cameras(
+    gaussians: Gaussians,
+    path: str = "turntable",
+    frames: int = FRAMES,
+    size_px: int = SIZE_PX,
+    elevation_deg: float = 0.0,
+) -> list[Camera]:
+    """Cameras along a path of `camera_paths` about the head, which fills their square pictures.
+
+    Raises `UsageError` for an unknown path or no pictures.
+    """
+    center, radius_m = head_sphere(gaussians)
+    camera = facing_camera(center, ROOM * radius_m, size_px)
+    return cameras_along(path, frames, camera, center, elevation_deg)
+
+
+def draw_film(
+    gaussians: Gaussians, cameras: Iterable[Camera], background: Sequence[float] = WHITE
+) -> Iterator[NDArray[np.uint8]]:
+    """(H, W, 3) sRGB pictures over `background` (3,), on the Gaussians' device."""
+    for camera in cameras:
+        with torch.no_grad():
+            yield _pixels(render(gaussians, camera.to(gaussians.means.device), background).image)
+
+
+def draw_depth_film(gaussians: Gaussians, cameras: Iterable[Camera]) -> Iterator[NDArray[np.uint8]]:
+    """(H, W, 3) grey pictures of depth: white at the near side of the head, dark behind its middle."""
+    center, radius_m = head_sphere(gaussians)
+    for camera in cameras:
+        middle_m = float(camera.to("cpu").project(center[None].to(camera.K.dtype))[1])
+        with torch.no_grad():
+            drawn = render(gaussians, camera.to(gaussians.means.device))
+        away = ((drawn.depth - middle_m + radius_m) / (DEPTH_RADII * radius_m)).clamp(0, 1)
+        shade = (1 - (1 - FAR_SHADE) * away) * drawn.alpha
+        yield _pixels(shade[..., None].expand(-1, -1, 3))
+
+
+def write_turntable(gaussians: Gaussians, path: str | Path, background: Sequence[float] = WHITE) -> None:
+    """Write one round about the head as a video: 4 s, 512², over `background` (3,); its ending says how.
+
+    Raises what `write_video` raises.
+    """
+    write_video(draw_film(gaussians, head_cameras(gaussians), background), Path(path), FPS)
+
+
+def _pixels(image: Tensor) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = (image.clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy()
+    return pixels

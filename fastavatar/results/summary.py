@@ -1,0 +1,108 @@
+"""`summary.json`: what came out, from what, how; `summary.schema.json` beside this file describes it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastavatar.core.avatar import Avatar
+from fastavatar.core.camera import FACING_THE_HEAD
+from fastavatar.core.gaussians import Gaussians
+from fastavatar.formats.splats.frames import Frame, head_to_frame
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """What only the caller knows about a run."""
+
+    model_reason: str = "named by the caller"
+    """Why this model was taken."""
+    started: datetime | None = None
+    """When the run began, with its time zone."""
+    image: str | None = None
+    """What the photo is called, where it was not read from the path it has: a web address, say."""
+
+
+def summarize(
+    avatar: Avatar,
+    run: Run,
+    frame: Frame,
+    files: Sequence[str],
+    seconds: Mapping[str, float],
+    versions: Mapping[str, str],
+    peak_memory_mb: float,
+) -> dict[str, Any]:
+    """The summary, JSON-ready; see `docs/conventions.md` for its fields.
+
+    `frame` is the PLY's, `files` are what lies beside the summary, `seconds` those of every stage.
+    """
+    made, camera, face = avatar.provenance, avatar.camera, avatar.face
+    return {
+        **made.extra,
+        "schema_version": SCHEMA_VERSION,
+        "image_path": run.image or str(avatar.photo.path),
+        "image": {
+            "width": avatar.photo.width,
+            "height": avatar.photo.height,
+            "focal_px_from_exif": avatar.photo.focal_px,
+        },
+        "num_gaussians": len(avatar.gaussians),
+        "splat_statistics": splat_statistics(avatar.gaussians),
+        "sh_degree": avatar.gaussians.sh_degree,
+        "model": made.model,
+        "model_reason": run.model_reason,
+        "licence": made.licence,
+        "frame": frame,
+        "head_to_frame": head_to_frame(frame).tolist(),
+        "units": "metres",
+        "head_pose": head_pose(camera.world_to_camera),
+        "camera": {
+            "K": camera.K.tolist(),
+            "world_to_camera": camera.world_to_camera.tolist(),
+            "width": camera.width,
+            "height": camera.height,
+        },
+        "face": face and {"index": face.index, "count": face.count, "box": list(map(float, face.box))},
+        "files": list(files),
+        "seed": made.seed,
+        "device": made.device,
+        "started": run.started and run.started.isoformat(timespec="seconds"),
+        "seconds": {stage: round(value, 4) for stage, value in seconds.items()},
+        "peak_memory_mb": round(peak_memory_mb, 1),
+        "versions": dict(versions),
+        "warnings": list(made.warnings),
+    }
+
+
+def splat_statistics(gaussians: Gaussians) -> dict[str, float]:
+    """Figures as the published tool takes them, each over every number of its parameter."""
+    g = gaussians.detach()
+    return {
+        "means_std": float(g.means.std()),
+        "scales_mean": float(g.scales.mean()),
+        "opacities_mean": float(g.opacities.mean()),
+    }
+
+
+def head_pose(world_to_camera: Tensor) -> dict[str, Any]:
+    """How the head stands before a camera (4, 4): the matrix, and three angles that are 0 face to face.
+
+    Angles in degrees, applied roll first, then pitch, then yaw, about the head's own axes z, x and y: yaw
+    turns the face to the person's left, pitch raises it, roll tilts it to the person's left shoulder.
+    """
+    turned = FACING_THE_HEAD @ world_to_camera[:3, :3].detach().to("cpu", torch.float64)
+    pitch = math.asin(max(-1.0, min(1.0, float(turned[1, 2]))))
+    yaw = math.atan2(turned[0, 2], turned[2, 2])
+    roll = -math.atan2(turned[1, 0], turned[1, 1])
+    return {
+        "head_to_camera": world_to_camera.tolist(),
+        "yaw_deg": round(math.degrees(yaw), 3) + 0.0,
+        "pitch_deg": round(math.degrees(pitch), 3) + 0.0,
+        "roll_deg": round(math.degrees(roll), 3) + 0.0,  # no minus before a zero
+    }

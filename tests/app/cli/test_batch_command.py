@@ -1,0 +1,142 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+from fastavatar.app.cli.main import run
+from tests.portraits import ROOT, picture
+
+MANY = ["--model", "facemesh", "--workers", "2"]
+
+
+def hang(folder: Path, *names: str) -> None:
+    """Hang portraits, each cut a little differently."""
+    for number, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture().crop((number, 2 * number, 480 - number, 470)).resize((256, 256)).save(path)
+
+
+def rows_of(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+
+
+def predict_py(photos: Path, out: Path, *flags: str) -> "subprocess.Popen[str]":
+    """`python predict.py` on a folder, in a process group of its own."""
+    command = [sys.executable, "predict.py", "--image", str(photos), "--output_dir", str(out), *MANY, *flags]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def wait_for_rows(out: Path, count: int) -> None:
+    deadline = time.monotonic() + 200
+    while not (out / "results.jsonl").exists() or len(rows_of(out)) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def files_below(folder: Path) -> dict[str, int]:
+    """Every file, hidden ones included, and when it was written."""
+    return {
+        str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def test_a_folder_stopped_killed_and_resumed(tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    names = [f"{folder}/me.{ending}" for folder in "abcdef" for ending in ("jpg", "png")]
+    hang(photos, *names)
+    (photos / "broken.jpg").write_text("no picture")
+
+    stopped = predict_py(photos, out)
+    wait_for_rows(out, 2)
+    os.kill(stopped.pid, signal.SIGINT)
+    told = stopped.communicate(timeout=200)[1]
+    assert stopped.returncode == 130 and "stopping when the photos in hand are done" in told
+    first = rows_of(out)
+    complete = {f"{row['output']}/splats.ply" for row in first if row["status"] == "ok"}
+    assert complete == {str(path) for path in out.rglob("splats.ply")}, "what was in hand is done and listed"
+    assert len(first) < len(names)
+    assert pyarrow.parquet.read_table(out / "results.parquet").num_rows == len(first)
+
+    assert predict_py(photos, out).wait(200) == 7, "results are there, and nobody said what to do with them"
+    assert rows_of(out) == first
+
+    killed = predict_py(photos, out, "--resume")
+    wait_for_rows(out, sum(row["status"] == "ok" for row in first) + 2)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate(timeout=60)
+    deadline = time.monotonic() + 30
+    while group_lives(killed.pid):
+        assert time.monotonic() < deadline, "workers outlive the run"
+        time.sleep(0.05)
+    kept = {
+        name: when for name, when in files_below(out).items() if name.endswith(".ply") and "/." not in name
+    }
+    listed = [row["output"] for row in rows_of(out) if row["status"] == "ok"]
+    with (out / "results.jsonl").open("r+b") as index:
+        index.truncate(index.seek(0, os.SEEK_END) - 20)  # as if the last row had been torn
+
+    resumed = predict_py(photos, out, "--resume")
+    told = resumed.communicate(timeout=250)[1]
+    assert resumed.returncode == 1, told
+    assert "1 of 13 photos failed: see" in told
+    rows = {row["photo"]: row for row in rows_of(out)}
+    assert len(rows_of(out)) == len(rows) == 13
+    assert rows.pop(str(photos / "broken.jpg"))["error_code"] == 4
+    assert {row["status"] for row in rows.values()} == {"ok"} and len(listed) >= 2
+    assert {row["output"] for row in rows.values()} == {str(out / name) for name in names}
+    after = files_below(out)
+    assert {name: after[name] for name in kept} == kept, "finished work is not done again"
+    expected = {f"{name}/{file}" for name in names for file in ("splats.ply", "preview.png", "summary.json")}
+    assert set(after) == expected | {"results.jsonl", "results.parquet", "contact_sheet.html"}
+    assert len({(out / name / "splats.ply").read_bytes() for name in names}) == len(names)
+    table = pyarrow.parquet.read_table(out / "results.parquet")
+    assert sorted(table["photo"].to_pylist()) == sorted([*rows, str(photos / "broken.jpg")])
+
+
+def group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_batch_gives_what_predict_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hang(tmp_path, "x/me.png")
+    (tmp_path / "list.txt").write_text("x/me.png\nx/none.png\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    assert run(["batch", "--image", "list.txt", "--output_dir", "out", "--quiet", "--model", "facemesh"]) == 1
+    assert (
+        run(["predict", "--image", "x/me.png", "--output_dir", "one", "--quiet", "--model", "facemesh"]) == 0
+    )
+    for name in ("splats.ply", "preview.png"):
+        assert (tmp_path / "out/x/me.png" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+    assert [row["error_code"] for row in rows_of(tmp_path / "out")].count(4) == 1
+    assert not (tmp_path / "out/x/none.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "line"),
+    [
+        (["--image", "{}", "--force", "--resume"], 2, "--force begins again, --resume goes on: give one of"),
+        (["--image", "{}/me.jpg", "--limit", "3"], 2, "--limit: --image names one photo; give a folder"),
+        (["--image", "{}"], 4, "no photos in "),
+        (["--image", "{}/*.jpg"], 4, "no photos in "),
+    ],
+)
+def test_what_makes_no_sense_is_told_before_any_work(
+    flags: list[str], code: int, line: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = [flag.format(tmp_path) for flag in flags]
+    assert run(["predict", *given, "--output_dir", str(tmp_path / "out")]) == code
+    assert line in capfd.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,99 @@
+import json
+from pathlib import Path
+
+import plyfile
+import pytest
+import torch
+
+from fastavatar.app.cli.convert import FRAMES as OFFERED
+from fastavatar.app.cli.main import run
+from fastavatar.formats.registry import read_gaussians
+from fastavatar.formats.splats.frames import FRAMES
+from fastavatar.formats.splats.ply import write_ply
+from tests.formats.splats.storable import psnr, storable
+
+
+def test_the_frames_offered_are_those_there_are() -> None:
+    assert OFFERED == FRAMES
+
+
+def test_there_and_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    g = storable()
+    write_ply(g, tmp_path / "a.ply")
+    assert run(["convert", str(tmp_path / "a.ply"), str(tmp_path / "b.npz"), "--frame", "opencv"]) == 0
+    assert run(["convert", str(tmp_path / "b.npz"), str(tmp_path / "c.ply")]) == 0
+    assert psnr(read_gaussians(tmp_path / "c.ply"), g) > 100
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.splitlines()[-1] == f"600 Gaussians in {tmp_path / 'c.ply'}"
+
+
+def test_the_frame_of_either_side(tmp_path: Path) -> None:
+    g = storable(count=4)
+    write_ply(g, tmp_path / "a.ply", "head")
+    flags = ["--frame-in", "opencv", "--frame", "head"]
+    assert run(["convert", str(tmp_path / "a.ply"), str(tmp_path / "b.ply"), *flags]) == 0
+    stored = plyfile.PlyData.read(tmp_path / "b.ply")["vertex"].data
+    torch.testing.assert_close(torch.tensor(stored["y"].tolist()), -g.means[:, 1])
+    torch.testing.assert_close(torch.tensor(stored["x"].tolist()), g.means[:, 0])
+
+
+def test_losses_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_ply(storable(), tmp_path / "a.ply")
+    assert run(["convert", str(tmp_path / "a.ply"), str(tmp_path / "b.splat")]) == 0
+    told = capsys.readouterr().err
+    assert f"warning: {tmp_path / 'b.splat'}: colours no longer change with the view" in told
+
+
+def test_results_are_not_replaced_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_ply(storable(count=3), tmp_path / "a.ply")
+    before = (tmp_path / "a.ply").read_bytes()
+    assert run(["convert", str(tmp_path / "a.ply"), str(tmp_path / "a.ply"), "--frame", "head"]) == 7
+    assert capsys.readouterr().err == f"error: {tmp_path / 'a.ply'} exists: use --force to replace it\n"
+    assert (tmp_path / "a.ply").read_bytes() == before
+    assert (
+        run(["convert", str(tmp_path / "a.ply"), str(tmp_path / "a.ply"), "--frame", "head", "--force"]) == 0
+    )
+    assert (tmp_path / "a.ply").read_bytes() != before
+
+
+def test_wrong_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["convert", str(tmp_path / "a.ply"), str(tmp_path / "b.npz")]) == 4
+    assert run(["convert", str(tmp_path / "a.ply"), str(tmp_path / "b.doc")]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2 and "there is no such file" in told[0] and "ending of no format" in told[1]
+
+
+def test_info_as_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    g = storable(degree=2)
+    write_ply(g, tmp_path / "a.ply", "opencv")
+    assert run(["info", str(tmp_path / "a.ply")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3:6] == [f"{'Gaussians':<16}600", f"{'SH degree':<16}2", f"{'frame':<16}opencv"]
+    assert run(["info", str(tmp_path / "a.ply"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["num_gaussians"] == 600 and facts["non_finite_rows"] == 0 and facts["frame_stated"]
+    assert facts["size_bytes"] == (tmp_path / "a.ply").stat().st_size
+    low = facts["bounds_min_m"]
+    assert low[0] == float(g.means[:, 0].min()) and low[1] == -float(g.means[:, 1].max())
+
+
+def test_info_of_a_file_without_a_frame(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_ply(storable(), tmp_path / "a.ply")
+    assert run(["--quiet", "convert", str(tmp_path / "a.ply"), str(tmp_path / "a.splat")]) == 0
+    assert run(["info", str(tmp_path / "a.splat")]) == 0
+    assert "supersplat (assumed: the file states none)" in capsys.readouterr().out
+
+
+def test_info_of_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_ply(storable(count=6), tmp_path / "a.ply")
+    data = plyfile.PlyData.read(tmp_path / "a.ply")
+    data["vertex"].data["opacity"][2] = float("nan")
+    data["vertex"].data["x"][2:4] = float("inf")
+    data.write(tmp_path / "b.ply")
+    assert run(["info", str(tmp_path / "b.ply")]) == 4
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[-1] == f"{'non-finite rows':<16}2"
+    assert shown.err == f"error: {tmp_path / 'b.ply'} is damaged: 2 of 6 Gaussians are not finite\n"
+    (tmp_path / "c.ply").write_bytes((tmp_path / "a.ply").read_bytes()[:-9])
+    assert run(["info", str(tmp_path / "c.ply")]) == 4
+    assert "or a damaged one" in capsys.readouterr().err

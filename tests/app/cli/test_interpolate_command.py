@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from fastavatar.app.cli.interpolate import command
+from fastavatar.errors import InputError, OverwriteError, WeightsError
+from fastavatar.formats.splats.ply import read_ply
+from fastavatar.models.published.made_up import write_made_up
+from tests.models.published.small import POINTS, SMALL_DECODER, SMALL_POINTS
+
+
+def run(*arguments: object) -> list[str]:
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments])
+    if result.exception is not None:
+        raise result.exception
+    return result.stdout.splitlines()
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    write_made_up(tmp_path / "cache", 1, SMALL_DECODER, SMALL_POINTS)
+    return tmp_path / "cache"
+
+
+def results(folder: Path, seed: int) -> Path:
+    folder.mkdir()
+    draw = np.random.default_rng(seed).standard_normal
+    np.save(folder / "w_vector.npy", draw((1, 512), np.float32))
+    np.save(folder / "dino_points.npy", draw((POINTS, 3), np.float32))
+    return folder
+
+
+def test_one_ply_per_step_between_folders_and_files(cache: Path, tmp_path: Path) -> None:
+    a, b = results(tmp_path / "a", 1), results(tmp_path / "b", 2)
+    out = tmp_path / "out"
+    flags = ("--cache_dir", cache, "--offline", "--output_dir", out, "--frame", "head")
+    printed = run(a, b, "--steps", 3, *flags)
+    assert printed == [str(out / f"step_{step}.ply") for step in range(3)]
+    first, middle, last = (read_ply(path) for path in printed)
+    assert len(first) == POINTS
+    assert not np.allclose(first.means, last.means)
+    with pytest.raises(OverwriteError, match="step_0"):
+        run(a, b, "--steps", 3, *flags)
+    run(a, b, "--steps", 3, *flags, "--force")
+    run(a / "w_vector.npy", b, "--steps", 12, *flags)
+    assert (out / "step_11.ply").exists()
+
+
+def test_what_is_no_w_is_told(cache: Path, tmp_path: Path) -> None:
+    a = results(tmp_path / "a", 1)
+    np.save(tmp_path / "short.npy", np.zeros(3))
+    flags = ("--cache_dir", cache, "--output_dir", tmp_path / "out")
+    with pytest.raises(InputError, match="W vector of 512"):
+        run(a, tmp_path / "short.npy", *flags)
+    with pytest.raises(InputError, match="cannot read the W vector"):
+        run(a, tmp_path / "absent", *flags)
+    np.save(a / "dino_points.npy", np.zeros((2, 3)))
+    with pytest.raises(InputError, match=r"must have shape \(40, 3\)"):
+        run(a, a, *flags)
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_weights_are_told(tmp_path: Path) -> None:
+    a = results(tmp_path / "a", 1)
+    with pytest.raises(WeightsError, match="--offline"):
+        run(a, a, "--cache_dir", tmp_path / "none", "--offline", "--output_dir", tmp_path / "out")

@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from fastavatar.app.cli.main import run
+from tests.synthetic_capture import write_capture
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("to_refine")
+    write_capture(path)
+    return path
+
+
+def _flags(folder: Path, results: Path, *more: str) -> list[str]:
+    base = ["refine", "--capture", str(folder), "--device", "cpu", "--output_dir", str(results)]
+    return [*base, "--input", "1", "--input", "2", *more]
+
+
+def test_it_writes_results_that_can_be_refined_on(folder: Path, tmp_path: Path) -> None:
+    assert run(_flags(folder, tmp_path / "a", "--iterations", "4", "--frame", "head")) == 0
+    summary = json.loads((tmp_path / "a" / "summary.json").read_text())
+    assert summary["refinement"]["iterations"] == 4 and summary["model"] == "direct"
+    assert summary["refinement"]["views"] == ["00000_01", "00000_02"]
+    again = _flags(folder, tmp_path / "b", "--iterations", "2", "--start", str(tmp_path / "a" / "splats.ply"))
+    assert run(again) == 0
+    assert (
+        json.loads((tmp_path / "b" / "summary.json").read_text())["num_gaussians"] == summary["num_gaussians"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        (["--input", "9"], 2),
+        (["--config", "magic"], 2),
+        (["--device", "cuda:99"], 6),
+        (["--start", "gone.ply"], 4),
+        (["--iterations", "0"], 2),
+    ],
+)
+def test_errors_leave_with_their_exit_code(folder: Path, tmp_path: Path, more: list[str], code: int) -> None:
+    assert run(_flags(folder, tmp_path / "none", *more)) == code
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_capture_without_points_needs_a_start(tmp_path: Path) -> None:
+    write_capture(tmp_path / "bare", points=False)
+    assert run(_flags(tmp_path / "bare", tmp_path / "none")) == 4
+
+
+def test_guided_is_a_method_of_evaluate(folder: Path, tmp_path: Path) -> None:
+    flags = ["--method", "guided", "--input", "2", "--iterations", "20", "--json", str(tmp_path / "out.json")]
+    assert run(["evaluate", "--capture", str(folder), "--device", "cpu", *flags]) == 0
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["method"] == "guided" and found["iterations"] == 20 and found["mean"]["psnr"] > 17.5

@@ -1,0 +1,110 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fastavatar.app.cli import render as module
+from fastavatar.app.cli.main import run
+from fastavatar.captures import read_capture
+from fastavatar.formats.registry import write_gaussians
+from fastavatar.formats.splats.frames import FRAMES
+from fastavatar.formats.splats.ply import read_ply, write_ply
+from fastavatar.rendering import render
+from fastavatar.rendering.camera_paths import PATHS
+from tests.synthetic_capture import HEIGHT, WIDTH, make_head, write_capture
+
+SMALL = ("--size", "32", "--frames", "3", "--device", "cpu")
+
+
+@pytest.fixture
+def ply(tmp_path: Path) -> Path:
+    write_ply(make_head(), tmp_path / "head.ply")
+    return tmp_path / "head.ply"
+
+
+def call(*arguments: object) -> int:
+    return run(["render", *(str(argument) for argument in arguments)])
+
+
+def test_the_names_offered_are_those_there_are() -> None:
+    assert module.PATHS == PATHS and module.FRAMES == FRAMES
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.webp", "a.png", "pictures"])
+def test_every_kind_of_output(name: str, ply: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if name.endswith("mp4"):
+        pytest.importorskip("av", reason="PyAV is not installed")
+    output = ply.with_name(name)
+    assert call(ply, "--output", output, *SMALL) == 0
+    count = 1 if name == "a.png" else 3
+    assert capsys.readouterr().err == f"{count} pictures in {output}\n"
+    if output.is_dir():
+        assert sorted(path.name for path in output.iterdir()) == [f"frame_{index}.png" for index in range(3)]
+    assert call(ply, "--output", output, *SMALL) == 7
+    assert "already: use --force to overwrite" in capsys.readouterr().err
+    assert call(ply, "--output", output, *SMALL, "--force") == 0
+
+
+def test_the_cameras_of_a_capture_give_exactly_its_views(ply: Path, tmp_path: Path) -> None:
+    write_capture(tmp_path / "capture")
+    output = tmp_path / "views"
+    camera_file = tmp_path / "capture" / "transforms.json"
+    assert call(ply, "--output", output, "--camera", camera_file, "--device", "cpu") == 0
+    views = read_capture(tmp_path / "capture").views
+    head = read_ply(ply)
+    assert sorted(path.stem for path in output.iterdir()) == [view.name for view in views]
+    for view in views:
+        picture = np.asarray(Image.open(output / f"{view.name}.png"))
+        assert picture.shape == (HEIGHT, WIDTH, 3)
+        expected = (render(head, view.camera).image.clamp(0, 1) * 255).round().byte().numpy()
+        assert np.array_equal(picture, expected)
+        assert np.abs(picture / 255 - view.image.numpy()).max() < 0.02  # it is the head of the capture
+
+
+def test_background_and_depth(ply: Path, tmp_path: Path) -> None:
+    assert call(ply, "--output", tmp_path / "a.png", *SMALL, "--background", "#336699") == 0
+    assert np.asarray(Image.open(tmp_path / "a.png"))[0, 0].tolist() == [0x33, 0x66, 0x99]
+    assert call(ply, "--output", tmp_path / "b.png", *SMALL, "--depth") == 0
+    assert np.asarray(Image.open(tmp_path / "b.png"))[0, 0].tolist() == [0, 0, 0]
+
+
+def test_other_formats_and_frames_show_the_same(ply: Path, tmp_path: Path) -> None:
+    write_gaussians(make_head(), tmp_path / "b.npz", "opencv")
+    write_gaussians(make_head(), tmp_path / "c.splat", "head")
+    calls: list[tuple[Path, tuple[str, ...]]] = [
+        (ply, ()),
+        (tmp_path / "b.npz", ()),
+        (tmp_path / "c.splat", ("--frame_in", "head")),
+    ]
+    shown = []
+    for source, flags in calls:
+        assert call(source, "--output", source.with_suffix(".png"), *SMALL, *flags) == 0
+        shown.append(torch.from_numpy(np.asarray(Image.open(source.with_suffix(".png"))).astype(int)))
+    assert torch.equal(shown[0], shown[1])
+    assert int((shown[0] - shown[2]).abs().max()) < 12
+
+
+WRONG: dict[str, tuple[int, str]] = {
+    "--output a.avi": (2, "has an ending of no video"),
+    "--output a.gif --camera b.json --size 9 --frames 4": (2, "9 is not in the range"),
+    "--output a.gif --camera b.json --size 99 --frames 4": (2, "leave out --frames, --size"),
+    "--output a.gif --background mauvish": (2, "--background 'mauvish' is no colour"),
+    "--output a.gif --depth --background red": (2, "--depth is drawn on black"),
+    "--output a.gif --device tpu": (6, "there is no device 'tpu'"),
+    "--output a.gif --camera gone.json": (4, "cannot read gone.json"),
+    "--output head.ply/frames": (2, "is a file; give a folder"),
+}
+
+
+@pytest.mark.parametrize("flags", WRONG)
+def test_wrong_usage_is_one_line_and_writes_nothing(
+    flags: str, ply: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ply.parent)
+    code, said = WRONG[flags]
+    assert call(ply, *flags.split()) == code
+    shown = capsys.readouterr().err.splitlines()
+    assert len(shown) == 1 and shown[0].startswith("error: ") and said in shown[0]
+    assert [path.name for path in ply.parent.iterdir()] == ["head.ply"]

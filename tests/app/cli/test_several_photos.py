@@ -1,0 +1,97 @@
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from PIL import Image
+
+from fastavatar.app.cli.main import run
+from fastavatar.app.cli.several import photos_of_one
+from fastavatar.errors import UsageError
+from tests.models.facemesh.several import FOCAL_PX, photo_from
+from tests.portraits import PORTRAIT, without_face
+
+SCHEMA = json.loads(files("fastavatar.results").joinpath("summary.schema.json").read_text("utf-8"))
+
+
+def predict(folder: Path, *flags: str) -> int:
+    cache = folder.parent / "no_cache"
+    return run(["predict", "--output_dir", str(folder), "--cache_dir", str(cache), "--quiet", *flags])
+
+
+@pytest.fixture
+def told(capfd: pytest.CaptureFixture[str]) -> Any:
+    return lambda: capfd.readouterr().err.splitlines()
+
+
+@pytest.fixture(scope="module")
+def person(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two photos of one person, a third that shows nobody between them."""
+    folder = tmp_path_factory.mktemp("person")
+    for name, azimuth_deg in (("a", 0.0), ("c", -35.0)):
+        Image.fromarray(photo_from(azimuth_deg).rgb).save(folder / f"{name}.png")
+    Image.fromarray(without_face()).save(folder / "b.png")
+    return folder
+
+
+def test_a_folder_of_one_person_becomes_one_head(person: Path, tmp_path: Path, told: Any) -> None:
+    folder = tmp_path / "results"
+    flags = ("--image", str(person), "--subject", "--views", "0", "2", "--focal_px", str(FOCAL_PX))
+    assert predict(folder, *flags) == 0, told()
+    assert told() == []
+    summary = json.loads((folder / "summary.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(SCHEMA).validate(summary)
+    assert summary["image_path"] == str(person / "a.png") and summary["model"] == "facemesh"
+    assert [photo["image_path"] for photo in summary["photos"]] == [
+        str(person / name) for name in ("a.png", "c.png")
+    ]
+    assert summary["photos"][0]["world_to_camera"] == summary["camera"]["world_to_camera"]
+
+
+def test_the_photo_without_a_face_is_named(person: Path, tmp_path: Path, told: Any) -> None:
+    images = [flag for name in "ab" for flag in ("--image", str(person / f"{name}.png"))]
+    assert predict(tmp_path / "results", *images) == 3
+    (line,) = told()
+    assert line.startswith(f"error: {person / 'b.png'}: no face found in the photo (80×60 px)")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (
+            ["--views", "0"],
+            "error: --views picks among photos of one person: give several --image, or --subject",
+        ),
+        (
+            ["--image", "b.jpg", "--views", "0,2"],
+            "error: --views 0,2: there are photos 0 to 1, as in --views 0,1",
+        ),
+        (
+            ["--image", "b.jpg", "--views", "first"],
+            "error: --views first: there are photos 0 to 1, as in --views 0,1",
+        ),
+        (
+            ["--image", str(PORTRAIT), "--face", "0"],
+            "error: --face is of one photo: of several the largest face of each is taken",
+        ),
+        (
+            ["--image", str(PORTRAIT), "--model", "fastavatar"],
+            "error: the published networks take one photo: give one --image, or --model facemesh",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_exit_code_2(flags: list[str], line: str, tmp_path: Path, told: Any) -> None:
+    assert predict(tmp_path / "results", "--image", str(PORTRAIT), *flags) == 2
+    assert told() == [line]
+
+
+def test_views_are_taken_in_the_order_named() -> None:
+    images = ("a.png", "b.png", "c.png")
+    assert photos_of_one(images, False, "2,0,2", "out") == [Path("c.png"), Path("a.png")]
+    assert photos_of_one(images, False, None, "out") == [Path(name) for name in images]
+    assert photos_of_one(("a.png",), False, None, "out") is None
+    with pytest.raises(UsageError):
+        photos_of_one(images, False, "3", "out")

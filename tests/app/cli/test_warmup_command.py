@@ -1,0 +1,13 @@
+from click.testing import CliRunner
+
+from fastavatar.app.cli.warmup import command
+from fastavatar.rendering.kernel_cache import kernel_folder
+
+
+def test_compiles_both_directions() -> None:
+    result = CliRunner().invoke(command)
+    assert (result.exit_code, result.stdout) == (0, "")
+    folder = kernel_folder()
+    assert folder is not None
+    kept = {path.name.split(".")[0] for path in folder.rglob("*.nbc")}
+    assert kept >= {"project", "tiles", "composite", "project_backward", "composite_backward"}

@@ -1,0 +1,96 @@
+import logging
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fastavatar.app.cli.weights import command
+from fastavatar.errors import FastAvatarError, OverwriteError, UsageError, WeightsError
+from fastavatar.models.published.made_up import write_made_up
+from fastavatar.weights.checkpoint import read_checkpoint
+from tests.faces.insightface_pack import write_pack
+from tests.models.published.small import SMALL_DECODER, SMALL_POINTS
+from tests.weights.loopback import Behaviour, serving
+from tests.weights.test_store import NAMES, published_zip
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FASTAVATAR_CACHE", "CACHE_DIR", "FASTAVATAR_WEIGHTS_URL", "FASTAVATAR_FACE_PACK_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def run(*arguments: object) -> list[str]:
+    """Lines on stdout; raises what the command raised."""
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments])
+    if result.exception is not None:
+        raise result.exception
+    return result.stdout.splitlines()
+
+
+def test_path_follows_the_flag(tmp_path: Path) -> None:
+    assert run("path") == [str(tmp_path / ".cache/fastavatar/pretrained_weights")]
+    assert run("path", "--cache_dir", tmp_path) == [str(tmp_path / "pretrained_weights")]
+
+
+def test_fetch_from_a_file_and_a_pack_from_a_folder(tmp_path: Path) -> None:
+    pack = write_pack(tmp_path / "pack", [])
+    printed = run("fetch", "--cache_dir", tmp_path, "--from", published_zip(tmp_path), "--face_pack", pack)
+    assert printed == [str(tmp_path / "pretrained_weights"), str(pack)]
+    assert run("fetch", "--cache_dir", tmp_path, "--offline", "--no_face_pack") == printed[:1]
+
+
+def test_fetch_from_an_address_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(Behaviour(published_zip(tmp_path).read_bytes())) as server:
+        monkeypatch.setenv("FASTAVATAR_WEIGHTS_URL", server.url)
+        run("fetch", "--no_face_pack")
+        assert len(server.ranges_asked) == 1
+
+
+def test_failures_have_the_exit_code_of_weights(tmp_path: Path) -> None:
+    failures: list[tuple[type[FastAvatarError], tuple[object, ...]]] = [
+        (WeightsError, ("fetch", "--offline")),
+        (WeightsError, ("check",)),
+        (WeightsError, ("convert", tmp_path / "absent.pth")),
+        (UsageError, ("fetch", "--offline", "--force")),
+    ]
+    for kind, arguments in failures:
+        with pytest.raises(kind):
+            run(*arguments)
+
+
+def test_check_prints_a_digest_for_each_file_and_says_what_is_made_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_made_up(tmp_path, 1, SMALL_DECODER, SMALL_POINTS)
+    with caplog.at_level(logging.WARNING):
+        printed = run("check", "--cache_dir", tmp_path)
+    assert [line.split("  ")[1] for line in printed] == [str(tmp_path / name) for name in NAMES]
+    assert all(len(line.split("  ")[0]) == 64 for line in printed)
+    assert "made-up numbers" in caplog.text
+
+
+def test_check_finds_networks_that_do_not_fit(tmp_path: Path) -> None:
+    paths = write_made_up(tmp_path, 1, SMALL_DECODER, SMALL_POINTS)
+    paths.dino.write_bytes(paths.decoder.read_bytes())
+    with pytest.raises(WeightsError, match=r"dino_encoder\.pth does not hold the weights of the point"):
+        run("check", "--cache_dir", tmp_path)
+
+
+def test_convert_writes_safetensors_that_serve_in_place(tmp_path: Path) -> None:
+    paths = write_made_up(tmp_path / "a", 1, SMALL_DECODER, SMALL_POINTS).paths()
+    run("convert", *paths, "--output_dir", tmp_path / "b")
+    assert "made-up numbers" in (read_checkpoint(tmp_path / "b" / "dino_encoder.safetensors").made_up or "")
+    assert len(run("check", "--cache_dir", tmp_path / "b")) == 3
+    with pytest.raises(OverwriteError):
+        run("convert", *paths, "--output_dir", tmp_path / "b")
+    run("convert", *paths, "--output_dir", tmp_path / "b", "--force")
+
+
+def test_random_does_not_replace_weights(tmp_path: Path) -> None:
+    write_made_up(tmp_path, 1, SMALL_DECODER, SMALL_POINTS)
+    before = (tmp_path / NAMES[0]).read_bytes()
+    with pytest.raises(OverwriteError, match="--force"):
+        run("random", "--seed", 2, tmp_path)
+    assert (tmp_path / NAMES[0]).read_bytes() == before

@@ -1,0 +1,41 @@
+from typing import Any
+
+from fastavatar.app.serve.words import in_words
+
+SUMMARY: dict[str, Any] = {
+    "model": "facemesh",
+    "num_gaussians": 44344,
+    "device": "cpu",
+    "seconds": {"find faces": 0.5, "write": 0.25},
+    "head_pose": {"yaw_deg": 0.4, "pitch_deg": -2.0, "roll_deg": 1.0},
+    "image": {"width": 640, "height": 480},
+    "face": {"box": [100.0, 50.0, 292.0, 250.0], "index": 0, "count": 1},
+    "licence": "free for any use",
+}
+
+
+def test_a_plain_result() -> None:
+    assert in_words(SUMMARY) == (
+        "44,344 Gaussians, made by the embedded model in 0.8 s on the CPU.",
+        "In the photo the head looks straight at the camera.",
+        "The face is 192 pixels wide in a photo of 640 × 480.",
+        "Terms of use: free for any use.",
+    )
+
+
+def test_how_the_head_is_turned_is_told_from_the_persons_side() -> None:
+    def pose(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> str:
+        return in_words({**SUMMARY, "head_pose": {"yaw_deg": yaw, "pitch_deg": pitch, "roll_deg": roll}})[1]
+
+    assert pose(12) == "In the photo the head is turned 12° to its left."
+    assert pose(-12, 5) == "In the photo the head is turned 12° to its right and raised by 5°."
+    assert (
+        pose(12, -5, 9)
+        == "In the photo the head is turned 12° to its left, lowered by 5° and tilted 9° to its left."
+    )
+
+
+def test_without_a_face_and_on_a_gpu() -> None:
+    told = in_words({**SUMMARY, "face": None, "device": "cuda:1", "model": "fastavatar"})
+    assert told[0].startswith("44,344 Gaussians, made by the published networks in 0.8 s on the GPU")
+    assert told[2] == "The photo has 640 × 480 pixels."

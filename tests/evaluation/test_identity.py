@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from fastavatar.app.pipeline import Pipeline
+from fastavatar.app.settings import Settings
+from fastavatar.core.avatar import Avatar
+from fastavatar.evaluation.identity import Identity, check_identity
+from tests.portraits import portrait
+
+FACE_BOX = (240.0, 200.0, 400.0, 400.0)
+
+
+def test_photo_and_head_are_compared_by_the_real_loader(avatar: Avatar, tmp_path: Path) -> None:
+    """Stand-in models in InsightFace's own code: what they embed is a face's mean colour."""
+    pytest.importorskip("insightface")
+    from tests.faces.insightface_pack import write_pack
+
+    checked = check_identity(avatar, write_pack(tmp_path / "pack", [FACE_BOX]))
+    cosines = checked.provenance.extra["identity"]
+    assert isinstance(cosines, dict) and list(cosines) == ["0", "-30", "30", "-60", "60"]
+    assert all(-1 <= value <= 1 for value in cosines.values())
+    assert cosines["0"] != cosines["60"]  # each is of its own render
+    assert checked.gaussians is avatar.gaussians
+
+
+def test_no_face_in_the_photo_is_told(avatar: Avatar, tmp_path: Path) -> None:
+    pytest.importorskip("insightface")
+    from tests.faces.insightface_pack import write_pack
+
+    checked = check_identity(avatar, write_pack(tmp_path / "pack", []))
+    assert set(checked.provenance.extra["identity"].values()) == {None}  # type: ignore[attr-defined]
+    assert "finds no face" in checked.provenance.warnings[-1]
+
+
+def test_what_is_little_alike_is_warned_of() -> None:
+    found = Identity({0: 0.8, -30: 0.29, 30: 0.5, -60: None, 60: -0.1})
+    (warning,) = found.warnings()
+    assert (
+        warning
+        == "the head is little like the photo: cosine 0.29 at -30°, -0.10 at +60°, 0.3 is another person's"
+    )
+    assert Identity({0: 0.8, -30: 0.3}).warnings() == ()
+
+
+def test_a_missing_pack_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    avatar = Pipeline(Settings(model="facemesh", check_identity=True)).predict(portrait())
+    assert "identity" not in avatar.provenance.extra
+    told = [text for text in avatar.provenance.warnings if "likeness" in text]
+    assert told == [
+        "no likeness was measured: InsightFace's pack buffalo_l is not here (for non-commercial research "
+        "only; fastavatar weights fetch gets it)"
+    ]
