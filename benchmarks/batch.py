@@ -18,7 +18,7 @@ from statistics import median
 from fastavatar.app.batch.local import run_local
 from fastavatar.app.batch.rows import Job, Row
 from fastavatar.app.settings import Settings
-from fastavatar.core.processors import processor_count
+from fastavatar.system.processors import processor_count
 
 ROOT = Path(__file__).parents[1]
 PORTRAIT = ROOT / "data" / "example.png"

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.models.published.decoder import load_decoder
 from fastavatar.models.published.folding import fold
 from fastavatar.models.published.framing import network_input

@@ -16,14 +16,13 @@ import fastavatar as fa
 from benchmarks.scene import fitted, head, portrait, read_scene
 from benchmarks.timing import milliseconds
 from benchmarks.torch_tiles import render_in_tiles
-from fastavatar.core.camera import Camera
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Camera, Gaussians
 
 START = """
 import time; start = time.perf_counter()
 import torch
 import fastavatar as fa
-from fastavatar.core.camera import frontal_camera
+from fastavatar.core import frontal_camera
 point = fa.Gaussians(*(torch.zeros(1, *shape) for shape in [(3,), (4,), (3,), (), (1, 3)]))
 fa.render(point, frontal_camera(1.0, 16.0, 16, 16)).image
 print(time.perf_counter() - start)

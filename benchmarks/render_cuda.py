@@ -12,8 +12,7 @@ import torch
 import fastavatar as fa
 from benchmarks.scene import head, portrait
 from benchmarks.timing import milliseconds
-from fastavatar.core.camera import Camera
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Camera, Gaussians
 from fastavatar.errors import DeviceError
 from fastavatar.rendering.reference import render_reference
 

@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from scipy.spatial import KDTree
 
-from fastavatar.core.camera import Camera, frontal_camera
-from fastavatar.core.gaussians import Gaussians, encode_opacities, encode_scales
+from fastavatar.core import Camera, Gaussians, encode_opacities, encode_scales, frontal_camera
 
 HEAD_M = (0.085, 0.125, 0.105)
 """Half the width, height and depth of the surface, an ellipsoid."""

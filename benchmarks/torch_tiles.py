@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from fastavatar.core.camera import Camera
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Camera, Gaussians
 from fastavatar.rendering.constants import TILE
 from fastavatar.rendering.reference import Splats, composite, pixel_centers, project
 

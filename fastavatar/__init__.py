@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "Avatar": "fastavatar.core.avatar",
-    "Camera": "fastavatar.core.camera",
+    "Avatar": "fastavatar.core",
+    "Camera": "fastavatar.core",
     "Capture": "fastavatar.captures",
-    "Gaussians": "fastavatar.core.gaussians",
-    "Photo": "fastavatar.images.photo",
+    "Gaussians": "fastavatar.core",
+    "Photo": "fastavatar.core",
     "Render": "fastavatar.rendering",
     "evaluate": "fastavatar.evaluation",
     "load_photo": "fastavatar.images.photo",
@@ -30,13 +30,13 @@ __all__ = [*_HOME, "__version__"]
 if TYPE_CHECKING:
     from fastavatar.captures import Capture as Capture
     from fastavatar.captures import read_capture as read_capture
-    from fastavatar.core.avatar import Avatar as Avatar
-    from fastavatar.core.camera import Camera as Camera
-    from fastavatar.core.gaussians import Gaussians as Gaussians
+    from fastavatar.core import Avatar as Avatar
+    from fastavatar.core import Camera as Camera
+    from fastavatar.core import Gaussians as Gaussians
+    from fastavatar.core import Photo as Photo
     from fastavatar.evaluation import evaluate as evaluate
     from fastavatar.formats.splats.ply import read_ply as read_ply
     from fastavatar.formats.splats.ply import write_ply as write_ply
-    from fastavatar.images.photo import Photo as Photo
     from fastavatar.images.photo import load_photo as load_photo
     from fastavatar.models import load_predictor as load_predictor
     from fastavatar.refinement import refine as refine

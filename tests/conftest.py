@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from fastavatar.core.avatar import Avatar
+from fastavatar.core import Avatar
 from tests.portraits import portrait
 
 # Time is measured in benchmarks: a first call that compiles or a busy machine is no broken law.

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastavatar.images.photo import Photo, load_photo
+from fastavatar.core import Photo
+from fastavatar.images.photo import load_photo
 
 ROOT = Path(__file__).parents[1]
 PORTRAIT = ROOT / "data" / "example.png"

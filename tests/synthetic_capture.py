@@ -12,8 +12,7 @@ from plyfile import PlyData, PlyElement
 from torch import Tensor
 
 from fastavatar.captures import Mesh
-from fastavatar.core.camera import Camera, frontal_camera
-from fastavatar.core.gaussians import Gaussians, encode_colors, encode_opacities, encode_scales
+from fastavatar.core import Camera, Gaussians, encode_colors, encode_opacities, encode_scales, frontal_camera
 from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
 from fastavatar.rendering import render
 

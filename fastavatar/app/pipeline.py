@@ -16,8 +16,7 @@ from fastavatar.app.settings import Settings, with_focal_length
 from fastavatar.errors import UsageError
 
 if TYPE_CHECKING:
-    from fastavatar.core.avatar import Avatar
-    from fastavatar.images.photo import Photo
+    from fastavatar.core import Avatar, Photo
     from fastavatar.models import ModelName
     from fastavatar.optimise.loop import Progress
     from fastavatar.refinement import Config
@@ -107,7 +106,7 @@ class Pipeline:
 
     def predict_many(self, photos: "Sequence[Photo]") -> "list[Avatar | Exception]":
         """The avatar of each photo, or what its prediction raised: one bad photo leaves the others be."""
-        from fastavatar.core.avatar import Avatar
+        from fastavatar.core import Avatar
         from fastavatar.models import TakesMany
 
         model, face = self._predictor, self.settings.face

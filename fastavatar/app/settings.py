@@ -9,7 +9,7 @@ from fastavatar.errors import UsageError
 from fastavatar.results.outputs import Outputs
 
 if TYPE_CHECKING:
-    from fastavatar.images.photo import Photo
+    from fastavatar.core import Photo
     from fastavatar.models import ModelName
     from fastavatar.refinement import Config
 

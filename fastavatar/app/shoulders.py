@@ -2,7 +2,7 @@
 
 import torch
 
-from fastavatar.core.gaussians import Gaussians, encode_opacities
+from fastavatar.core import Gaussians, encode_opacities
 
 _SLOPE = 0.25  # the neck rises to the back
 _NECK_HALF_M, _ASIDE_SLOPE = 0.08, 1.0  # beside the neck shoulders rise

@@ -7,7 +7,7 @@ from PIL import Image
 from fastavatar.captures.colmap import read_colmap
 from fastavatar.captures.frames import Frame
 from fastavatar.captures.transforms import FILE_NAME, read_transforms
-from fastavatar.core.camera import Camera
+from fastavatar.core import Camera
 from fastavatar.errors import InputError
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from fastavatar.core.camera import Camera
+from fastavatar.core import Camera
 
 
 @dataclass(frozen=True)

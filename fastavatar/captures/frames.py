@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.captures.lens import Lens
-from fastavatar.core.camera import Camera
+from fastavatar.core import Camera
 from fastavatar.errors import InputError
 
 RIGID_TOLERANCE = 1e-3

@@ -1,1 +1,49 @@
-"""The values every room shares: Gaussians, cameras, avatars, and files written whole."""
+"""The values that travel between rooms: Gaussians, cameras, photos, faces, avatars.
+
+Import them from here. Each loads when it is first used (PEP 562), so a photo does not load torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastavatar.core.avatar import Avatar as Avatar
+    from fastavatar.core.avatar import Latent as Latent
+    from fastavatar.core.avatar import Provenance as Provenance
+    from fastavatar.core.camera import Camera as Camera
+    from fastavatar.core.camera import frontal_camera as frontal_camera
+    from fastavatar.core.face import Face as Face
+    from fastavatar.core.gaussians import Gaussians as Gaussians
+    from fastavatar.core.gaussians import concatenate as concatenate
+    from fastavatar.core.gaussians import decode_colors as decode_colors
+    from fastavatar.core.gaussians import decode_opacities as decode_opacities
+    from fastavatar.core.gaussians import decode_scales as decode_scales
+    from fastavatar.core.gaussians import encode_colors as encode_colors
+    from fastavatar.core.gaussians import encode_opacities as encode_opacities
+    from fastavatar.core.gaussians import encode_scales as encode_scales
+    from fastavatar.core.photo import Photo as Photo
+
+_MODULES = {
+    "avatar": ("Avatar", "Latent", "Provenance"),
+    "camera": ("Camera", "frontal_camera"),
+    "face": ("Face",),
+    "gaussians": (
+        "Gaussians",
+        "concatenate",
+        "decode_colors",
+        "decode_opacities",
+        "decode_scales",
+        "encode_colors",
+        "encode_opacities",
+        "encode_scales",
+    ),
+    "photo": ("Photo",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a value's module when the value is first asked for."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

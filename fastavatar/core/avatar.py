@@ -2,20 +2,34 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from fastavatar.core.camera import Camera
+from fastavatar.core.face import Face
 from fastavatar.core.gaussians import Gaussians
-from fastavatar.faces.face import Face
-from fastavatar.images.photo import Photo
+from fastavatar.core.photo import Photo
 
 if TYPE_CHECKING:
-    from fastavatar.models.published.latent import Latent
     from fastavatar.results.outputs import Outputs
     from fastavatar.results.summary import Run
+
+
+class Latent(Protocol):
+    """The code from which a network decodes the Gaussians, kept so that refinement can change it."""
+
+    @property
+    def w(self) -> torch.Tensor:
+        """(1, C) the code."""
+
+    def gaussians(self) -> Gaussians:
+        """The decoded Gaussians, differentiable with respect to the code."""
+
+    def copied(self, device: torch.device | str) -> Self:
+        """A copy on `device` that shares no memory with this."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +69,8 @@ class Avatar:
     """Further arrays of this model, each saved as `<name>.npy`."""
     others: tuple[tuple[Photo, Camera], ...] = ()
     """Further photos of the same person that it was made from, and the cameras that saw them."""
-    latent: "Latent | None" = None
-    """What the published networks made the Gaussians of; None where no network did, or they have left it."""
+    latent: Latent | None = None
+    """The code the Gaussians were decoded from; None where no network did, or they were changed since."""
 
     def save(
         self,

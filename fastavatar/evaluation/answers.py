@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from fastavatar.captures import Capture
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.rendering import Compositing
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fastavatar.core.avatar import Avatar
+from fastavatar.core import Avatar
 from fastavatar.faces.insightface import FaceRecogniser, RecognisedFace
 from fastavatar.rendering import render
 from fastavatar.rendering.head_view import frame_sphere, head_sphere

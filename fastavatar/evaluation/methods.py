@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from fastavatar.captures import Capture, View
+from fastavatar.core import Photo
 from fastavatar.errors import UsageError
 from fastavatar.evaluation.answers import Answer, Method, Options
 from fastavatar.evaluation.guided import answer_guided
 from fastavatar.evaluation.placement import place_avatar
-from fastavatar.images.photo import Photo
 
 
 def answer_white(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:

@@ -11,9 +11,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from fastavatar.captures import Capture, View
-from fastavatar.core.avatar import Avatar
-from fastavatar.core.camera import Camera
-from fastavatar.core.gaussians import Gaussians, encode_colors, encode_opacities, encode_scales
+from fastavatar.core import Avatar, Camera, Gaussians, encode_colors, encode_opacities, encode_scales
 from fastavatar.losses.geometry import SOLID_ALPHA
 from fastavatar.losses.metrics import MASK_THRESHOLD
 from fastavatar.rendering import render

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fastavatar.core import Face
 from fastavatar.errors import NoFaceError
-from fastavatar.faces.face import Face
 from fastavatar.images.mediapipe_quiet import quiet_stderr, solutions
 
 Box = tuple[float, float, float, float]

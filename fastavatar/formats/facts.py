@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.formats.registry import format_of
 from fastavatar.formats.splats.frames import DEFAULT_FRAME
 

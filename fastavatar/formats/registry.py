@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastavatar.core.atomic import replacing
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.errors import InputError, UsageError
 from fastavatar.formats.html import page
 from fastavatar.formats.splats import compressed_layout, splat, splat_transform
@@ -15,6 +14,7 @@ from fastavatar.formats.splats.npz import encode_npz, parse_npz
 from fastavatar.formats.splats.ply import encode_ply, parse_ply
 from fastavatar.formats.splats.splat import encode_splat, parse_splat
 from fastavatar.formats.splats.stored import Stored
+from fastavatar.system.atomic import replacing
 
 
 @dataclass(frozen=True)

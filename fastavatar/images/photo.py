@@ -1,46 +1,14 @@
-"""A photo as every consumer wants it: upright, sRGB, 8 bit, with the mask and focal length it brought."""
+"""`load_photo`: a file of any common format to an upright sRGB `Photo`."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fastavatar.core import Photo
 from fastavatar.errors import InputError
 from fastavatar.images.color import on_white, split_alpha, to_srgb
 from fastavatar.images.decode import decode, shown
 from fastavatar.images.exif import focal_length_px, read_exif
-
-_CUT_OUT_SHARE = 0.05
-
-
-@dataclass(frozen=True)
-class Photo:
-    """An upright photo in sRGB."""
-
-    rgb: NDArray[np.uint8]
-    """(H, W, 3), composited on white where the file had transparency."""
-    alpha: NDArray[np.float32] | None
-    """(H, W) coverage 0…1 from the file's alpha channel, None where it had none or is opaque throughout."""
-    focal_px: float | None
-    """Focal length in pixels of this picture from EXIF, None where the file does not say."""
-    path: Path
-    """Where it was read from."""
-
-    @property
-    def is_cut_out(self) -> bool:
-        """Whether transparency takes the person out of a background; a screenshot's round corners do not."""
-        return self.alpha is not None and float((self.alpha < 0.5).mean()) > _CUT_OUT_SHARE
-
-    @property
-    def width(self) -> int:
-        """Pixels across."""
-        return int(self.rgb.shape[1])
-
-    @property
-    def height(self) -> int:
-        """Pixels down."""
-        return int(self.rgb.shape[0])
 
 
 def load_photo(path: str | Path) -> Photo:

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from fastavatar.captures import Mesh
-from fastavatar.core.camera import Camera
+from fastavatar.core import Camera
 from fastavatar.geometry.shapes import require_shape
 from fastavatar.rendering import Render
 

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
-from fastavatar.core.avatar import Avatar
+from fastavatar.core import Avatar, Photo
 from fastavatar.errors import DeviceError, UsageError
-from fastavatar.images.photo import Photo
 
 ModelName = Literal[
     "facemesh",  # the embedded model: no download, free for any use

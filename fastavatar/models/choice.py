@@ -13,7 +13,8 @@ def choose_model(
 
     `published_inputs` are the user's flags that only `fastavatar` understands.
     """
-    from fastavatar.weights.cache import cache_folder, find_checkpoints, weights_folder
+    from fastavatar.system.cache_folder import cache_folder
+    from fastavatar.weights.cache import find_checkpoints, weights_folder
     from fastavatar.weights.face_pack import find_face_pack
     from fastavatar.weights.published import SIZE
 

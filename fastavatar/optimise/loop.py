@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from fastavatar.captures import View
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.errors import FastAvatarError
 from fastavatar.losses.metrics import psnr
 from fastavatar.losses.photometric import Loss, photometric_loss
-from fastavatar.models.published.latent import Latent
+from fastavatar.models.published.latent import DecoderLatent
 from fastavatar.optimise.early_stopping import Keeper, split
 from fastavatar.optimise.refinable import Refinable
 from fastavatar.optimise.schedule import adam, set_rates, stage_at, view_order
@@ -65,7 +65,7 @@ class Outcome:
     """What was minimised."""
     losses: tuple[float, ...]
     """Of every step."""
-    latent: Latent | None = None
+    latent: DecoderLatent | None = None
     """What the Gaussians follow from, where W and a decoder were refined."""
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 
 State = Mapping[str, Tensor]
 """The parameters' values at some step."""

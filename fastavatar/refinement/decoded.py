@@ -6,8 +6,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fastavatar.core.gaussians import Gaussians
-from fastavatar.models.published.latent import Latent
+from fastavatar.core import Gaussians
+from fastavatar.models.published.latent import DecoderLatent
 from fastavatar.refinement.config import Config
 
 _UNUSED = "splats."  # the mean head as it was before training, which no Gaussian follows from
@@ -20,7 +20,7 @@ class DecodedModel:
     decoder would be others wherever several of its numbers come from one.
     """
 
-    def __init__(self, start: Latent, config: Config) -> None:
+    def __init__(self, start: DecoderLatent, config: Config) -> None:
         self.latent = start.copied(start.points.device)
         """As it is now."""
         with torch.no_grad():

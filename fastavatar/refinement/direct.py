@@ -9,8 +9,7 @@ import torch
 from scipy.sparse import csr_matrix, diags, identity
 from torch import Tensor
 
-from fastavatar.core.camera import Camera
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Camera, Gaussians
 from fastavatar.refinement.config import Config
 from fastavatar.surfaces.points import neighbour_graph
 

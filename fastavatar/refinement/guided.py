@@ -12,14 +12,13 @@ from typing import Any
 import torch
 
 from fastavatar.captures import Capture, View
-from fastavatar.core.avatar import Avatar, Provenance
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Avatar, Gaussians, Provenance
 from fastavatar.errors import InputError, UsageError
 from fastavatar.models.choice import choose_model
 from fastavatar.models.points.start import start_from_points
 from fastavatar.models.published.decoder import DecoderSizes
 from fastavatar.models.published.guided import GuidedNetworks
-from fastavatar.models.published.latent import Latent
+from fastavatar.models.published.latent import DecoderLatent
 from fastavatar.models.published.networks import made_up_told
 from fastavatar.models.published.predictor import LICENCE
 from fastavatar.refinement.config import Config
@@ -35,7 +34,7 @@ class Start:
 
     gaussians: Gaussians
     """In the capture's frame, on the CPU."""
-    latent: Latent | None = None
+    latent: DecoderLatent | None = None
     """What they follow from, with the published networks."""
     made_up: tuple[str, ...] = ()
     """How the numbers of networks that were not trained were made up."""

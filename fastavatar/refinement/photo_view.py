@@ -8,11 +8,9 @@ import torch
 from PIL import Image
 
 from fastavatar.captures import View
-from fastavatar.core.avatar import Avatar
-from fastavatar.core.camera import Camera
+from fastavatar.core import Avatar, Camera, Photo
 from fastavatar.errors import InputError
 from fastavatar.images.person_mask import person_mask
-from fastavatar.images.photo import Photo
 
 _MARGIN_PX = 8
 _LONG_SIDE_PX = 800

@@ -7,10 +7,9 @@ from pathlib import Path
 import torch
 
 from fastavatar.captures import View
-from fastavatar.core.avatar import Avatar
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Avatar, Gaussians
 from fastavatar.errors import DeviceError, UsageError
-from fastavatar.models.published.latent import Latent
+from fastavatar.models.published.latent import DecoderLatent
 from fastavatar.models.published.sh_refit import refit_sh
 from fastavatar.optimise.loop import Outcome, Progress, optimise
 from fastavatar.refinement.config import Config
@@ -54,7 +53,9 @@ def refine(
     if not isinstance(config, Config):
         config = load_config(config or default_preset(len(chosen), avatar.latent is not None))
     outcome = refine_gaussians(
-        avatar.latent if config.model == "decoder" and avatar.latent is not None else avatar.gaussians,
+        avatar.latent
+        if config.model == "decoder" and isinstance(avatar.latent, DecoderLatent)
+        else avatar.gaussians,
         chosen,
         config,
         iterations=iterations,
@@ -87,7 +88,7 @@ def refine(
 
 
 def refine_gaussians(
-    start: Gaussians | Latent,
+    start: Gaussians | DecoderLatent,
     views: Sequence[View],
     config: Config | str | Path | None = None,
     *,
@@ -101,7 +102,7 @@ def refine_gaussians(
     if not views:
         raise UsageError("refinement needs at least one view")
     if not isinstance(config, Config):
-        config = load_config(config or default_preset(len(views), isinstance(start, Latent)))
+        config = load_config(config or default_preset(len(views), isinstance(start, DecoderLatent)))
     config = config.overridden(iterations=iterations)
     moved = [
         replace(view, image=view.image.to(device), camera=view.camera.to(device, torch.float32))
@@ -127,11 +128,11 @@ def default_preset(views: int, latent: bool = False) -> str:
 
 
 def _model(
-    start: Gaussians | Latent, views: Sequence[View], config: Config, device: str
+    start: Gaussians | DecoderLatent, views: Sequence[View], config: Config, device: str
 ) -> DirectModel | DecodedModel:
     """What the configuration optimises, on `device`."""
     if config.model == "decoder":
-        if not isinstance(start, Latent):
+        if not isinstance(start, DecoderLatent):
             raise UsageError(
                 "this configuration refines W and the published decoder, and these Gaussians are not as that "
                 "made them: predict with --model fastavatar, or take the configuration direct"

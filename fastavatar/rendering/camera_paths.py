@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
-from fastavatar.core.camera import Camera
+from fastavatar.core import Camera
 from fastavatar.errors import UsageError
 
 PathName = Literal[

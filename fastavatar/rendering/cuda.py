@@ -14,8 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastavatar.core.camera import Camera
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Camera, Gaussians
 from fastavatar.errors import DeviceError
 from fastavatar.rendering.constants import BLUR_PX2, FAR_M, NEAR_M, TILE
 from fastavatar.rendering.picture import Compositing, Render, lay_over

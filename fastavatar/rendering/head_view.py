@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastavatar.core.camera import Camera, frontal_camera
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Camera, Gaussians, frontal_camera
 
 HEAD_REACH_M = 0.25
 """Gaussians up to here from the head frame's origin belong to the head rather than the shoulders."""

@@ -19,7 +19,7 @@ from typing import Any
 import numba
 from numba.core import event
 
-from fastavatar.weights.cache import cache_folder
+from fastavatar.system.cache_folder import cache_folder
 
 log = logging.getLogger(__name__)
 

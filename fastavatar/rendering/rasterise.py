@@ -6,8 +6,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from fastavatar.core.camera import Camera
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Camera, Gaussians
 from fastavatar.errors import DeviceError, InputError
 from fastavatar.geometry.shapes import require_shape
 from fastavatar.rendering.picture import Compositing, Render

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fastavatar.core.camera import Camera
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Camera, Gaussians
 from fastavatar.geometry import spherical_harmonics
 from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
 from fastavatar.rendering.constants import (

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
-from fastavatar.core.processors import processor_count
 from fastavatar.errors import UsageError
+from fastavatar.system.processors import processor_count
 
 _limit: int | None = None
 

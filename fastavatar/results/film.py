@@ -8,8 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fastavatar.core.camera import Camera
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Camera, Gaussians
 from fastavatar.rendering import render
 from fastavatar.rendering.camera_paths import cameras_along
 from fastavatar.rendering.head_view import facing_camera, head_sphere

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fastavatar.core.atomic import refusals_told
-from fastavatar.core.avatar import Avatar
+from fastavatar.core import Avatar
 from fastavatar.errors import OverwriteError
 from fastavatar.formats.html.page import viewer_page
 from fastavatar.formats.splats.ply import encode_ply
@@ -20,6 +19,7 @@ from fastavatar.results.outputs import PREVIEW, SPLATS, SUMMARY, TURNTABLE, VIEW
 from fastavatar.results.preview import compose_preview
 from fastavatar.results.staging import require_folder, staged
 from fastavatar.results.summary import Run, summarize
+from fastavatar.system.atomic import refusals_told
 
 
 def require_writable(folder: Path, overwrite: bool = False, names: Iterable[str] = ()) -> None:

@@ -5,8 +5,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fastavatar.core.avatar import Avatar
-from fastavatar.core.camera import Camera
+from fastavatar.core import Avatar, Camera
 from fastavatar.rendering import render
 from fastavatar.rendering.head_view import frame_sphere, head_sphere
 

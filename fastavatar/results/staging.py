@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fastavatar.core.atomic import partial_name
 from fastavatar.errors import FastAvatarError, UsageError
+from fastavatar.system.atomic import partial_name
 
 _STAGING = "results"
 

@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastavatar.core.avatar import Avatar
+from fastavatar.core import Avatar, Gaussians
 from fastavatar.core.camera import FACING_THE_HEAD
-from fastavatar.core.gaussians import Gaussians
 from fastavatar.formats.splats.frames import Frame, head_to_frame
 
 SCHEMA_VERSION = 1

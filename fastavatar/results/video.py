@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastavatar.core.atomic import refusals_told, replacing
 from fastavatar.errors import FastAvatarError, UsageError
 from fastavatar.results.staging import staged
+from fastavatar.system.atomic import refusals_told, replacing
 
 Picture = NDArray[np.uint8]
 """(H, W, 3) sRGB."""

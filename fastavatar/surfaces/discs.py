@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from fastavatar.core.gaussians import Gaussians, encode_colors, encode_opacities, encode_scales
+from fastavatar.core import Gaussians, encode_colors, encode_opacities, encode_scales
 from fastavatar.geometry.arrays import Array
 from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
 from fastavatar.surfaces.points import Surface, nearest_points

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates, minimum_filter
 
-from fastavatar.core.camera import Camera
+from fastavatar.core import Camera
 from fastavatar.geometry.arrays import Array, Bools
 
 _MIN_FACING = 0.2  # cosine between normal and view below which a surface smears

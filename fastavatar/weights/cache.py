@@ -1,16 +1,9 @@
 """Where the weights lie on this machine."""
 
-import os
 from pathlib import Path
 
 from fastavatar.errors import WeightsError
 from fastavatar.weights.published import FOLDER, STEMS, SUFFIXES, Checkpoints
-
-
-def cache_folder(given: Path | str | None = None) -> Path:
-    """`--cache_dir`, else `FASTAVATAR_CACHE`, else `CACHE_DIR`, else `~/.cache/fastavatar`."""
-    chosen = given or os.environ.get("FASTAVATAR_CACHE") or os.environ.get("CACHE_DIR")
-    return Path(chosen or "~/.cache/fastavatar").expanduser().absolute()
 
 
 def weights_folder(cache: Path) -> Path:

@@ -1,8 +1,7 @@
 import torch
 
 from fastavatar.app.shoulders import without_shoulders
-from fastavatar.core.avatar import Avatar
-from fastavatar.core.camera import frontal_camera
+from fastavatar.core import Avatar, frontal_camera
 from fastavatar.rendering import render
 
 

@@ -5,7 +5,8 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fastavatar.core.camera import FACING_THE_HEAD, Camera, frontal_camera
+from fastavatar.core import Camera, frontal_camera
+from fastavatar.core.camera import FACING_THE_HEAD
 from fastavatar.errors import InputError
 from tests.geometry.rotations import rotations
 

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastavatar.core import Gaussians, concatenate
 from fastavatar.core import gaussians as module
-from fastavatar.core.gaussians import Gaussians, concatenate
 from fastavatar.errors import InputError
 from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
 from fastavatar.geometry.spherical_harmonics import basis

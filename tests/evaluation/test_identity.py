@@ -4,7 +4,7 @@ import pytest
 
 from fastavatar.app.pipeline import Pipeline
 from fastavatar.app.settings import Settings
-from fastavatar.core.avatar import Avatar
+from fastavatar.core import Avatar
 from fastavatar.evaluation.identity import Identity, check_identity
 from tests.portraits import portrait
 

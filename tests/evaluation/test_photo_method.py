@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from fastavatar.captures import Capture, read_capture
-from fastavatar.core.camera import frontal_camera
+from fastavatar.core import frontal_camera
 from fastavatar.evaluation import Options, Report, evaluate
 from fastavatar.images.photo import load_photo
 from tests.synthetic_capture import frame_entry, save_picture, write_transforms

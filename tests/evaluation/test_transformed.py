@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
 from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
 from fastavatar.geometry.spherical_harmonics import basis

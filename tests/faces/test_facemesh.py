@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
+from fastavatar.core import Face
 from fastavatar.errors import NoFaceError
-from fastavatar.faces.face import Face
 from fastavatar.faces.facemesh import SMALL_FACE_PX, choose_face, find_faces
 from tests.portraits import (
     WALL,

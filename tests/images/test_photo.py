@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastavatar.images.photo import Photo, load_photo
+from fastavatar.core import Photo
+from fastavatar.images.photo import load_photo
 from tests.images import pictures
 from tests.images.pictures import (
     COLORS,

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastavatar.captures import Mesh
-from fastavatar.core.camera import frontal_camera
+from fastavatar.core import frontal_camera
 from fastavatar.losses.geometry import (
     REGIONS,
     SurfaceErrors,

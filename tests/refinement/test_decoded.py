@@ -7,11 +7,10 @@ from torch import Tensor
 
 import fastavatar as fa
 from fastavatar.captures import View, read_capture
-from fastavatar.core.avatar import Avatar, Provenance
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Avatar, Gaussians, Provenance
 from fastavatar.errors import UsageError
 from fastavatar.losses.metrics import psnr, ssim
-from fastavatar.models.published.latent import Latent
+from fastavatar.models.published.latent import DecoderLatent
 from fastavatar.models.published.sh_refit import ShRefit, refit_sh
 from fastavatar.refinement import Config, load_config, refine_gaussians
 from fastavatar.refinement.decoded import DecodedModel
@@ -33,13 +32,13 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> list[View]:
 
 
 @pytest.fixture
-def latent() -> Latent:
+def latent() -> DecoderLatent:
     head = make_head()
     w = torch.randn(1, 512, generator=torch.Generator().manual_seed(0))
-    return Latent(decoder_of_a_head(len(head)), w, head.means)
+    return DecoderLatent(decoder_of_a_head(len(head)), w, head.means)
 
 
-def _avatar(latent: Latent | None, view: View) -> Avatar:
+def _avatar(latent: DecoderLatent | None, view: View) -> Avatar:
     gaussians = make_head() if latent is None else latent.gaussians()
     photo = photo_of_view(view, Path("folder"))
     made = Provenance("fastavatar", "research", 0, "cpu")
@@ -52,7 +51,7 @@ def _mean_psnr(gaussians: Gaussians, views: list[View], config: Config) -> float
     return float(torch.stack(scores).mean())
 
 
-def _plain(latent: Latent, parameters: Decoded) -> Gaussians:
+def _plain(latent: DecoderLatent, parameters: Decoded) -> Gaussians:
     """The published decoder as it is written down, without folding, of other parameters."""
     decoder = latent.copied("cpu").decoder
     network = {name: value for name, value in parameters.items() if name != "w"}
@@ -63,7 +62,7 @@ def _plain(latent: Latent, parameters: Decoded) -> Gaussians:
     return decoder.assemble(heads, latent.points)
 
 
-def test_every_parameter_has_its_true_gradient(latent: Latent, views: list[View]) -> None:
+def test_every_parameter_has_its_true_gradient(latent: DecoderLatent, views: list[View]) -> None:
     model = DecodedModel(latent, load_config("published"))
     for value in model.parameters.values():
         value.requires_grad_()
@@ -81,7 +80,7 @@ def test_every_parameter_has_its_true_gradient(latent: Latent, views: list[View]
         assert (found - wanted).norm() < 0.01 * wanted.norm(), name
 
 
-def test_published_is_what_the_script_does(latent: Latent, views: list[View]) -> None:
+def test_published_is_what_the_script_does(latent: DecoderLatent, views: list[View]) -> None:
     config = load_config("published").overridden(iterations=6)
     view = views[2]
     outcome = refine_gaussians(latent, [view], config)
@@ -114,7 +113,7 @@ def test_published_is_what_the_script_does(latent: Latent, views: list[View]) ->
         assert torch.equal(found[name], start[name]) is not changes, name
 
 
-def test_appearance_keeps_the_geometry_bit_for_bit(latent: Latent, views: list[View]) -> None:
+def test_appearance_keeps_the_geometry_bit_for_bit(latent: DecoderLatent, views: list[View]) -> None:
     config = load_config("appearance").overridden(iterations=4)
     outcome = refine_gaussians(latent, views[:2], config)
     before, after = latent.gaussians(), outcome.gaussians
@@ -125,7 +124,7 @@ def test_appearance_keeps_the_geometry_bit_for_bit(latent: Latent, views: list[V
 
 
 @pytest.mark.parametrize("preset", ["published", "appearance"])
-def test_it_helps_on_views_it_never_saw(latent: Latent, views: list[View], preset: str) -> None:
+def test_it_helps_on_views_it_never_saw(latent: DecoderLatent, views: list[View], preset: str) -> None:
     config = load_config(preset).overridden(iterations=60, patience=0)
     faster = tuple(
         replace(stage, learning_rates={name: 3e-3 for name in stage.learning_rates})
@@ -138,7 +137,7 @@ def test_it_helps_on_views_it_never_saw(latent: Latent, views: list[View], prese
     assert _mean_psnr(refined, unseen, config) > _mean_psnr(start, unseen, config) + 1.5
 
 
-def test_the_latent_given_is_left_alone(latent: Latent, views: list[View]) -> None:
+def test_the_latent_given_is_left_alone(latent: DecoderLatent, views: list[View]) -> None:
     before = {name: value.clone() for name, value in latent.decoder.state_dict().items()}
     w = latent.w.clone()
     refine_gaussians(latent, views[:1], load_config("published").overridden(iterations=4))
@@ -146,7 +145,7 @@ def test_the_latent_given_is_left_alone(latent: Latent, views: list[View]) -> No
     assert all(torch.equal(value, before[name]) for name, value in latent.decoder.state_dict().items())
 
 
-def test_an_avatar_of_the_networks_is_refined_through_them(latent: Latent, views: list[View]) -> None:
+def test_an_avatar_of_the_networks_is_refined_through_them(latent: DecoderLatent, views: list[View]) -> None:
     refined = fa.refine(_avatar(latent, views[2]), views[:1], iterations=4)
     facts = refined.provenance.extra["refinement"]
     assert isinstance(facts, dict) and facts["model"] == "decoder"
@@ -156,7 +155,9 @@ def test_an_avatar_of_the_networks_is_refined_through_them(latent: Latent, views
     torch.testing.assert_close(refined.latent.gaussians().sh, refined.gaussians.sh)
 
 
-def test_a_refined_avatar_has_its_colours_fitted_anew_where_asked(latent: Latent, views: list[View]) -> None:
+def test_a_refined_avatar_has_its_colours_fitted_anew_where_asked(
+    latent: DecoderLatent, views: list[View]
+) -> None:
     off, auto = (
         fa.refine(_avatar(replace(latent, sh_refit=choice), views[2]), views[:1], iterations=2)
         for choice in CHOICES
@@ -167,7 +168,7 @@ def test_a_refined_avatar_has_its_colours_fitted_anew_where_asked(latent: Latent
     assert torch.equal(auto.latent.gaussians().sh, off.latent.gaussians().sh)
 
 
-def test_gaussians_that_left_their_latent_cannot_go_back(latent: Latent, views: list[View]) -> None:
+def test_gaussians_that_left_their_latent_cannot_go_back(latent: DecoderLatent, views: list[View]) -> None:
     direct = fa.refine(_avatar(latent, views[2]), views[:1], "direct", iterations=2)
     assert direct.latent is None
     for avatar in (direct, _avatar(None, views[2])):

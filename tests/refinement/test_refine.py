@@ -8,7 +8,7 @@ from torch import Tensor
 
 import fastavatar as fa
 from fastavatar.captures import Capture, View, read_capture
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.errors import FastAvatarError, InputError, UsageError
 from fastavatar.losses.metrics import psnr
 from fastavatar.optimise.loop import MAX_RECOVERIES, Progress, optimise
@@ -217,7 +217,7 @@ def test_one_that_never_is_again_fails_clearly(start: Gaussians, views: list[Vie
 
 
 def test_an_avatar_comes_back_with_what_was_done(views: list[View], start: Gaussians) -> None:
-    from fastavatar.core.avatar import Avatar, Provenance
+    from fastavatar.core import Avatar, Provenance
     from fastavatar.refinement.photo_view import photo_of_view
 
     provenance = Provenance("facemesh", "free", 0, "cpu", {"pose": 1.0})

@@ -5,8 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fastavatar.core.camera import Camera, frontal_camera
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Camera, Gaussians, frontal_camera
 from fastavatar.rendering import Render
 
 

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastavatar.core.camera import frontal_camera
+from fastavatar.core import frontal_camera
 from fastavatar.errors import UsageError
 from fastavatar.rendering.camera_paths import PATHS, cameras_along, path_angles
 

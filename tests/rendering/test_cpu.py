@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastavatar as fa
-from fastavatar.core.camera import Camera, frontal_camera
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Camera, Gaussians, frontal_camera
 from fastavatar.rendering import Compositing
 from fastavatar.rendering.reference import render_reference
 from tests.rendering.scenes import (

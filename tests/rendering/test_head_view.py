@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fastavatar.core.gaussians import concatenate
+from fastavatar.core import concatenate
 from fastavatar.rendering.head_view import facing_camera, frame_sphere, head_sphere
 from tests.results.avatars import RADIUS_M, make_avatar
 

@@ -12,7 +12,7 @@ DRAW = """
 import logging
 import torch
 import fastavatar as fa
-from fastavatar.core.camera import frontal_camera
+from fastavatar.core import frontal_camera
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 point = fa.Gaussians(*(torch.zeros(1, *shape) for shape in [(3,), (4,), (3,), (), (1, 3)]))
 fa.render(point, frontal_camera(1.0, 16.0, 16, 16))

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 import fastavatar as fa
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.errors import DeviceError, InputError, UsageError
 from tests.rendering.scenes import random_gaussians, slanted_camera
 

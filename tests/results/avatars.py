@@ -5,11 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fastavatar.core.avatar import Avatar, Provenance
-from fastavatar.core.camera import frontal_camera
-from fastavatar.core.gaussians import Gaussians, encode_colors
-from fastavatar.faces.face import Face
-from fastavatar.images.photo import Photo
+from fastavatar.core import Avatar, Face, Gaussians, Photo, Provenance, encode_colors, frontal_camera
 
 RADIUS_M = 0.1
 WIDTH, HEIGHT = 120, 90

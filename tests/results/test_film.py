@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fastavatar.core.gaussians import Gaussians, encode_colors
+from fastavatar.core import Gaussians, encode_colors
 from fastavatar.rendering import render
 from fastavatar.rendering.camera_paths import PATHS
 from fastavatar.results.film import draw_depth_film, draw_film, head_cameras, write_turntable

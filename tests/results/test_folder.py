@@ -15,8 +15,7 @@ import torch
 from PIL import Image
 
 import fastavatar.results.folder as results
-from fastavatar.core.avatar import Avatar
-from fastavatar.core.camera import Camera
+from fastavatar.core import Avatar, Camera
 from fastavatar.errors import FastAvatarError, InputError, OverwriteError, UsageError
 from fastavatar.results.folder import require_writable, write_results
 from fastavatar.results.outputs import Outputs

@@ -3,8 +3,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from fastavatar.core.gaussians import Gaussians, concatenate, encode_colors
-from fastavatar.images.photo import Photo
+from fastavatar.core import Gaussians, Photo, concatenate, encode_colors
 from fastavatar.results.preview import TILE_PX, compose_preview
 from tests.results.avatars import HEIGHT, WIDTH, make_avatar
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastavatar.core.camera import frontal_camera
+from fastavatar.core import frontal_camera
 from fastavatar.results.environment import peak_memory_mb, versions
 from fastavatar.results.summary import Run, head_pose, splat_statistics, summarize
 from tests.results.avatars import make_avatar

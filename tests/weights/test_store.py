@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from fastavatar.errors import WeightsError
-from fastavatar.weights.cache import cache_folder, find_checkpoints, weights_folder
+from fastavatar.system.cache_folder import cache_folder
+from fastavatar.weights.cache import find_checkpoints, weights_folder
 from fastavatar.weights.download import Patience
 from fastavatar.weights.published import FOLDER
 from fastavatar.weights.store import Source, check, ensure, fetch

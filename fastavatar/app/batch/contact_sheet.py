@@ -9,8 +9,8 @@ from urllib.parse import quote
 from fastavatar.app.batch.index import read_rows
 from fastavatar.app.batch.rows import Row
 from fastavatar.app.batch.storage import is_address, join
-from fastavatar.core.atomic import replacing
 from fastavatar.results.outputs import PREVIEW
+from fastavatar.system.atomic import replacing
 
 SHEET = "contact_sheet.html"
 _ROWS_A_PAGE = 500

@@ -13,7 +13,7 @@ from fastavatar.results.staging import clear_staging
 
 if TYPE_CHECKING:
     from fastavatar.app.pipeline import Pipeline
-    from fastavatar.core.avatar import Avatar
+    from fastavatar.core import Avatar
 
 
 def prepare(folder: str, overwrite: bool) -> None:

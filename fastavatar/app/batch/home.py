@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from fastavatar.app.batch.index import LINES
 from fastavatar.app.batch.resume import sole_run
 from fastavatar.app.batch.storage import is_address, join, names_in, read, write
-from fastavatar.core.atomic import refusals_told
 from fastavatar.errors import OverwriteError
 from fastavatar.results.staging import require_folder
+from fastavatar.system.atomic import refusals_told
 
 
 def require_no_index(output_dir: str) -> None:

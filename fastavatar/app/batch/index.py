@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fastavatar.app.batch.rows import Row, parse_row
-from fastavatar.core.atomic import refusals_told, replacing
+from fastavatar.system.atomic import refusals_told, replacing
 
 LINES, TABLE = "results.jsonl", "results.parquet"
 _ROWS_AT_ONCE = 10_000

@@ -18,8 +18,8 @@ from fastavatar.app.batch.folders import clear
 from fastavatar.app.batch.resume import finished_row
 from fastavatar.app.batch.rows import Job, Row, failed_row
 from fastavatar.app.batch.worker import Ready, work
-from fastavatar.core.processors import processor_count
 from fastavatar.errors import DeviceError, FastAvatarError
+from fastavatar.system.processors import processor_count
 
 if TYPE_CHECKING:
     from fastavatar.app.settings import Settings

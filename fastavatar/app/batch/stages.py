@@ -20,7 +20,7 @@ from fastavatar.errors import InputError
 
 if TYPE_CHECKING:
     from fastavatar.app.pipeline import Pipeline
-    from fastavatar.images.photo import Photo
+    from fastavatar.core import Photo
 
 log = logging.getLogger(__name__)
 

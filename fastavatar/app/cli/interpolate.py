@@ -54,7 +54,7 @@ def command(
     from fastavatar.models.published.decoder import load_decoder
     from fastavatar.models.published.folding import fold
     from fastavatar.models.published.interpolation import interpolate
-    from fastavatar.weights.cache import cache_folder
+    from fastavatar.system.cache_folder import cache_folder
     from fastavatar.weights.checkpoint import read_checkpoint
     from fastavatar.weights.store import ensure
 

@@ -13,8 +13,7 @@ from fastavatar.app.cli.options import device_option, path_option
 from fastavatar.errors import OverwriteError, UsageError
 
 if TYPE_CHECKING:
-    from fastavatar.core.camera import Camera
-    from fastavatar.core.gaussians import Gaussians
+    from fastavatar.core import Camera, Gaussians
 
 log = logging.getLogger(__name__)
 

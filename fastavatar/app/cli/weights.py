@@ -45,8 +45,8 @@ def fetch(
     force: bool,
 ) -> None:
     """Get the weights (about 1.5 GB) and InsightFace's pack, going on where an earlier try broke off."""
+    from fastavatar.system.cache_folder import cache_folder
     from fastavatar.weights import store
-    from fastavatar.weights.cache import cache_folder
     from fastavatar.weights.face_pack import ensure_face_pack
 
     cache = cache_folder(cache_dir)
@@ -65,8 +65,8 @@ def fetch(
 @_CACHE
 def check(cache_dir: Path | None) -> None:
     """Read all weights and compare them with what was first used; prints SHA-256 and file."""
+    from fastavatar.system.cache_folder import cache_folder
     from fastavatar.weights import manifest, store
-    from fastavatar.weights.cache import cache_folder
 
     found = store.check(cache_folder(cache_dir), read_all=True)
     for path, digest in zip(found.paths(), manifest.verify(found.paths()).values(), strict=True):
@@ -84,7 +84,8 @@ def check(cache_dir: Path | None) -> None:
 @_CACHE
 def path_(cache_dir: Path | None) -> None:
     """Print the folder in which the weights lie, or will lie."""
-    from fastavatar.weights.cache import cache_folder, weights_folder
+    from fastavatar.system.cache_folder import cache_folder
+    from fastavatar.weights.cache import weights_folder
 
     click.echo(weights_folder(cache_folder(cache_dir)))
 

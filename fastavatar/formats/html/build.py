@@ -6,9 +6,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fastavatar.core.atomic import replacing
 from fastavatar.errors import FastAvatarError
 from fastavatar.formats.html.page import RECIPE, TEMPLATE
+from fastavatar.system.atomic import replacing
 
 FILES = ("package.json", "package-lock.json", "build.mjs")
 

@@ -9,7 +9,7 @@ import html
 import json
 from pathlib import Path
 
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.errors import FastAvatarError, UsageError
 from fastavatar.formats.html.settings import viewer_settings
 from fastavatar.formats.splats import compressed_layout

@@ -7,8 +7,7 @@ frame `supersplat` back, so its world is the head frame.
 import math
 from typing import Any
 
-from fastavatar.core.camera import Camera
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Camera, Gaussians
 from fastavatar.rendering.camera_paths import path_angles
 from fastavatar.rendering.head_view import facing_camera, head_sphere
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fastavatar.core.gaussians import Gaussians, decode_colors, encode_colors
+from fastavatar.core import Gaussians, decode_colors, encode_colors
 from fastavatar.errors import InputError
 from fastavatar.formats.splats.bit_packing import (
     SH_REACH,

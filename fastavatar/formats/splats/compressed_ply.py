@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.formats.splats.compressed_layout import to_elements
 from fastavatar.formats.splats.frames import Frame
 from fastavatar.formats.splats.ply import encode_elements, facts

@@ -12,14 +12,14 @@ import plyfile
 from numpy.typing import NDArray
 
 import fastavatar
-from fastavatar.core.atomic import replacing
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
 from fastavatar.formats.splats.compressed_layout import from_elements
 from fastavatar.formats.splats.frames import DEFAULT_FRAME, FRAMES, Frame
 from fastavatar.formats.splats.ply_layout import PROPERTIES, from_table, to_table
 from fastavatar.formats.splats.stored import Stored, to_be_stored
 from fastavatar.geometry.spherical_harmonics import MAX_DEGREE
+from fastavatar.system.atomic import replacing
 
 
 def write_ply(

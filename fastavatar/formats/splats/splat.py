@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fastavatar.core.gaussians import Gaussians, decode_colors, encode_colors, encode_scales
+from fastavatar.core import Gaussians, decode_colors, encode_colors, encode_scales
 from fastavatar.errors import InputError
 from fastavatar.formats.splats.bit_packing import decode_opacity_bytes, encode_unit
 from fastavatar.formats.splats.frames import Frame

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.errors import FastAvatarError, InputError, UsageError
 from fastavatar.formats.splats.bit_packing import decode_opacity_bytes
 from fastavatar.formats.splats.frames import Frame

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
 from fastavatar.formats.splats.frames import DEFAULT_FRAME, Frame, head_to_frame
 from fastavatar.formats.splats.ply_layout import canonical_quaternions

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from fastavatar.core.gaussians import Gaussians, encode_colors, encode_opacities, encode_scales
+from fastavatar.core import Gaussians, encode_colors, encode_opacities, encode_scales
 from fastavatar.geometry.arrays import Array
 from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
 from fastavatar.models.facemesh.cut import Cut, without_fade

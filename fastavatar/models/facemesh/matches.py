@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 from scipy.spatial import cKDTree
 
-from fastavatar.core.camera import Camera
+from fastavatar.core import Camera
 from fastavatar.geometry.arrays import Array, Ints
 from fastavatar.models.facemesh.patches import correlations, gray, patches, peaks, tangents
 from fastavatar.models.facemesh.sighting import Sighting, isotropic

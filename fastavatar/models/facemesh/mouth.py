@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from fastavatar.core.camera import Camera
+from fastavatar.core import Camera
 from fastavatar.geometry.arrays import Array, Bools, Ints
 from fastavatar.geometry.polygons import inside_polygon
 from fastavatar.models.facemesh.surface import SurfacePoints

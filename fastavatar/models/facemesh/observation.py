@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from fastavatar.core.camera import Camera
-from fastavatar.faces.face import Face
+from fastavatar.core import Camera, Face, Photo
 from fastavatar.faces.facemesh import SMALL_FACE_PX, choose_face, find_faces
 from fastavatar.geometry.arrays import Array
-from fastavatar.images.photo import Photo
 from fastavatar.models.facemesh.pose import assumed_focal_px, head_pose, metric_landmarks
 from fastavatar.models.facemesh.template import LANDMARKS, load_template
 

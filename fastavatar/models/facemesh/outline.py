@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_closing, map_coordinates
 from scipy.sparse import coo_matrix, csr_matrix, diags, identity
 
-from fastavatar.core.camera import Camera
+from fastavatar.core import Camera
 from fastavatar.geometry.arrays import Array, Ints
 from fastavatar.models.facemesh.surface import vertex_normals
 from fastavatar.models.facemesh.template import LANDMARKS, NECK, TORSO, HeadTemplate, load_template

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 
 import torch
 
-from fastavatar.core.avatar import Avatar, Provenance
+from fastavatar.core import Avatar, Photo, Provenance
 from fastavatar.errors import UsageError
-from fastavatar.images.photo import Photo
 from fastavatar.models.facemesh.body import body_in, torso_turn, turn_torso
 from fastavatar.models.facemesh.cut import find_cut
 from fastavatar.models.facemesh.discs import dress

@@ -11,12 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from fastavatar.core.camera import Camera
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Camera, Face, Gaussians, Photo
 from fastavatar.errors import NoFaceError
-from fastavatar.faces.face import Face
 from fastavatar.geometry.arrays import Array
-from fastavatar.images.photo import Photo
 from fastavatar.models.facemesh.body import body_in, mean_rotation, torso_turn, turn_torso
 from fastavatar.models.facemesh.bundle import fit_together, posed
 from fastavatar.models.facemesh.cut import cut_seen_best

@@ -7,9 +7,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastavatar.core.camera import Camera
+from fastavatar.core import Camera, Photo
 from fastavatar.images.person_mask import person_mask
-from fastavatar.images.photo import Photo
 
 Box = tuple[float, float, float, float]
 

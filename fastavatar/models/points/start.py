@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from fastavatar.captures import View
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
 from fastavatar.geometry.arrays import Array
 from fastavatar.models.points.bust import complete_bust

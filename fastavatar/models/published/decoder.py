@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.models.published.layers import Shapes, built_without_numbers, load_strictly, widths_of
 
 HEADS = ("scale", "rotation", "color", "opacity", "means")

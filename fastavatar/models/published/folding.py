@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.models.published.blocks import map_blocks
 from fastavatar.models.published.decoder import HEADS, ConditionalDecoder
 

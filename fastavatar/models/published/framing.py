@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from fastavatar.core.camera import Camera
-from fastavatar.images.photo import Photo
+from fastavatar.core import Camera, Photo
 from fastavatar.models.published.point_predictor import IMAGE_PX
 
 Box = tuple[float, float, float, float]

@@ -13,7 +13,7 @@ from fastavatar.faces.insightface import RecognisedFace, choose_recognised
 from fastavatar.models.published.decoder import ConditionalDecoder
 from fastavatar.models.published.identity import Identity
 from fastavatar.models.published.identity_encoder import IdentityEncoder
-from fastavatar.models.published.latent import Latent
+from fastavatar.models.published.latent import DecoderLatent
 from fastavatar.models.published.sh_refit import ShRefit
 
 
@@ -33,7 +33,7 @@ class GuidedNetworks:
     made_up: tuple[str, ...] = ()
     """How the numbers of each file that was not trained were made up."""
 
-    def latent(self, photos: Sequence[NDArray[np.uint8]], points: Tensor) -> Latent:
+    def latent(self, photos: Sequence[NDArray[np.uint8]], points: Tensor) -> DecoderLatent:
         """The person in `photos`, each (H, W, 3), with their head's points (N, 3) in metres.
 
         Of several photos the directions of the embeddings are averaged, as is usual in face recognition.
@@ -48,7 +48,7 @@ class GuidedNetworks:
             )
         with torch.no_grad():
             w = self.identity.w(self._recognise(photos), self.encoder, self.device)
-        return Latent(self.decoder, w, points.float().to(self.device), self.sh_refit)
+        return DecoderLatent(self.decoder, w, points.float().to(self.device), self.sh_refit)
 
     def _recognise(self, photos: Sequence[NDArray[np.uint8]]) -> RecognisedFace | None:
         """A face whose embedding is the mean direction of those in all photos that show one."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.models.published.folding import FoldedDecoder
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.models.published.decoder import ConditionalDecoder
 from fastavatar.models.published.folding import fold
 from fastavatar.models.published.sh_refit import ShRefit
 
 
 @dataclass(frozen=True)
-class Latent:
+class DecoderLatent:
     """W, the points, and the decoder that makes Gaussians of them."""
 
     decoder: ConditionalDecoder
@@ -32,7 +32,7 @@ class Latent:
         """
         return fold(self.decoder).decode(self.w, self.points)
 
-    def copied(self, device: torch.device | str) -> "Latent":
+    def copied(self, device: torch.device | str) -> "DecoderLatent":
         """The same on `device`, sharing no memory with this, its tensors free to take part in autograd."""
         return replace(
             self,

@@ -15,7 +15,7 @@ from fastavatar.models.published.identity import Identity
 from fastavatar.models.published.networks import load_networks, load_pair, w_size
 from fastavatar.models.published.predictor import Crop, FastAvatarPredictor
 from fastavatar.models.published.sh_refit import ShRefit
-from fastavatar.weights.cache import cache_folder
+from fastavatar.system.cache_folder import cache_folder
 from fastavatar.weights.face_pack import DEFAULT_PACK, ensure_face_pack
 from fastavatar.weights.published import Checkpoints
 from fastavatar.weights.store import ensure

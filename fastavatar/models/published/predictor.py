@@ -12,14 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastavatar.core.avatar import Avatar, Provenance
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Avatar, Gaussians, Photo, Provenance
 from fastavatar.errors import DeviceError, FastAvatarError, InputError, WeightsError
 from fastavatar.faces.insightface import RecognisedFace
-from fastavatar.images.photo import Photo
 from fastavatar.models.published import framing
 from fastavatar.models.published.identity import Identity
-from fastavatar.models.published.latent import Latent
+from fastavatar.models.published.latent import DecoderLatent
 from fastavatar.models.published.networks import Networks, made_up_told
 from fastavatar.models.published.sh_refit import ShRefit, refit_sh
 from fastavatar.models.stages import stage
@@ -153,7 +151,7 @@ class FastAvatarPredictor:
             ),
             arrays={name: value.cpu().numpy().astype(np.float32) for name, value in arrays.items()},
             # clones, which unlike tensors of inference mode may take part in autograd
-            latent=Latent(self._networks.decoder.decoder, w.clone(), points.clone(), self._sh_refit),
+            latent=DecoderLatent(self._networks.decoder.decoder, w.clone(), points.clone(), self._sh_refit),
         )
 
     def _framed(

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from fastavatar.core.camera import Camera
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Camera, Gaussians
 from fastavatar.rendering.cpu.frame import backward, draw, make_frame
 from fastavatar.rendering.cpu.layout import Doubles, Floats
 from fastavatar.rendering.picture import Compositing, Render, lay_over

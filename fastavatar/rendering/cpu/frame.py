@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.rendering.constants import TILE
 from fastavatar.rendering.cpu.composite import composite
 from fastavatar.rendering.cpu.layout import CHUNK, SPLAT, SUMS, Doubles, Floats, Ints, Longs

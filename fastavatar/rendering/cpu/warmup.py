@@ -2,8 +2,7 @@
 
 import torch
 
-from fastavatar.core.camera import frontal_camera
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians, frontal_camera
 from fastavatar.rendering.cpu.autograd import render_cpu
 
 

@@ -8,7 +8,7 @@ import pytest
 from fastavatar.app.batch.index import started_index
 from fastavatar.app.batch.resume import finished_row, finished_rows, key, sole_run
 from fastavatar.app.batch.rows import Job, Row
-from fastavatar.core.avatar import Avatar
+from fastavatar.core import Avatar
 from fastavatar.errors import OverwriteError
 
 

@@ -12,8 +12,8 @@ import pytest
 from fastavatar.app.batch.rows import Job, Row
 from fastavatar.app.batch.stages import work_off
 from fastavatar.app.pipeline import Pipeline
+from fastavatar.core import Photo
 from fastavatar.errors import NoFaceError
-from fastavatar.images.photo import Photo
 from tests.portraits import PORTRAIT
 
 

@@ -9,9 +9,7 @@ import torch
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page
 
-from fastavatar.core.avatar import Avatar
-from fastavatar.core.camera import Camera
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Avatar, Camera, Gaussians
 from fastavatar.formats.html.page import viewer_page
 from fastavatar.rendering import render
 from fastavatar.rendering.head_view import facing_camera, head_sphere

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from fastavatar.core.camera import Camera, frontal_camera
-from fastavatar.core.gaussians import Gaussians, encode_colors
+from fastavatar.core import Camera, Gaussians, encode_colors, frontal_camera
 from fastavatar.rendering import render
 from tests.rendering.scenes import random_gaussians
 

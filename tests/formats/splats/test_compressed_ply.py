@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
 from fastavatar.formats.splats.compressed_layout import CHUNK, in_boxes, losses, to_elements
 from fastavatar.formats.splats.compressed_ply import encode_compressed_ply

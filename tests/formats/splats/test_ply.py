@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import fastavatar as fa
-from fastavatar.core.gaussians import Gaussians
+from fastavatar.core import Gaussians
 from fastavatar.errors import FastAvatarError, InputError, UsageError
 from fastavatar.formats.splats.frames import FRAMES, Frame, head_to_frame
 from fastavatar.formats.splats.ply import encode_ply, read_ply, write_ply

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fastavatar.core.gaussians import decode_colors
+from fastavatar.core import decode_colors
 from fastavatar.errors import InputError
 from fastavatar.formats.splats.splat import encode_splat, losses, parse_splat
 from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz

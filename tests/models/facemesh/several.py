@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fastavatar.core.camera import Camera, frontal_camera
-from fastavatar.images.photo import Photo
+from fastavatar.core import Camera, Photo, frontal_camera
 from fastavatar.models import load_predictor
 from fastavatar.rendering import render
 from tests.portraits import portrait

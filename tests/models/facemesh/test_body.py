@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from fastavatar.core.camera import frontal_camera
+from fastavatar.core import frontal_camera
 from fastavatar.faces.body import Body, find_body
 from fastavatar.geometry.arrays import Array
 from fastavatar.models.facemesh.body import PIVOT, body_in, mean_rotation, torso_share, torso_turn, turn_torso

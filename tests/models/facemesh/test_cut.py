@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fastavatar.core.camera import frontal_camera
+from fastavatar.core import frontal_camera
 from fastavatar.images.lower_edge import lower_edge
 from fastavatar.models.facemesh.cut import SLOPE, Cut, cut_seen_best, find_cut, without_fade
 from fastavatar.models.facemesh.surface import vertex_normals

@@ -9,13 +9,10 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import binary_erosion, binary_fill_holes, map_coordinates
 from scipy.spatial import ConvexHull
 
-from fastavatar.core.avatar import Avatar
-from fastavatar.core.camera import frontal_camera
-from fastavatar.core.gaussians import decode_colors
+from fastavatar.core import Avatar, Photo, decode_colors, frontal_camera
 from fastavatar.errors import NoFaceError
 from fastavatar.formats.splats.ply import encode_ply
 from fastavatar.images.person_mask import person_mask
-from fastavatar.images.photo import Photo
 from fastavatar.models import load_predictor
 from fastavatar.models.facemesh.discs import MOST_SHARPENED
 from fastavatar.rendering import render

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fastavatar.core.camera import frontal_camera
+from fastavatar.core import frontal_camera
 from fastavatar.geometry.arrays import Array, Bools
 from fastavatar.models.facemesh.discs import dress
 from fastavatar.models.facemesh.mouth import (

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.spatial.transform import Rotation
 
-from fastavatar.core.camera import Camera, frontal_camera
+from fastavatar.core import Camera, frontal_camera
 from fastavatar.geometry.arrays import Array
 from fastavatar.models.facemesh.outline import fit_outline, hangs_below
 from fastavatar.models.facemesh.template import EAR, FACE, SKULL, TORSO, load_template

@@ -7,11 +7,9 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from fastavatar.core.avatar import Avatar
-from fastavatar.core.camera import Camera
+from fastavatar.core import Avatar, Camera, Photo
 from fastavatar.errors import NoFaceError, UsageError
 from fastavatar.geometry.arrays import Array
-from fastavatar.images.photo import Photo
 from fastavatar.losses.metrics import psnr
 from fastavatar.models.facemesh.predictor import FaceMeshPredictor
 from fastavatar.rendering import render

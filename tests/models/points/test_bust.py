@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from fastavatar.captures import View
-from fastavatar.core.camera import Camera, frontal_camera
+from fastavatar.core import Camera, frontal_camera
 from fastavatar.geometry.arrays import Array
 from fastavatar.models.points.bust import HALF_WIDTH_M, complete_bust
 from fastavatar.models.points.cut_line import SLOPE, CutLine, find_cut_line

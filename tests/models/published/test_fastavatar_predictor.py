@@ -7,10 +7,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from fastavatar.core.avatar import Avatar
+from fastavatar.core import Avatar, Photo
 from fastavatar.errors import InputError, NoFaceError
 from fastavatar.faces.insightface import FaceRecogniser
-from fastavatar.images.photo import Photo, load_photo
+from fastavatar.images.photo import load_photo
 from fastavatar.models.published import FastAvatarPredictor, load
 from fastavatar.models.published.identity import Identity
 from fastavatar.models.published.made_up import write_made_up

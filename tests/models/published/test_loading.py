@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+from fastavatar.core import Photo
 from fastavatar.errors import DeviceError, InputError, UsageError, WeightsError
-from fastavatar.images.photo import Photo
 from fastavatar.models.published import Precision, load
 from fastavatar.models.published.decoder import DecoderSizes, load_decoder
 from fastavatar.models.published.dinov2 import Dinov2Sizes

@@ -12,8 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from fastavatar.core.avatar import Avatar
-from fastavatar.images.photo import Photo
+from fastavatar.core import Avatar, Photo
 from fastavatar.models.published.decoder import DecoderSizes, load_decoder
 from fastavatar.models.published.folding import fold
 from fastavatar.models.published.identity import Identity

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fastavatar.core.camera import frontal_camera
+from fastavatar.core import frontal_camera
 from fastavatar.geometry.spherical_harmonics import C0, basis
 from fastavatar.models.published.sh_refit import AZIMUTH_DEG, ELEVATION_DEG, refit_sh
 
