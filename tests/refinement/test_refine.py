@@ -10,13 +10,13 @@ import fastavatar as fa
 from fastavatar.captures import Capture, View, read_capture
 from fastavatar.core import Gaussians
 from fastavatar.errors import FastAvatarError, InputError, UsageError
+from fastavatar.geometry.graphs import neighbour_graph
 from fastavatar.losses.metrics import psnr
 from fastavatar.optimise.loop import MAX_RECOVERIES, Progress, optimise
 from fastavatar.refinement import Config, load_config, refine_gaussians, start_from_points
 from fastavatar.refinement.direct import DirectModel
 from fastavatar.rendering import render
 from fastavatar.rendering.reference import render_reference
-from fastavatar.surfaces.points import neighbour_graph
 from tests.synthetic_capture import RADII_M, write_capture
 
 GIVEN = (0, 2, 4)
