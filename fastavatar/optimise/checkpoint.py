@@ -17,7 +17,7 @@ _FORMAT = "fastavatar run 1"
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class CheckpointFile:
     """Where and how often a run's state is written."""
 
     path: Path
@@ -29,7 +29,7 @@ class Checkpoint:
         return step % self.every == 0
 
 
-def write_checkpoint(checkpoint: Checkpoint, state: Mapping[str, Any]) -> None:
+def write_checkpoint(checkpoint: CheckpointFile, state: Mapping[str, Any]) -> None:
     """Replace the file by `state`, of tensors, numbers and containers of them, whole or not at all."""
     buffer = io.BytesIO()
     torch.save({"format": _FORMAT, **state}, buffer)
@@ -37,7 +37,7 @@ def write_checkpoint(checkpoint: Checkpoint, state: Mapping[str, Any]) -> None:
         temporary.write_bytes(buffer.getvalue())
 
 
-def read_checkpoint(checkpoint: Checkpoint, parameters: Mapping[str, Tensor]) -> dict[str, Any]:
+def read_checkpoint(checkpoint: CheckpointFile, parameters: Mapping[str, Tensor]) -> dict[str, Any]:
     """The state in the file, which must be of a run over `parameters`; no code in it is run.
 
     Raises `InputError` for a damaged file and for one of other parameters.

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from fastavatar.optimise.objective import Values, copied
-from fastavatar.optimise.schedule import Plan
+from fastavatar.optimise.schedule import Schedule
 
 
 class EarlyStopping:
     """Follows a score that is better the higher it is."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
         self.best: Values | None = None
         """The parameters of the best score; None before the first check."""
         self.best_step = 0
@@ -23,7 +23,7 @@ class EarlyStopping:
 
     def due(self, step: int) -> bool:
         """Whether the score is to be checked after `step` steps."""
-        return self._plan.patience > 0 and step % self._plan.check_every == 0
+        return self._schedule.patience > 0 and step % self._schedule.check_every == 0
 
     def update(self, step: int, score: float, parameters: Mapping[str, Tensor]) -> bool:
         """Take the score after `step` steps into account; whether the run should stop."""
@@ -32,4 +32,4 @@ class EarlyStopping:
             self.checks_without_gain = 0
         else:
             self.checks_without_gain += 1
-        return self.checks_without_gain >= self._plan.patience
+        return self.checks_without_gain >= self._schedule.patience

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from fastavatar.errors import FastAvatarError
-from fastavatar.optimise.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from fastavatar.optimise.checkpoint import CheckpointFile, read_checkpoint, write_checkpoint
 from fastavatar.optimise.early_stopping import EarlyStopping
 from fastavatar.optimise.objective import Objective, copied, restore
-from fastavatar.optimise.schedule import Plan, adam, set_rates, stage_at
+from fastavatar.optimise.schedule import Schedule, adam, set_rates, stage_at
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunResult:
     """How a run went; the objective's parameters hold its result."""
 
     steps: int
@@ -67,12 +67,12 @@ class Run:
 
 def optimise(
     objective: Objective,
-    plan: Plan,
+    schedule: Schedule,
     *,
     seconds: float | None = None,
     on_step: Callable[[Progress], None] | None = None,
-    checkpoint: Checkpoint | None = None,
-) -> Run:
+    checkpoint: CheckpointFile | None = None,
+) -> RunResult:
     """Minimise `objective` in place.
 
     Ctrl-C ends the run and keeps the best parameters so far. With a `checkpoint` the run goes on from its
@@ -82,12 +82,12 @@ def optimise(
     `read_checkpoint` raises.
     """
     started = time.perf_counter()
-    descent = _Descent(objective, plan)
+    descent = _Descent(objective, schedule)
     if checkpoint is not None and checkpoint.path.exists():
         descent.load(checkpoint)
     stopped: Stopped = "iterations"
     try:
-        while descent.step < plan.iterations:
+        while descent.step < schedule.iterations:
             if seconds is not None and time.perf_counter() - started > seconds:
                 stopped = "seconds"
                 break
@@ -95,7 +95,7 @@ def optimise(
                 continue
             if on_step is not None:
                 done, loss = descent.step, descent.losses[-1]
-                on_step(Progress(done, plan.iterations, loss, objective.figures()))
+                on_step(Progress(done, schedule.iterations, loss, objective.figures()))
             stop = descent.should_stop()
             if checkpoint is not None and (stop or checkpoint.due(descent.step)):
                 descent.save(checkpoint)
@@ -105,21 +105,21 @@ def optimise(
     except KeyboardInterrupt:
         stopped = "interrupted"
         log.warning(
-            "interrupted after %d of %d steps: the best so far is kept", descent.step, plan.iterations
+            "interrupted after %d of %d steps: the best so far is kept", descent.step, schedule.iterations
         )
     best_step = descent.finish()
     took = time.perf_counter() - started
-    return Run(descent.step, best_step, took, stopped, descent.recoveries, tuple(descent.losses))
+    return RunResult(descent.step, best_step, took, stopped, descent.recoveries, tuple(descent.losses))
 
 
 class _Descent:
     """The state of a run: everything a checkpoint holds."""
 
-    def __init__(self, objective: Objective, plan: Plan) -> None:
-        self._objective, self._plan = objective, plan
+    def __init__(self, objective: Objective, schedule: Schedule) -> None:
+        self._objective, self._schedule = objective, schedule
         self._parameters = objective.parameters
         self._last_good = copied(self._parameters)
-        self._early_stopping = EarlyStopping(plan)
+        self._early_stopping = EarlyStopping(schedule)
         self._optimiser: torch.optim.Adam | None = None
         self._stage = -1
         self._slowdown = 1.0
@@ -128,9 +128,9 @@ class _Descent:
 
     def advance(self) -> bool:
         """One step; False where the loss was not finite and the last good parameters are back instead."""
-        fraction = self.step / self._plan.iterations
+        fraction = self.step / self._schedule.iterations
         optimiser = self._optimiser_at(fraction)
-        set_rates(optimiser, self._slowdown * self._plan.final_rate**fraction)
+        set_rates(optimiser, self._slowdown * self._schedule.final_rate**fraction)
         loss = self._objective.loss(self.step)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -163,10 +163,10 @@ class _Descent:
 
     def _optimiser_at(self, fraction: float) -> torch.optim.Adam:
         """Adam of the stage that runs now: a new one where a stage begins or after a recovery."""
-        stage = stage_at(self._plan.stages, fraction)
+        stage = stage_at(self._schedule.stages, fraction)
         if stage != self._stage or self._optimiser is None:
             self._stage = stage
-            self._optimiser = adam(self._parameters, self._plan.stages[stage], self._plan.adam)
+            self._optimiser = adam(self._parameters, self._schedule.stages[stage], self._schedule.adam)
         return self._optimiser
 
     def _recover(self) -> None:
@@ -181,7 +181,7 @@ class _Descent:
         self._optimiser = None  # its running means may hold what is not finite
         log.warning("step %d is not finite: back to the last good state, slower", self.step)
 
-    def save(self, checkpoint: Checkpoint) -> None:
+    def save(self, checkpoint: CheckpointFile) -> None:
         """Write all of this state to the checkpoint's file."""
         assert self._optimiser is not None
         early = self._early_stopping
@@ -204,14 +204,14 @@ class _Descent:
             },
         )
 
-    def load(self, checkpoint: Checkpoint) -> None:
+    def load(self, checkpoint: CheckpointFile) -> None:
         """Go on from the checkpoint's file."""
         state = read_checkpoint(checkpoint, self._parameters)
         self.step, self.recoveries, self._slowdown = state["step"], state["recoveries"], state["slowdown"]
         self.losses, self._last_good = state["losses"], state["last_good"]
         restore(self._parameters, state["parameters"])
         self._stage = state["stage"]
-        self._optimiser = adam(self._parameters, self._plan.stages[self._stage], self._plan.adam)
+        self._optimiser = adam(self._parameters, self._schedule.stages[self._stage], self._schedule.adam)
         self._optimiser.load_state_dict(state["optimiser"])
         early = self._early_stopping
         early.best, early.best_step, early.best_score = state["best"], state["best_step"], state["best_score"]

@@ -33,7 +33,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Schedule:
     """The schedule of a run."""
 
     iterations: int

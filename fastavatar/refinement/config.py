@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from fastavatar.errors import InputError
 from fastavatar.losses.photometric import LossWeights
-from fastavatar.optimise.schedule import AdamSettings, Plan, Stage
+from fastavatar.optimise.schedule import AdamSettings, Schedule, Stage
 from fastavatar.rendering.picture import Compositing
 
 Model = Literal[
@@ -69,9 +69,11 @@ class Config:
         return config
 
     @property
-    def plan(self) -> Plan:
+    def schedule(self) -> Schedule:
         """The schedule of the run."""
-        return Plan(self.iterations, self.final_rate, self.adam, self.stages, self.patience, self.check_every)
+        return Schedule(
+            self.iterations, self.final_rate, self.adam, self.stages, self.patience, self.check_every
+        )
 
 
 def check(config: Config, source: str) -> None:

@@ -12,7 +12,7 @@ from fastavatar.errors import DeviceError, UsageError
 from fastavatar.losses.photometric import Loss, photometric_loss
 from fastavatar.models.published.latent import DecoderLatent
 from fastavatar.models.published.sh_refit import refit_sh
-from fastavatar.optimise.loop import Progress, Run, optimise
+from fastavatar.optimise.loop import Progress, RunResult, optimise
 from fastavatar.refinement.config import Config
 from fastavatar.refinement.config_reading import load_config
 from fastavatar.refinement.decoded import DecodedModel
@@ -22,7 +22,7 @@ from fastavatar.refinement.photo_view import views_of_photos
 
 
 @dataclass(frozen=True)
-class Outcome(Run):
+class Outcome(RunResult):
     """How a refinement went, and the Gaussians it gave."""
 
     gaussians: Gaussians
@@ -126,7 +126,7 @@ def refine_gaussians(
         model = _model(start, moved, config, device)
         loss = photometric_loss(config.loss, device)
         objective = ViewsObjective(model, moved, config, loss, seed)
-        run = optimise(objective, config.plan, seconds=seconds, on_step=on_step)
+        run = optimise(objective, config.schedule, seconds=seconds, on_step=on_step)
     except torch.OutOfMemoryError as error:
         raise DeviceError(f"not enough memory on {device}: try --device cpu") from error
     latent = model.latent.copied("cpu") if isinstance(model, DecodedModel) else None

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from fastavatar.errors import FastAvatarError, InputError
-from fastavatar.optimise.checkpoint import Checkpoint
-from fastavatar.optimise.loop import MAX_RECOVERIES, Progress, Run, optimise
-from fastavatar.optimise.schedule import AdamSettings, ExampleOrder, Plan, Stage, rate_of, stage_at
+from fastavatar.optimise.checkpoint import CheckpointFile
+from fastavatar.optimise.loop import MAX_RECOVERIES, Progress, RunResult, optimise
+from fastavatar.optimise.schedule import AdamSettings, ExampleOrder, Schedule, Stage, rate_of, stage_at
 
 ADAM = AdamSettings(0.9, 0.99, 1e-8)
-PLAN = Plan(60, 0.5, ADAM, (Stage(0.5, {"body": 0.1}), Stage(0.5, {"body": 0.05, "body.bias": 0.0})))
+PLAN = Schedule(60, 0.5, ADAM, (Stage(0.5, {"body": 0.1}), Stage(0.5, {"body": 0.05, "body.bias": 0.0})))
 
 
 class Parabola:
@@ -101,7 +101,7 @@ def test_one_that_never_is_finite_again_fails_in_one_line() -> None:
         optimise(parabola, PLAN)
 
 
-def same_end(one: Run, other: Run) -> bool:
+def same_end(one: RunResult, other: RunResult) -> bool:
     return one.losses == other.losses and one.steps == other.steps and one.best_step == other.best_step
 
 
@@ -110,7 +110,7 @@ def test_a_run_that_was_interrupted_goes_on_as_if_unbroken(tmp_path: Path, stops
     plan = replace(PLAN, patience=50, check_every=4)
     unbroken = Parabola()
     whole = optimise(unbroken, plan)
-    checkpoint = Checkpoint(tmp_path / "run.pt", every=1)
+    checkpoint = CheckpointFile(tmp_path / "run.pt", every=1)
     for stop in stops:
         partial = optimise(Parabola(), plan, checkpoint=checkpoint, on_step=stop_after(stop + 1))
         assert partial.stopped == "interrupted"
@@ -121,7 +121,7 @@ def test_a_run_that_was_interrupted_goes_on_as_if_unbroken(tmp_path: Path, stops
 
 
 def test_a_checkpoint_of_another_model_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
-    checkpoint = Checkpoint(tmp_path / "run.pt", every=1)
+    checkpoint = CheckpointFile(tmp_path / "run.pt", every=1)
     optimise(Parabola(), replace(PLAN, iterations=2), checkpoint=checkpoint)
     other = Parabola()
     other.parameters = {**other.parameters, "body.weight": torch.zeros(2)}

@@ -13,7 +13,7 @@ from fastavatar.errors import FastAvatarError, InputError, UsageError
 from fastavatar.geometry.graphs import neighbour_graph
 from fastavatar.losses.metrics import psnr
 from fastavatar.losses.photometric import photometric_loss
-from fastavatar.optimise.loop import MAX_RECOVERIES, Progress, Run, optimise
+from fastavatar.optimise.loop import MAX_RECOVERIES, Progress, RunResult, optimise
 from fastavatar.refinement import Config, load_config, refine_gaussians, start_from_points
 from fastavatar.refinement.direct import DirectModel
 from fastavatar.refinement.objective import ViewsObjective
@@ -202,9 +202,9 @@ class _Failing(DirectModel):
         return super().penalty() * (float("nan") if self._calls in self._failing else 1.0)
 
 
-def _optimise(model: DirectModel, views: list[View], config: Config) -> Run:
+def _optimise(model: DirectModel, views: list[View], config: Config) -> RunResult:
     loss = photometric_loss(config.loss, "cpu")
-    return optimise(ViewsObjective(model, views, config, loss, seed=0), config.plan)
+    return optimise(ViewsObjective(model, views, config, loss, seed=0), config.schedule)
 
 
 def test_a_loss_that_is_not_finite_is_recovered_from(start: Gaussians, views: list[View]) -> None:
