@@ -4,9 +4,7 @@ import numpy as np
 import torch
 
 from fastavatar.core import Gaussians, encode_colors, encode_opacities, encode_scales
-from fastavatar.geometry.arrays import Array
-from fastavatar.geometry.graphs import nearest_neighbours
-from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
+from fastavatar.geometry import Array, nearest_neighbours, quaternion_wxyz_from_matrix
 from fastavatar.surfaces.points import Surface
 
 OPACITY = 0.97

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
-from fastavatar.geometry.arrays import Array, Ints
-from fastavatar.geometry.graphs import nearest_neighbours, neighbour_graph
+from fastavatar.geometry import Array, Ints, nearest_neighbours, neighbour_graph
 
 
 @dataclass(frozen=True)

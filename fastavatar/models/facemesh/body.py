@@ -10,10 +10,9 @@ from scipy.sparse.linalg import spsolve
 from scipy.spatial.transform import Rotation
 
 from fastavatar.faces.body import Body, find_body
-from fastavatar.geometry.arrays import Array
-from fastavatar.geometry.graphs import edge_graph
+from fastavatar.geometry import Array, edge_graph
 from fastavatar.models.facemesh.template import NECK, TORSO, HeadTemplate, load_template
-from fastavatar.models.facemesh.view import View
+from fastavatar.models.facemesh.view import HeadView
 
 PIVOT = np.array([0.0, -0.02, -0.065])
 """Where the template's skull sits on the neck: about it head and torso turn against each other."""
@@ -25,7 +24,7 @@ _NOSE_TIP = 1  # among Face Mesh's landmarks
 _NEAR_NOSE_M = 0.08
 
 
-def body_in(view: View) -> Body | None:
+def body_in(view: HeadView) -> Body | None:
     """The body whose head the view is about, None where the network finds none or another's."""
     body = find_body((view.rgb * 255).round().astype(np.uint8))
     nose = torch.from_numpy(load_template().vertices[[_NOSE_TIP]])

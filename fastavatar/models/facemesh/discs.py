@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from fastavatar.core import Binding, Gaussians, Mesh, encode_colors, encode_opacities, encode_scales
-from fastavatar.geometry.arrays import Array
-from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
-from fastavatar.geometry.triangles import vertex_normals
+from fastavatar.geometry import Array, quaternion_wxyz_from_matrix, vertex_normals
 from fastavatar.models.facemesh.cut import Cut, without_fade
 from fastavatar.models.facemesh.eyeballs import seat_eyeballs, with_flat_eyes
 from fastavatar.models.facemesh.hidden import with_hidden
@@ -19,7 +17,7 @@ from fastavatar.models.facemesh.mouth import Mouth, inner_lips, open_mouth, seen
 from fastavatar.models.facemesh.outline import hangs_below
 from fastavatar.models.facemesh.surface import SurfacePoints, stretch, surface_points
 from fastavatar.models.facemesh.template import NECK, TORSO, load_template
-from fastavatar.models.facemesh.view import View
+from fastavatar.models.facemesh.view import HeadView
 from fastavatar.rendering import render
 from fastavatar.surfaces.blend import Blend, blend
 from fastavatar.surfaces.seen import colors_in_view
@@ -49,7 +47,7 @@ class DressedHead:
     """(P, 3) factors on the colours of each view, which made their exposures agree."""
 
 
-def dress(vertices: Array, views: Sequence[View], cut: Cut | None = None) -> DressedHead:
+def dress(vertices: Array, views: Sequence[HeadView], cut: Cut | None = None) -> DressedHead:
     """Gaussians on the surface of the fitted head (V, 3), head frame, coloured from P views.
 
     The torso ends at the cut; without one, where it hangs below the person in the views.
@@ -86,7 +84,7 @@ def dress(vertices: Array, views: Sequence[View], cut: Cut | None = None) -> Dre
     return DressedHead(sharpened, mesh, binding, blended.gains)
 
 
-def _blend(points: SurfacePoints, placed: Mouth, lips: Array, views: Sequence[View]) -> Blend:
+def _blend(points: SurfacePoints, placed: Mouth, lips: Array, views: Sequence[HeadView]) -> Blend:
     """Colours of the points where they are placed, from all views; `lips` (20, 3) are round the mouth."""
     colors, facing = [], []
     for view in views:
@@ -111,7 +109,7 @@ def _discs(spacing: Array, means: Array, normals: Array, colors: Array, seen: ND
     )
 
 
-def _sharpened(gaussians: Gaussians, shares: Array, views: Sequence[View], gains: Array) -> Gaussians:
+def _sharpened(gaussians: Gaussians, shares: Array, views: Sequence[HeadView], gains: Array) -> Gaussians:
     """The same discs, coloured so that their overlap shows the views rather than a blur of them.
 
     Discs mix with their neighbours; what the drawing lacks at a disc's place is added to its colour, a few

@@ -15,11 +15,9 @@ from scipy.ndimage import binary_closing, map_coordinates
 from scipy.sparse import csr_matrix, identity
 
 from fastavatar.core import Camera
-from fastavatar.geometry.arrays import Array, Ints
-from fastavatar.geometry.graphs import edge_graph, row_mean
-from fastavatar.geometry.triangles import vertex_normals
+from fastavatar.geometry import Array, Ints, edge_graph, row_mean, vertex_normals
 from fastavatar.models.facemesh.template import LANDMARKS, NECK, TORSO, HeadTemplate, load_template
-from fastavatar.models.facemesh.view import View
+from fastavatar.models.facemesh.view import HeadView
 
 _ROUNDS = 4
 _REACH_M = 0.04
@@ -36,7 +34,7 @@ _BODY_STEPS = 100
 _EDGE_SLOPE = 0.45  # as the template's own bottom: a view from below meets no lid
 
 
-def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[View], torso: Array) -> Array:
+def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[HeadView], torso: Array) -> Array:
     """Vertices (V, 3), head frame, whose outline in each view follows the person mask there.
 
     `torso` (3, 3) holds the torso's left, up and front as columns: broad shoulders do not make a deep chest,

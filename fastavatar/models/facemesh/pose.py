@@ -8,8 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from fastavatar.geometry.arrays import Array
-from fastavatar.geometry.similarity import fit_similarity
+from fastavatar.geometry import Array, fit_similarity
 
 IRIS_DIAMETER_M = 0.0117
 """Visible iris of adults, nearly the same in all (Hashemi et al. 2012: 11.7 ± 0.4 mm)."""

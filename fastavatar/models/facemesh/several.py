@@ -13,7 +13,7 @@ import torch
 
 from fastavatar.core import Camera, Face, Photo
 from fastavatar.errors import NoFaceError
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.models.facemesh.body import body_in, mean_rotation, torso_turn, turn_torso
 from fastavatar.models.facemesh.bundle import fit_together, posed
 from fastavatar.models.facemesh.cut import cut_seen_best

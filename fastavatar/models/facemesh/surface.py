@@ -6,9 +6,7 @@ from functools import cache
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from fastavatar.geometry.arrays import Array, Bools, Ints
-from fastavatar.geometry.graphs import neighbour_graph
-from fastavatar.geometry.triangles import sample_triangles, triangle_areas
+from fastavatar.geometry import Array, Bools, Ints, neighbour_graph, sample_triangles, triangle_areas
 from fastavatar.models.facemesh.template import EAR, FACE, JAW, NECK, SKULL, TORSO, load_template
 from fastavatar.models.facemesh.warp import EYE_RINGS
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from fastavatar.geometry.arrays import Array
-from fastavatar.geometry.kernels import spread_offsets
+from fastavatar.geometry import Array, spread_offsets
 from fastavatar.models.facemesh.template import LANDMARKS, HeadTemplate
 
 # Face Mesh's indices, on the person's right and left

@@ -4,10 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from fastavatar.geometry.arrays import Array, Ints
-from fastavatar.geometry.kernels import spread_offsets
-from fastavatar.geometry.similarity import Similarity, fit_similarity
-from fastavatar.geometry.triangles import vertex_normals
+from fastavatar.geometry import Array, Ints, Similarity, fit_similarity, spread_offsets, vertex_normals
 from fastavatar.models.facemesh.surface import surface_points
 from fastavatar.models.facemesh.template import NECK, TORSO, load_template
 from fastavatar.surfaces.points import Surface

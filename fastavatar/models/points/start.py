@@ -8,8 +8,7 @@ from torch import Tensor
 from fastavatar.captures import View
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
-from fastavatar.geometry.arrays import Array
-from fastavatar.geometry.graphs import neighbour_graph
+from fastavatar.geometry import Array, neighbour_graph
 from fastavatar.models.points.bust import complete_bust
 from fastavatar.models.points.symmetry import mirror_of
 from fastavatar.surfaces.completion import complete_colors
