@@ -45,7 +45,7 @@ def smooth_deformations() -> Array:
 
 
 def _covariance(a: Array, b: Array) -> Array:
-    """Covariances (A, B) of the movements of points (A, 3) and (B, 3): squared exponentials, square metres."""
+    """Covariances (A, B) of the movements of points (A, 3), (B, 3), square metres: squared exponentials."""
     squares = cdist(a, b, "sqeuclidean")
     return np.asarray(sum(size**2 * np.exp(-squares / (2 * reach**2)) for reach, size in _SCALES_M))
 

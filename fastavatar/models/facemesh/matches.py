@@ -39,7 +39,7 @@ def gray(view: HeadView, step_m: float) -> Array:
 
 
 def patches(image: Array, view: HeadView, points: Array, axes: Array, half: int, step_m: float) -> Array:
-    """(N, 2·half+1, 2·half+1) samples of an image (H, W) of the view around points (N, 3), along axes (N, 2, 3)."""
+    """(N, 2·half+1, 2·half+1) samples of a view's image (H, W) at points (N, 3), along axes (N, 2, 3)."""
     reach = np.arange(-half, half + 1) * step_m
     along, up = axes[:, 0, None, None], axes[:, 1, None, None]
     at = points[:, None, None] + reach[None, :, None, None] * along + reach[None, None, :, None] * up
