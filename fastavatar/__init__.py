@@ -6,7 +6,7 @@ The public names below are imported when they are first used, so that `import fa
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from fastavatar.version import __version__ as __version__
 
 _HOME = {
     "Avatar": "fastavatar.core",

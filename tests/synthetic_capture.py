@@ -11,8 +11,15 @@ from PIL import Image
 from plyfile import PlyData, PlyElement
 from torch import Tensor
 
-from fastavatar.captures import Mesh
-from fastavatar.core import Camera, Gaussians, encode_colors, encode_opacities, encode_scales, frontal_camera
+from fastavatar.core import (
+    Camera,
+    Gaussians,
+    Mesh,
+    encode_colors,
+    encode_opacities,
+    encode_scales,
+    frontal_camera,
+)
 from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
 from fastavatar.rendering import render
 

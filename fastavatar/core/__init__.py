@@ -1,4 +1,4 @@
-"""The values that travel between rooms: Gaussians, cameras, photos, faces, avatars.
+"""The values that travel between rooms: Gaussians, cameras, meshes, photos, faces, avatars.
 
 Import them from here. Each loads when it is first used (PEP 562), so a photo does not load torch.
 """
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from fastavatar.core.gaussians import encode_colors as encode_colors
     from fastavatar.core.gaussians import encode_opacities as encode_opacities
     from fastavatar.core.gaussians import encode_scales as encode_scales
+    from fastavatar.core.mesh import Binding as Binding
+    from fastavatar.core.mesh import Mesh as Mesh
     from fastavatar.core.photo import Photo as Photo
 
 _MODULES = {
@@ -37,6 +39,7 @@ _MODULES = {
         "encode_opacities",
         "encode_scales",
     ),
+    "mesh": ("Binding", "Mesh"),
     "photo": ("Photo",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -52,6 +52,16 @@ def ssim(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> Tensor:
     return similarity[inner > MASK_THRESHOLD].mean()
 
 
+def mean_absolute_error(image: Tensor, truth: Tensor) -> Tensor:
+    """() mean absolute difference of images (H, W, C)."""
+    return (image - truth).abs().mean()
+
+
+def structural_dissimilarity(image: Tensor, truth: Tensor) -> Tensor:
+    """() 1 − SSIM of images (H, W, C): 0 for equal images."""
+    return 1 - ssim(image, truth)
+
+
 def ssim_map(image: Tensor, truth: Tensor) -> Tensor:
     """Structural similarity (H − 10, W − 10, C) wherever the window fits into the images (H, W, C).
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import click
 
-from fastavatar import __version__
 from fastavatar.app.cli.logs import set_up_logs
 from fastavatar.app.cli.options import log_options
 from fastavatar.errors import DeviceError, FastAvatarError, out_of_memory
+from fastavatar.version import __version__
 
 # Name → what `--help` says of it. Importing a command waits until it is called.
 COMMANDS = {

@@ -5,12 +5,13 @@ from functools import cache
 
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix, csr_matrix, diags
+from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import spsolve
 from scipy.spatial.transform import Rotation
 
 from fastavatar.faces.body import Body, find_body
 from fastavatar.geometry.arrays import Array
+from fastavatar.geometry.graphs import edge_graph
 from fastavatar.models.facemesh.template import NECK, TORSO, HeadTemplate, load_template
 from fastavatar.models.facemesh.view import View
 
@@ -88,10 +89,7 @@ def turn_torso(template: HeadTemplate, vertices: Array, turn: Array) -> Array:
 def torso_share() -> Array:
     """(V,) how far each vertex goes with the torso: 0 on the head, 1 on the torso, harmonic on the neck."""
     template = load_template()
-    a, b = np.concatenate([template.faces[:, [0, 1]], template.faces[:, [1, 2]], template.faces[:, [2, 0]]]).T
-    size = len(template.vertices)
-    links = coo_matrix((np.ones(len(a)), (a, b)), (size, size)).tocsr()
-    links = links + links.T
+    links = edge_graph(template.faces, len(template.vertices))
     share = (template.region == TORSO).astype(np.float64)
     neck = np.flatnonzero(template.region == NECK)
     laplacian = csr_matrix(diags(np.asarray(links.sum(1)).ravel()) - links)

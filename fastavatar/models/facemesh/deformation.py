@@ -7,6 +7,7 @@ from scipy.linalg import solve_triangular
 from scipy.spatial.distance import cdist
 
 from fastavatar.geometry.arrays import Array
+from fastavatar.geometry.sampling import farthest_points
 from fastavatar.models.facemesh.template import load_template
 
 _ANCHORS = 120
@@ -22,7 +23,7 @@ def smooth_deformations() -> Array:
     evenly.
     """
     vertices = load_template().vertices
-    anchors = vertices[_spread_evenly(vertices)]
+    anchors = vertices[farthest_points(vertices, _ANCHORS)]
     factor = np.linalg.cholesky(_covariance(anchors, anchors) + 1e-10 * np.eye(_ANCHORS))
     return np.asarray(solve_triangular(factor, _covariance(anchors, vertices), lower=True).T)
 
@@ -31,12 +32,3 @@ def _covariance(a: Array, b: Array) -> Array:
     """Covariances (A, B) of the movement of points (A, 3) and (B, 3), square metres."""
     squares = cdist(a, b, "sqeuclidean")
     return np.asarray(sum(size**2 * np.exp(-squares / (2 * reach**2)) for reach, size in _SCALES_M))
-
-
-def _spread_evenly(points: Array) -> list[int]:
-    """Indices (120,) of points, each the farthest from those before."""
-    chosen, distance = [0], np.linalg.norm(points - points[0], axis=1)
-    while len(chosen) < _ANCHORS:
-        chosen.append(int(distance.argmax()))
-        distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
-    return chosen

@@ -8,9 +8,9 @@ from scipy.sparse import csr_matrix, diags
 from scipy.spatial import cKDTree
 
 from fastavatar.geometry.arrays import Array, Bools
+from fastavatar.geometry.graphs import diffused, row_mean
 from fastavatar.models.facemesh.surface import SurfacePoints, surface_points
 from fastavatar.models.facemesh.template import FACE, SKULL, load_template
-from fastavatar.surfaces.diffusion import diffused, row_mean
 
 WHORL = np.array([0.0, 0.115, -0.115])
 """From where hair falls, on the template's skull."""

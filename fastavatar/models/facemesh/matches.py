@@ -13,9 +13,11 @@ from scipy.spatial import cKDTree
 
 from fastavatar.core import Camera
 from fastavatar.geometry.arrays import Array, Ints
+from fastavatar.geometry.sampling import farthest_points
+from fastavatar.geometry.triangles import vertex_normals
 from fastavatar.models.facemesh.patches import correlations, gray, patches, peaks, tangents
 from fastavatar.models.facemesh.sighting import Sighting, isotropic
-from fastavatar.models.facemesh.surface import SurfacePoints, surface_points, vertex_normals
+from fastavatar.models.facemesh.surface import SurfacePoints, surface_points
 from fastavatar.models.facemesh.template import TORSO, load_template
 from fastavatar.models.facemesh.view import View
 from fastavatar.surfaces.seen import colors_in_view
@@ -97,11 +99,7 @@ def _tried() -> Ints:
     places = points.at(template.vertices)[index]
     order = np.argsort(index * 0.6180339887498949 % 1)[: 4 * _TRIED]  # a fair sample, thinned to even gaps
     index, places = index[order], places[order]
-    chosen, distance = [0], np.linalg.norm(places - places[0], axis=1)
-    while len(chosen) < _TRIED:
-        chosen.append(int(distance.argmax()))
-        distance = np.minimum(distance, np.linalg.norm(places - places[chosen[-1]], axis=1))
-    return np.asarray(index[chosen])
+    return np.asarray(index[farthest_points(places, _TRIED)])
 
 
 def _at_points(points: SurfacePoints, deformations: Array, index: Ints) -> Array:

@@ -17,7 +17,7 @@ from fastavatar.rendering.cpu.lanes import (
     store_channels,
     where,
 )
-from fastavatar.rendering.cpu.layout import Floats, Ints, Longs
+from fastavatar.rendering.cpu.layout import Floats, Longs, Picture, TileLists
 from fastavatar.rendering.cpu.rows import (
     A_MAX,
     BLOCK,
@@ -42,21 +42,17 @@ from fastavatar.rendering.cpu.rows import (
 @kernel
 def composite(
     counter: Longs,
-    starts: Longs,
-    indices: Ints,
-    longest: int,
-    splats: Floats,
+    lists: TileLists,
     background: Floats,
-    image: Floats,
-    alpha: Floats,
-    depth: Floats,
+    out: Picture,
 ) -> None:
-    """Fill `image` (H, W, 3), `alpha` and `depth` (H, W), in tiles taken from `counter`."""
-    height, width = alpha.shape
+    """Fill the picture `out` over `background` (3,), in tiles taken from `counter` (1,)."""
+    starts, indices, splats = lists.starts, lists.indices, lists.splats
+    height, width = out.alpha.shape
     columns = (width + TILE - 1) // TILE
-    blocks = aligned((longest // WIDTH + 1) * BLOCK)
+    blocks = aligned((lists.longest // WIDTH + 1) * BLOCK)
     border = np.empty(5 * WIDTH, np.float32)
-    colors, alphas, depths = image.reshape(-1), alpha.reshape(-1), depth.reshape(-1)
+    colors, alphas, depths = out.image.reshape(-1), out.alpha.reshape(-1), out.depth.reshape(-1)
     lanes = lane_numbers()
     while True:
         tile = fetch_add(counter)

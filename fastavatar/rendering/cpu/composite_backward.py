@@ -31,7 +31,7 @@ from fastavatar.rendering.cpu.lanes import (
     store,
     where,
 )
-from fastavatar.rendering.cpu.layout import LEFT, RIGHT, TOP, Floats, Ints, Longs
+from fastavatar.rendering.cpu.layout import LEFT, RIGHT, TOP, Floats, Longs, Pairs, Picture, TileLists
 from fastavatar.rendering.cpu.rows import (
     A_MAX,
     BLOCK,
@@ -57,33 +57,26 @@ from fastavatar.rendering.cpu.rows import (
 @kernel
 def composite_backward(
     counter: Longs,
-    starts: Longs,
-    indices: Ints,
-    longest: int,
-    splats: Floats,
-    rects: Ints,
-    first_pairs: Longs,
-    image: Floats,
-    alpha: Floats,
-    depth: Floats,
-    d_image: Floats,
-    d_alpha: Floats,
-    d_depth: Floats,
-    pair_sums: Floats,
+    lists: TileLists,
+    picture: Picture,
+    d_picture: Picture,
+    out: Pairs,
 ) -> None:
-    """Fill `pair_sums` (pairs, SUMS): each splat's gradient sums in each tile it touches.
+    """Fill `out.sums` with each splat's gradient sums in each tile it touches, taking tiles from `counter`.
 
-    Splat i's pairs begin at `first_pairs[i]`, its tiles in reading order, so that no two threads write one
-    place and the sums that follow have one order. `d_alpha` and `d_depth` may be empty for zero.
+    Every pair of splat and tile has a place of its own, so no two threads write one place.
     """
-    height, width = alpha.shape
+    starts, indices, splats, longest = lists.starts, lists.indices, lists.splats, lists.longest
+    rects, pair_sums = out.rects, out.sums
+    height, width = picture.alpha.shape
     columns = (width + TILE - 1) // TILE
     blocks = aligned((longest // WIDTH + 1) * BLOCK)
     reaches = np.empty(longest // WIDTH + 1, np.int64)
     sums = aligned(longest * WIDTH)
     border = np.zeros(3 * WIDTH, np.float32)
-    colors, alphas, depths = image.reshape(-1), alpha.reshape(-1), depth.reshape(-1)
-    d_colors, d_alphas, d_depths = d_image.reshape(-1), d_alpha.reshape(-1), d_depth.reshape(-1)
+    colors, alphas, depths = picture.image.reshape(-1), picture.alpha.reshape(-1), picture.depth.reshape(-1)
+    d_colors, d_alphas = d_picture.image.reshape(-1), d_picture.alpha.reshape(-1)
+    d_depths = d_picture.depth.reshape(-1)
     lanes = lane_numbers()
     upper_half = lanes >= np.float32(WIDTH // 2)
     while True:
@@ -140,7 +133,7 @@ def composite_backward(
                 g = where(alive, where(raw > A_MAX, ZERO, a) * d_a, ZERO)
                 v = np.float32(row) - peek(blocks, place + P_Y)
                 gu = g * u
-                total = eight_sums(g, gu, gu * u, w * v_red, w * v_green, w * v_blue, w * v_depth, g * v)
+                total = eight_sums((g, gu, gu * u, w * v_red, w * v_green, w * v_blue, w * v_depth, g * v))
                 splat_sums = block_sums + number * WIDTH
                 store(sums, splat_sums, fma(total, where(upper_half, v, ONE), load(sums, splat_sums)))
                 if bits(alive) == 0:
@@ -148,9 +141,8 @@ def composite_backward(
         for i in range(len(own)):
             splat = own[i]
             wide = rects[splat, RIGHT] - rects[splat, LEFT]
-            pair = (
-                first_pairs[splat] + (tile_row - rects[splat, TOP]) * wide + tile_column - rects[splat, LEFT]
-            )
+            before = (tile_row - rects[splat, TOP]) * wide + tile_column - rects[splat, LEFT]
+            pair = out.first[splat] + before
             for k in range(8):
                 pair_sums[pair, k] = sums[i * WIDTH + k]
             pair_sums[pair, 8] = sums[i * WIDTH + 9]

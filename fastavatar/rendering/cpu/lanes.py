@@ -13,6 +13,8 @@ from numba import types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
+from fastavatar.rendering.cpu.kernel import inlined
+
 WIDTH = 16
 
 _I32 = ir.IntType(32)
@@ -222,8 +224,8 @@ def fetch_add(typing_context: Any, counter: Any) -> Any:
 
 
 @_emitted
-def eight_sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:
-    """Eight sums over lanes, in lanes 0 to 7 and again in 8 to 15."""
+def _eight_sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:
+    """As `eight_sums`."""
 
     def halves(builder: ir.IRBuilder, x: ir.Value, y: ir.Value, block: int) -> ir.Value:
         """In each block of lanes the lower half plus the upper half, those of `x` before those of `y`."""
@@ -240,3 +242,9 @@ def eight_sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: A
         return halves(builder, parts[0], parts[0], block)
 
     return floats(*[floats] * 8), emit
+
+
+@inlined
+def eight_sums(parts: Any) -> Any:
+    """The sums over lanes of eight vectors, in lanes 0 to 7 of one vector and again in 8 to 15."""
+    return _eight_sums(*parts)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from fastavatar.core import frontal_camera
+from fastavatar.geometry.triangles import vertex_normals
 from fastavatar.images.lower_edge import lower_edge
 from fastavatar.models.facemesh.cut import SLOPE, Cut, cut_seen_best, find_cut, without_fade
-from fastavatar.models.facemesh.surface import vertex_normals
 from fastavatar.models.facemesh.template import TORSO, load_template
 from fastavatar.models.facemesh.view import View
 

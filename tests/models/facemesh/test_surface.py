@@ -6,14 +6,13 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull, cKDTree
 
 from fastavatar.geometry.arrays import Array, Ints
+from fastavatar.geometry.triangles import triangle_areas, vertex_normals
 from fastavatar.models.facemesh.surface import (
     EYE,
     SPACING_M,
     SurfacePoints,
     stretch,
     surface_points,
-    triangle_areas,
-    vertex_normals,
 )
 from fastavatar.models.facemesh.template import load_template
 
