@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastavatar.core.avatar import Avatar as Avatar
+    from fastavatar.core.avatar import Facts as Facts
     from fastavatar.core.avatar import Latent as Latent
     from fastavatar.core.avatar import Provenance as Provenance
     from fastavatar.core.camera import Camera as Camera
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from fastavatar.core.photo import Photo as Photo
 
 _MODULES = {
-    "avatar": ("Avatar", "Latent", "Provenance"),
+    "avatar": ("Avatar", "Facts", "Latent", "Provenance"),
     "camera": ("Camera", "frontal_camera"),
     "face": ("Face",),
     "gaussians": (

@@ -44,8 +44,9 @@ def summarize(
     `frame` is the PLY's, `written` the files beside the summary, `seconds` the time of every stage.
     """
     made, camera, face = avatar.provenance, avatar.camera, avatar.face
+    stated = {name: value for facts in made.facts for name, value in facts.for_summary().items()}
     return {
-        **made.extra,
+        **stated,
         "schema_version": SCHEMA_VERSION,
         "image_path": run.image or str(avatar.photo.path),
         "image": {

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from fastavatar.core import frontal_camera
 from fastavatar.results.environment import peak_memory_mb, versions
 from fastavatar.results.ownership import Written
 from fastavatar.results.summary import Run, head_pose, splat_statistics, summarize
-from tests.results.avatars import make_avatar
+from tests.results.avatars import ModelFacts, make_avatar
 
 angles = st.floats(-80, 80)
 
@@ -44,7 +45,8 @@ def test_the_published_fields() -> None:
 
 def test_models_cannot_shadow_common_fields() -> None:
     avatar = make_avatar()
-    avatar.provenance.extra["num_gaussians"] = -1
+    avatar = replace(avatar, provenance=avatar.provenance.with_facts(ModelFacts(gaussians=-1)))
+    assert avatar.provenance.fact(ModelFacts) == ModelFacts(gaussians=-1)
     assert summarize(avatar, Run(), "head", {}, {}, {}, 0)["num_gaussians"] == 300
 
 

@@ -86,6 +86,7 @@ def command(
     from fastavatar.formats.splats.ply import read_ply
     from fastavatar.models import require_device
     from fastavatar.models.choice import choose_device
+    from fastavatar.models.published.options import PublishedOptions
     from fastavatar.refinement import load_config, refine
     from fastavatar.refinement.guided import Start, avatar_at, choose_preset, load_networks_for, start_of
     from fastavatar.refinement.run import default_preset
@@ -104,7 +105,7 @@ def command(
     if missing:
         raise UsageError(f"input view {missing[0]}: {capture} has views 0 to {len(read.views) - 1}")
     views = [read.views[index] for index in dict.fromkeys(chosen)]
-    given = {name: value for name, value in published.items() if value is not None}
+    given = PublishedOptions(**published)
     if start is None:
         preset, reason = choose_preset(config, read, len(views), cache_dir, given)
     else:

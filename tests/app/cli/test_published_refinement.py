@@ -13,6 +13,7 @@ from PIL import Image
 from fastavatar.app.cli.main import run
 from fastavatar.captures import read_capture
 from fastavatar.formats.splats.ply import read_ply
+from fastavatar.models.published.options import PublishedOptions
 from fastavatar.refinement.guided import choose_preset
 from tests.faces.insightface_pack import write_pack
 from tests.models.published.small import write_small_for
@@ -155,7 +156,7 @@ def test_weights_in_the_cache_are_taken_for_captures_whose_points_they_know(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     capture = read_capture(folder)
     flame = replace(capture, points=torch.zeros(10144, 3))
-    assert choose_preset(None, flame, 1, None, {})[0] == "published"
-    assert choose_preset(None, capture, 1, None, {})[0] == "direct"
-    assert choose_preset("direct", flame, 1, None, {})[0] == "direct"
-    assert choose_preset(None, flame, 3, tmp_path / "none", {})[0] == "direct_several"
+    assert choose_preset(None, flame, 1, None, PublishedOptions())[0] == "published"
+    assert choose_preset(None, capture, 1, None, PublishedOptions())[0] == "direct"
+    assert choose_preset("direct", flame, 1, None, PublishedOptions())[0] == "direct"
+    assert choose_preset(None, flame, 3, tmp_path / "none", PublishedOptions())[0] == "direct_several"
