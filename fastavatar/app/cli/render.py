@@ -84,7 +84,7 @@ def command(
 
     from tqdm import tqdm
 
-    from fastavatar.captures.cameras import read_cameras
+    from fastavatar.captures import read_cameras
     from fastavatar.formats.registry import read_gaussians
     from fastavatar.models.choice import choose_device
     from fastavatar.results.film import draw_depth_film, draw_film, head_cameras
