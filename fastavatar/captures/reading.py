@@ -60,7 +60,7 @@ def read_capture(folder: str | Path, source: Source = "auto", timestep: int | No
         calibration.points if points is None else points,
         read_mesh(mesh_path),
         {} if flame_path is None else read_flame(flame_path),
-        frozenset(path.absolute() for path in files),
+        frozenset(path.resolve() for path in files),
     )
 
 

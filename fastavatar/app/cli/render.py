@@ -51,7 +51,7 @@ View = tuple[str, "Camera"]
 )
 @click.option("--background", default="white", show_default=True, help="A colour by name, R,G,B or #rrggbb.")
 @click.option("--depth", is_flag=True, help="Depth instead of colour: near is white, nothing is black.")
-@path_option("--camera", "A capture's transforms.json or folder: exactly its views.", "camera_file")
+@path_option("--camera", "A capture: exactly its views.", "camera_file")
 @click.option("--frame_in", type=click.Choice(FRAMES), help="Axes of PLY [default: as it states].")
 @device_option
 @click.option("--force", is_flag=True, help="Replace what exists.")
