@@ -51,16 +51,14 @@ def read_capture(folder: str | Path, source: Source = "auto", timestep: int | No
     points_path, mesh_path = _points_path(place.folder, calibration), place.folder / "mesh.npz"
     points = read_points(points_path)
     flame_path = calibration.flame_path or _first_flame(place.folder)
-    files = [place.calibration, points_path, mesh_path, *([flame_path] if flame_path else [])]
-    for frame in calibration.frames:
-        files += [frame.image_path, *([frame.mask_path] if frame.mask_path else [])]
+    surfaces = [points_path, mesh_path, *([flame_path] if flame_path else [])]
     return Capture(
         place.folder,
         views,
         calibration.points if points is None else points,
         read_mesh(mesh_path),
         {} if flame_path is None else read_flame(flame_path),
-        frozenset(path.resolve() for path in files),
+        _files(place, calibration).union(path.resolve() for path in surfaces),
     )
 
 
@@ -71,6 +69,11 @@ def read_cameras(path: str | Path, timestep: int | None = None) -> list[tuple[st
     """
     _, calibration = _calibration(Path(path), "auto", timestep)
     return [(frame.name, frame.camera(*picture_size(frame))) for frame in calibration.frames]
+
+
+def calibrated_files(path: str | Path) -> frozenset[Path]:
+    """The files that a calibration consists of and names: itself, images and masks, links resolved."""
+    return _files(*_calibration(Path(path), "auto", None))
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,11 @@ def _calibration(path: Path, source: Source, timestep: int | None) -> tuple[_Pla
     else:
         found = read_transforms(place.calibration, timestep)
     return place, replace(found, frames=arranged(found.frames, place.folder))
+
+
+def _files(place: _Place, calibration: Calibration) -> frozenset[Path]:
+    named = [path for frame in calibration.frames for path in (frame.image_path, frame.mask_path)]
+    return frozenset(path.resolve() for path in (place.calibration, *named) if path is not None)
 
 
 def _located(path: Path, source: Source) -> _Place:

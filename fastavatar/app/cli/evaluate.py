@@ -130,16 +130,18 @@ def _require_free(flag: str, path: Path, force: bool, capture: "Capture") -> Non
     not be replaced, `FastAvatarError` where the file system does not allow it.
     """
     from fastavatar.results.staging import require_folder
+    from fastavatar.system.atomic import refusals_told
 
-    if path.is_dir():
-        raise UsageError(f"cannot write {path}: it is a folder; give {flag} a file")
-    if path.exists() and not path.is_file():
-        raise UsageError(f"cannot write {path}: it is not a regular file; give {flag} another one")
-    if capture.holds(path):
-        raise UsageError(f"cannot write {path}: it belongs to the capture; give {flag} another place")
-    if os.path.lexists(path) and not force:
-        raise OverwriteError(f"{path} exists already: use --force to overwrite")
-    require_folder(path.parent)
+    with refusals_told(path):
+        if path.is_dir():
+            raise UsageError(f"cannot write {path}: it is a folder; give {flag} a file")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"cannot write {path}: it is not a regular file; give {flag} another one")
+        if capture.holds(path):
+            raise UsageError(f"cannot write {path}: it belongs to the capture; give {flag} another place")
+        if os.path.lexists(path) and not force:
+            raise OverwriteError(f"{path} exists already: use --force to overwrite")
+        require_folder(path.parent)
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:

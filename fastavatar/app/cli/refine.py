@@ -105,9 +105,7 @@ def command(
     read = read_capture(capture, timestep=timestep)
     taken = [name for name in (SPLATS, PREVIEW, SUMMARY) if read.holds(output_dir / name)]
     if taken:
-        raise UsageError(
-            f"cannot write {output_dir / taken[0]}: it belongs to the capture; choose another folder"
-        )
+        raise UsageError(f"{output_dir / taken[0]} belongs to the capture: choose another output folder")
     chosen = parse_inputs(inputs, len(read.views))
     missing = [index for index in chosen if not 0 <= index < len(read.views)]
     if missing:
