@@ -21,6 +21,15 @@ def device_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--device", default="auto", show_default=True, metavar="DEVICE", help=text)(command)
 
 
+CAPTURE = "Capture: its folder, a transforms.json of any name, or a COLMAP model's folder."
+
+
+def timestep_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--timestep`; None where it is not given."""
+    text = "Time step of a capture that is a sequence [default: the first]."
+    return click.option("--timestep", type=click.IntRange(min=0), help=text)(command)
+
+
 def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--quiet` and `--verbose`, which take effect at once and do not reach the command."""
 

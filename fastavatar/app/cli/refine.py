@@ -11,12 +11,14 @@ from typing import Any
 import click
 
 from fastavatar.app.cli.options import (
+    CAPTURE,
     DEFAULT_CONFIG,
     cache_options,
     device_option,
     guided_options,
     path_option,
     sh_refit_option,
+    timestep_option,
 )
 from fastavatar.app.cli.progress import refinement_bar
 from fastavatar.errors import UsageError
@@ -27,7 +29,7 @@ FRAMES = ("supersplat", "opencv", "head")
 
 
 @click.command("refine")
-@path_option("--capture", "Capture folder.", required=True)
+@path_option("--capture", CAPTURE, required=True)
 @click.option(
     "--input",
     "inputs",
@@ -58,6 +60,7 @@ FRAMES = ("supersplat", "opencv", "head")
 @cache_options
 @guided_options
 @sh_refit_option
+@timestep_option
 def command(
     capture: Path,
     inputs: tuple[str, ...],
@@ -74,6 +77,7 @@ def command(
     threads: int | None,
     cache_dir: Path | None,
     offline: bool,
+    timestep: int | None,
     **published: Any,
 ) -> None:
     """Fit Gaussians to views of a capture: splats.ply, preview.png and summary.json.
@@ -92,14 +96,17 @@ def command(
     from fastavatar.refinement.run import default_preset
     from fastavatar.rendering.threads import limit_threads
     from fastavatar.results.folder import require_writable
-    from fastavatar.results.outputs import Outputs
+    from fastavatar.results.outputs import PREVIEW, SPLATS, SUMMARY, Outputs
     from fastavatar.results.summary import Run
 
     limit_threads(threads)
     device = choose_device(device)
     require_device(device)
     require_writable(output_dir, force)
-    read = read_capture(capture)
+    read = read_capture(capture, timestep=timestep)
+    taken = [name for name in (SPLATS, PREVIEW, SUMMARY) if read.holds(output_dir / name)]
+    if taken:
+        raise UsageError(f"{output_dir / taken[0]} belongs to the capture: choose another output folder")
     chosen = parse_inputs(inputs, len(read.views))
     missing = [index for index in chosen if not 0 <= index < len(read.views)]
     if missing:

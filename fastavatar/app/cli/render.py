@@ -51,7 +51,7 @@ View = tuple[str, "Camera"]
 )
 @click.option("--background", default="white", show_default=True, help="A colour by name, R,G,B or #rrggbb.")
 @click.option("--depth", is_flag=True, help="Depth instead of colour: near is white, nothing is black.")
-@path_option("--camera", "A capture's transforms.json or folder: exactly its views.", "camera_file")
+@path_option("--camera", "A capture: exactly its views.", "camera_file")
 @click.option("--frame_in", type=click.Choice(FRAMES), help="Axes of PLY [default: as it states].")
 @device_option
 @click.option("--force", is_flag=True, help="Replace what exists.")
@@ -84,7 +84,7 @@ def command(
 
     from tqdm import tqdm
 
-    from fastavatar.captures.cameras import read_cameras
+    from fastavatar.captures import calibrated_files, read_cameras
     from fastavatar.formats.registry import read_gaussians
     from fastavatar.models.choice import choose_device
     from fastavatar.results.film import draw_depth_film, draw_film, head_cameras
@@ -98,6 +98,12 @@ def command(
         views = [(f"frame_{index:0{len(str(frames - 1))}d}", camera) for index, camera in enumerate(cameras)]
     else:
         views = read_cameras(camera_file)
+        inputs, named = (
+            calibrated_files(camera_file),
+            [output, *(output / f"{name}.png" for name, _ in views)],
+        )
+        if any(path.resolve() in inputs for path in named):
+            raise UsageError(f"{output} holds the capture's own pictures: choose another output")
     if output.suffix.lower() == ".png":
         views = views[:1]
     hidden = None if log.isEnabledFor(logging.INFO) else True  # None: shown on a terminal only
