@@ -12,7 +12,7 @@ from fastavatar import __version__
 from fastavatar.app.cli.logs import close_streams, open_streams, set_up_logs
 from fastavatar.app.cli.memory_limit import out_of_memory_message, within_limit
 from fastavatar.app.cli.options import log_options
-from fastavatar.errors import DeviceError, FastAvatarError, out_of_memory
+from fastavatar.errors import DeviceError, FastAvatarError, InputError, out_of_memory
 
 # Name → what `--help` says of it. Importing a command waits until it is called.
 COMMANDS = {
@@ -110,6 +110,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has gone; so has the wish for a message
         sys.stderr.close()
         return 1
+    except UnicodeEncodeError as error:  # a name that is no text, where a format or a library takes text only
+        return _failed(
+            f"a name is no text: {error.object!r}; rename the file or folder", InputError.exit_code
+        )
     except (MemoryError, RuntimeError, ImportError, OSError) as error:
         if out_of_memory(error):
             return _failed(out_of_memory_message(), DeviceError.exit_code)
