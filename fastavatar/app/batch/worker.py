@@ -37,8 +37,9 @@ def work(connection: Connection, settings: "Settings", overwrite: bool, log_leve
 
     Where the model cannot be loaded, the `FastAvatarError` is what is sent.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # whoever started us decides when to end
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), signal.SIG_IGN)  # whoever started us decides when to end
     Thread(target=_end_with_parent, daemon=True).start()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("fastavatar").setLevel(log_level)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fastavatar.app.cli.numbers import FILE_AS_TEXT, SEED, VIEW_INDEX, count
 from fastavatar.app.cli.options import (
     CAPTURE,
     DEFAULT_CONFIG,
@@ -40,6 +41,7 @@ MAX_INPUTS_NAMED = 20
     "inputs",
     required=True,
     multiple=True,
+    type=VIEW_INDEX,
     metavar="N|all",
     help="Index of a view the method is given; repeat for several, or `all`.",
 )
@@ -47,14 +49,16 @@ MAX_INPUTS_NAMED = 20
 @path_option("--images", "Write a contact sheet into this folder.", "images_folder")
 @click.option("--metric_only", is_flag=True, help="Write no images, even with --images.")
 @device_option
-@click.option("--config", help=f"How `guided` optimises: a preset or a YAML file {DEFAULT_CONFIG}.")
+@click.option(
+    "--config", type=FILE_AS_TEXT, help=f"How `guided` optimises: a preset or a YAML file {DEFAULT_CONFIG}."
+)
 @click.option(
     "--iterations",
-    type=click.IntRange(min=0),
+    type=count(),
     help="Optimisation steps, where there are any; 0 shows what `guided` begins with: with the published "
     "networks, their feed-forward answer.",
 )
-@click.option("--seed", default=0, show_default=True, help="Random seed.")
+@click.option("--seed", default=0, show_default=True, type=SEED, help="Random seed.")
 @cache_options
 @guided_options
 @timestep_option
