@@ -1,8 +1,8 @@
 """`summary.json`: what came out, from what, how; `summary.schema.json` beside this file describes it."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,8 @@ from torch import Tensor
 from fastavatar.core import Avatar, Gaussians
 from fastavatar.core.camera import FACING_THE_HEAD
 from fastavatar.formats.splats.frames import Frame, head_to_frame
+from fastavatar.results.outputs import SUMMARY
+from fastavatar.results.ownership import Written
 
 SCHEMA_VERSION = 1
 
@@ -32,14 +34,14 @@ def summarize(
     avatar: Avatar,
     run: Run,
     frame: Frame,
-    files: Sequence[str],
+    written: Mapping[str, Written],
     seconds: Mapping[str, float],
     versions: Mapping[str, str],
     peak_memory_mb: float,
 ) -> dict[str, Any]:
     """The summary, JSON-ready; see `docs/conventions.md` for its fields.
 
-    `frame` is the PLY's, `files` are what lies beside the summary, `seconds` those of every stage.
+    `frame` is the PLY's, `written` the files beside the summary, `seconds` the time of every stage.
     """
     made, camera, face = avatar.provenance, avatar.camera, avatar.face
     return {
@@ -68,7 +70,8 @@ def summarize(
             "height": camera.height,
         },
         "face": face and {"index": face.index, "count": face.count, "box": list(map(float, face.box))},
-        "files": list(files),
+        "files": [*written, SUMMARY],
+        "checksums": {name: asdict(file) for name, file in written.items()},
         "seed": made.seed,
         "device": made.device,
         "started": run.started and run.started.isoformat(timespec="seconds"),

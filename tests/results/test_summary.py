@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from fastavatar.core import frontal_camera
 from fastavatar.results.environment import peak_memory_mb, versions
+from fastavatar.results.ownership import Written
 from fastavatar.results.summary import Run, head_pose, splat_statistics, summarize
 from tests.results.avatars import make_avatar
 
@@ -25,7 +26,8 @@ def about(axis: int, degrees: float) -> torch.Tensor:
 
 
 def make_summary() -> dict[str, Any]:
-    return summarize(make_avatar(), Run(), "head", ["a"], {"all": 1.23456}, {"fastavatar": "0"}, 12.34)
+    written = {"splats.ply": Written(3, "0" * 64)}
+    return summarize(make_avatar(), Run(), "head", written, {"all": 1.23456}, {"fastavatar": "0"}, 12.34)
 
 
 def test_the_published_fields() -> None:
@@ -43,7 +45,7 @@ def test_the_published_fields() -> None:
 def test_models_cannot_shadow_common_fields() -> None:
     avatar = make_avatar()
     avatar.provenance.extra["num_gaussians"] = -1
-    assert summarize(avatar, Run(), "head", [], {}, {}, 0)["num_gaussians"] == 300
+    assert summarize(avatar, Run(), "head", {}, {}, {}, 0)["num_gaussians"] == 300
 
 
 def test_what_is_told_about_photo_camera_and_face() -> None:
