@@ -1,6 +1,5 @@
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +123,6 @@ def test_of_an_older_summary_only_what_it_states_is_compared(task: PhotoTask) ->
     change_summary(task, settings={})
     summary = complete_summary(task.output)
     assert summary is not None
-    require_same_settings(summary, replace(Settings(), shoulders=False).of_results(), "out")
+    require_same_settings(summary, Settings(seed=0, shoulders=False).of_results(), "out")
     with pytest.raises(UsageError, match="made with frame"):
-        require_same_settings(summary, Settings(outputs=Outputs(frame="opencv")).of_results(), "out")
+        require_same_settings(summary, Settings(seed=0, outputs=Outputs(frame="opencv")).of_results(), "out")
