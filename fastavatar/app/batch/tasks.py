@@ -100,17 +100,16 @@ def failed_row(task: PhotoTask, error: Exception, seconds: float, model: str = "
         code, reason = DeviceError.exit_code, "out of memory: use a smaller photo or fewer workers"
     else:
         code, reason = FastAvatarError.exit_code, f"{type(error).__name__}: {error}"
-    reason = one_line(" ".join(reason.split()))
+    reason = one_line(" ".join(reason.split()), 1000)
     return Row(task.photo, "failed", code, reason, 0, round(seconds, 3), model, task.output)
 
 
-def one_line(text: str, most: int = 2000) -> str:
-    """The text as a message may carry it: control characters in escapes, at most `most` characters."""
+def one_line(text: str, most: int = 300) -> str:
+    """The text as a message may carry it: control characters in escapes, cut in the middle beyond `most`."""
     escaped = "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-        for letter in text[:most]
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
     )
-    return escaped if len(escaped) <= most and len(text) <= most else f"{escaped[: most - 1]}…"
+    return escaped if len(escaped) <= most else f"{escaped[: most // 2]}…{escaped[-(most // 2) :]}"
 
 
 def task_of(photo: str, base: str, output_dir: str) -> PhotoTask:

@@ -95,12 +95,13 @@ def run_many(image: str, output_dir: str, settings: "Settings", force: bool, man
     work = list_work(plan)  # before signals are caught: nothing is in hand yet that would have to be finished
     with stop_asked() as stop, photo_bar() as on_row:
         tally = run(plan, work.tasks, settings, on_row, lambda: bool(stop))
+    shown = one_line(output_dir)
     earlier = f", {tally.kept} of them by an earlier run" if tally.kept else ""
-    log.info("%d of %d photos done%s, in %s", tally.kept + tally.done, tally.total, earlier, output_dir)
+    log.info("%d of %d photos done%s, in %s", tally.kept + tally.done, tally.total, earlier, shown)
     if stop:
         sys.exit(128 + stop[0])
     if tally.failed:
-        raise FastAvatarError(f"{tally.failed} of {tally.total} photos failed: see {join(output_dir, LINES)}")
+        raise FastAvatarError(f"{tally.failed} of {tally.total} photos failed: see {join(shown, LINES)}")
     if work.unreadable:
         others = f" and {len(work.unreadable) - 1} more folders" if len(work.unreadable) > 1 else ""
         raise FastAvatarError(
@@ -126,7 +127,7 @@ def photo_bar() -> Iterator[Callable[["Row | None", "Tally"], None]]:
             bar.set_postfix(failed=tally.failed, refresh=row is None)
             if row is not None:
                 if row.status == "failed":
-                    log.warning("%s: %s", one_line(row.photo, 300), row.error)
+                    log.warning("%s: %s", one_line(row.photo), row.error)
                 bar.update()
 
         yield on_row
