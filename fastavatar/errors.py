@@ -3,6 +3,8 @@
 A message says what was wrong, where, and what to do next, in one line.
 """
 
+import errno
+
 
 class FastAvatarError(Exception):
     """Anything that has no code of its own."""
@@ -46,10 +48,26 @@ class OverwriteError(FastAvatarError):
     exit_code = 7
 
 
-def out_of_memory(error: Exception) -> bool:
-    """Whether Python, numpy or torch found no memory; torch, not imported for this, raises a RuntimeError."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "DefaultCPUAllocator: can't allocate memory" in str(error)
-    )
+_MEMORY_WORDS = (
+    "allocate memory",  # torch, and the C library's message for ENOMEM
+    "failed to map segment",  # the dynamic loader, as an ImportError
+    "could not find/load shared object",  # llvmlite, which hides the loader's reason
+    "bad_alloc",
+    "start new thread",  # a thread's stack has no room
+)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether Python, numpy, torch or the loader of a library found no memory.
+
+    Not by type alone: torch, which is not imported for this, and others raise a RuntimeError.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    if isinstance(error, RuntimeError | ImportError | OSError) and any(
+        words in str(error).lower() for words in _MEMORY_WORDS
+    ):
+        return True
+    return error.__cause__ is not None and out_of_memory(error.__cause__)

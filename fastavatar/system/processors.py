@@ -4,6 +4,9 @@ import os
 from functools import cache
 from pathlib import Path
 
+MAX_THREADS = 1024
+"""More threads than that are refused: OpenMP starts every one at once, which hangs or kills the process."""
+
 _CGROUP = Path("/sys/fs/cgroup")
 
 

@@ -54,8 +54,9 @@ def work(connection: Connection, settings: "Settings", mode: Mode, log_level: in
 
     Where the model cannot be loaded, the `FastAvatarError` is what is sent.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the parent decides when to end
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), signal.SIG_IGN)  # the parent decides when to end
     Thread(target=_end_with_parent, daemon=True).start()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("fastavatar").setLevel(log_level)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from fastavatar.app.cli.numbers import FILE_AS_TEXT, SEED, VIEW_INDEX, count
 from fastavatar.app.cli.options import (
     DEFAULT_CONFIG,
     cache_options,
@@ -30,6 +31,7 @@ METHODS = ("guided", "photo", "white", "input")
     "inputs",
     required=True,
     multiple=True,
+    type=VIEW_INDEX,
     metavar="N|all",
     help="Index of a view the method is given; repeat for several, or `all`.",
 )
@@ -37,14 +39,16 @@ METHODS = ("guided", "photo", "white", "input")
 @path_option("--images", "Write a contact sheet here.", "images_folder")
 @click.option("--metric_only", is_flag=True, help="Write no images, even with --images.")
 @device_option
-@click.option("--config", help=f"How `guided` optimises: a preset or a YAML file {DEFAULT_CONFIG}.")
+@click.option(
+    "--config", type=FILE_AS_TEXT, help=f"How `guided` optimises: a preset or a YAML file {DEFAULT_CONFIG}."
+)
 @click.option(
     "--iterations",
-    type=click.IntRange(min=0),
+    type=count(),
     help="Optimisation steps, where there are any; 0 shows what `guided` begins with: with the published "
     "networks, their feed-forward answer.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of every random choice.")
+@click.option("--seed", default=0, show_default=True, type=SEED, help="Of every random choice.")
 @cache_options
 @guided_options
 def command(

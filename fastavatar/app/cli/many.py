@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from fastavatar.app.cli.numbers import FILE_AS_TEXT, count
 from fastavatar.errors import FastAvatarError
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ _FLAGS = (
         help="`ray` works on a Ray cluster, which has to see photos and results under the same names.",
     ),
     click.option("--address", help="The Ray cluster's [default: one that is there, else this machine]."),
-    click.option("--limit", type=click.IntRange(min=1), help="Only so many photos, the first."),
+    click.option("--limit", type=count(1, 1_000_000_000), help="Only so many photos, the first."),
     click.option(
         "--workers",
-        type=click.IntRange(min=1),
+        type=count(1, 1024),
         help="Processes, at most one per photo [default: one per core, or per GPU].",
     ),
 )
@@ -58,9 +59,9 @@ def many_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--output_dir`, which may be an address."""
     text = "Where the results go."
-    return click.option("--output_dir", metavar="PATH", default="results", show_default=True, help=text)(
-        command
-    )
+    return click.option(
+        "--output_dir", type=FILE_AS_TEXT, metavar="PATH", default="results", show_default=True, help=text
+    )(command)
 
 
 def take_many(flags: dict[str, Any]) -> ManyFlags:
@@ -137,7 +138,9 @@ def photo_bar() -> Iterator[Callable[["Row | None", "Tally"], None]]:
 def stop_asked() -> Iterator[list[int]]:
     """A list that takes the signal that asked to stop; a second one ends the process at once."""
     asked: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    known_signals = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
+    before = {number: signal.getsignal(number) for number in known_signals if number is not None}
+    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
 
     def ask(number: int, frame: object) -> None:
         asked.append(number)

@@ -1,10 +1,11 @@
 """Groups of flags that several commands share."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
+
+from fastavatar.app.cli.numbers import FILE, FILE_AS_TEXT
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -12,7 +13,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 def path_option(flag: str, text: str, name: str | None = None, **more: Any) -> Decorator:
     """A flag that takes a file or folder; the command's parameter is called like it, or `name`."""
     declared = (flag, name) if name else (flag,)
-    return click.option(*declared, type=click.Path(path_type=Path), help=text, **more)
+    return click.option(*declared, type=FILE, help=text, **more)
 
 
 def device_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,7 +63,7 @@ _WHOSE_W = (
     path_option("--decoder_checkpoint", "Their decoder."),
     path_option("--embedding", "A face embedding (512,) as .npy, instead of running InsightFace."),
     path_option("--w_vector", "A W vector (512,) as .npy, decoded as it is."),
-    click.option("--face_pack", help="InsightFace's pack of models [default: buffalo_l]."),
+    click.option("--face_pack", type=FILE_AS_TEXT, help="InsightFace's pack of models [default: buffalo_l]."),
 )
 _SH_REFIT = click.option(
     "--sh_refit",

@@ -10,6 +10,7 @@ import click
 
 from fastavatar.app.batch.listing import names_many
 from fastavatar.app.cli.many import many_options, output_option, require_none, run_many, take_many
+from fastavatar.app.cli.numbers import FILE_AS_TEXT
 from fastavatar.app.cli.prediction import prediction_options, settings_of
 from fastavatar.app.cli.progress import refinement_bar
 from fastavatar.app.cli.several import TakesViews, photos_of_one, several_options
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
     "images",
     required=True,
     multiple=True,
+    type=FILE_AS_TEXT,
     metavar="FILE|DIR|GLOB|LIST.txt|-",
     help="The photo; or many of them: a folder, a pattern in quotes, a list of paths, - for one on "
     "standard input. Each then has its own folder of results, as `fastavatar batch` says. Given several "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastavatar.app.cli.colors import parse_color
+from fastavatar.app.cli.numbers import FACE, FILE_AS_TEXT, SEED, THREADS, count, finite
 from fastavatar.app.cli.options import cache_options, device_option, published_options
 
 if TYPE_CHECKING:
@@ -25,22 +26,16 @@ _ABOUT_THE_MODEL = (
         "their weights are in the cache or given.",
     ),
     device_option,
-    click.option(
-        "--seed", default=42, show_default=True, type=click.IntRange(min=0), help="Of every random choice."
-    ),
-    click.option(
-        "--threads", type=click.IntRange(min=1), help="CPU threads [default: all this process may use]."
-    ),
+    click.option("--seed", default=42, show_default=True, type=SEED, help="Of every random choice."),
+    click.option("--threads", type=THREADS, help="CPU threads [default: all this process may use]."),
     cache_options,
     published_options,
 )
 _ABOUT_THE_PHOTO = (
-    click.option(
-        "--face", type=click.IntRange(min=0), help="Which face, from the left, from 0 [default: the largest]."
-    ),
+    click.option("--face", type=FACE, help="Which face, from the left, from 0 [default: the largest]."),
     click.option(
         "--focal_px",
-        type=click.FloatRange(min=0, min_open=True),
+        type=finite(0, above=True),
         help="Focal length in pixels [default: from EXIF, else that of a 50 mm lens on full frame].",
     ),
     click.option(
@@ -52,15 +47,14 @@ _ABOUT_THE_PHOTO = (
     click.option("--optimize", is_flag=True, help="Refine the Gaussians on the photo itself; takes longer."),
     click.option(
         "--config",
+        type=FILE_AS_TEXT,
         help="How --optimize does it: a preset or a YAML file [default: published for the published "
         "networks, else direct].",
     ),
-    click.option(
-        "--iterations", type=click.IntRange(min=1), help="Steps of --optimize [default: the configuration's]."
-    ),
+    click.option("--iterations", type=count(1), help="Steps of --optimize [default: the configuration's]."),
     click.option(
         "--seconds",
-        type=click.FloatRange(min=0, min_open=True),
+        type=finite(0, above=True),
         help="End --optimize after so long, with the best so far.",
     ),
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from fastavatar.app.cli.numbers import FILE_AS_TEXT, SEED, THREADS, VIEW_INDEX, count, finite
 from fastavatar.app.cli.options import (
     DEFAULT_CONFIG,
     cache_options,
@@ -33,6 +34,7 @@ FRAMES = ("supersplat", "opencv", "head")
     "inputs",
     required=True,
     multiple=True,
+    type=VIEW_INDEX,
     metavar="N|all",
     help="Index of a view to refine on; repeat for several, or `all`.",
 )
@@ -41,20 +43,16 @@ FRAMES = ("supersplat", "opencv", "head")
     "--start_frame", default="head", show_default=True, type=click.Choice(FRAMES), help="Axes of --start."
 )
 @path_option("--output_dir", "Where the results go.", default="results", show_default=True)
-@click.option("--config", help=f"A preset or a YAML file {DEFAULT_CONFIG}.")
-@click.option("--iterations", type=click.IntRange(min=1), help="Steps [default: the configuration's].")
-@click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), help="Time limit of the steps [default: none]."
-)
+@click.option("--config", type=FILE_AS_TEXT, help=f"A preset or a YAML file {DEFAULT_CONFIG}.")
+@click.option("--iterations", type=count(1), help="Steps [default: the configuration's].")
+@click.option("--seconds", type=finite(0, above=True), help="Time limit of the steps [default: none].")
 @device_option
 @click.option(
     "--frame", default="supersplat", show_default=True, type=click.Choice(FRAMES), help="Axes of the PLY."
 )
 @click.option("--force", is_flag=True, help="Replace results that are there.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of the views' order.")
-@click.option(
-    "--threads", type=click.IntRange(min=1), help="CPU threads [default: all this process may use]."
-)
+@click.option("--seed", default=0, show_default=True, type=SEED, help="Of the views' order.")
+@click.option("--threads", type=THREADS, help="CPU threads [default: all this process may use].")
 @cache_options
 @guided_options
 @sh_refit_option

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from fastavatar.app.cli.colors import parse_color
+from fastavatar.app.cli.numbers import FILE, count, finite
 from fastavatar.app.cli.options import device_option, path_option
 from fastavatar.errors import OverwriteError, UsageError
 
@@ -26,7 +27,7 @@ View = tuple[str, "Camera"]
 
 
 @click.command("render")
-@click.argument("source", metavar="PLY", type=click.Path(path_type=Path))
+@click.argument("source", metavar="PLY", type=FILE)
 @path_option("--output", "A video's .mp4, .gif or .webp, one .png, or a folder of them.", required=True)
 @click.option(
     "--path",
@@ -35,16 +36,12 @@ View = tuple[str, "Camera"]
     show_default=True,
     help="Once around, from side to side, or a circle before the face.",
 )
-@click.option("--frames", type=click.IntRange(1, 100_000), default=120, show_default=True, help="Pictures.")
-@click.option(
-    "--fps", type=click.FloatRange(1, 240), default=30.0, show_default=True, help="Pictures a second."
-)
-@click.option(
-    "--size", type=click.IntRange(16, 8192), default=512, show_default=True, help="Width and height."
-)
+@click.option("--frames", type=count(1, 100_000), default=120, show_default=True, help="Pictures.")
+@click.option("--fps", type=finite(1, 240), default=30.0, show_default=True, help="Pictures a second.")
+@click.option("--size", type=count(16, 8192), default=512, show_default=True, help="Width and height.")
 @click.option(
     "--elevation",
-    type=click.FloatRange(-89, 89),
+    type=finite(-89, 89),
     default=0.0,
     show_default=True,
     help="Raises the camera, °.",

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from fastavatar.app.batch.listing import list_photos
+from fastavatar.app.cli.numbers import INDICES
 from fastavatar.errors import UsageError
 
 _FLAGS = (
@@ -15,6 +16,7 @@ _FLAGS = (
     ),
     click.option(
         "--views",
+        type=INDICES,
         metavar="N …",
         help="Which of the photos of one person to use, counted from 0: 0 2 or 0,2 [default: all].",
     ),
