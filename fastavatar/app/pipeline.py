@@ -141,7 +141,8 @@ class Pipeline:
         """
         from fastavatar.results.summary import Run
 
-        run = Run(self.model_reason, started, image)
+        settings = {**self.settings.of_results(), "model": self.model}
+        run = Run(self.model_reason, started, image, settings)
         return avatar.save(folder, overwrite, outputs=self.settings.outputs, run=run)
 
     def _refined(

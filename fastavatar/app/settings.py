@@ -1,7 +1,7 @@
 """What a user chooses for a prediction, as `Pipeline` takes it: light to import and to pickle."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -70,6 +70,29 @@ class Settings:
     """Whether nothing may be fetched."""
     published: Mapping[str, Any] = field(default_factory=dict)
     """Options that only the published networks understand."""
+
+    def of_results(self) -> dict[str, Any]:
+        """The choices that change what comes out, as JSON has them; `model` only where one was named.
+
+        Where the work is done is not among them: device, threads, folders. Of files only the names are.
+        """
+        how = self.optimization and asdict(self.optimization)
+        chosen = {
+            "model": None if self.model == "auto" else self.model,
+            "seed": self.seed,
+            "face": self.face,
+            "focal_px": self.focal_px,
+            "optimization": how and {**how, "preset": how["preset"] and Path(how["preset"]).name},
+            "shoulders": self.shoulders,
+            "check_identity": self.check_identity,
+            **asdict(self.outputs),
+            "background": list(self.outputs.background),
+            "published": {
+                name: value.name if isinstance(value, Path) else value
+                for name, value in self.published.items()
+            },
+        }
+        return {name: value for name, value in chosen.items() if name != "model" or value is not None}
 
     def for_several(self) -> "Settings":
         """The same for several photos of one person, which only the embedded model takes.

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,8 @@ class Run:
     """When the run began, with its time zone."""
     image: str | None = None
     """What the photo is called, where it was not read from the path it has: a web address, say."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The choices that change what comes out, as JSON has them: a run that is resumed compares them."""
 
 
 def summarize(
@@ -74,6 +76,7 @@ def summarize(
         "files": [*written, SUMMARY],
         "checksums": {name: asdict(file) for name, file in written.items()},
         "seed": made.seed,
+        "settings": dict(run.settings),
         "device": made.device,
         "started": run.started and run.started.isoformat(timespec="seconds"),
         "seconds": {stage: round(value, 4) for stage, value in seconds.items()},

@@ -28,4 +28,4 @@ def command(image: str, output_dir: str, force: bool, **flags: Any) -> None:
     fails is a row of the index; the exit code is then 1.
     """
     many = take_many(flags)
-    run_many(image, output_dir, settings_of(**flags), force, **many)
+    run_many(image, output_dir, settings_of(**flags), force, many)

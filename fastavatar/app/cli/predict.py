@@ -44,7 +44,7 @@ def command(
     settings = settings_of(**flags)
     of_one = photos_of_one(images, subject, views, output_dir)
     if of_one is None and names_many(images[0]):
-        run_many(images[0], output_dir, settings, force, **many)
+        run_many(images[0], output_dir, settings, force, many)
         return
     require_none(many)
     folder = Path(output_dir)
