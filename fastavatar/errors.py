@@ -3,6 +3,8 @@
 A message says what was wrong, where, and what to do next, in one line.
 """
 
+import errno
+
 
 class FastAvatarError(Exception):
     """Anything that has no code of its own."""
@@ -46,10 +48,34 @@ class OverwriteError(FastAvatarError):
     exit_code = 7
 
 
-def out_of_memory(error: Exception) -> bool:
-    """Whether Python, numpy or torch found no memory; torch, not imported for this, raises a RuntimeError."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "DefaultCPUAllocator: can't allocate memory" in str(error)
-    )
+_NO_MEMORY = (
+    "allocate memory",  # torch's DefaultCPUAllocator, the dynamic loader, ENOMEM
+    "failed to map segment",  # the dynamic loader, in an ImportError
+    "bad_alloc",  # C++ libraries, among them torch
+    "bad allocation",  # onnxruntime
+    "can't start new thread",  # no room for the stack of a thread
+    "memory allocation",  # libheif
+    "out of memory",  # Pillow, CUDA
+)
+"""Parts of messages by which libraries without an own error class say that memory ran out."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether `error`, or one that it was raised from, says that memory ran out.
+
+    Under a limit of memory (`ulimit -v`, a container's) that shows as a `MemoryError` of Python or numpy, a
+    `RuntimeError` of torch, an `ImportError` of a library that finds no room, or an `OSError` of a decoder.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, MemoryError) or type(seen).__name__ == "OutOfMemoryError":
+            return True
+        if isinstance(seen, OSError) and seen.errno == errno.ENOMEM:
+            return True
+        told = str(seen).lower()
+        if isinstance(seen, (ImportError, OSError, RuntimeError, ValueError)) and any(
+            words in told for words in _NO_MEMORY
+        ):
+            return True
+        seen = seen.__cause__
+    return False

@@ -36,9 +36,7 @@ def sparse(path: Path) -> None:
         file.truncate(600_000_000)
 
 
-NOT_A_PICTURE = (
-    "cannot read {}: it is not a picture; give a JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF file"
-)
+NOT_A_PICTURE = "cannot read {}: it is not a picture; give a JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000 or JPEG XL file"
 DAMAGED = "cannot read {}: the picture is cut off or damaged (…); copy or export it again"
 UNSAFE = (
     "cannot read {}: 30000×20000 pixels, more than the 120 megapixels that are safe to open; make it smaller"
@@ -74,7 +72,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "600 MB": (
         "a.jpg",
         sparse,
-        "cannot read {}: 600 MB is no photo; give a JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF file",
+        "cannot read {}: 600 MB is no photo; give a JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000 or JPEG XL file",
     ),
     "text": ("a.jpg", lambda p: p.write_text("not a photo\n" * 9), NOT_A_PICTURE),
     "web page": ("a.png", lambda p: p.write_text("<!doctype html><title>404</title>"), NOT_A_PICTURE),
