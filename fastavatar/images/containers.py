@@ -21,7 +21,7 @@ class HeifFacts:
     """What the boxes say of the primary item of a HEIF or AVIF file."""
 
     turned: bool = False
-    """Whether the file itself says how the picture is turned (`irot`, `imir`), so that EXIF does not count."""
+    """Whether the file itself states a turn (`irot`, `imir`), so that the one in EXIF does not count."""
     cicp: tuple[int, int] | None = None
     """Code points of colour primaries and transfer (ISO/IEC 23091-2), None where the file states none."""
 

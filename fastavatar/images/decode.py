@@ -132,7 +132,7 @@ def _open(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image.Imag
 
 
 def _prepare_jpeg_xl(content: bytes, name: str, max_pixels: int) -> None:
-    """Import Pillow's plugin, and check the size, since the plugin decodes all pixels when it opens a file."""
+    """Import Pillow's plugin, and check the size first: the plugin decodes a file when it opens it."""
     try:
         import pillow_jxl  # noqa: F401 # registers itself
     except ModuleNotFoundError:
