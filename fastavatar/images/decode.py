@@ -143,7 +143,7 @@ def _prepare_jpeg_xl(content: bytes, name: str, max_pixels: int) -> None:
     size = jpeg_xl_size(content)
     if size is None:
         raise InputError(f"cannot read {name}: the picture is cut off or damaged; copy or export it again")
-    _require_size(*size[:2], name, max_pixels)
+    require_size(*size[:2], name, max_pixels)
 
 
 def _animated(image: Image.Image) -> bool:
@@ -193,7 +193,7 @@ def require_file(path: Path, name: str, max_bytes: float = MAX_BYTES) -> None:
 
 
 def _require_usable(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> None:
-    _require_size(*image.size, name, max_pixels)
+    require_size(*image.size, name, max_pixels)
     if image.mode in ("F", "LAB"):
         raise InputError(
             f"cannot use {name}: its pixels are stored as {image.mode}; export it as RGB with 8 or 16 bits"
@@ -202,7 +202,8 @@ def _require_usable(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS)
         raise InputError(f"cannot read {name}: it is a raw photo (DNG); export it as JPEG")
 
 
-def _require_size(width: int, height: int, name: str, max_pixels: int) -> None:
+def require_size(width: int, height: int, name: str, max_pixels: int) -> None:
+    """Raise `InputError` for a picture that is too large to be safe, too small, or a strip."""
     if width * height > max_pixels:
         raise InputError(_too_large(name, max_pixels, f"{width}×{height} pixels, "))
     if min(width, height) < MIN_SIDE_PX:

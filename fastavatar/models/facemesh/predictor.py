@@ -71,7 +71,7 @@ class FaceMeshPredictor:
             return self.predict(photos[0])
         seconds: dict[str, float] = {}
         gaussians, shots = head_of_several(photos, seconds)
-        warnings = tuple(f"{shot.photo.path.name}: {text}" for shot in shots for text in shot.warnings)
+        warnings = tuple(f"{shot.photo.name}: {text}" for shot in shots for text in shot.warnings)
         extra: dict[str, object] = {"photos": [shot.facts() for shot in shots]}
         provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, warnings, extra)
         first, others = shots[0], tuple((shot.photo, shot.camera) for shot in shots[1:])

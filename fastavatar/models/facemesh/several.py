@@ -41,7 +41,7 @@ class Shot:
     def facts(self) -> dict[str, Any]:
         """For the summary, JSON-ready."""
         return {
-            "image_path": str(self.photo.path),
+            "image_path": self.photo.name,
             "K": self.camera.K.tolist(),
             "world_to_camera": self.camera.world_to_camera.tolist(),
             "gains": [round(float(gain), 4) for gain in self.gains],
@@ -85,7 +85,7 @@ def _face_in(photo: Photo) -> Face:
     try:
         return find_face(photo)
     except NoFaceError as error:
-        raise NoFaceError(f"{photo.path}: {error}") from error
+        raise NoFaceError(f"{photo.name}: {error}") from error
 
 
 def _fingerprint(photo: Photo) -> tuple[bytes, float]:
