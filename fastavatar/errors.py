@@ -58,6 +58,7 @@ _NO_MEMORY = (
     "out of memory",  # Pillow, CUDA
 )
 """Parts of messages by which libraries without an own error class say that memory ran out."""
+_WITH_WORDS = (ImportError, OSError, RuntimeError, ValueError)
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -70,12 +71,11 @@ def out_of_memory(error: BaseException) -> bool:
     while seen is not None:
         if isinstance(seen, MemoryError) or type(seen).__name__ == "OutOfMemoryError":
             return True
-        if isinstance(seen, OSError) and seen.errno == errno.ENOMEM:
-            return True
-        told = str(seen).lower()
-        if isinstance(seen, (ImportError, OSError, RuntimeError, ValueError)) and any(
-            words in told for words in _NO_MEMORY
-        ):
-            return True
-        seen = seen.__cause__
+        if isinstance(seen, OSError) and seen.errno is not None:
+            if seen.errno == errno.ENOMEM:
+                return True
+        elif isinstance(seen, _WITH_WORDS) and not isinstance(seen, FastAvatarError):
+            if any(words in str(seen).lower() for words in _NO_MEMORY):
+                return True
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return False

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -17,7 +18,7 @@ def write_clip(
     """Write frames (H, W, 3) of one even size; the turn of a phone goes into the container."""
     height, width = frames[0].shape[:2]
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=fps, options={"crf": "12", "preset": "fast"})
+        stream: Any = container.add_stream(codec, rate=fps, options={"crf": "12", "preset": "fast"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         colors = stream.codec_context
         colors.colorspace = colors.color_primaries = colors.color_trc = BT709

@@ -36,7 +36,9 @@ def heif_facts(content: bytes) -> HeifFacts:
     except (KeyError, IndexError, struct.error):
         return HeifFacts()
     turned = any(kind in (b"irot", b"imir") for kind, _ in own)
-    codes = [value for kind, value in own if kind == b"colr" and value[:4] == b"nclx" and len(value) >= 8]
+    codes = [
+        value for kind, value in own if kind == b"colr" and bytes(value[:4]) == b"nclx" and len(value) >= 8
+    ]
     primaries, transfer = struct.unpack_from(">HH", codes[0], 4) if codes else (0, 0)
     return HeifFacts(turned, (primaries, transfer) if codes else None)
 
@@ -45,7 +47,7 @@ def jpeg2000_profile(content: bytes) -> bytes | None:
     """The ICC profile of a JPEG 2000 file (ISO/IEC 15444-1, I.5.3.3), None where it has none."""
     header = dict(boxes(content)).get(b"jp2h", memoryview(b""))
     colors = [value for kind, value in boxes(header) if kind == b"colr"]
-    return next((bytes(value[3:]) for value in colors if value[:1] == b"\x02"), None)
+    return next((bytes(value[3:]) for value in colors if bytes(value[:1]) == b"\x02"), None)
 
 
 def bmp_profile(content: bytes) -> bytes | None:

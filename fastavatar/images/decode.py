@@ -1,5 +1,6 @@
 """A file of unknown content → a decoded picture, or one line that says why not."""
 
+import importlib
 import io
 import logging
 import os
@@ -134,7 +135,7 @@ def _open(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image.Imag
 def _prepare_jpeg_xl(content: bytes, name: str, max_pixels: int) -> None:
     """Import Pillow's plugin, and check the size first: the plugin decodes a file when it opens it."""
     try:
-        import pillow_jxl  # noqa: F401 # registers itself
+        importlib.import_module("pillow_jxl")  # registers itself
     except ModuleNotFoundError:
         raise InputError(
             f"cannot read {name}: it is a JPEG XL picture, which needs a plugin of Pillow; "

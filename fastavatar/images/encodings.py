@@ -155,7 +155,7 @@ def _compressed(light: NDArray[np.float32], peak: float) -> NDArray[np.float32]:
 def _srgb_values(light: NDArray[np.float32]) -> NDArray[np.uint8]:
     light = np.clip(light, 0, 1)
     values = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    return np.rint(values * 255).astype(np.uint8)
+    return np.asarray(np.rint(values * 255), np.uint8)
 
 
 def _to_xyz(primaries: Chromaticities) -> Array:

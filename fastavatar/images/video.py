@@ -155,7 +155,7 @@ def _failures_in_one_line(name: str, av: Any) -> Iterator[list[float]]:
 def _luma(frame: "VideoFrame") -> NDArray[np.uint8]:
     width = min(frame.width, _SHARPNESS_WIDTH_PX)
     height = max(1, round(frame.height * width / frame.width))
-    return frame.reformat(width, height, format="gray").to_ndarray()
+    return np.asarray(frame.reformat(width, height, format="gray").to_ndarray(), np.uint8)
 
 
 def _kept(frame: "VideoFrame", pixel_ratio: float, sharpness: float) -> _Kept:
@@ -169,7 +169,7 @@ def _kept(frame: "VideoFrame", pixel_ratio: float, sharpness: float) -> _Kept:
         format="rgb24",
         src_colorspace="ITU709" if is_unstated else None,
     ).to_ndarray()
-    turned = np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90)))  # counter-clockwise, both
+    turned = np.array(np.rot90(rgb, round(frame.rotation / 90)), np.uint8)  # counter-clockwise, both
     encoding = encoding_of_codes(frame.color_primaries, frame.color_trc) or Encoding()
     return _Kept(turned, encoding, frame.time or 0.0, sharpness)
 

@@ -4,6 +4,7 @@ import io
 import random
 import struct
 import zlib
+from typing import Any
 
 from PIL import Image
 
@@ -17,8 +18,8 @@ def sources() -> dict[str, bytes]:
     exif = Image.Exif()
     exif[0x0112] = 6
     exif.get_ifd(0x8769).update({0xA405: 50, 0xA001: 0xFFFF, 0xA005: {1: "R03"}})
-    told = {"exif": exif.tobytes(), "icc_profile": icc_profile(b"RGB", 2.2)}
-    several = {"save_all": True, "append_images": [Image.new("RGB", quarters().size)]}
+    told: dict[str, Any] = {"exif": exif.tobytes(), "icc_profile": icc_profile(b"RGB", 2.2)}
+    several: dict[str, Any] = {"save_all": True, "append_images": [Image.new("RGB", quarters().size)]}
     alpha = quarters().convert("RGBA")
     alpha.putalpha(half_alpha())
     palette, cmyk = quarters().quantize(16), quarters().convert("CMYK")
@@ -73,9 +74,9 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
     return bytes(damaged)
 
 
-def _file(kind: str, image: Image.Image | None = None, **options: object) -> bytes:
+def _file(kind: str, image: Image.Image | None = None, **options: Any) -> bytes:
     file = io.BytesIO()
-    (image or quarters()).save(file, kind, **options)  # type: ignore[arg-type] # the options of every format
+    (image or quarters()).save(file, kind, **options)
     return file.getvalue()
 
 

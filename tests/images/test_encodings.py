@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -32,7 +33,7 @@ TO_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164,
 TO_ADOBE = np.array([[0.7152, 0.2848, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0412, 0.9588]])
 
 
-def light_of(srgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+def light_of(srgb: NDArray[np.uint8] | NDArray[np.int64]) -> NDArray[np.float64]:
     values = srgb / 255
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
@@ -44,7 +45,7 @@ def srgb_curve(light: NDArray[np.float64]) -> NDArray[np.float64]:
 def pq_curve(light: NDArray[np.float64], white_cd_m2: float = 203) -> NDArray[np.float64]:
     """SMPTE ST 2084: values of luminances."""
     power = (light * white_cd_m2 / 10_000) ** 0.1593017578125
-    return ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
+    return np.asarray(((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375)
 
 
 def hlg_curve(light: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -52,11 +53,8 @@ def hlg_curve(light: NDArray[np.float64]) -> NDArray[np.float64]:
     display = light * 203 / 1000
     luminance = display @ np.array([0.2627, 0.6780, 0.0593])
     scene = display * luminance[..., None] ** (1 / 1.2 - 1)
-    return np.where(
-        scene <= 1 / 12,
-        np.sqrt(3 * scene),
-        0.17883277 * np.log(12 * np.maximum(scene, 1 / 12) - 0.28466892) + 0.55991073,
-    )
+    bright = 0.17883277 * np.log(12 * np.maximum(scene, 1 / 12) - 0.28466892) + 0.55991073
+    return np.asarray(np.where(scene <= 1 / 12, np.sqrt(3 * scene), bright))
 
 
 def stored(matrix: NDArray[np.float64], curve: Callable[..., NDArray[np.float64]]) -> Image.Image:
@@ -66,7 +64,7 @@ def stored(matrix: NDArray[np.float64], curve: Callable[..., NDArray[np.float64]
 
 
 def heic(path: Path, image: Image.Image, primaries: int, transfer: int) -> None:
-    codes = {"color_primaries": primaries, "transfer_characteristics": transfer}
+    codes: dict[str, Any] = {"color_primaries": primaries, "transfer_characteristics": transfer}
     image.save(path, quality=100, chroma=444, matrix_coefficients=6, full_range_flag=1, **codes)
 
 

@@ -50,7 +50,9 @@ def command(
 
     from fastavatar.app.pipeline import Pipeline
     from fastavatar.results.folder import require_writable
+    from fastavatar.system.processors import require_address_space
 
+    require_address_space()
     require_writable(folder, force)
     settings.outputs.require_possible()
     photos = load_photos(of_one or images, settings)
