@@ -48,26 +48,35 @@ class OverwriteError(FastAvatarError):
     exit_code = 7
 
 
-_MEMORY_WORDS = (
-    "allocate memory",  # torch, and the C library's message for ENOMEM
-    "failed to map segment",  # the dynamic loader, as an ImportError
+_NO_MEMORY = (
+    "allocate memory",  # torch's DefaultCPUAllocator, the dynamic loader, ENOMEM
+    "failed to map segment",  # the dynamic loader, in an ImportError
     "could not find/load shared object",  # llvmlite, which hides the loader's reason
-    "bad_alloc",
-    "start new thread",  # a thread's stack has no room
+    "bad_alloc",  # C++ libraries, among them torch
+    "bad allocation",  # onnxruntime
+    "can't start new thread",  # no room for the stack of a thread
+    "memory allocation",  # libheif
+    "out of memory",  # Pillow, CUDA
 )
+"""Parts of messages by which libraries without an own error class say that memory ran out."""
+_WITH_WORDS = (ImportError, OSError, RuntimeError, ValueError)
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether Python, numpy, torch or the loader of a library found no memory.
+    """Whether `error`, or one that it was raised from, says that memory ran out.
 
-    Not by type alone: torch, which is not imported for this, and others raise a RuntimeError.
+    Under a limit of memory (`ulimit -v`, a container's) that shows as a `MemoryError` of Python or numpy, a
+    `RuntimeError` of torch, an `ImportError` of a library that finds no room, or an `OSError` of a decoder.
     """
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
-        return True
-    if isinstance(error, RuntimeError | ImportError | OSError) and any(
-        words in str(error).lower() for words in _MEMORY_WORDS
-    ):
-        return True
-    return error.__cause__ is not None and out_of_memory(error.__cause__)
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, MemoryError) or type(seen).__name__ == "OutOfMemoryError":
+            return True
+        if isinstance(seen, OSError) and seen.errno is not None:
+            if seen.errno == errno.ENOMEM:
+                return True
+        elif isinstance(seen, _WITH_WORDS) and not isinstance(seen, FastAvatarError):
+            if any(words in str(seen).lower() for words in _NO_MEMORY):
+                return True
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return False

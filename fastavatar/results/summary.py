@@ -50,7 +50,7 @@ def summarize(
     return {
         **stated,
         "schema_version": SCHEMA_VERSION,
-        "image_path": run.image or str(avatar.photo.path),
+        "image_path": run.image or avatar.photo.name,
         "image": {
             "width": avatar.photo.width,
             "height": avatar.photo.height,

@@ -13,7 +13,7 @@ from fastavatar.app.cli.many import many_options, output_option, require_none, r
 from fastavatar.app.cli.numbers import FILE_AS_TEXT
 from fastavatar.app.cli.prediction import prediction_options, settings_of
 from fastavatar.app.cli.progress import refinement_bar
-from fastavatar.app.cli.several import TakesViews, photos_of_one, several_options
+from fastavatar.app.cli.several import TakesViews, load_photos, photos_of_one, several_options
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
     multiple=True,
     type=FILE_AS_TEXT,
     metavar="FILE|DIR|GLOB|LIST.txt|-",
-    help="The photo; or many of them: a folder, a pattern in quotes, a list of paths, - for one on "
-    "standard input. Each then has its own folder of results, as `fastavatar batch` says. Given several "
+    help="The photo, or a video of one person, of which the best frames are used. Or many photos: a folder, "
+    "a pattern in quotes, a list of paths, or - for a list on standard input; each then has its own folder "
+    "of results, as `fastavatar batch` says. Given several "
     "times, or with --subject: photos of one person, from any sides, for one head.",
 )
 @output_option
@@ -50,12 +51,13 @@ def command(
     folder = Path(output_dir)
 
     from fastavatar.app.pipeline import Pipeline
-    from fastavatar.images.photo import load_photo
     from fastavatar.results.folder import require_writable
+    from fastavatar.system.processors import require_address_space
 
+    require_address_space()
     require_writable(folder, force)
     settings.outputs.require_possible()
-    photos = [load_photo(path) for path in of_one or images]
+    photos = load_photos(of_one or images, settings)
     pipeline = Pipeline(settings if len(photos) == 1 else settings.for_several())
     refinement = pipeline.refinement
     with refinement_bar(refinement.iterations) if refinement else nullcontext() as on_step:

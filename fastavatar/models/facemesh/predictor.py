@@ -79,7 +79,7 @@ class FaceMeshPredictor:
             return self.predict(photos[0])
         seconds: dict[str, float] = {}
         head, shots = head_of_several(photos, seconds)
-        warnings = tuple(f"{shot.photo.path.name}: {text}" for shot in shots for text in shot.warnings)
+        warnings = tuple(f"{shot.photo.name}: {text}" for shot in shots for text in shot.warnings)
         facts = (PhotosFacts(tuple(shots)),)
         provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, warnings, facts)
         first, others = shots[0], tuple((shot.photo, shot.camera) for shot in shots[1:])

@@ -49,7 +49,7 @@ class PhotosFacts:
         """The field `photos` of `summary.json`."""
         photos = [
             {
-                "image_path": str(shot.photo.path),
+                "image_path": shot.photo.name,
                 "K": shot.camera.K.tolist(),
                 "world_to_camera": shot.camera.world_to_camera.tolist(),
                 "gains": [round(float(gain), 4) for gain in shot.gains],
@@ -96,7 +96,7 @@ def _face_in(photo: Photo) -> Face:
     try:
         return find_face(photo)
     except NoFaceError as error:
-        raise NoFaceError(f"{photo.path}: {error}") from error
+        raise NoFaceError(f"{photo.name}: {error}") from error
 
 
 def _fingerprint(photo: Photo) -> tuple[bytes, float]:
