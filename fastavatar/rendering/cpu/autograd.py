@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from fastavatar.core import Camera, Gaussians
+from fastavatar.core import Camera, Gaussians, frontal_camera
 from fastavatar.rendering.cpu.frame import backward, draw, make_frame
 from fastavatar.rendering.cpu.layout import Floats, Parameters, Picture, View
 from fastavatar.rendering.picture import Compositing, Render, lay_over
@@ -31,6 +31,15 @@ def render_cpu(
     return Render(image, alpha, depth)
 
 
+def compile_kernels() -> None:
+    """Compile every kernel that is not on disk yet, by drawing one Gaussian and taking a gradient."""
+    means = torch.zeros(1, 3, requires_grad=True)
+    upright = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+    gaussian = Gaussians(means, upright, torch.full((1, 3), -3.0), torch.zeros(1), torch.zeros(1, 1, 3))
+    drawn = render_cpu(gaussian, frontal_camera(1.0, 16.0, 16, 16), torch.ones(3), "classic", threads=1)
+    torch.autograd.grad(drawn.image.sum(), means)
+
+
 class _Rasterise(torch.autograd.Function):
     """Five parameters and `world_to_camera` → image (H, W, 3), alpha (H, W), depth (H, W)."""
 
@@ -41,6 +50,7 @@ class _Rasterise(torch.autograd.Function):
         parameters = Parameters(*(_array(tensor, torch.float32) for tensor in tensors[:5]))
         frame = make_frame(_view(camera), parameters, threads)
         picture = draw(frame, _array(background, torch.float32), threads)
+        # Outputs without a gradient arrive as None, not as zeros to be added up
         ctx.set_materialize_grads(False)
         if any(ctx.needs_input_grad):
             ctx.save_for_backward(*tensors)
@@ -61,6 +71,7 @@ class _Rasterise(torch.autograd.Function):
             _NOTHING if d_depth is None else _array(d_depth, torch.float32),
         )
         gradients, d_view = backward(frame, picture, d_picture, threads)
+        # The last row of a rigid transform is constant
         d_pose = torch.zeros(4, 4, dtype=torch.float64)
         d_pose[:3, :3], d_pose[:3, 3] = (
             torch.from_numpy(d_view[:9].reshape(3, 3)),

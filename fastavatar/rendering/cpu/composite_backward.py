@@ -92,6 +92,7 @@ def composite_backward(
         end = gather(own, splats, left, top, blocks)
         sums[: len(own) * WIDTH] = ZERO
         for row in range(min(TILE, height - top)):
+            # As in the forward pass, but for all blocks at once: a sum per splat follows
             for number in range(end // BLOCK):
                 reaches[number] = reaching(row, number * BLOCK, blocks)
             first = (top + row) * width + left
@@ -99,8 +100,10 @@ def composite_backward(
             red, green, blue = channels_at(colors, first, visible, border)
             covered = pixels_at(alphas, first, visible, border)
             metres = pixels_at(depths, first, visible, border)
+            # depth = Σ w_i·z_i / alpha: by the quotient rule both get a share
             v_depth = pixels_at(d_depths, first, visible, border) / where(covered > ZERO, covered, ONE)
             v_alpha = pixels_at(d_alphas, first, visible, border) - v_depth * metres
+            # R before the first splat: the whole pixel's share, see above
             rest = v_red * red + v_green * green + v_blue * blue
             rest = rest + v_depth * metres * covered - v_alpha * (ONE - covered)
             transmittance = where(lanes >= np.float32(visible), ZERO, ONE)
@@ -121,23 +124,28 @@ def composite_backward(
                 a = where(raw > A_MAX, A_MAX, raw)
                 a = where(e >= E_MIN, a, ZERO)
                 w = transmittance * a
+                # c_i·V of all channels, depth included
                 share = fma(v_depth, peek(blocks, place + P_DEPTH), v_blue * peek(blocks, place + P_BLUE))
                 share = fma(
                     v_green, peek(blocks, place + P_GREEN), fma(v_red, peek(blocks, place + P_RED), share)
                 )
                 rest = rest - w * share
+                # ∂loss/∂a_i, equation above
                 d_a = transmittance * share - rest / (ONE - a)
                 transmittance = transmittance - w
                 alive = transmittance > T_MIN
                 w = where(alive, w, ZERO)
+                # ∂a/∂(8·e) = a, and 0 where alpha is clamped
                 g = where(alive, where(raw > A_MAX, ZERO, a) * d_a, ZERO)
                 v = np.float32(row) - peek(blocks, place + P_Y)
                 gu = g * u
+                # Sums over the row's pixels; the upper half is multiplied by v for the last two
                 total = eight_sums((g, gu, gu * u, w * v_red, w * v_green, w * v_blue, w * v_depth, g * v))
                 splat_sums = block_sums + number * WIDTH
                 store(sums, splat_sums, fma(total, where(upper_half, v, ONE), load(sums, splat_sums)))
                 if bits(alive) == 0:
                     break
+        # Each splat's sums go to the place of its pair with this tile
         for i in range(len(own)):
             splat = own[i]
             wide = rects[splat, RIGHT] - rects[splat, LEFT]

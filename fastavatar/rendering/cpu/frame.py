@@ -57,11 +57,13 @@ def make_frame(view: View, gaussians: Parameters, threads: int) -> Frame:
     _run(threads, lambda counter: project(counter, view, gaussians, projected))
     if not projected.finite.all():
         Gaussians(*(torch.from_numpy(parameter) for parameter in gaussians)).require_finite()
+    # Sorting the keys sorts by depth; what is not drawn comes last
     keys = projected.keys
     keys.sort()
     order = keys[: np.searchsorted(keys, NOT_DRAWN)]
     row_starts = np.concatenate([[0], np.cumsum(projected.covers.sum(0, dtype=np.int64))])
     starts, indices = np.empty(columns * rows + 1, np.int64), np.empty(row_starts[-1], np.int32)
+    # One band of tile rows a thread: no two threads write one list
     bands, rects = min(rows, threads), projected.rects
     _run(threads, lambda counter: fill_tiles(counter, bands, order, rects, row_starts, starts, indices))
     return Frame(
@@ -85,6 +87,7 @@ def backward(frame: Frame, picture: Picture, d_picture: Picture, threads: int) -
     from fastavatar.rendering.cpu.composite_backward import composite_backward
     from fastavatar.rendering.cpu.project_backward import project_backward
 
+    # Every pair of a splat and a tile gets a place for its gradient sums
     left, right, top, bottom = frame.rects.T.astype(np.int64)
     ends = np.cumsum((right - left) * (bottom - top))
     pairs = Pairs(

@@ -9,7 +9,19 @@ import math
 import numpy as np
 
 from fastavatar.rendering.constants import ALPHA_MIN, BLUR_PX2, FAR_M, FRUSTUM_MARGIN, NEAR_M, TILE
-from fastavatar.rendering.cpu.harmonics import basis
+from fastavatar.rendering.cpu.algebra import (
+    Matrix,
+    Vector,
+    basis,
+    combine,
+    cross,
+    dot,
+    rotation,
+    scaled,
+    times,
+    transposed,
+    unit_quaternion,
+)
 from fastavatar.rendering.cpu.kernel import inlined, kernel
 from fastavatar.rendering.cpu.lanes import fetch_add
 from fastavatar.rendering.cpu.layout import (
@@ -43,18 +55,6 @@ from fastavatar.rendering.cpu.layout import (
     Parameters,
     Projection,
     View,
-)
-from fastavatar.rendering.cpu.small import (
-    Matrix,
-    Vector,
-    combine,
-    cross,
-    dot,
-    rotation,
-    scaled,
-    times,
-    transposed,
-    unit_quaternion,
 )
 
 _LOG_ALPHA_MIN = math.log(ALPHA_MIN)
@@ -96,21 +96,25 @@ def project(
             mean = (np.float64(means[i, 0]), np.float64(means[i, 1]), np.float64(means[i, 2]))
             keys[i] = NOT_DRAWN
             rects[i] = 0
+            # Culling: behind the near plane, beyond the far one, or never above the least alpha
             x, y, z = to_camera(camera, mean)
             opacity = 1 / (1 + math.exp(-np.float64(opacity_logits[i])))
             if not (NEAR_M <= z <= FAR_M and opacity >= ALPHA_MIN):
                 continue
+            # 2D covariance Σ' = M·Mᵀ + blur
             scaled_x, scaled_y = axes_on_picture(view, (x, y, z), quats_wxyz, log_scales, i)[2:]
             xx, xy, yy, determinant = covariance(scaled_x, scaled_y)
             center_x = camera[FOCAL_X] * x / z + camera[PRINCIPAL_X]
             center_y = camera[FOCAL_Y] * y / z + camera[PRINCIPAL_Y]
             log_opacity = math.log(opacity)
+            # alpha ≥ ALPHA_MIN within `reach` standard deviations: opacity·exp(−r²/2) = ALPHA_MIN
             reach = math.sqrt(2 * (log_opacity - _LOG_ALPHA_MIN))
             reach_x, reach_y = reach * math.sqrt(xx) + _EDGE_PX, reach * math.sqrt(yy) + _EDGE_PX
             left, right = max(center_x - reach_x, 0.0), min(center_x + reach_x, width - 0.5)
             top, bottom = max(center_y - reach_y, 0.0), min(center_y + reach_y, height - 0.5)
             if not (left <= right and top <= bottom):
                 continue
+            # Positive floats sort as their bits do
             keys[i] = (np.uint64(np.float32(z).view(np.uint32)) << np.uint64(32)) | np.uint64(i)
             rects[i, LEFT], rects[i, RIGHT] = int(left) // TILE, int(right) // TILE + 1
             rects[i, TOP], rects[i, BOTTOM] = int(top) // TILE, int(bottom) // TILE + 1
@@ -118,11 +122,13 @@ def project(
                 out.covers[chunk, row] += rects[i, RIGHT] - rects[i, LEFT]
             splats[i, X_WHOLE], splats[i, X_REST] = math.floor(center_x), center_x - math.floor(center_x)
             splats[i, Y_WHOLE], splats[i, Y_REST] = math.floor(center_y), center_y - math.floor(center_y)
+            # The inverse covariance with the square completed in x, an eighth of it; see `layout`
             splats[i, SHEAR] = xy / yy
             splats[i, NARROW] = yy / determinant / 16
             splats[i, FLAT] = 1 / yy / 16
             splats[i, LOG_OPACITY] = log_opacity / 8
             splats[i, DEPTH] = z
+            # Negative colours are clamped, as 3DGS does
             red, green, blue = color(camera, mean, sh, i, harmonics)
             splats[i, RED], splats[i, GREEN], splats[i, BLUE] = max(red, 0.0), max(green, 0.0), max(blue, 0.0)
 
@@ -130,6 +136,7 @@ def project(
 @inlined
 def all_finite(values: Floats) -> bool:
     """Whether no number's exponent is all ones."""
+    # An integer maximum is faster than a float test for each number
     largest = np.uint32(0)
     for number in values.reshape(-1).view(np.uint32):
         largest = max(largest, number & _EXPONENT)

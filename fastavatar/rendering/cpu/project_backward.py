@@ -2,7 +2,18 @@
 
 import numpy as np
 
-from fastavatar.rendering.cpu.harmonics import basis_backward
+from fastavatar.rendering.cpu.algebra import (
+    Matrix,
+    Vector,
+    basis_backward,
+    combine,
+    dot,
+    rotation_backward,
+    scaled,
+    times,
+    transposed,
+    unit_quaternion,
+)
 from fastavatar.rendering.cpu.kernel import inlined, kernel
 from fastavatar.rendering.cpu.lanes import fetch_add
 from fastavatar.rendering.cpu.layout import (
@@ -42,17 +53,6 @@ from fastavatar.rendering.cpu.project import (
     rotation_of,
     scales_of,
     to_camera,
-)
-from fastavatar.rendering.cpu.small import (
-    Matrix,
-    Vector,
-    combine,
-    dot,
-    rotation_backward,
-    scaled,
-    times,
-    transposed,
-    unit_quaternion,
 )
 
 
@@ -123,6 +123,7 @@ def project_backward(
             d_z -= (d_slope_x * x + d_slope_y * y) / (z * z)
             d_point = (d_slope_x / z, d_slope_y / z, d_z)
 
+            # ∂sigmoid/∂logit over alpha: 1 − opacity, as sums[G] already holds alpha
             opacity = 1 / (1 + np.exp(-np.float64(opacity_logits[i])))
             out.opacity_logits[i] = sums[G] * (1 - opacity)
             d_direction = color_backward(camera, mean, sh, i, sums, harmonics, d_harmonics, out.sh)
@@ -143,11 +144,13 @@ def project_backward(
 @inlined
 def ellipse_backward(sums: Doubles, m_x: Vector, m_y: Vector) -> tuple[float, float, float, float, float]:
     """Gradients by the covariance's xx, xy (both places together) and yy and by the centre's x and y."""
+    # The forward's parametrisation: 8·e = log opacity − narrow·u² − flat·v², u = x − cx − shear·v
     xx, xy, yy, determinant = covariance(m_x, m_y)
     narrow, flat, shear = yy / (2 * determinant), 1 / (2 * yy), xy / yy
     d_narrow, d_flat, d_shear = -sums[GUU], -sums[GVV], 2 * narrow * sums[GUV]
     d_x = 2 * narrow * sums[GU]
     d_y = 2 * flat * sums[GV] - shear * d_x
+    # Chain rule through narrow = yy / (2·det), flat = 1 / (2·yy), shear = xy / yy
     scale = d_narrow / (2 * determinant * determinant)
     d_xx = -scale * yy * yy
     d_xy = 2 * scale * xy * yy + d_shear / yy
@@ -171,6 +174,7 @@ def quaternion_backward(quats_wxyz: Floats, i: int, d_rotation: Matrix, d_quats_
         np.float64(quats_wxyz[i, 3]),
     )
     d_w, d_x, d_y, d_z = rotation_backward(w, x, y, z, d_rotation)
+    # The gradient across the unit quaternion only: normalising takes the part along it away
     along = d_w * w + d_x * x + d_y * y + d_z * z
     d_quats_wxyz[i, 0] = (d_w - along * w) * inverse
     d_quats_wxyz[i, 1] = (d_x - along * x) * inverse
@@ -191,6 +195,7 @@ def color_backward(
 ) -> Vector:
     """Fill `d_sh` and return the gradient by the mean through the direction it is seen from."""
     red, green, blue = color(camera, mean, sh, i, harmonics)
+    # No gradient where the forward clamped a negative colour
     d_red = sums[W_RED] if red >= 0 else 0.0
     d_green = sums[W_GREEN] if green >= 0 else 0.0
     d_blue = sums[W_BLUE] if blue >= 0 else 0.0
@@ -203,5 +208,6 @@ def color_backward(
     dx, dy, dz = mean[0] - camera[CENTER], mean[1] - camera[CENTER + 1], mean[2] - camera[CENTER + 2]
     inverse = 1 / np.sqrt(dx * dx + dy * dy + dz * dz)
     direction = (dx * inverse, dy * inverse, dz * inverse)
+    # Through direction = d/‖d‖: the part along the direction falls out, divided by the length
     d_unit = basis_backward(direction[0], direction[1], direction[2], count, d_harmonics)
     return combine(inverse, d_unit, -inverse * dot(d_unit, direction), direction)
