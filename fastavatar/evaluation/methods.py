@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from fastavatar.captures import Capture, View
 from fastavatar.core import Gaussians, Photo
 from fastavatar.errors import UsageError
 from fastavatar.evaluation.placement import place_avatar
+from fastavatar.models.published.options import PublishedOptions
 from fastavatar.refinement.photo_view import photo_of_view
 from fastavatar.rendering import Compositing
 
@@ -36,8 +36,8 @@ class Options:
     """Where weights are kept."""
     offline: bool = False
     """Whether nothing may be fetched."""
-    published: Mapping[str, Any] = field(default_factory=dict)
-    """Options that only the published networks understand."""
+    published: PublishedOptions = field(default_factory=PublishedOptions)
+    """Options of the published networks."""
 
 
 @dataclass(frozen=True)

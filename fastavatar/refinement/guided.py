@@ -49,11 +49,11 @@ def choose_preset(
     and the capture has the points they know.
     """
     if asked is not None:
-        return asked, "asked for with --config"
+        return asked, "asked for"
     given = options.given()
     model, reason = choose_model("auto", cache_dir, given)
     if model != "fastavatar":
-        return default_preset(views), "no published weights at hand; --config published fetches them"
+        return default_preset(views), "no published weights at hand; the configuration published fetches them"
     if not given and (capture.points is None or len(capture.points) != DecoderSizes().gaussians):
         return default_preset(views), "the capture's points are not those the published networks know"
     return default_preset(views, latent=True), reason

@@ -23,6 +23,10 @@ _LARGEST_SUMMARY = 16_000_000
 """Bytes; a summary of a thousand photos has 1 MB."""
 
 
+class ResultsExist(OverwriteError):
+    """Results that may be overwritten if the user allows it."""
+
+
 @dataclass(frozen=True)
 class Written:
     """What a file held when it was written."""
@@ -69,15 +73,15 @@ def is_complete(folder: Path, sizes_only: bool = False) -> bool:
 def require_replaceable(folder: Path, overwrite: bool, names: Iterable[str] = ()) -> set[str]:
     """Names of the results in `folder`, all of which may be replaced by new results.
 
-    New results have the usual names and `names`. Raises `OverwriteError` where results or files of these
-    names are there and `overwrite` is off, or where one of these is not this program's own.
+    New results have the usual names and `names`. Raises `ResultsExist` where results or files of these names
+    are there and `overwrite` is off, `OverwriteError` where one of these is not this program's own.
     """
     own = own_results(folder)
     taken = own | {name for name in _USUAL_NAMES.union(names) if os.path.lexists(folder / name)}
     if taken and not overwrite:
-        raise OverwriteError(
+        raise ResultsExist(
             f"{folder} holds results already ({', '.join(sorted(taken))}); "
-            "choose another folder or allow overwriting with --force"
+            "choose another folder or allow overwriting"
         )
     if foreign := sorted(taken - own):
         raise OverwriteError(

@@ -84,7 +84,7 @@ def test_results_are_not_replaced_unasked(tmp_path: Path) -> None:
     assert caught.value.exit_code == 7
     assert str(caught.value) == (
         f"{tmp_path} holds results already (preview.png, splats.ply, summary.json, w_vector.npy); "
-        "choose another folder or allow overwriting with --force"
+        "choose another folder or allow overwriting"
     )
     assert contents(tmp_path) == before
     with pytest.raises(OverwriteError):

@@ -105,13 +105,14 @@ def _options(method: str, given: dict[str, Any]) -> "Options":
     """The method's options; the flags left over are those of the published networks."""
     from fastavatar.evaluation import Options
     from fastavatar.models.choice import choose_device
+    from fastavatar.models.published.options import PublishedOptions
 
     names = ("seed", "iterations", "config", "cache_dir", "offline")
     known = {name: given[name] for name in names}
-    published = {
-        name: value for name, value in given.items() if name not in (*names, "device") and value is not None
-    }
-    if method != "guided" and (published or known["config"] is not None):
+    published = PublishedOptions(
+        **{name: value for name, value in given.items() if name not in (*names, "device")}
+    )
+    if method != "guided" and (published.given() or known["config"] is not None):
         raise UsageError(f"--method {method} takes no --config and no published networks")
     return Options(device=choose_device(given["device"]), published=published, **known)
 

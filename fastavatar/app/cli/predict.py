@@ -11,7 +11,7 @@ import click
 from fastavatar.app.batch.listing import names_many
 from fastavatar.app.cli.many import many_options, output_option, require_none, run_many, take_many
 from fastavatar.app.cli.numbers import FILE_AS_TEXT
-from fastavatar.app.cli.prediction import prediction_options, settings_of
+from fastavatar.app.cli.prediction import naming_force, prediction_options, settings_of
 from fastavatar.app.cli.progress import refinement_bar
 from fastavatar.app.cli.several import TakesViews, load_photos, photos_of_one, several_options
 
@@ -55,12 +55,15 @@ def command(
     from fastavatar.system.processors import require_address_space
 
     require_address_space()
-    require_writable(folder, force)
+    inputs = [*(of_one or images), *settings.published.files()]
+    with naming_force():
+        require_writable(folder, force, settings.outputs.names(), inputs)
     settings.outputs.require_possible()
     photos = load_photos(of_one or images, settings)
     pipeline = Pipeline(settings if len(photos) == 1 else settings.for_several())
     refinement = pipeline.refinement
     with refinement_bar(refinement.iterations) if refinement else nullcontext() as on_step:
         avatar = pipeline.predict_several(photos, on_step)
-    pipeline.save(avatar, folder, force, started)
+    with naming_force():
+        pipeline.save(avatar, folder, force, started)
     log.info("%d Gaussians in %s", len(avatar.gaussians), output_dir)

@@ -1,12 +1,10 @@
-"""`fastavatar refine`: Gaussians drawn closer to the views of a capture.
-
-capture ─ start_of ─▶ Gaussians or W ─ refine ⇄ views ─▶ Avatar ─ save ─▶ splats.ply, preview.png, …
-"""
+"""`fastavatar refine`: Gaussians drawn closer to the views of a capture; `app/capture_refinement.py` does it."""
 
 import logging
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,12 +19,14 @@ from fastavatar.app.cli.options import (
     sh_refit_option,
     timestep_option,
 )
+from fastavatar.app.cli.prediction import FRAMES, naming_force
 from fastavatar.app.cli.progress import refinement_bar
 from fastavatar.errors import UsageError
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from fastavatar.app.capture_refinement import CaptureSettings
 
-FRAMES = ("supersplat", "opencv", "head")
+log = logging.getLogger(__name__)
 
 
 @click.command("refine")
@@ -53,7 +53,9 @@ FRAMES = ("supersplat", "opencv", "head")
     "--frame", default="supersplat", show_default=True, type=click.Choice(FRAMES), help="Axes of the PLY."
 )
 @click.option("--force", is_flag=True, help="Replace results that are there.")
-@click.option("--seed", default=0, show_default=True, type=SEED, help="Of the views' order.")
+@click.option(
+    "--seed", default=0, show_default=True, type=SEED, help="Random seed of the order of the views."
+)
 @click.option("--threads", type=THREADS, help="CPU threads [default: all this process may use].")
 @cache_options
 @guided_options
@@ -62,73 +64,55 @@ FRAMES = ("supersplat", "opencv", "head")
 def command(
     capture: Path,
     inputs: tuple[str, ...],
-    start: Path | None,
-    start_frame: Any,
     output_dir: Path,
-    config: str | None,
-    iterations: int | None,
-    seconds: float | None,
-    device: str,
     frame: Any,
     force: bool,
-    seed: int,
     threads: int | None,
-    cache_dir: Path | None,
-    offline: bool,
     timestep: int | None,
-    **published: Any,
+    **choices: Any,
 ) -> None:
     """Fit Gaussians to views of a capture: splats.ply, preview.png and summary.json.
 
-    Ctrl-C keeps the best so far and writes it.
+    Ctrl-C keeps the best result so far and writes it.
     """
     started = datetime.now(UTC)
-    from fastavatar.app.cli.evaluate import parse_inputs
+    from fastavatar.app.capture_refinement import CaptureRefinement
     from fastavatar.captures import read_capture
-    from fastavatar.formats.splats.ply import read_ply
     from fastavatar.models import require_device
-    from fastavatar.models.choice import choose_device
-    from fastavatar.models.published.options import PublishedOptions
-    from fastavatar.refinement import load_config, refine
-    from fastavatar.refinement.guided import Start, avatar_at, choose_preset, load_networks_for, start_of
-    from fastavatar.refinement.run import default_preset
     from fastavatar.rendering.threads import limit_threads
     from fastavatar.results.folder import require_writable
-    from fastavatar.results.outputs import PREVIEW, SPLATS, SUMMARY, Outputs
+    from fastavatar.results.outputs import Outputs
+    from fastavatar.results.ownership import places_of_results
     from fastavatar.results.summary import Run
 
+    settings = _settings(inputs, choices)
     limit_threads(threads)
-    device = choose_device(device)
-    require_device(device)
-    require_writable(output_dir, force)
+    require_device(settings.device)
+    outputs = Outputs(frame=frame)
+    given = [*([settings.start] if settings.start else []), *settings.published.files()]
+    with naming_force():
+        require_writable(output_dir, force, outputs.names(), given)
     read = read_capture(capture, timestep=timestep)
-    taken = [name for name in (SPLATS, PREVIEW, SUMMARY) if read.holds(output_dir / name)]
-    if taken:
-        raise UsageError(f"{output_dir / taken[0]} belongs to the capture: choose another output folder")
-    chosen = parse_inputs(inputs, len(read.views))
-    missing = [index for index in chosen if not 0 <= index < len(read.views)]
-    if missing:
-        raise UsageError(f"input view {missing[0]}: {capture} has views 0 to {len(read.views) - 1}")
-    views = [read.views[index] for index in dict.fromkeys(chosen)]
-    given = PublishedOptions(**published)
-    if start is None:
-        preset, reason = choose_preset(config, read, len(views), cache_dir, given)
-    else:
-        preset, reason = config or default_preset(len(views)), "a start was given"
-    settings = load_config(preset).overridden(iterations=iterations)
-    log.info("configuration %s: %s", preset, reason)
-    if start is not None and settings.model == "decoder":
-        raise UsageError(f"--start: {preset} begins with W and the capture's points")
-    networks = load_networks_for(settings, device, cache_dir, offline, given)
-    if start is None:
-        begin = start_of(read, views, networks)
-    else:
-        begin = Start(read_ply(start, frame=start_frame))
-    avatar = avatar_at(begin, read, views[0], seed, device)
-    for warning in avatar.provenance.warnings:
-        log.warning("%s", warning)
-    with refinement_bar(settings.iterations) as on_step:
-        refined = refine(avatar, views, settings, seconds=seconds, seed=seed, device=device, on_step=on_step)
-    run = Run(f"refined as {preset} says: {reason}", started)
-    refined.save(output_dir, force, outputs=Outputs(frame=frame), run=run)
+    for path in places_of_results(output_dir):
+        if read.holds(path):
+            raise UsageError(f"{path} belongs to the capture: choose another output folder")
+    refinement = CaptureRefinement(read, settings)
+    with refinement_bar(refinement.config.iterations) as on_step:
+        refined = refinement.run(on_step)
+    run = Run(f"refined as {refinement.preset} says: {refinement.reason}", started)
+    with naming_force():
+        refined.save(output_dir, force, outputs=outputs, run=run)
     log.info("%d Gaussians in %s", len(refined.gaussians), output_dir)
+
+
+def _settings(inputs: tuple[str, ...], choices: dict[str, Any]) -> "CaptureSettings":
+    """The settings that the flags stand for; those left over belong to the published networks."""
+    from fastavatar.app.capture_refinement import CaptureSettings
+    from fastavatar.models.choice import choose_device
+    from fastavatar.models.published.options import PublishedOptions
+
+    known = {one.name for one in fields(CaptureSettings)} & choices.keys()
+    own = {name: choices.pop(name) for name in known}
+    own["device"] = choose_device(own["device"])
+    indices = None if "all" in inputs else [int(text) for text in inputs]
+    return CaptureSettings(indices, published=PublishedOptions(**choices), **own)

@@ -10,6 +10,7 @@ from fastavatar.app.batch.tasks import PhotoTask
 from fastavatar.app.settings import Optimization, Settings
 from fastavatar.core import Avatar
 from fastavatar.errors import UsageError
+from fastavatar.models.published.options import PublishedOptions
 from fastavatar.results.outputs import Outputs
 
 
@@ -106,7 +107,7 @@ def test_what_is_no_summary_is_not_finished(text: bytes, task: PhotoTask) -> Non
         (Settings(shoulders=False), "made with shoulders true"),
         (Settings(outputs=Outputs(background=(0, 0, 0))), "made with background"),
         (Settings(outputs=Outputs(save_ply=False)), "made with save_ply true"),
-        (Settings(published={"crop": "none"}), "made with published {}"),
+        (Settings(published=PublishedOptions(crop="none")), "made with published {}"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -144,7 +144,7 @@ def test_predict_refuses_configurations_of_networks_it_has_not(
 ) -> None:
     flags = ["--image", "data/example.png", "--output_dir", str(tmp_path / "out"), "--model", "facemesh"]
     assert run(["predict", *flags, "--optimize", "--config", "published"]) == 2
-    assert "needs --model fastavatar" in capsys.readouterr().err
+    assert "needs the model fastavatar" in capsys.readouterr().err
     assert run(["predict", *flags, "--config", "direct"]) == 2
 
 

@@ -78,11 +78,11 @@ def test_the_photo_without_a_face_is_named(person: Path, tmp_path: Path, told: A
         ),
         (
             ["--image", str(PORTRAIT), "--face", "0"],
-            "error: --face is of one photo: of several the largest face of each is taken",
+            "error: a face can be chosen in one photo only: of several, the largest of each is taken",
         ),
         (
             ["--image", str(PORTRAIT), "--model", "fastavatar"],
-            "error: the published networks take one photo: give one --image, or --model facemesh",
+            "error: the published networks take one photo: give one, or choose the model facemesh",
         ),
     ],
 )
