@@ -168,8 +168,8 @@ _LEAST_OPACITY = 1 / 255
 def without_shoulders(avatar: "Avatar") -> "Avatar":
     """The avatar's head and neck; opacities end smoothly over three centimetres of the neck.
 
-    They fade between y = −0.12 m and y = −0.15 m of the head frame where z is 0, higher at the back and beside
-    the neck. Gaussians beyond go, with their bindings; a latent would bring them back, so it goes too.
+    They fade between y = −0.12 m and y = −0.15 m of the head frame where z is 0, higher at the back and
+    beside the neck. Gaussians beyond go, with their bindings; a latent would bring them back, so it goes too.
     """
     import torch
 

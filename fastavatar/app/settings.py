@@ -105,9 +105,7 @@ class Settings:
         if self.model == "fastavatar" or self.published.given():
             raise UsageError("the published networks take one photo: give one, or choose the model facemesh")
         if self.face is not None:
-            raise UsageError(
-                "a face can be chosen in one photo only: of several, the largest of each is taken"
-            )
+            raise UsageError("a face can be chosen in one photo only: in several the largest is taken")
         return replace(self, model="facemesh")
 
 

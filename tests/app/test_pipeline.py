@@ -63,7 +63,7 @@ def test_the_chosen_face_reaches_summary_and_identity_check(
         return compared[-1]
 
     monkeypatch.setattr("fastavatar.evaluation.identity._person", person)
-    write_made_up(tmp_path / "weights", 1, SMALL_DECODER, SMALL_POINTS)
+    write_made_up(tmp_path / "weights", 2, SMALL_DECODER, SMALL_POINTS)
     checkpoints = PublishedOptions(
         encoder_checkpoint=tmp_path / "weights" / "encoder_neutral_flame.pth",
         decoder_checkpoint=tmp_path / "weights" / "decoder_neutral_flame.pth",

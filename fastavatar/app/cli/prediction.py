@@ -76,7 +76,7 @@ _ABOUT_THE_RESULTS = (
     click.option(
         "--check_identity",
         is_flag=True,
-        help="Compare head and photo by InsightFace's recogniser, if its pack is here, and write the result to "
+        help="Compare head and photo by InsightFace's recogniser, if its pack is here; the result is in "
         "summary.json.",
     ),
     click.option("--viewer", is_flag=True, help="Write head.html as well: a page to open in a browser."),
@@ -135,12 +135,11 @@ def settings_of(**given: Any) -> "Settings":
     from fastavatar.models.published.options import PublishedOptions
     from fastavatar.results.outputs import Outputs
 
-    flags = PredictionFlags(
-        **{one.name: given.pop(one.name) for one in fields(PredictionFlags) if one.name in given}
-    )
+    names = {one.name for one in fields(PredictionFlags)} & given.keys()
+    flags = PredictionFlags(**{name: given.pop(name) for name in names})
     published = PublishedOptions(**given)
-    if flags.model == "facemesh" and (names := published.given()):
-        raise click.UsageError(f"--model facemesh does not take {', '.join('--' + name for name in names)}")
+    if flags.model == "facemesh" and (others := published.given()):
+        raise click.UsageError(f"--model facemesh does not take {', '.join('--' + name for name in others)}")
     if not flags.optimize and (flags.config or flags.iterations or flags.seconds):
         raise click.UsageError("--config, --iterations and --seconds belong to --optimize")
     steps = Optimization(flags.config, flags.iterations, flags.seconds)

@@ -1,4 +1,4 @@
-"""`fastavatar refine`: Gaussians drawn closer to the views of a capture; `app/capture_refinement.py` does it."""
+"""`fastavatar refine`: fits Gaussians to views of a capture; `app/capture_refinement.py` does the work."""
 
 import logging
 from dataclasses import fields

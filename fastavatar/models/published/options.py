@@ -42,6 +42,10 @@ class PublishedOptions:
     sh_refit: ShRefit | None = None
     """What becomes of the decoder's colours, by default `auto`."""
 
+    def __bool__(self) -> bool:
+        """Whether any choice was made."""
+        return bool(self.given())
+
     def given(self) -> dict[str, Any]:
         """The choices that were made, by name."""
         found = {field.name: getattr(self, field.name) for field in fields(self)}

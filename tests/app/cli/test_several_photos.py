@@ -74,11 +74,12 @@ def test_the_photo_without_a_face_is_named(person: Path, tmp_path: Path, told: A
         ),
         (
             ["--image", "b.jpg", "--views", "first"],
-            "error: --views first: there are photos 0 to 1, as in --views 0,1",
+            "error: Invalid value for '--views': 'first' is not a list of numbers from 0, such as 0,2; "
+            "see fastavatar predict --help",
         ),
         (
             ["--image", str(PORTRAIT), "--face", "0"],
-            "error: a face can be chosen in one photo only: of several, the largest of each is taken",
+            "error: a face can be chosen in one photo only: in several the largest is taken",
         ),
         (
             ["--image", str(PORTRAIT), "--model", "fastavatar"],
