@@ -9,6 +9,7 @@ from fastavatar.system.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from fastavatar.core.avatar import Avatar as Avatar
+    from fastavatar.core.avatar import Facts as Facts
     from fastavatar.core.avatar import Latent as Latent
     from fastavatar.core.avatar import Provenance as Provenance
     from fastavatar.core.camera import Camera as Camera
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __getattr__ = lazy_attributes(
     __name__,
     {
-        ".avatar": ["Avatar", "Latent", "Provenance"],
+        ".avatar": ["Avatar", "Facts", "Latent", "Provenance"],
         ".camera": ["Camera", "frontal_camera"],
         ".face": ["Face"],
         ".gaussians": [

@@ -1,8 +1,9 @@
 """What every predictor returns: Gaussians, the camera that saw the photo, and where they came from."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -34,6 +35,16 @@ class Latent(Protocol):
         """A copy on `device` that shares no memory with this."""
 
 
+class Facts(Protocol):
+    """What one step of the work, such as a model or a refinement, adds to an avatar's summary."""
+
+    def for_summary(self) -> Mapping[str, object]:
+        """Fields of `summary.json`, JSON-ready; of fields that all models have, the common ones count."""
+
+
+AnyFacts = TypeVar("AnyFacts", bound=Facts)
+
+
 @dataclass(frozen=True)
 class Provenance:
     """How an avatar was made, for its summary."""
@@ -50,8 +61,17 @@ class Provenance:
     """Wall-clock seconds per stage, in order."""
     warnings: tuple[str, ...] = ()
     """What a user should know about this result, one sentence each."""
-    extra: dict[str, object] = field(default_factory=dict)
-    """Further summary fields of this model, JSON-ready."""
+    facts: tuple[Facts, ...] = ()
+    """What each step adds to the summary; at most one of each kind."""
+
+    def fact(self, kind: type[AnyFacts]) -> AnyFacts | None:
+        """The facts of that kind; None where no step stated them."""
+        return next((found for found in self.facts if isinstance(found, kind)), None)
+
+    def with_facts(self, new: Facts, warnings: Sequence[str] = ()) -> "Provenance":
+        """The same with further facts, which replace those of their kind, and further warnings."""
+        others = tuple(found for found in self.facts if type(found) is not type(new))
+        return replace(self, facts=(*others, new), warnings=(*self.warnings, *warnings))
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,10 @@
 """What a result was made with: versions and memory."""
 
 import platform
-import resource
-import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
+from fastavatar.system.memory import peak_memory_mb as peak_memory_mb
 from fastavatar.version import __version__
 
 PACKAGES = ("gsplat", "insightface", "mediapipe", "numba", "numpy", "onnxruntime", "pillow", "scipy", "torch")
@@ -23,14 +21,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def peak_memory_mb() -> float:
-    """Most memory this process has held so far, in 10⁶ bytes."""
-    try:  # where there is /proc: elsewhere the figure begins with what the parent held when it forked
-        status = Path("/proc/self/status").read_text()
-        return int(status.split("VmHWM:", 1)[1].split(maxsplit=1)[0]) * 1024 / 1e6
-    except (OSError, IndexError):
-        pass
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

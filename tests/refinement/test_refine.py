@@ -17,6 +17,7 @@ from fastavatar.optimise.loop import MAX_RECOVERIES, Progress, RunResult, optimi
 from fastavatar.refinement import Config, load_config, refine_gaussians, start_from_points
 from fastavatar.refinement.direct import DirectModel
 from fastavatar.refinement.objective import ViewsObjective
+from fastavatar.refinement.run import RefinementFacts
 from fastavatar.rendering import render
 from fastavatar.rendering.reference import render_reference
 from tests.synthetic_capture import RADII_M, write_capture
@@ -234,8 +235,10 @@ def test_an_avatar_comes_back_with_what_was_done(views: list[View], start: Gauss
     refined = fa.refine(avatar, iterations=30)  # on its own photo
     assert _mean_psnr(refined.gaussians, [views[1]]) > _mean_psnr(start, [views[1]]) + 1
     assert set(refined.provenance.seconds) == {"pose", "refine"}
-    facts = refined.provenance.extra["refinement"]
-    assert isinstance(facts, dict) and facts["iterations"] == 30 and facts["stopped"] == "iterations"
+    facts = refined.provenance.fact(RefinementFacts)
+    assert facts is not None and (facts.iterations, facts.stopped) == (30, "iterations")
+    told = facts.for_summary()["refinement"]
+    assert isinstance(told, dict) and set(told["loss"]) == {"l1", "ssim", "lpips"}
 
 
 def test_wrong_questions_are_refused_in_one_line(start: Gaussians, views: list[View]) -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import click
 
+from fastavatar.app.cli.numbers import FILE
 from fastavatar.errors import OverwriteError
 
 log = logging.getLogger(__name__)
@@ -15,8 +16,8 @@ FRAMES = ("supersplat", "opencv", "head")
 
 
 @click.command("convert")
-@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
-@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("source", metavar="IN", type=FILE)
+@click.argument("target", metavar="OUT", type=FILE)
 @click.option(
     "--frame_in", type=click.Choice(FRAMES), help="Axes of IN [default: as it states, else supersplat]."
 )

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from fastavatar.app.cli.colors import parse_color
+from fastavatar.app.cli.numbers import FILE, count, finite
 from fastavatar.app.cli.options import device_option, path_option
 from fastavatar.errors import OverwriteError, UsageError
 
@@ -26,7 +27,7 @@ View = tuple[str, "Camera"]
 
 
 @click.command("render")
-@click.argument("source", metavar="PLY", type=click.Path(path_type=Path))
+@click.argument("source", metavar="PLY", type=FILE)
 @path_option("--output", "A video's .mp4, .gif or .webp, one .png, or a folder of them.", required=True)
 @click.option(
     "--path",
@@ -35,23 +36,19 @@ View = tuple[str, "Camera"]
     show_default=True,
     help="Once around, from side to side, or a circle before the face.",
 )
-@click.option("--frames", type=click.IntRange(1, 100_000), default=120, show_default=True, help="Pictures.")
-@click.option(
-    "--fps", type=click.FloatRange(1, 240), default=30.0, show_default=True, help="Pictures a second."
-)
-@click.option(
-    "--size", type=click.IntRange(16, 8192), default=512, show_default=True, help="Width and height."
-)
+@click.option("--frames", type=count(1, 100_000), default=120, show_default=True, help="Pictures.")
+@click.option("--fps", type=finite(1, 240), default=30.0, show_default=True, help="Pictures a second.")
+@click.option("--size", type=count(16, 8192), default=512, show_default=True, help="Width and height.")
 @click.option(
     "--elevation",
-    type=click.FloatRange(-89, 89),
+    type=finite(-89, 89),
     default=0.0,
     show_default=True,
     help="Raises the camera, °.",
 )
 @click.option("--background", default="white", show_default=True, help="A colour by name, R,G,B or #rrggbb.")
 @click.option("--depth", is_flag=True, help="Depth instead of colour: near is white, nothing is black.")
-@path_option("--camera", "A capture's transforms.json or folder: exactly its views.", "camera_file")
+@path_option("--camera", "A capture: exactly its views.", "camera_file")
 @click.option("--frame_in", type=click.Choice(FRAMES), help="Axes of PLY [default: as it states].")
 @device_option
 @click.option("--force", is_flag=True, help="Replace what exists.")
@@ -84,7 +81,7 @@ def command(
 
     from tqdm import tqdm
 
-    from fastavatar.captures.cameras import read_cameras
+    from fastavatar.captures import calibrated_files, read_cameras
     from fastavatar.formats.registry import read_gaussians
     from fastavatar.models.choice import choose_device
     from fastavatar.results.film import draw_depth_film, draw_film, head_cameras
@@ -98,6 +95,12 @@ def command(
         views = [(f"frame_{index:0{len(str(frames - 1))}d}", camera) for index, camera in enumerate(cameras)]
     else:
         views = read_cameras(camera_file)
+        inputs, named = (
+            calibrated_files(camera_file),
+            [output, *(output / f"{name}.png" for name, _ in views)],
+        )
+        if any(path.resolve() in inputs for path in named):
+            raise UsageError(f"{output} holds the capture's own pictures: choose another output")
     if output.suffix.lower() == ".png":
         views = views[:1]
     hidden = None if log.isEnabledFor(logging.INFO) else True  # None: shown on a terminal only

@@ -17,7 +17,7 @@ from fastavatar.models.facemesh.cut import find_cut
 from fastavatar.models.facemesh.discs import dress
 from fastavatar.models.facemesh.observation import find_face, observed
 from fastavatar.models.facemesh.outline import fit_outline
-from fastavatar.models.facemesh.several import head_of_several
+from fastavatar.models.facemesh.several import PhotosFacts, head_of_several
 from fastavatar.models.facemesh.template import TORSO, load_template
 from fastavatar.models.facemesh.view import head_and_shoulders
 from fastavatar.models.facemesh.warp import warp_to_landmarks
@@ -79,9 +79,9 @@ class FaceMeshPredictor:
             return self.predict(photos[0])
         seconds: dict[str, float] = {}
         head, shots = head_of_several(photos, seconds)
-        warnings = tuple(f"{shot.photo.path.name}: {text}" for shot in shots for text in shot.warnings)
-        extra: dict[str, object] = {"photos": [shot.facts() for shot in shots]}
-        provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, warnings, extra)
+        warnings = tuple(f"{shot.photo.name}: {text}" for shot in shots for text in shot.warnings)
+        facts = (PhotosFacts(tuple(shots)),)
+        provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, warnings, facts)
         first, others = shots[0], tuple((shot.photo, shot.camera) for shot in shots[1:])
         return Avatar(
             head.gaussians.to(self.device),

@@ -6,7 +6,6 @@ photos ─ observe ─▶ landmarks ─ fit together ─▶ head, poses ─ outl
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -38,14 +37,26 @@ class Shot:
     warnings: tuple[str, ...]
     """About this photo, one sentence each."""
 
-    def facts(self) -> dict[str, Any]:
-        """For the summary, JSON-ready."""
-        return {
-            "image_path": str(self.photo.path),
-            "K": self.camera.K.tolist(),
-            "world_to_camera": self.camera.world_to_camera.tolist(),
-            "gains": [round(float(gain), 4) for gain in self.gains],
-        }
+
+@dataclass(frozen=True)
+class PhotosFacts:
+    """What the summary says about each of several photos of one person."""
+
+    shots: tuple[Shot, ...]
+    """In the order in which the photos were given."""
+
+    def for_summary(self) -> dict[str, object]:
+        """The field `photos` of `summary.json`."""
+        photos = [
+            {
+                "image_path": shot.photo.name,
+                "K": shot.camera.K.tolist(),
+                "world_to_camera": shot.camera.world_to_camera.tolist(),
+                "gains": [round(float(gain), 4) for gain in shot.gains],
+            }
+            for shot in self.shots
+        ]
+        return {"photos": photos}
 
 
 def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple[DressedHead, list[Shot]]:
@@ -85,7 +96,7 @@ def _face_in(photo: Photo) -> Face:
     try:
         return find_face(photo)
     except NoFaceError as error:
-        raise NoFaceError(f"{photo.path}: {error}") from error
+        raise NoFaceError(f"{photo.name}: {error}") from error
 
 
 def _fingerprint(photo: Photo) -> tuple[bytes, float]:

@@ -9,7 +9,6 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import binary_erosion, binary_fill_holes, map_coordinates
 from scipy.spatial import ConvexHull
 
-from fastavatar.app.shoulders import without_shoulders
 from fastavatar.core import Avatar, Photo, decode_colors, frontal_camera
 from fastavatar.errors import InputError, NoFaceError
 from fastavatar.formats.splats.ply import encode_ply
@@ -89,10 +88,10 @@ def test_every_gaussian_is_bound_to_the_fitted_mesh(avatar: Avatar) -> None:
     assert float(apart_m[skull].max()) < 1e-5
 
 
-def test_without_shoulders_the_rest_stays_bound(avatar: Avatar) -> None:
-    gaussians, kept = without_shoulders(avatar.gaussians)
+def test_a_part_of_the_gaussians_needs_its_part_of_the_binding(avatar: Avatar) -> None:
+    kept = avatar.gaussians.means[:, 1] > -0.1
     assert avatar.binding is not None
-    binding = avatar.binding.subset(kept)
+    gaussians, binding = avatar.gaussians.subset(kept), avatar.binding.subset(kept)
     assert len(binding) == len(gaussians) < len(avatar.gaussians)
     with pytest.raises(InputError, match="Gaussians need a mesh and as many bindings"):
         replace(avatar, gaussians=gaussians)

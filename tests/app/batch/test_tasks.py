@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastavatar.app.batch.places import jobs_of, place_of
+from fastavatar.app.batch.tasks import place_of, task_of
 from fastavatar.errors import UsageError
 
 names = st.sampled_from(["a", "b", "me.jpg", "me.png", "me", "..."])
@@ -14,15 +14,15 @@ paths = st.lists(names, min_size=1, max_size=4).map(lambda parts: os.path.join("
 
 @given(st.sets(paths, min_size=2, max_size=8))
 def test_no_two_photos_share_a_place(photos: set[str]) -> None:
-    outputs = [job.output for job in jobs_of(sorted(photos), "photos", "out")]
+    outputs = [task_of(photo, "photos", "out").output for photo in sorted(photos)]
     assert len(set(outputs)) == len(photos)
     assert all(output.startswith("out" + os.sep) for output in outputs)
 
 
 def test_the_structure_is_mirrored(tmp_path: Path) -> None:
     photo = str(tmp_path / "photos" / "a" / "me.jpg")
-    (job,) = jobs_of([photo], str(tmp_path / "photos"), "out")
-    assert (job.photo, job.output) == (photo, "out/a/me.jpg")
+    task = task_of(photo, str(tmp_path / "photos"), "out")
+    assert (task.photo, task.output) == (photo, "out/a/me.jpg")
 
 
 def test_what_lies_elsewhere_is_mirrored_from_the_root(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from fastavatar.app.batch.rows import Job, Row
-from fastavatar.app.batch.stages import work_off
+from fastavatar.app.batch.tasks import PhotoTask, Row
+from fastavatar.app.batch.worker import work_off
 from fastavatar.app.pipeline import Pipeline
 from fastavatar.core import Photo
 from fastavatar.errors import NoFaceError
@@ -43,22 +43,22 @@ class StandIn:
         return folder
 
 
-def photos_in(folder: Path, count: int) -> list[Job]:
+def photos_in(folder: Path, count: int) -> list[PhotoTask]:
     for number in range(count):
         (folder / f"{number}.png").symlink_to(PORTRAIT)
-    return [Job(str(folder / f"{n}.png"), str(folder / "out" / f"{n}.png")) for n in range(count)]
+    return [PhotoTask(str(folder / f"{n}.png"), str(folder / "out" / f"{n}.png")) for n in range(count)]
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
-def test_every_job_has_its_row_in_order(at_once: int, tmp_path: Path) -> None:
-    jobs = photos_in(tmp_path, 7)
-    Path(jobs[2].photo).unlink()
-    Path(jobs[3].output).mkdir(parents=True)
-    (Path(jobs[3].output) / "summary.json").touch()
+def test_every_task_has_its_row_in_order(at_once: int, tmp_path: Path) -> None:
+    tasks = photos_in(tmp_path, 7)
+    Path(tasks[2].photo).unlink()
+    Path(tasks[3].output).mkdir(parents=True)
+    (Path(tasks[3].output) / "summary.json").touch()
     pipeline = StandIn(blind_to="4.png")
     rows: list[Row] = []
-    work_off(cast(Pipeline, pipeline), iter(jobs), rows.append, at_once=at_once)
-    assert [row.photo for row in rows] == [job.photo for job in jobs]
+    work_off(cast(Pipeline, pipeline), iter(tasks), rows.append, at_once=at_once)
+    assert [row.photo for row in rows] == [task.photo for task in tasks]
     assert [row.error_code for row in rows] == [0, 0, 4, 7, 3, 0, 0]
     assert [row.count for row in rows] == [7, 7, 0, 0, 0, 7, 7]
     assert sum(pipeline.together) == 5 and max(pipeline.together) <= at_once
@@ -68,16 +68,16 @@ def test_every_job_has_its_row_in_order(at_once: int, tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_left_is_cleared(tmp_path: Path) -> None:
-    (job,) = photos_in(tmp_path, 1)
-    left = Path(job.output) / ".results.0123abcd.partial"
+    (task,) = photos_in(tmp_path, 1)
+    left = Path(task.output) / ".results.0123abcd.partial"
     left.mkdir(parents=True)
     (left / "splats.ply").touch()
     rows: list[Row] = []
-    work_off(cast(Pipeline, StandIn()), iter([job]), rows.append)
+    work_off(cast(Pipeline, StandIn()), iter([task]), rows.append)
     assert rows[0].status == "ok" and not left.exists()
 
 
-def test_no_jobs_are_no_rows() -> None:
+def test_no_tasks_are_no_rows() -> None:
     rows: list[Row] = []
     work_off(cast(Pipeline, StandIn()), iter([]), rows.append)
     assert rows == []
