@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_FRAMES = 1800
-"""Frames that are decoded: a minute at 30 a second, and some 20 s of work on two cores."""
+"""Frames that are decoded: one minute at 30 frames a second."""
 STILLS = 16
 """Frames that are kept: at least so many where the video has them, and at most twice as many."""
 MAX_SIDE_PX = 1920
@@ -38,7 +38,7 @@ _HD_ROWS = 720
 _UNSTATED_MATRIX = 2
 """Code point of H.273 for a matrix that is left to the reader."""
 _CREDIBLE_RATIOS = (0.25, 4.0)
-"""Ratios of a pixel's width to its height that are credible."""
+"""Ratios of a pixel's width to its height that are plausible; others are taken for 1."""
 # Only containers that hold their pictures themselves: FFmpeg's playlists open other files and addresses.
 _SAFE = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts",

@@ -1,5 +1,7 @@
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from fastavatar.images.photo import load_photo
 from tests.images import pictures
 from tests.images.mutations import mutated, sources
 from tests.images.pictures import huge_png, quarters, saved
+from tests.portraits import ROOT
 
 pillow_heif.register_heif_opener()
 
@@ -217,3 +220,17 @@ def test_what_the_head_of_a_file_tells_is_refused_before_decoding(tmp_path: Path
     cut.write_bytes(b"no picture")
     with pytest.raises(InputError, match="it is not a picture"):
         require_picture(cut)
+
+
+@pytest.mark.parametrize(("keep", "expected"), [(1.0, "(96, 96, 3)"), (0.9, "InputError")])
+def test_a_process_without_stderr_reads_tiff(keep: float, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    part(noise(), path, keep, compression="tiff_lzw")
+    program = (
+        "from fastavatar.images.photo import load_photo\n"
+        f"try: print(load_photo('{path}').rgb.shape)\n"
+        "except Exception as error: print(type(error).__name__)"
+    )
+    command = f'exec "{sys.executable}" -c "{program}" 2>&-'
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == expected
