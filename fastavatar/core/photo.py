@@ -24,7 +24,7 @@ class Photo:
     at_seconds: float | None = None
     """The time of the frame where the file is a video, None for a photo."""
     scale: float = 1.0
-    """Pixels of this picture to those of the file, below 1 where a large frame of a video was made smaller."""
+    """Pixels of this picture to those of the file; below 1 where a frame of a video was made smaller."""
 
     @property
     def name(self) -> str:

@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from fastavatar.errors import InputError, out_of_memory
 from fastavatar.images.containers import JXL_SIGNATURES, jpeg_xl_size
 from fastavatar.images.endings import KNOWN as KNOWN
+from fastavatar.images.endings import is_video_name
 from fastavatar.images.mediapipe_quiet import quiet_stderr
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,10 @@ def failures_in_one_line(name: str) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except UnidentifiedImageError:
+        if is_video_name(name):
+            raise InputError(
+                f"cannot read {name}: it is a video where a photo is expected; give a frame of it as a photo"
+            ) from None
         raise InputError(f"cannot read {name}: it is not a picture; give a {KNOWN} file") from None
     except Image.DecompressionBombError:
         raise InputError(_too_large(name, MAX_PIXELS)) from None

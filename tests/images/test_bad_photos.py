@@ -13,6 +13,7 @@ from PIL import Image
 from fastavatar.errors import InputError
 from fastavatar.images.decode import require_picture
 from fastavatar.images.photo import load_photo
+from tests.clips import write_clip
 from tests.images import pictures
 from tests.images.mutations import mutated, sources
 from tests.images.pictures import huge_png, quarters, saved
@@ -93,6 +94,11 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "eps": ("a.eps", lambda p: saved(quarters(), p), NOT_A_PICTURE),
     "pdf": ("a.pdf", lambda p: saved(quarters(), p), NOT_A_PICTURE),
     "archive": ("a.jpg", lambda p: p.write_bytes(b"PK\3\4" + bytes(100)), NOT_A_PICTURE),
+    "video": (
+        "a.mp4",
+        lambda p: write_clip(p, [np.zeros((64, 64, 3), np.uint8)]),
+        "cannot read {}: it is a video where a photo is expected; give a frame of it as a photo",
+    ),
     "zeros": ("a.jpg", lambda p: p.write_bytes(bytes(5000)), NOT_A_PICTURE),
     "one byte": ("a.jpg", lambda p: p.write_bytes(b"\xff"), NOT_A_PICTURE),
     "head of a jpeg": ("a.jpg", lambda p: part(noise(), p, 0.01), DAMAGED),
@@ -208,7 +214,7 @@ def test_damaged_bytes_give_a_photo_or_one_line(kind: str, tmp_path: Path) -> No
     assert refused > 0  # so the damage does reach the decoder
 
 
-def test_what_the_head_of_a_file_tells_is_refused_before_decoding(tmp_path: Path) -> None:
+def test_what_the_head_of_a_file_says_is_refused_before_decoding(tmp_path: Path) -> None:
     """In the words of decoding; what only decoding finds passes."""
     huge, cut = tmp_path / "huge.png", tmp_path / "cut.png"
     huge.write_bytes(huge_png(2000, 1000))
