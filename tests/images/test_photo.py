@@ -244,7 +244,7 @@ def test_an_opaque_alpha_channel_is_no_mask(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
-def test_of_an_animation_the_first_frame_is_taken(
+def test_the_first_frame_of_an_animation_is_taken(
     suffix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     later = [Image.new("RGB", (WIDTH, HEIGHT), "black")]
@@ -253,7 +253,7 @@ def test_of_an_animation_the_first_frame_is_taken(
     assert caplog.messages == [f"{path} is animated; its first frame is taken"]
 
 
-def test_the_second_picture_in_a_phone_photo_is_passed_over(
+def test_the_second_picture_in_a_phone_photo_is_ignored(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     depth = [Image.new("RGB", (WIDTH, HEIGHT), "black")]
@@ -298,7 +298,7 @@ def test_damaged_metadata_is_ignored_with_one_warning(
 @pytest.mark.parametrize(
     "exif", [b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01", b"Exif\0\0MM\0*"]
 )
-def test_damaged_exif_is_passed_over(exif: bytes, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+def test_damaged_exif_is_ignored(exif: bytes, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     photo = load_photo(saved(quarters(), tmp_path / "a.jpg", quality=95, exif=exif))
     np.testing.assert_allclose(pictures.centers(photo.rgb), EXPECTED, atol=LOSSY)
     assert photo.focal_px is None
