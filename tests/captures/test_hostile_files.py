@@ -79,6 +79,8 @@ FILE_PATHS = {
     "\ud800.png": "not valid Unicode",
     "/dev/zero": "there is no file /dev/zero",
     "images": "there is no file",
+    "/": "must be the name of a file, found '/'",
+    "..": "there is no file",
 }
 
 
