@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fastavatar.errors import InputError
+
 HALF_SQRT_2 = np.sqrt(0.5)
 ROTATION_BITS = (2, 10, 10, 10)
 SH_REACH = 4.0
@@ -80,3 +82,17 @@ def decode_opacity_bytes(coded: NDArray[np.integer]) -> NDArray[np.float32]:
     opacities = np.clip(coded * OPACITY_STEP, OPACITY_STEP / 4, 1 - OPACITY_STEP / 4)
     logits: NDArray[np.float32] = np.log(opacities / (1 - opacities)).astype(np.float32)
     return logits
+
+
+FREE_COUNT = 100_000
+"""Gaussians that a packed file of any size may hold: about 50 MB when unpacked."""
+
+
+def require_plausible_count(count: int, size_bytes: int) -> None:
+    """Raise `InputError` for a packed file of `size_bytes` that claims more Gaussians than it can hold.
+
+    Packed formats take 8 bytes and more for a Gaussian; this function allows one per byte. Without a limit, a
+    file of a few kilobytes that claims a billion Gaussians fills the memory before it proves damaged.
+    """
+    if count > FREE_COUNT + size_bytes:
+        raise InputError(f"it claims {count} Gaussians, more than its {size_bytes} bytes can hold")
