@@ -9,7 +9,7 @@ Pixel i of every picture, in rows from the top left, belongs to Gaussian i:
     shN_labels          a row of the palette, low byte in red, high byte in green
     shN_centroids       the palette: 64 rows of SH coefficients side by side, places in a third table
 
-Tables and bounds stand in `meta.json`. Version 1, which that does not name, has bounds instead of tables, with
+Tables and bounds stand in `meta.json`. Version 1, which it does not name, has bounds instead of tables, with
 even steps between them, and logits for opacities. The numbers are those of a PLY in the same frame.
 Source: "The SOG Format" in PlayCanvas' documentation.
 """
@@ -275,7 +275,8 @@ class _Planes:
         if self.version == 2:
             return self.numbers(part, "codebook", 256)[coded]
         low, high = (self.numbers(part, key, bounds)[: coded.shape[-1]] for key in ("mins", "maxs"))
-        return low + decode_unit(coded, 8) * (high - low)
+        between: NDArray[np.float64] = low + decode_unit(coded, 8) * (high - low)
+        return between
 
 
 def _decode(planes: _Planes) -> Gaussians:
@@ -310,7 +311,8 @@ def _further(planes: _Planes) -> NDArray[np.float64]:
     labels = planes.rows("shN", 1)[:, :2].astype(np.int64) @ (1, 256)
     if labels.max() >= len(entries):
         raise InputError("it is a damaged .sog file (its palette is too short)")
-    return planes.looked_up("shN", entries, 1)[labels]
+    further: NDArray[np.float64] = planes.looked_up("shN", entries, 1)[labels]
+    return further
 
 
 def _floats(values: Sequence[float] | NDArray[np.floating]) -> torch.Tensor:

@@ -235,7 +235,7 @@ def _decode(header: np.void, streams: list[bytes]) -> Gaussians:
     count, version = int(header["count"]), int(header["version"])
     positions, opacities, colors, sizes, rotations, *rest = (np.frombuffer(s, np.uint8) for s in streams)
     if version == 1:
-        means = positions.view("<f2").reshape(count, 3).astype(np.float32)
+        means: NDArray[np.floating] = positions.view("<f2").reshape(count, 3)
     else:
         words = np.zeros((count, 3, 4), np.uint8)
         words[..., 1:] = positions.reshape(count, 3, 3)
