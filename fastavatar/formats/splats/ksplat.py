@@ -56,7 +56,8 @@ def parse_ksplat(path: Path) -> Stored:
     """What a `.ksplat` file holds; raises `InputError` when it is missing, damaged or of another version."""
     content = read_bytes(path)
     try:
-        return Stored(_decode(content), None)
+        with np.errstate(all="ignore"):  # damaged bounds give numbers that are not finite
+            return Stored(_decode(content), None)
     except InputError as error:
         raise InputError(f"cannot read {path}: {error}") from None
 

@@ -17,6 +17,7 @@ Source: "The SOG Format" in PlayCanvas' documentation.
 import io
 import json
 import math
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -65,6 +66,9 @@ DAMAGED = (
     RecursionError,
     NotImplementedError,
     RuntimeError,
+    AttributeError,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
 )
 """What zipfile, json, numpy and Pillow raise for damaged, encrypted or deeply nested content."""
 
@@ -119,7 +123,8 @@ def parse_sog(path: Path) -> Stored:
     """What a `.sog` file of version 1 or 2 holds; raises `InputError` when it is missing or damaged."""
     content = read_bytes(path)
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        # Damaged bounds give numbers that are not finite.
+        with zipfile.ZipFile(io.BytesIO(content)) as archive, np.errstate(all="ignore"):
             return Stored(_decode(_Planes.of(archive, len(content))), None)
     except InputError as error:
         raise InputError(f"cannot read {path}: {error}") from None
@@ -230,9 +235,7 @@ class _Planes:
 
     @classmethod
     def of(cls, archive: zipfile.ZipFile, size_bytes: int) -> "_Planes":
-        if archive.getinfo("meta.json").file_size > META_LIMIT:
-            raise InputError("it is a damaged .sog file (its meta.json is too long)")
-        meta = json.loads(archive.read("meta.json"))
+        meta = json.loads(_unpacked(archive, "meta.json", META_LIMIT))
         version = meta.get("version", 1)
         if version not in (1, 2):
             raise InputError(f"it is a .sog file of version {version!r:.20}; versions 1 and 2 are known")
@@ -249,10 +252,12 @@ class _Planes:
 
     def pixels(self, part: str, file: int, least: int, most: int) -> NDArray[np.uint8]:
         """(H, W, 4) of a picture with `least` to `most` pixels; raises `InputError` for another number."""
-        info = self.archive.getinfo(self.meta[part]["files"][file])
-        if info.file_size > 2 * self.size_bytes:  # pictures hardly shrink in a zip: this one is a bomb
-            raise InputError(f"it is a damaged .sog file ({part} unpacks to {info.file_size} bytes)")
-        with Image.open(io.BytesIO(self.archive.read(info)), formats=("WEBP", "PNG")) as image:
+        # Pictures hardly shrink in a zip: what unpacks to twice the file is a bomb.
+        content = _unpacked(self.archive, self.meta[part]["files"][file], 2 * self.size_bytes)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            opened = Image.open(io.BytesIO(content), formats=("WEBP", "PNG"))
+        with opened as image:
             if not least <= image.width * image.height <= most:
                 raise InputError(
                     f"it is a damaged .sog file ({part} has {image.width}×{image.height} pixels "
@@ -277,6 +282,16 @@ class _Planes:
         low, high = (self.numbers(part, key, bounds)[: coded.shape[-1]] for key in ("mins", "maxs"))
         between: NDArray[np.float64] = low + decode_unit(coded, 8) * (high - low)
         return between
+
+
+def _unpacked(archive: zipfile.ZipFile, name: str, limit_bytes: int) -> bytes:
+    """A file of the archive; raises `InputError` for one that is longer or packed in an unusual way."""
+    info = archive.getinfo(name)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InputError(f"it is a damaged .sog file ({name} is packed by method {info.compress_type})")
+    if info.file_size > limit_bytes:
+        raise InputError(f"it is a damaged .sog file ({name} unpacks to {info.file_size} bytes)")
+    return archive.read(info)
 
 
 def _decode(planes: _Planes) -> Gaussians:
