@@ -12,9 +12,10 @@ from fastavatar.core import Camera, Gaussians
 from fastavatar.rendering import render
 from fastavatar.rendering.camera_paths import cameras_along
 from fastavatar.rendering.head_view import facing_camera, head_sphere
-from fastavatar.results.video import write_video
+from fastavatar.rendering.picture import Render
+from fastavatar.results.video import Picture, write_video
 
-WHITE = (1.0, 1.0, 1.0)
+WHITE, BLACK = (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
 FRAMES, FPS, SIZE_PX = 120, 30.0, 512
 ROOM = 1.15
 """Around a head that turns, so that its hair stays in the picture from every side."""
@@ -41,16 +42,20 @@ def head_cameras(
 
 
 def draw_film(
-    gaussians: Gaussians, cameras: Iterable[Camera], background: Sequence[float] = WHITE
-) -> Iterator[NDArray[np.uint8]]:
-    """(H, W, 3) sRGB pictures over `background` (3,), on the Gaussians' device."""
+    gaussians: Gaussians, cameras: Iterable[Camera], background: Sequence[float] | None = WHITE
+) -> Iterator[Picture]:
+    """Pictures (H, W, 3) over `background` (3,), or (H, W, 4) with alpha where it is None.
+
+    They are drawn on the Gaussians' device.
+    """
     for camera in cameras:
         with torch.no_grad():
-            yield _pixels(render(gaussians, camera.to(gaussians.means.device), background).image)
+            drawn = render(gaussians, camera.to(gaussians.means.device), background or BLACK)
+            yield _pixels(drawn.image if background else _with_alpha(drawn))
 
 
-def draw_depth_film(gaussians: Gaussians, cameras: Iterable[Camera]) -> Iterator[NDArray[np.uint8]]:
-    """(H, W, 3) grey pictures of depth: white at the near side of the head, dark behind its middle."""
+def draw_depth_film(gaussians: Gaussians, cameras: Iterable[Camera]) -> Iterator[Picture]:
+    """Grey pictures (H, W, 3) of depth: white at the near side of the head, dark behind its middle."""
     center, radius_m = head_sphere(gaussians)
     for camera in cameras:
         middle_m = float(camera.to("cpu").project(center[None].to(camera.K.dtype))[1])
@@ -67,6 +72,18 @@ def write_turntable(gaussians: Gaussians, path: str | Path, background: Sequence
     Raises what `write_video` raises.
     """
     write_video(draw_film(gaussians, head_cameras(gaussians), background), Path(path), FPS)
+
+
+def _with_alpha(drawn: Render) -> Tensor:
+    """(H, W, 4) of a picture drawn over black: its colours, no longer multiplied by alpha, and alpha.
+
+    Pixels that nothing covers get the mean colour of the others, because a codec that mixes neighbouring
+    pixels would carry black into the rim of the head.
+    """
+    alpha = drawn.alpha[..., None]
+    covered = (drawn.image / alpha.clamp(min=0.5 / 255)).clamp(0, 1)
+    mean = (drawn.image.clamp(0, 1).sum((0, 1)) / alpha.sum().clamp(min=1e-6)).clamp(0, 1)
+    return torch.cat([torch.where(alpha > 0.5 / 255, covered, mean), alpha], 2)
 
 
 def _pixels(image: Tensor) -> NDArray[np.uint8]:

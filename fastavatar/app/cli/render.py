@@ -1,7 +1,9 @@
 """`fastavatar render`: a head from all around, as a video or pictures."""
 
 import logging
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -27,7 +29,7 @@ View = tuple[str, "Camera"]
 
 @click.command("render")
 @click.argument("source", metavar="PLY", type=click.Path(path_type=Path))
-@path_option("--output", "A video's .mp4, .gif or .webp, one .png, or a folder of them.", required=True)
+@path_option("--output", "A .mp4, .webm, .mov, .gif or .webp, one .png, or a folder of them.", required=True)
 @click.option(
     "--path",
     type=click.Choice(PATHS),
@@ -49,7 +51,12 @@ View = tuple[str, "Camera"]
     show_default=True,
     help="Raises the camera, °.",
 )
-@click.option("--background", default="white", show_default=True, help="A colour by name, R,G,B or #rrggbb.")
+@click.option(
+    "--background",
+    default="white",
+    show_default=True,
+    help="A colour by name, R,G,B or #rrggbb, or `transparent` (not for .mp4).",
+)
 @click.option("--depth", is_flag=True, help="Depth instead of colour: near is white, nothing is black.")
 @path_option("--camera", "A capture's transforms.json or folder: exactly its views.", "camera_file")
 @click.option("--frame_in", type=click.Choice(FRAMES), help="Axes of PLY [default: as it states].")
@@ -88,50 +95,62 @@ def command(
     from fastavatar.formats.registry import read_gaussians
     from fastavatar.models.choice import choose_device
     from fastavatar.results.film import draw_depth_film, draw_film, head_cameras
-    from fastavatar.results.video import write_stills, write_video
+    from fastavatar.results.stills import earlier_stills, write_stills
+    from fastavatar.results.video import write_video
 
-    color = parse_color(background)
-    replaced = require_free(output, force)
+    color = None if background.lower() == "transparent" else parse_color(background)
+    require_no_input(output, [source, camera_file] if camera_file else [source])
+    as_video = require_free(output, force, transparent=color is None)
     gaussians = on_device(read_gaussians(source, frame_in), choose_device(device))
     if camera_file is None:
         cameras = head_cameras(gaussians, path, frames, size, elevation)
         views = [(f"frame_{index:0{len(str(frames - 1))}d}", camera) for index, camera in enumerate(cameras)]
     else:
         views = read_cameras(camera_file)
-    if output.suffix.lower() == ".png":
+    if as_video and output.suffix.lower() == ".png":
         views = views[:1]
+    names = [name for name, _ in views]
+    earlier = [] if as_video else earlier_stills(output, names)
     hidden = None if log.isEnabledFor(logging.INFO) else True  # None: shown on a terminal only
     with tqdm(views, desc=output.name, unit="picture", file=sys.stderr, disable=hidden) as bar:
         cameras = [camera for _, camera in views]
         film = draw_depth_film(gaussians, cameras) if depth else draw_film(gaussians, cameras, color)
         pictures = (picture for _, picture in zip(bar, film, strict=True))
-        if output.suffix:
+        if as_video:
             write_video(pictures, output, fps)
         else:
-            names = [name for name, _ in views]
-            write_stills(zip(names, pictures, strict=True), output, replaced)
+            write_stills(zip(names, pictures, strict=True), output, earlier)
     log.info("%d pictures in %s", len(views), output)
 
 
-def require_free(output: Path, force: bool) -> list[str]:
-    """Names in the folder `output` that are to be replaced; none where it is a file.
+def require_no_input(output: Path, inputs: Sequence[Path]) -> None:
+    """Raise `UsageError` where `output` is one of the files or folders that are read."""
+    for path in inputs:
+        there = os.path.exists(path) and os.path.exists(output)
+        if os.path.realpath(path) == os.path.realpath(output) or (there and os.path.samefile(path, output)):
+            raise UsageError(f"{output} is read as {path}, so it cannot be written: choose another name")
 
-    Raises `OverwriteError` when something is there and `force` is off, `UsageError` for a file that is no
-    video's or a folder that is one.
+
+def require_free(output: Path, force: bool, transparent: bool) -> bool:
+    """Whether `output` is the file of a video or of one picture; otherwise it is a folder.
+
+    Raises `OverwriteError` when something is there that may not be replaced, `UsageError` for a file that no
+    video can be written to.
     """
     from fastavatar.results.staging import require_folder
-    from fastavatar.results.video import writer_of
+    from fastavatar.results.video import ENDINGS, writer_of
 
-    if output.suffix:
-        writer_of(output)
-        taken = [output.name] if output.exists() else []
-    else:
+    if not output.suffix or (output.is_dir() and output.suffix.lower() not in ENDINGS):
         require_folder(output)
-        taken = sorted(picture.name for picture in output.glob("*.png"))
-    if taken and not force:
-        what = f"{output} exists" if output.suffix else f"{output} holds pictures"
-        raise OverwriteError(f"{what} already: use --force to overwrite")
-    return [] if output.suffix else [name for name in taken if name.startswith("frame_")]
+        if not force and any(output.glob("*.png")):
+            raise OverwriteError(f"{output} holds pictures already: use --force to overwrite")
+        return False
+    writer_of(output, transparent)
+    if output.is_dir():
+        raise OverwriteError(f"{output} is a folder, which is never replaced: choose another name")
+    if os.path.lexists(output) and not force:
+        raise OverwriteError(f"{output} exists already: use --force to overwrite")
+    return True
 
 
 def on_device(gaussians: "Gaussians", device: str) -> "Gaussians":
