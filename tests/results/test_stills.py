@@ -55,8 +55,6 @@ def test_what_another_program_made_is_never_replaced(name: str, kind: str, tmp_p
     )
     with pytest.raises(OverwriteError, match=said):
         earlier_stills(tmp_path, ["frame_0", "side"])
-    (tmp_path / "frame_8.png").write_bytes(b"")
-    with pytest.raises(
-        OverwriteError, match=f"(frame_8|{name}).png and 1 more cannot be replaced|frame_7.png and 1"
-    ):
+    (tmp_path / "frame_1.png").write_bytes(b"")
+    with pytest.raises(OverwriteError, match="frame_1.png and 1 more cannot be replaced"):
         earlier_stills(tmp_path, ["frame_0", "side"])

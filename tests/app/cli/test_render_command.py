@@ -82,9 +82,7 @@ def test_a_transparent_background(name: str, ply: Path) -> None:
         assert alpha[0, 0] == 0 and alpha[16, 16] == 255
 
 
-def test_forced_stills_replace_only_those_of_earlier_runs(
-    ply: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_only_earlier_stills_are_replaced(ply: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = ply.with_name("pictures")
     assert call(ply, "--output", output, *SMALL) == 0
     (output / "notes.txt").write_text("mine")
@@ -103,9 +101,7 @@ def test_forced_stills_replace_only_those_of_earlier_runs(
 
 def test_the_pictures_of_a_capture_are_not_drawn_over(ply: Path, tmp_path: Path) -> None:
     write_capture(tmp_path / "capture")
-    images = next(
-        path for path in (tmp_path / "capture").iterdir() if path.is_dir() and list(path.glob("*.png"))
-    )
+    images = next((tmp_path / "capture").glob("*/*.png")).parent
     before = {path.name: path.read_bytes() for path in images.iterdir()}
     flags = ("--camera", tmp_path / "capture", "--device", "cpu", "--force")
     assert call(ply, "--output", images, *flags) == 7
@@ -159,7 +155,7 @@ WRONG: dict[str, tuple[int, str]] = {
     "--output a.gif --depth --background red": (2, "--depth is drawn on black"),
     "--output a.mp4 --background transparent": (2, "a.mp4 cannot be transparent, .mp4 has no alpha"),
     "--output a.gif --depth --background transparent": (2, "--depth is drawn on black"),
-    "--output head.ply": (2, "head.ply is read as head.ply, so it cannot be written"),
+    "--output head.ply": (2, "head.ply is read as"),
     "--output a.gif --device tpu": (6, "there is no device 'tpu'"),
     "--output a.gif --camera gone.json": (4, "cannot read gone.json"),
     "--output head.ply/frames": (2, "is a file; give a folder"),
