@@ -13,6 +13,7 @@ from fastavatar.formats.splats.frames import DEFAULT_FRAME, Frame
 from fastavatar.formats.splats.ksplat import parse_ksplat
 from fastavatar.formats.splats.npz import encode_npz, parse_npz
 from fastavatar.formats.splats.ply import encode_ply, parse_ply
+from fastavatar.formats.splats.sog_reading import parse_sog
 from fastavatar.formats.splats.splat import encode_splat, parse_splat
 from fastavatar.formats.splats.stored import Stored
 from fastavatar.system.atomic import replacing
@@ -49,7 +50,7 @@ FORMATS = (
     Format(".ply", encode_ply, parse_ply, _nothing),
     Format(".splat", encode_splat, parse_splat, splat.losses),
     Format(".npz", encode_npz, parse_npz, _nothing),
-    Format(".sog", sog.encode_sog, sog.parse_sog, sog.losses),
+    Format(".sog", sog.encode_sog, parse_sog, sog.losses),
     Format(".spz", spz.encode_spz, spz.parse_spz, spz.losses),
     Format(".ksplat", _read_only, parse_ksplat, _nothing),
     Format(".glb", glb.encode_glb, _write_only, glb.losses),

@@ -17,12 +17,8 @@ Source: "The SOG Format" in PlayCanvas' documentation.
 import io
 import json
 import math
-import warnings
 import zipfile
-import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -31,46 +27,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fastavatar.core import Gaussians
-from fastavatar.errors import InputError
-from fastavatar.formats.splats.bit_packing import (
-    HALF_SQRT_2,
-    decode_opacity_bytes,
-    decode_unit,
-    encode_unit,
-    require_plausible_count,
-)
+from fastavatar.formats.splats.bit_packing import HALF_SQRT_2, encode_unit, smallest_three
 from fastavatar.formats.splats.compressed_layout import in_boxes
 from fastavatar.formats.splats.frames import Frame
 from fastavatar.formats.splats.ply_layout import canonical_quaternions
-from fastavatar.formats.splats.splat import read_bytes
-from fastavatar.formats.splats.stored import Stored, to_be_stored
+from fastavatar.formats.splats.stored import to_be_stored
 
 MODE_ALPHA = 252
+"""Alpha of a rotation whose largest part is the first; the next three values mean the other parts."""
 PALETTE_LIMIT = 65_536
+"""Rows of the palette that 16 bits can name."""
 PALETTE_COLUMNS = 64
 BLOCK = 64
 """Gaussians that lie together in no particular order; smaller blocks save no more."""
 TABLE_ROUNDS = 4
 """Lloyd's iterations; more of them change what is drawn by less than 0.1 dB."""
-META_LIMIT = 1 << 20
-DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    OSError,
-    EOFError,
-    KeyError,
-    IndexError,
-    TypeError,
-    ValueError,
-    OverflowError,
-    RecursionError,
-    NotImplementedError,
-    RuntimeError,
-    AttributeError,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
-"""What zipfile, json, numpy and Pillow raise for damaged, encrypted or deeply nested content."""
 
 
 def encode_sog(gaussians: Gaussians, frame: Frame) -> bytes:
@@ -117,20 +88,6 @@ def encode_sog(gaussians: Gaussians, frame: Frame) -> bytes:
             "files": ["shN_centroids.webp", "shN_labels.webp"],
         }
     return _zipped({"meta.json": json.dumps(meta).encode(), **{f"{n}.webp": p for n, p in pictures.items()}})
-
-
-def parse_sog(path: Path) -> Stored:
-    """What a `.sog` file of version 1 or 2 holds; raises `InputError` when it is missing or damaged."""
-    content = read_bytes(path)
-    try:
-        # Damaged bounds give numbers that are not finite.
-        with zipfile.ZipFile(io.BytesIO(content)) as archive, np.errstate(all="ignore"):
-            return Stored(_decode(_Planes.of(archive, len(content))), None)
-    except InputError as error:
-        raise InputError(f"cannot read {path}: {error}") from None
-    except DAMAGED as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise InputError(f"cannot read {path}: it is no .sog file, or a damaged one ({reason})") from error
 
 
 def losses(gaussians: Gaussians) -> tuple[str, ...]:
@@ -183,23 +140,8 @@ def _palette(rest: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np
 
 def _encode_rotations(quats_wxyz: NDArray[np.floating]) -> NDArray[np.int64]:
     """Unit quaternions (N, 4) → bytes (N, 4)."""
-    largest = np.abs(quats_wxyz).argmax(1)
-    signed = quats_wxyz * np.where(np.take_along_axis(quats_wxyz, largest[:, None], 1) < 0, -1, 1)
-    others = signed[np.arange(4) != largest[:, None]].reshape(-1, 3)  # each within ±√½
+    largest, others = smallest_three(quats_wxyz)
     return np.column_stack([encode_unit(others * HALF_SQRT_2 + 0.5, 8), MODE_ALPHA + largest])
-
-
-def _decode_rotations(coded: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The inverse, wxyz (N, 4), the largest part positive; raises `InputError` for an alpha below 252."""
-    largest = coded[:, 3].astype(np.int64) - MODE_ALPHA
-    if (largest < 0).any():
-        raise InputError("it is a damaged .sog file (a rotation of an unknown kind)")
-    others = (decode_unit(coded[:, :3], 8) - 0.5) / HALF_SQRT_2
-    quats_wxyz = np.empty((len(coded), 4))
-    place = np.arange(4) == largest[:, None]
-    quats_wxyz[place] = np.sqrt(np.clip(1 - (others**2).sum(1), 0, None))
-    quats_wxyz[~place] = others.ravel()
-    return quats_wxyz
 
 
 def _picture(rows: NDArray[np.integer], width: int) -> bytes:
@@ -214,121 +156,9 @@ def _picture(rows: NDArray[np.integer], width: int) -> bytes:
 
 
 def _zipped(files: Mapping[str, bytes]) -> bytes:
+    """The files as they are in a zip without dates, so that the same files give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files.items():
-            archive.writestr(
-                zipfile.ZipInfo(name), content
-            )  # without a date, so that the bytes do not change
+            archive.writestr(zipfile.ZipInfo(name), content)
     return buffer.getvalue()
-
-
-@dataclass(frozen=True)
-class _Planes:
-    """The parts of a file, checked for their sizes before they are unpacked."""
-
-    archive: zipfile.ZipFile
-    size_bytes: int
-    meta: Mapping[str, Any]
-    version: int
-    count: int
-
-    @classmethod
-    def of(cls, archive: zipfile.ZipFile, size_bytes: int) -> "_Planes":
-        meta = json.loads(_unpacked(archive, "meta.json", META_LIMIT))
-        version = meta.get("version", 1)
-        if version not in (1, 2):
-            raise InputError(f"it is a .sog file of version {version!r:.20}; versions 1 and 2 are known")
-        count = meta["count"] if version == 2 else meta["means"]["shape"][0]
-        if type(count) is not int or count < 1:
-            raise InputError("it holds no Gaussians")
-        require_plausible_count(count, size_bytes)
-        return cls(archive, size_bytes, meta, version, count)
-
-    def rows(self, part: str, file: int = 0) -> NDArray[np.uint8]:
-        """(N, 4) bytes of red, green, blue and alpha of each Gaussian."""
-        pixels = self.pixels(part, file, least=self.count, most=4 * self.count + PALETTE_LIMIT)
-        return pixels.reshape(-1, 4)[: self.count]
-
-    def pixels(self, part: str, file: int, least: int, most: int) -> NDArray[np.uint8]:
-        """(H, W, 4) of a picture with `least` to `most` pixels; raises `InputError` for another number."""
-        # Pictures hardly shrink in a zip: what unpacks to twice the file is a bomb.
-        content = _unpacked(self.archive, self.meta[part]["files"][file], 2 * self.size_bytes)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            opened = Image.open(io.BytesIO(content), formats=("WEBP", "PNG"))
-        with opened as image:
-            if not least <= image.width * image.height <= most:
-                raise InputError(
-                    f"it is a damaged .sog file ({part} has {image.width}×{image.height} pixels "
-                    f"for {self.count} Gaussians)"
-                )
-            return np.asarray(image.convert("RGBA"))
-
-    def numbers(self, part: str, key: str, count: int) -> NDArray[np.float64]:
-        """(count,) numbers of meta.json; a single one counts as an array of one."""
-        found = np.atleast_1d(np.asarray(self.meta[part][key], np.float64))
-        if found.shape != (count,):
-            raise InputError(f"it is a damaged .sog file ({part}.{key} does not have {count} numbers)")
-        return found
-
-    def looked_up(self, part: str, coded: NDArray[np.uint8], bounds: int) -> NDArray[np.float64]:
-        """Bytes (..., C) → what they stand for, of the same shape.
-
-        Version 1 has `bounds` pairs of them: one for all C, or at least C.
-        """
-        if self.version == 2:
-            return self.numbers(part, "codebook", 256)[coded]
-        low, high = (self.numbers(part, key, bounds)[: coded.shape[-1]] for key in ("mins", "maxs"))
-        between: NDArray[np.float64] = low + decode_unit(coded, 8) * (high - low)
-        return between
-
-
-def _unpacked(archive: zipfile.ZipFile, name: str, limit_bytes: int) -> bytes:
-    """A file of the archive; raises `InputError` for one that is longer or packed in an unusual way."""
-    info = archive.getinfo(name)
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise InputError(f"it is a damaged .sog file ({name} is packed by method {info.compress_type})")
-    if info.file_size > limit_bytes:
-        raise InputError(f"it is a damaged .sog file ({name} unpacks to {info.file_size} bytes)")
-    return archive.read(info)
-
-
-def _decode(planes: _Planes) -> Gaussians:
-    low, high = planes.numbers("means", "mins", 3), planes.numbers("means", "maxs", 3)
-    bytes_low, bytes_high = (planes.rows("means", file)[:, :3].astype(np.int64) for file in (0, 1))
-    logarithms = low + decode_unit(bytes_high << 8 | bytes_low, 16) * (high - low)
-    means = np.sign(logarithms) * np.expm1(np.abs(logarithms))
-    colors = planes.rows("sh0")
-    if planes.version == 2:
-        logits = torch.from_numpy(decode_opacity_bytes(colors[:, 3]))
-    else:  # the fourth pair of bounds is that of the logits
-        logits = _floats(planes.looked_up("sh0", colors, 4)[:, 3])
-    first = planes.looked_up("sh0", colors[:, :3], 4)[:, None]
-    return Gaussians(
-        _floats(means),
-        _floats(_decode_rotations(planes.rows("quats"))),
-        _floats(planes.looked_up("scales", planes.rows("scales")[:, :3], 3)),
-        logits,
-        _floats(np.concatenate([first, _further(planes)], 1)),
-    )
-
-
-def _further(planes: _Planes) -> NDArray[np.float64]:
-    """(N, K − 1, 3) SH coefficients above the first."""
-    if "shN" not in planes.meta:
-        return np.zeros((planes.count, 0, 3))
-    palette = planes.pixels("shN", 0, PALETTE_COLUMNS, PALETTE_LIMIT * 15)[..., :3]
-    per_row = palette.shape[1] // PALETTE_COLUMNS
-    if per_row not in (3, 8, 15) or palette.shape[1] % PALETTE_COLUMNS:
-        raise InputError("it is a damaged .sog file (its palette has a wrong width)")
-    entries = palette.reshape(-1, per_row, 3)
-    labels = planes.rows("shN", 1)[:, :2].astype(np.int64) @ (1, 256)
-    if labels.max() >= len(entries):
-        raise InputError("it is a damaged .sog file (its palette is too short)")
-    further: NDArray[np.float64] = planes.looked_up("shN", entries, 1)[labels]
-    return further
-
-
-def _floats(values: Sequence[float] | NDArray[np.floating]) -> torch.Tensor:
-    return torch.from_numpy(np.asarray(values).astype(np.float32))

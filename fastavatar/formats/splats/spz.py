@@ -28,9 +28,12 @@ from fastavatar.errors import InputError
 from fastavatar.formats.splats.bit_packing import (
     HALF_SQRT_2,
     decode_opacity_bytes,
+    decode_unit,
     encode_unit,
+    from_smallest_three,
     pack,
     require_plausible_count,
+    smallest_three,
     unpack,
 )
 from fastavatar.formats.splats.frames import Frame, head_to_frame
@@ -141,10 +144,7 @@ def _fraction_bits(gaussians: Gaussians) -> int:
 
 def _encode_rotations(quats_wxyz: NDArray[np.floating]) -> NDArray[np.uint32]:
     """Unit quaternions (N, 4) → words (N,), see `ROTATION_BITS`."""
-    quats_xyzw = quats_wxyz[:, [1, 2, 3, 0]]
-    largest = np.abs(quats_xyzw).argmax(1)
-    signed = quats_xyzw * np.where(np.take_along_axis(quats_xyzw, largest[:, None], 1) < 0, -1, 1)
-    others = signed[np.arange(4) != largest[:, None]].reshape(-1, 3)  # each within ±√½
+    largest, others = smallest_three(quats_wxyz[:, [1, 2, 3, 0]])
     sizes = encode_unit(np.abs(others) / HALF_SQRT_2, 9)
     fields = [part for i in range(3) for part in ((others[:, i] < 0).astype(np.uint32), sizes[:, i])]
     return pack([largest, *fields], ROTATION_BITS).astype("<u4")
@@ -154,12 +154,8 @@ def _decode_rotations(words: NDArray[np.uint32]) -> NDArray[np.float64]:
     """Words (N,) → unit quaternions wxyz (N, 4), the largest part positive."""
     largest, *fields = unpack(words, ROTATION_BITS)
     signs, sizes = np.stack(fields[0::2], 1), np.stack(fields[1::2], 1)
-    others = np.where(signs == 1, -1, 1) * sizes / 511 * HALF_SQRT_2
-    quats_xyzw = np.empty((len(words), 4))
-    place = np.arange(4) == largest[:, None]
-    quats_xyzw[place] = np.sqrt(np.clip(1 - (others**2).sum(1), 0, None))
-    quats_xyzw[~place] = others.ravel()
-    return quats_xyzw[:, [3, 0, 1, 2]]
+    others = np.where(signs == 1, -1, 1) * decode_unit(sizes, 9) * HALF_SQRT_2
+    return from_smallest_three(largest, others)[:, [3, 0, 1, 2]]
 
 
 def _encode_coefficients(rest: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -15,7 +15,8 @@ from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
 from fastavatar.formats.registry import read_gaussians, write_gaussians
 from fastavatar.formats.splats import sog
-from fastavatar.formats.splats.sog import encode_sog, losses, parse_sog
+from fastavatar.formats.splats.sog import encode_sog, losses
+from fastavatar.formats.splats.sog_reading import parse_sog
 from tests.formats.splats.storable import psnr, storable
 
 DATA = Path(__file__).with_name("data")
