@@ -93,8 +93,14 @@ def writer_of(path: Path, transparent: bool = False) -> Writer:
     encodings = _WITH_ALPHA if transparent else _OPAQUE
     if ending not in encodings:
         raise UsageError(f"{path} cannot be transparent, {ending} has no alpha: use {_others(ending)}")
-    _pyav(ending)
-    return partial(_write_stream, encodings[ending])
+    encoding = encodings[ending]
+    try:
+        _pyav(ending).Codec(encoding.codec, "w")
+    except ValueError:  # PyAV's own wheels have them all, other builds may not
+        raise FastAvatarError(
+            f"writing {ending} needs {encoding.codec}, which this PyAV lacks: {INSTALL}"
+        ) from None
+    return partial(_write_stream, encoding)
 
 
 def _others(ending: str) -> str:

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from PIL import Image
 
 from fastavatar.errors import FastAvatarError, UsageError
+from fastavatar.results import video
 from fastavatar.results.video import Picture, write_video, writer_of
 
 HEIGHT, WIDTH, COUNT, FPS = 48, 64, 7, 12.5
@@ -119,6 +121,8 @@ def test_other_videos_hold_the_same_pictures(ending: str, codec: str, pixels: st
 def test_videos_keep_alpha(ending: str, decoder: str | None, pixels: str, tmp_path: Path) -> None:
     pytest.importorskip("av", reason="PyAV is not installed")
     write_video(with_alpha(), tmp_path / f"a{ending}", FPS)
+    if ending == ".webm":
+        assert bytes.fromhex("53c08101") in (tmp_path / "a.webm").read_bytes()  # AlphaMode 1, for browsers
     _, form, found = read_with_pyav(tmp_path / f"a{ending}", decoder)
     assert form.startswith(pixels) and len(found) == COUNT
     for picture, expected in zip(found, with_alpha(), strict=True):
@@ -207,6 +211,18 @@ def test_without_pyav_it_says_what_to_install(tmp_path: Path, monkeypatch: pytes
             FastAvatarError, match=rf"^writing \{ending} needs PyAV: pip install av, or write \.webp$"
         ):
             write_video(pictures(), tmp_path / f"a{ending}", FPS)
+
+
+def test_a_pyav_without_the_encoder_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("av", reason="PyAV is not installed")
+    lacking = replace(video._OPAQUE[".webm"], codec="libnothing")
+    monkeypatch.setitem(video._OPAQUE, ".webm", lacking)
+    with pytest.raises(
+        FastAvatarError, match=r"^writing \.webm needs libnothing, which this PyAV lacks: pip"
+    ):
+        writer_of(tmp_path / "a.webm")
 
 
 def test_no_pictures_are_no_video(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import struct
 import warnings
 import zipfile
@@ -28,6 +29,8 @@ from fastavatar.formats.splats.bit_packing import (
 from fastavatar.formats.splats.sog import MODE_ALPHA, PALETTE_COLUMNS, PALETTE_LIMIT
 from fastavatar.formats.splats.splat import read_bytes
 from fastavatar.formats.splats.stored import Stored
+
+log = logging.getLogger(__name__)
 
 META_LIMIT = 1 << 20
 DAMAGED = (
@@ -58,12 +61,16 @@ def parse_sog(path: Path) -> Stored:
     try:
         # Damaged bounds give numbers that are not finite.
         with zipfile.ZipFile(io.BytesIO(content)) as archive, np.errstate(all="ignore"):
-            return Stored(_decode(_Planes.of(archive, len(content))), None)
+            planes = _Planes.of(archive, len(content))
+            stored = Stored(_decode(planes), None)
     except InputError as error:
         raise InputError(f"cannot read {path}: {error}") from None
     except DAMAGED as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InputError(f"cannot read {path}: it is no .sog file, or a damaged one ({reason})") from error
+    if planes.meta.get("antialias"):
+        log.warning("%s: the file has the filter of anti-aliased training, which is not read", path)
+    return stored
 
 
 def _unpacked(archive: zipfile.ZipFile, name: str, limit_bytes: int) -> bytes:

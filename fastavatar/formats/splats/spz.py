@@ -57,6 +57,8 @@ HEADER = np.dtype(
         ("streams", "u1"),
     ]
 )
+ANTIALIASED, EXTENDED = 1, 2
+"""Bits of the flags."""
 TABLE_AT = 16
 """Byte of a version 4 header that holds where the table of sizes begins, as a 32-bit number."""
 
@@ -113,8 +115,13 @@ def parse_spz(path: Path) -> Stored:
         raise InputError(f"cannot read {path}: {error}") from None
     except (zlib.error, OSError) as error:  # OSError: what pyarrow raises for damaged zstd data
         raise InputError(f"cannot read {path}: it is a damaged .spz file ({error})") from error
-    if header["sh_degree"] > MAX_DEGREE:
-        log.warning("%s: SH coefficients above degree %d are left out", path, MAX_DEGREE)
+    left_out = {
+        f"SH coefficients above degree {MAX_DEGREE}": header["sh_degree"] > MAX_DEGREE,
+        "the filter of anti-aliased training": header["flags"] & ANTIALIASED,
+        "extensions": header["flags"] & EXTENDED,
+    }
+    for what in (name for name, there in left_out.items() if there):
+        log.warning("%s: the file has %s, which is not read", path, what)
     return Stored(gaussians.rotated(head_to_frame("opencv")), None)
 
 

@@ -121,8 +121,19 @@ def test_a_fourth_sh_degree_is_left_out_with_a_warning(
     padded = np.concatenate([rest, np.full((9, 27), 200, np.uint8)], 1)
     (tmp_path / "a.spz").write_bytes(gzip.compress(bytes(content[: -9 * 45]) + padded.tobytes()))
     back = read_gaussians(tmp_path / "a.spz", "head")
-    assert "a.spz: SH coefficients above degree 3 are left out" in caplog.text
+    assert "a.spz: the file has SH coefficients above degree 3, which is not read" in caplog.text
     torch.testing.assert_close(back.sh[:, 1:], g.sh[:, 1:], rtol=0, atol=2 / 128 + 1e-6)
+
+
+def test_what_changes_the_picture_and_is_not_read_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.spz").write_bytes(version_3(flags=3))
+    assert len(read_gaussians(tmp_path / "a.spz")) == 24
+    assert [record.getMessage().removeprefix(str(tmp_path)) for record in caplog.records] == [
+        "/a.spz: the file has the filter of anti-aliased training, which is not read",
+        "/a.spz: the file has extensions, which is not read",
+    ]
 
 
 def test_what_follows_the_arrays_is_skipped(tmp_path: Path) -> None:
@@ -165,7 +176,13 @@ def version_4(**changes: int) -> bytes:
 
 def version_3(**changes: int) -> bytes:
     content = bytearray(gzip.decompress((DATA / "splat_transform_v3.spz").read_bytes()))
-    places = {"version": (4, "<I"), "count": (8, "<I"), "degree": (12, "<B"), "bits": (13, "<B")}
+    places = {
+        "version": (4, "<I"),
+        "count": (8, "<I"),
+        "degree": (12, "<B"),
+        "bits": (13, "<B"),
+        "flags": (14, "<B"),
+    }
     for name, value in changes.items():
         struct.pack_into(places[name][1], content, places[name][0], value)
     return gzip.compress(bytes(content))
