@@ -1,4 +1,4 @@
-"""Pictures of a head from one camera after the other, as 8-bit pixels."""
+"""Pictures of a head from a sequence of cameras, as 8-bit pixels."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,20 +9,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fastavatar.core import Camera, Gaussians
-from fastavatar.rendering import render
+from fastavatar.rendering import Render, render
 from fastavatar.rendering.camera_paths import cameras_along
 from fastavatar.rendering.head_view import facing_camera, head_sphere
-from fastavatar.rendering.picture import Render
 from fastavatar.results.video import Picture, write_video
 
 WHITE, BLACK = (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
 FRAMES, FPS, SIZE_PX = 120, 30.0, 512
 ROOM = 1.15
-"""Around a head that turns, so that its hair stays in the picture from every side."""
+"""Width of the picture in diameters of the head's sphere; hair reaches beyond the sphere. Chosen by eye."""
 FAR_SHADE = 0.15
-"""Of what is farthest; black is nothing at all."""
+"""Grey of the farthest surface in a depth picture. Black means that nothing is there."""
 DEPTH_RADII = 1.5
-"""From the near side of the sphere about a head to the far end of the shades: its far side is not seen."""
+"""Range of a depth picture, from the near side of the head's sphere, in its radii: its far side is hidden."""
 
 
 def head_cameras(
@@ -32,7 +31,7 @@ def head_cameras(
     size_px: int = SIZE_PX,
     elevation_deg: float = 0.0,
 ) -> list[Camera]:
-    """Cameras along a path of `camera_paths` about the head, which fills their square pictures.
+    """Cameras along a path of `camera_paths` around the head, which fills their square pictures.
 
     Raises `UsageError` for an unknown path or no pictures.
     """
@@ -67,9 +66,9 @@ def draw_depth_film(gaussians: Gaussians, cameras: Iterable[Camera]) -> Iterator
 
 
 def write_turntable(gaussians: Gaussians, path: str | Path, background: Sequence[float] = WHITE) -> None:
-    """Write one round about the head as a video: 4 s, 512², over `background` (3,); its ending says how.
+    """Write one turn around the head as a video of 4 s, 512², over `background` (3,).
 
-    Raises what `write_video` raises.
+    The ending of `path` chooses the format. Raises what `write_video` raises.
     """
     write_video(draw_film(gaussians, head_cameras(gaussians), background), Path(path), FPS)
 

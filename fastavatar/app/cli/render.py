@@ -1,4 +1,4 @@
-"""`fastavatar render`: a head from all around, as a video or pictures."""
+"""`fastavatar render`: a head seen from all around, as a video or as pictures."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Named here so that `--help` need not import torch; they are those of `camera_paths` and `frames`.
+# Repeated from `camera_paths` and `frames`, so that `--help` does not import torch.
 PATHS = ("turntable", "sway", "orbit")
 FRAMES = ("supersplat", "opencv", "head")
 OF_A_PATH = ("path", "frames", "size", "elevation")
@@ -35,21 +35,27 @@ View = tuple[str, "Camera"]
     type=click.Choice(PATHS),
     default="turntable",
     show_default=True,
-    help="Once around, from side to side, or a circle before the face.",
-)
-@click.option("--frames", type=click.IntRange(1, 100_000), default=120, show_default=True, help="Pictures.")
-@click.option(
-    "--fps", type=click.FloatRange(1, 240), default=30.0, show_default=True, help="Pictures a second."
+    help="Once around the head, from side to side, or in a circle before the face.",
 )
 @click.option(
-    "--size", type=click.IntRange(16, 8192), default=512, show_default=True, help="Width and height."
+    "--frames", type=click.IntRange(1, 100_000), default=120, show_default=True, help="Number of pictures."
+)
+@click.option(
+    "--fps", type=click.FloatRange(1, 240), default=30.0, show_default=True, help="Pictures per second."
+)
+@click.option(
+    "--size",
+    type=click.IntRange(16, 8192),
+    default=512,
+    show_default=True,
+    help="Width and height in pixels.",
 )
 @click.option(
     "--elevation",
     type=click.FloatRange(-89, 89),
     default=0.0,
     show_default=True,
-    help="Raises the camera, °.",
+    help="How far the camera is raised, in degrees.",
 )
 @click.option(
     "--background",
@@ -59,7 +65,7 @@ View = tuple[str, "Camera"]
 )
 @click.option("--depth", is_flag=True, help="Depth instead of colour: near is white, nothing is black.")
 @path_option("--camera", "A capture's transforms.json or folder: exactly its views.", "camera_file")
-@click.option("--frame_in", type=click.Choice(FRAMES), help="Axes of PLY [default: as it states].")
+@click.option("--frame_in", type=click.Choice(FRAMES), help="Axes of PLY [default: those it states].")
 @device_option
 @click.option("--force", is_flag=True, help="Replace what exists.")
 @click.pass_context
@@ -85,7 +91,7 @@ def command(
     }
     unused = [name for name in OF_A_PATH if name in given]
     if camera_file is not None and unused:
-        raise UsageError(f"--camera says it all: leave out --{', --'.join(unused)}")
+        raise UsageError(f"--camera has its own views: leave out --{', --'.join(unused)}")
     if depth and "background" in given:
         raise UsageError("--depth is drawn on black: leave out --background")
 
@@ -154,7 +160,7 @@ def require_free(output: Path, force: bool, transparent: bool) -> bool:
 
 
 def on_device(gaussians: "Gaussians", device: str) -> "Gaussians":
-    """The Gaussians there; raises `DeviceError` where there is no such device."""
+    """The same Gaussians on `device`; raises `DeviceError` where this machine has no such device."""
     from fastavatar.models import require_device
     from fastavatar.rendering.threads import limit_threads
 

@@ -69,7 +69,7 @@ def parse_sog(path: Path) -> Stored:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InputError(f"cannot read {path}: it is no .sog file, or a damaged one ({reason})") from error
     if planes.meta.get("antialias"):
-        log.warning("%s: the file has the filter of anti-aliased training, which is not read", path)
+        log.warning("%s is read without its anti-aliasing filter", path)
     return stored
 
 

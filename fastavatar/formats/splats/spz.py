@@ -117,11 +117,11 @@ def parse_spz(path: Path) -> Stored:
         raise InputError(f"cannot read {path}: it is a damaged .spz file ({error})") from error
     left_out = {
         f"SH coefficients above degree {MAX_DEGREE}": header["sh_degree"] > MAX_DEGREE,
-        "the filter of anti-aliased training": header["flags"] & ANTIALIASED,
+        "anti-aliasing filter": header["flags"] & ANTIALIASED,
         "extensions": header["flags"] & EXTENDED,
     }
     for what in (name for name, there in left_out.items() if there):
-        log.warning("%s: the file has %s, which is not read", path, what)
+        log.warning("%s is read without its %s", path, what)
     return Stored(gaussians.rotated(head_to_frame("opencv")), None)
 
 

@@ -121,7 +121,7 @@ def test_a_fourth_sh_degree_is_left_out_with_a_warning(
     padded = np.concatenate([rest, np.full((9, 27), 200, np.uint8)], 1)
     (tmp_path / "a.spz").write_bytes(gzip.compress(bytes(content[: -9 * 45]) + padded.tobytes()))
     back = read_gaussians(tmp_path / "a.spz", "head")
-    assert "a.spz: the file has SH coefficients above degree 3, which is not read" in caplog.text
+    assert "a.spz is read without its SH coefficients above degree 3" in caplog.text
     torch.testing.assert_close(back.sh[:, 1:], g.sh[:, 1:], rtol=0, atol=2 / 128 + 1e-6)
 
 
@@ -131,8 +131,8 @@ def test_what_changes_the_picture_and_is_not_read_is_told(
     (tmp_path / "a.spz").write_bytes(version_3(flags=3))
     assert len(read_gaussians(tmp_path / "a.spz")) == 24
     assert [record.getMessage().removeprefix(str(tmp_path)) for record in caplog.records] == [
-        "/a.spz: the file has the filter of anti-aliased training, which is not read",
-        "/a.spz: the file has extensions, which is not read",
+        "/a.spz is read without its anti-aliasing filter",
+        "/a.spz is read without its extensions",
     ]
 
 
