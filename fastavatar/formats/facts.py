@@ -3,23 +3,24 @@
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from fastavatar.core import Gaussians
+from fastavatar.errors import InputError
 from fastavatar.formats.registry import format_of
 from fastavatar.formats.splats.frames import DEFAULT_FRAME
 
 
 def facts_of(path: str | Path) -> dict[str, Any]:
-    """JSON-ready facts by name; the bounds are of the finite centres, in the file's own frame and metres.
+    """JSON-ready facts by name; the bounds are those of usable centres, in the file's own frame and metres.
 
-    Raises `InputError` when the file is missing or damaged, `UsageError` for an unknown ending.
+    Raises `InputError` when the file is missing, damaged or holds nothing usable, `UsageError` for an unknown
+    ending.
     """
     path = Path(path)
     known = format_of(path)
     stored = known.parse(path)
-    finite = finite_rows(stored.gaussians)
-    means = stored.gaussians.means[finite]
+    try:
+        usable, repairs = stored.usable()
+    except InputError as error:
+        raise InputError(f"cannot read {path}: {error}") from None
     return {
         "file": str(path),
         "format": known.ending,
@@ -28,15 +29,12 @@ def facts_of(path: str | Path) -> dict[str, Any]:
         "sh_degree": stored.gaussians.sh_degree,
         "frame": stored.frame or DEFAULT_FRAME,
         "frame_stated": stored.frame is not None,
-        "bounds_min_m": means.amin(0).tolist() if len(means) else None,
-        "bounds_max_m": means.amax(0).tolist() if len(means) else None,
-        "non_finite_rows": int((~finite).sum()),
+        "bounds_min_m": usable.means.amin(0).tolist(),
+        "bounds_max_m": usable.means.amax(0).tolist(),
+        "non_finite_rows": repairs.non_finite,
+        "zero_quaternion_rows": repairs.zero_quaternions,
+        "zero_rows": repairs.zero_rows,
+        "clamped_opacities": repairs.infinite_opacities,
+        "clamped_scales": repairs.flat_scales,
+        "unread_properties": list(stored.unread),
     }
-
-
-def finite_rows(gaussians: Gaussians) -> torch.Tensor:
-    """(N,) of booleans: whether every number of a Gaussian is finite."""
-    values = [
-        value.flatten(1) if value.ndim > 1 else value[:, None] for value in gaussians.tensors().values()
-    ]
-    return torch.cat([value.isfinite().all(1, keepdim=True) for value in values], 1).all(1)

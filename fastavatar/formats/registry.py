@@ -7,8 +7,7 @@ from pathlib import Path
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError, UsageError
 from fastavatar.formats.html import page
-from fastavatar.formats.splats import compressed_layout, splat, splat_transform
-from fastavatar.formats.splats.compressed_ply import encode_compressed_ply
+from fastavatar.formats.splats import compressed_ply, splat, splat_transform
 from fastavatar.formats.splats.frames import DEFAULT_FRAME, Frame
 from fastavatar.formats.splats.npz import encode_npz, parse_npz
 from fastavatar.formats.splats.ply import encode_ply, parse_ply
@@ -44,7 +43,7 @@ def _stated_nowhere(gaussians: Gaussians) -> tuple[str, ...]:
 
 
 FORMATS = (
-    Format(".compressed.ply", encode_compressed_ply, parse_ply, compressed_layout.losses),
+    Format(".compressed.ply", compressed_ply.encode_compressed_ply, parse_ply, compressed_ply.losses),
     Format(".ply", encode_ply, parse_ply, _nothing),
     Format(".splat", encode_splat, parse_splat, splat.losses),
     Format(".npz", encode_npz, parse_npz, _nothing),
@@ -75,7 +74,7 @@ def read_gaussians(path: str | Path, frame: Frame | None = None) -> Gaussians:
     """
     stored = format_of(path).parse(Path(path))
     try:
-        return stored.in_head_frame(frame)
+        return stored.in_head_frame(frame, path)
     except InputError as error:
         raise InputError(f"cannot read {path}: {error}") from None
 

@@ -6,29 +6,25 @@ from typing import Any
 
 import click
 
-from fastavatar.errors import InputError
-
 
 @click.command("info")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(file: Path, as_json: bool) -> None:
-    """Tell what a file of Gaussians holds: how many, their bounds, SH degree and frame.
+    """Print what a file of Gaussians holds: how many, their bounds, SH degree and frame.
 
-    Ends with exit code 4 when the file is damaged or some Gaussians are not finite.
+    Rows that other commands drop or clamp are counted. Ends with exit code 4 when the file is damaged or
+    none of its Gaussians can be drawn.
     """
     from fastavatar.formats.facts import facts_of
 
     facts = facts_of(file)
     click.echo(json.dumps(facts, indent=1, allow_nan=False) if as_json else as_text(facts))
-    broken = facts["non_finite_rows"]
-    if broken:
-        raise InputError(f"{file} is damaged: {broken} of {facts['num_gaussians']} Gaussians are not finite")
 
 
 def as_text(facts: dict[str, Any]) -> str:
     """The facts for reading, one to a line."""
-    sides = zip("xyz", facts["bounds_min_m"] or (), facts["bounds_max_m"] or (), strict=False)
+    sides = zip("xyz", facts["bounds_min_m"], facts["bounds_max_m"], strict=True)
     lines = {
         "file": facts["file"],
         "format": facts["format"],
@@ -36,7 +32,18 @@ def as_text(facts: dict[str, Any]) -> str:
         "Gaussians": f"{facts['num_gaussians']:,}",
         "SH degree": facts["sh_degree"],
         "frame": facts["frame"] + ("" if facts["frame_stated"] else " (assumed: the file states none)"),
-        "bounds": ", ".join(f"{axis} {low:.3f} … {high:.3f} m" for axis, low, high in sides) or "none",
+        "bounds": ", ".join(f"{axis} {low:.3f} … {high:.3f} m" for axis, low, high in sides),
         "non-finite rows": facts["non_finite_rows"],
     }
+    further = {
+        "zero quaternions": (facts["zero_quaternion_rows"], "dropped when read"),
+        "rows of zeros": (facts["zero_rows"], "dropped when read"),
+        "opacities 0 or 1": (facts["clamped_opacities"], "infinite logits, valid, clamped when read"),
+        "flat ones": (facts["clamped_scales"], "a size of 0, valid, clamped when read"),
+    }
+    lines |= {name: f"{count} ({what})" for name, (count, what) in further.items() if count}
+    if facts["non_finite_rows"]:
+        lines["non-finite rows"] = f"{facts['non_finite_rows']} (dropped when read)"
+    if facts["unread_properties"]:
+        lines["not read"] = ", ".join(facts["unread_properties"])
     return "\n".join(f"{name:<16}{value}" for name, value in lines.items())

@@ -12,8 +12,7 @@ from pathlib import Path
 from fastavatar.core import Gaussians
 from fastavatar.errors import FastAvatarError, UsageError
 from fastavatar.formats.html.settings import viewer_settings
-from fastavatar.formats.splats import compressed_layout
-from fastavatar.formats.splats.compressed_ply import encode_compressed_ply
+from fastavatar.formats.splats import compressed_ply
 from fastavatar.formats.splats.frames import DEFAULT_FRAME, Frame
 
 RECIPE = Path(__file__).with_name("viewer")
@@ -43,7 +42,7 @@ def viewer_page(gaussians: Gaussians, title: str = "3D head") -> bytes:
     `FastAvatarError` when the built page has not exactly one of each slot.
     """
     require_viewer()
-    splats = base64.b64encode(encode_compressed_ply(gaussians, "supersplat")).decode()
+    splats = base64.b64encode(compressed_ply.encode_compressed_ply(gaussians, "supersplat")).decode()
     data = {
         "contentUrl": f"data:application/octet-stream;base64,{splats}",
         "contentFilename": "head.compressed.ply",
@@ -72,7 +71,7 @@ def encode_page(gaussians: Gaussians, frame: Frame) -> bytes:
 
 def losses(gaussians: Gaussians) -> tuple[str, ...]:
     """What the page cannot hold of these Gaussians: what a compressed PLY cannot."""
-    return compressed_layout.losses(gaussians)
+    return compressed_ply.losses(gaussians)
 
 
 def _filled(page: str, slot: str, content: str) -> str:

@@ -1,4 +1,4 @@
-"""Numbers as a few bits: of a 32-bit word, or one byte."""
+"""Numbers as a few bits: several in a 32-bit word, or one in a byte."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 HALF_SQRT_2 = np.sqrt(0.5)
 ROTATION_BITS = (2, 10, 10, 10)
 SH_REACH = 4.0
-"""A coefficient beyond ± this is clipped."""
+"""SH coefficients beyond ± this are clipped: the range that PlayCanvas' format gives their byte."""
 OPACITY_STEP = 1 / 255
-"""Of one byte. No logit is infinite: 0 and 1 are read a quarter of a step inside, which draws the same."""
+"""The step of an opacity in one byte. 0 and 255 are read a quarter of a step inside, which draws the same and
+keeps logits finite."""
 
 
 def pack(fields: Sequence[NDArray[np.integer]], bits: Sequence[int]) -> NDArray[np.uint32]:
-    """Words (N,) of whole numbers (N,), the first in the highest bits; `bits` add up to 32."""
+    """Words (N,) that hold whole numbers (N,), the first in the highest bits; `bits` add up to 32."""
     words = np.zeros(len(fields[0]), np.uint32)
     for field, width in zip(fields, bits, strict=True):
         words = (words << np.uint32(width)) | field.astype(np.uint32)
@@ -31,52 +32,59 @@ def unpack(words: NDArray[np.uint32], bits: Sequence[int]) -> list[NDArray[np.ui
 
 
 def encode_unit(values: NDArray[np.floating], bits: int) -> NDArray[np.uint32]:
-    """Numbers in 0…1, clipped to it, → whole numbers of so many bits, rounded; any shape."""
+    """Numbers of any shape, clipped to 0…1, → whole numbers of `bits` bits, rounded."""
     most = (1 << bits) - 1
     whole: NDArray[np.uint32] = np.rint(np.clip(values, 0, 1) * most).astype(np.uint32)
     return whole
 
 
 def decode_unit(whole: NDArray[np.integer], bits: int) -> NDArray[np.float64]:
-    """Whole numbers of so many bits → numbers in 0…1; any shape."""
+    """Whole numbers of `bits` bits, of any shape, → numbers in 0…1."""
     return whole / float((1 << bits) - 1)
 
 
 def encode_rotations(quats_wxyz: NDArray[np.floating]) -> NDArray[np.uint32]:
-    """Unit quaternions (N, 4) → words (N,): which part is largest, then the other three in order."""
+    """Unit quaternions wxyz (N, 4) → words (N,): which part is largest, then the other three in order.
+
+    The largest follows from the others, which lie within ±√½ ("smallest three").
+    """
     rows = np.arange(len(quats_wxyz))
     largest = np.abs(quats_wxyz).argmax(1)
     signed = quats_wxyz * np.where(quats_wxyz[rows, largest] < 0, -1, 1)[:, None]
-    others = signed[np.arange(4) != largest[:, None]].reshape(-1, 3)  # each within ±√½
+    others = signed[np.arange(4) != largest[:, None]].reshape(-1, 3)
     whole = encode_unit(others * HALF_SQRT_2 + 0.5, ROTATION_BITS[1])
     return pack([largest, *whole.T], ROTATION_BITS)
 
 
 def decode_rotations(words: NDArray[np.uint32]) -> NDArray[np.float64]:
-    """Words (N,) → unit quaternions wxyz (N, 4), the largest part positive."""
+    """Words (N,) → unit quaternions wxyz (N, 4), the largest part positive.
+
+    Words that stand for no rotation, such as 0, give (0, 0, 0, 0): the squares of three parts of a unit
+    quaternion do not add up to more than 1.
+    """
     largest, *whole = unpack(words, ROTATION_BITS)
     others = (decode_unit(np.stack(whole, 1), ROTATION_BITS[1]) - 0.5) / HALF_SQRT_2
-    left = np.sqrt(np.clip(1 - (others**2).sum(1), 0, None))
-    quats_wxyz = np.empty((len(words), 4))
+    left = 1 - (others**2).sum(1)
+    quats_wxyz: NDArray[np.float64] = np.empty((len(words), 4))
     place = np.arange(4) == largest[:, None]
-    quats_wxyz[place], quats_wxyz[~place] = left, others.ravel()
-    length: NDArray[np.float64] = np.linalg.norm(quats_wxyz, axis=1, keepdims=True)
-    return quats_wxyz / length
+    quats_wxyz[place], quats_wxyz[~place] = np.sqrt(left.clip(0)), others.ravel()
+    quats_wxyz[left < 0] = 0
+    return quats_wxyz
 
 
 def encode_coefficients(sh: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """SH coefficients → bytes, each for a 256th of ±4; any shape."""
+    """SH coefficients of any shape → bytes, each of which stands for a 256th of ±4."""
     coded: NDArray[np.uint8] = np.clip(np.floor((sh / (2 * SH_REACH) + 0.5) * 256), 0, 255).astype(np.uint8)
     return coded
 
 
 def decode_coefficients(coded: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Bytes → the middle of what each stands for; any shape."""
+    """Bytes of any shape → the middle of the range that each stands for."""
     return ((coded + 0.5) / 256 - 0.5) * (2 * SH_REACH)
 
 
 def decode_opacity_bytes(coded: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Bytes (N,) of opacity → logits (N,)."""
+    """Opacities as bytes (N,) → logits (N,)."""
     opacities = np.clip(coded * OPACITY_STEP, OPACITY_STEP / 4, 1 - OPACITY_STEP / 4)
     logits: NDArray[np.float32] = np.log(opacities / (1 - opacities)).astype(np.float32)
     return logits

@@ -16,8 +16,8 @@ from fastavatar.errors import FastAvatarError, InputError, UsageError
 from fastavatar.formats.splats.bit_packing import decode_opacity_bytes
 from fastavatar.formats.splats.frames import Frame
 from fastavatar.formats.splats.ply import encode_ply, parse_ply
-from fastavatar.formats.splats.splat import read_bytes
 from fastavatar.formats.splats.stored import Stored
+from fastavatar.system.files import read_bytes
 
 PROGRAM = "splat-transform"
 INSTALL = "npm install --global --ignore-scripts @playcanvas/splat-transform@2.7.1"

@@ -90,10 +90,14 @@ def test_info_of_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str
     data["vertex"].data["opacity"][2] = float("nan")
     data["vertex"].data["x"][2:4] = float("inf")
     data.write(tmp_path / "b.ply")
-    assert run(["info", str(tmp_path / "b.ply")]) == 4
+    assert run(["info", str(tmp_path / "b.ply")]) == 0
     shown = capsys.readouterr()
-    assert shown.out.splitlines()[-1] == f"{'non-finite rows':<16}2"
-    assert shown.err == f"error: {tmp_path / 'b.ply'} is damaged: 2 of 6 Gaussians are not finite\n"
+    assert shown.out.splitlines()[-1] == f"{'non-finite rows':<16}2 (dropped when read)" and shown.err == ""
+    data["vertex"].data["opacity"][:] = float("nan")
+    data.write(tmp_path / "b.ply")
+    assert run(["info", str(tmp_path / "b.ply")]) == 4
+    reason = "not one of its 6 Gaussians can be drawn: 6 with numbers that are not finite"
+    assert capsys.readouterr().err == f"error: cannot read {tmp_path / 'b.ply'}: {reason}\n"
     (tmp_path / "c.ply").write_bytes((tmp_path / "a.ply").read_bytes()[:-9])
     assert run(["info", str(tmp_path / "c.ply")]) == 4
     assert "or a damaged one" in capsys.readouterr().err

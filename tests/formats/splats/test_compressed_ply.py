@@ -11,8 +11,13 @@ from hypothesis import strategies as st
 
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
-from fastavatar.formats.splats.compressed_layout import CHUNK, in_boxes, losses, to_elements
-from fastavatar.formats.splats.compressed_ply import encode_compressed_ply
+from fastavatar.formats.splats.compressed_ply import (
+    CHUNK,
+    encode_compressed_ply,
+    in_boxes,
+    losses,
+    to_elements,
+)
 from fastavatar.formats.splats.ply import read_ply
 from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
 from tests.formats.splats.storable import psnr, storable
@@ -99,7 +104,7 @@ def test_the_layout_is_playcanvas(tmp_path: Path) -> None:
     assert [(p.name, p.val_dtype) for p in data["sh"].properties] == [
         (f"f_rest_{i}", "u1") for i in range(45)
     ]
-    assert "frame head" in data.comments and "sh_degree 3" in data.comments
+    assert data.elements[-1].comments == ["frame head"] and data.comments == []
     assert "sh" not in to_elements(storable(degree=0))
 
 

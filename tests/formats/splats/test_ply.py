@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import fastavatar as fa
 from fastavatar.core import Gaussians
 from fastavatar.errors import FastAvatarError, InputError, UsageError
 from fastavatar.formats.splats.frames import FRAMES, Frame, head_to_frame
@@ -70,14 +69,8 @@ def test_an_independent_reader_sees_the_layout(degree: int, tmp_path: Path) -> N
     assert not data.text and data.byte_order == "<"
     assert [p.name for p in data["vertex"].properties] == PROPERTIES
     assert {p.val_dtype for p in data["vertex"].properties} == {"f4"}
-    assert data.comments == [
-        f"generator fastavatar {fa.__version__}",
-        "frame head",
-        "units metres",
-        f"sh_degree {degree}",
-        "model facemesh",
-        "a line broken, na\\xefve",
-    ]
+    assert data.comments == []
+    assert data["vertex"].comments == ["frame head", "model facemesh", "a line broken, na\\xefve"]
     rows = data["vertex"].data
     assert len(rows) == len(g)
     assert rows["y"].tolist() == g.means[:, 1].tolist()
@@ -161,13 +154,28 @@ def test_files_of_other_programs(degree: int, text: bool, tmp_path: Path) -> Non
     torch.testing.assert_close(read_ply(tmp_path / "a.ply").means, g.means * torch.tensor([-1.0, -1.0, 1.0]))
 
 
-def test_coefficients_above_the_stated_degree_are_kept_when_they_are_not_zero(tmp_path: Path) -> None:
-    write_ply(make(degree=1), tmp_path / "a.ply", "head")
-    assert read_ply(tmp_path / "a.ply").sh_degree == 1
-    write_ply(make(degree=3), tmp_path / "b.ply", "head")
-    content = (tmp_path / "b.ply").read_bytes().replace(b"sh_degree 3", b"sh_degree 1")
-    (tmp_path / "b.ply").write_bytes(content)
-    assert torch.equal(read_ply(tmp_path / "b.ply").sh, make(degree=3).sh)
+@pytest.mark.parametrize("degree", range(4))
+def test_bands_of_padding_are_dropped_and_a_single_number_keeps_its_band(degree: int, tmp_path: Path) -> None:
+    write_ply(make(degree=degree), tmp_path / "a.ply", "head")
+    assert torch.equal(read_ply(tmp_path / "a.ply").sh, make(degree=degree).sh)
+    lonely = make(degree=3)
+    lonely.sh[:, 1:] = 0
+    lonely.sh[2, (degree + 1) ** 2 - 1, 1] = 1e-6
+    write_ply(lonely, tmp_path / "b.ply", "head")
+    assert read_ply(tmp_path / "b.ply").sh_degree == degree
+
+
+def test_the_default_file_has_no_comments_and_its_third_line_counts_the_gaussians(tmp_path: Path) -> None:
+    """As the loader of SIBR reads it: three lines, then up to `end_header`, then rows of 62 numbers."""
+    write_ply(make(count=7), tmp_path / "a.ply")
+    content = (tmp_path / "a.ply").read_bytes()
+    assert b"comment" not in content
+    for frame in FRAMES:
+        encoded = encode_ply(make(count=7), frame, ["licence as you like"] if frame == "head" else ())
+        lines = encoded.split(b"\n")
+        assert lines[:3] == [b"ply", b"format binary_little_endian 1.0", b"element vertex 7"]
+        body = encoded.partition(b"end_header\n")[2]
+        assert len(body) == 7 * 62 * 4 and body == content[-len(body) :] or frame != "supersplat"
 
 
 def test_the_first_statement_of_the_frame_counts_and_strange_ones_do_not(tmp_path: Path) -> None:
@@ -176,7 +184,7 @@ def test_the_first_statement_of_the_frame_counts_and_strange_ones_do_not(tmp_pat
     content = (
         (tmp_path / "a.ply")
         .read_bytes()
-        .replace(b"frame opencv", b"frame galaxy")
+        .replace(b"frame opencv", b"frame galaxy", 1)
         .replace(b"frame head", b"frame disc")
     )
     (tmp_path / "a.ply").write_bytes(content)
@@ -223,7 +231,11 @@ BAD = {
         header(1, "property float f_rest_0") + ROW + ROW[:4],
         "it has 1 f_rest properties; SH degrees 0 to 3 have 0, 9, 24 or 45",
     ),
-    "not finite": (header() + NAN, "means of Gaussian 0 is not finite: [nan, nan, nan]"),
+    "not finite": (
+        header() + NAN,
+        "not one of its 1 Gaussians can be drawn: 1 with numbers that are not finite",
+    ),
+    "zeros": (header(2) + ROW * 2, "not one of its 2 Gaussians can be drawn: 2 filled with zeros"),
     "lists": (
         header(1, "property list uchar float f_rest_0") + ROW,
         "it is no PLY file, or a damaged one (element 'vertex'",
