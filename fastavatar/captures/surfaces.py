@@ -4,24 +4,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from fastavatar.captures.capture import Mesh
 from fastavatar.errors import InputError
+from fastavatar.system.arrays import read_npz
+from fastavatar.system.ply import read_ply_elements
 
 
 def read_points(path: Path) -> Tensor | None:
     """Vertices (P, 3) of a PLY in metres, None where there is no file; raises `InputError` naming it."""
     if not path.is_file():
         return None
-    from plyfile import PlyData, PlyParseError
-
-    try:
-        vertex = PlyData.read(str(path))["vertex"]
-        points = np.stack([np.asarray(vertex[axis], np.float32) for axis in "xyz"], 1)
-    except (PlyParseError, OSError, KeyError, ValueError) as error:
-        raise InputError(f"cannot read points from {path}: {error}") from error
+    rows = read_ply_elements(path, ("vertex",)).rows.get("vertex")
+    if rows is None or not {"x", "y", "z"} <= set(rows.dtype.names or ()):
+        raise InputError(f"cannot read points from {path}: it has no element vertex with x, y and z")
+    points = np.stack([rows[axis].astype(np.float32) for axis in "xyz"], 1)
     if len(points) == 0 or not np.isfinite(points).all():
         raise InputError(f"{path}: the points are empty or not finite")
     return torch.from_numpy(points)
@@ -31,7 +29,7 @@ def read_mesh(path: Path) -> Mesh | None:
     """The mesh in an npz of `vertices` and `faces`, None where there is no file; raises `InputError`."""
     if not path.is_file():
         return None
-    arrays = _read_arrays(path)
+    arrays = read_npz(path)
     if not {"vertices", "faces"} <= arrays.keys():
         raise InputError(f"{path}: a mesh needs 'vertices' and 'faces', found {sorted(arrays)}")
     vertices, faces = arrays["vertices"].astype(np.float32), arrays["faces"].astype(np.int64)
@@ -46,15 +44,4 @@ def read_mesh(path: Path) -> Mesh | None:
 
 def read_flame(path: Path) -> dict[str, Tensor]:
     """FLAME parameters by name; raises `InputError` naming the file."""
-    return {name: torch.from_numpy(value) for name, value in _read_arrays(path).items()}
-
-
-def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
-    """The numeric arrays of an npz, which may hold no pickled objects."""
-    import zipfile
-
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+    return {name: torch.from_numpy(value) for name, value in read_npz(path).items()}

@@ -59,8 +59,7 @@ def head_sphere(gaussians: Gaussians) -> tuple[Tensor, float]:
         radius_m = max(MARGIN * SIGMAS * sigma_m, SMALLEST_M)
     if not (radius_m < LARGEST_M and float(center.abs().max()) < LARGEST_M):
         raise InputError(
-            f"the Gaussians are too large to be framed: {radius_m:.3g} m about {center.tolist()}; "
-            "scale them to metres"
+            f"the Gaussians are too large to be framed (radius {radius_m:.3g} m); scale them to metres"
         )
     return center, radius_m
 

@@ -51,16 +51,16 @@ def read_npy(path: str | Path) -> NDArray[np.generic]:
         raise _damaged(path, ".npy", error) from error
 
 
-def read_npz(path: str | Path, wanted: Iterable[str]) -> dict[str, NDArray[np.generic]]:
-    """The arrays named in `wanted` that a .npz file has, numbers or text; others are not touched.
+def read_npz(path: str | Path, wanted: Iterable[str] | None = None) -> dict[str, NDArray[np.generic]]:
+    """The arrays named in `wanted` that a .npz file has, or all of them; others are not touched.
 
     Raises `InputError` when the file is missing, damaged, or expands to more than it accounts for.
     """
     size = require_regular_file(path)
     try:
         with opened(path) as file, zipfile.ZipFile(file) as archive:
-            there = {info.filename: info for info in archive.infolist()}
-            chosen = {name: there[f"{name}.npy"] for name in wanted if f"{name}.npy" in there}
+            there = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            chosen = {name: there[name] for name in (there if wanted is None else wanted) if name in there}
             unpacked = sum(info.file_size for info in chosen.values())
             if unpacked > max(MOST_BYTES, MOST_EXPANSION * size):
                 raise ValueError(f"{size:,} bytes would expand to {unpacked:,}")

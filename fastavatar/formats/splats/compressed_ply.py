@@ -4,6 +4,7 @@ The element `chunk` holds the bounds of every 256 Gaussians, `vertex` four words
 bounds, `sh` one byte per further coefficient. Source: the format's description in PlayCanvas' documentation.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -30,6 +31,9 @@ from fastavatar.formats.splats.stored import to_be_stored
 from fastavatar.system.ply import Columns, encode_ply_elements
 
 CHUNK = 256
+MOST_LOG_SCALE = 20.0
+"""Logarithms of sizes end at ± this, as in PlayCanvas' writer: one beyond it would cost its chunk all
+precision."""
 VECTOR_BITS = (11, 10, 11)
 COLOR_BITS = (8, 8, 8, 8)
 
@@ -53,7 +57,8 @@ def to_elements(gaussians: Gaussians) -> dict[str, NDArray[np.void]]:
     The Gaussians are float32, on the CPU and finite.
     """
     g = gaussians.subset(torch.from_numpy(in_boxes(gaussians.means.numpy(), CHUNK)))
-    vectors = [g.means.numpy(), g.log_scales.numpy(), decode_colors(g.sh[:, 0]).numpy()]
+    log_scales = g.log_scales.clamp(-MOST_LOG_SCALE, MOST_LOG_SCALE)
+    vectors = [g.means.numpy(), log_scales.numpy(), decode_colors(g.sh[:, 0]).numpy()]
     starts = np.arange(0, len(g), CHUNK)
     low = [np.minimum.reduceat(vector, starts) for vector in vectors]
     high = [np.maximum.reduceat(vector, starts) for vector in vectors]
@@ -119,6 +124,9 @@ def losses(gaussians: Gaussians) -> tuple[str, ...]:
     clipped = int((gaussians.sh[:, 1:].abs() > SH_REACH).sum())
     if clipped:
         found.append(f"{clipped} SH coefficients beyond ±{SH_REACH:g} are clipped")
+    huge = int((gaussians.log_scales > MOST_LOG_SCALE).any(1).sum())
+    if huge:
+        found.append(f"{huge} Gaussians larger than {math.exp(MOST_LOG_SCALE):.3g} m are made smaller")
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fastavatar.core import Gaussians
+from fastavatar.core import Gaussians, decode_colors
 from fastavatar.errors import FastAvatarError, InputError, UsageError
 from fastavatar.formats.splats.frames import FRAMES, Frame, head_to_frame
 from fastavatar.formats.splats.ply import encode_ply, read_ply, write_ply
@@ -21,6 +21,7 @@ PROPERTIES = (
     + " ".join(f"f_rest_{i}" for i in range(45))
     + " opacity scale_0 scale_1 scale_2 rot_0 rot_1 rot_2 rot_3"
 ).split()
+RGB = ("red", "green", "blue")
 HALF_TURN_ABOUT = {"supersplat": (-1.0, -1.0, 1.0), "opencv": (1.0, -1.0, -1.0), "head": (1.0, 1.0, 1.0)}
 
 
@@ -280,3 +281,60 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(FastAvatarError, match="cannot write .*folder: is a directory"):
         write_ply(make(), tmp_path / "folder")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.ply", "folder"]
+
+
+def write_columns(path: Path, columns: dict[str, Tensor], kinds: dict[str, str] | None = None) -> None:
+    """A PLY of another program: these columns of floats, or of the kind named."""
+    rows = np.zeros(len(columns["x"]), [(name, (kinds or {}).get(name, "f4")) for name in columns])
+    for name, values in columns.items():
+        rows[name] = values
+    plyfile.PlyData([plyfile.PlyElement.describe(rows, "vertex")]).write(path)
+
+
+def columns_of(g: Gaussians) -> dict[str, Tensor]:
+    columns = {axis: g.means[:, i] for i, axis in enumerate("xyz")}
+    columns |= {f"f_dc_{i}": g.sh[:, 0, i] for i in range(3)} | {"opacity": g.opacity_logits}
+    columns |= {f"scale_{i}": g.log_scales[:, i] for i in range(3)}
+    return columns | {f"rot_{i}": g.quats_wxyz[:, i] for i in range(4)}
+
+
+@pytest.mark.parametrize(("kind", "most"), [("u1", 255), ("u2", 65535), ("f4", 1)])
+def test_colours_of_points_instead_of_harmonics(kind: str, most: int, tmp_path: Path) -> None:
+    """As nerfstudio exports Gaussians with --ply-color-mode rgb."""
+    g = make(degree=0)
+    rgb = torch.tensor([0.0, 0.2, 0.4, 0.8, 1.0])[:, None] * torch.tensor([1.0, 0.5, 0.25])
+    columns = {name: values for name, values in columns_of(g).items() if not name.startswith("f_dc")}
+    colors = {name: (rgb[:, i] * most).round() if most > 1 else rgb[:, i] for i, name in enumerate(RGB)}
+    write_columns(tmp_path / "a.ply", columns | colors, dict.fromkeys(RGB, kind))
+    back = read_ply(tmp_path / "a.ply", "head")
+    torch.testing.assert_close(decode_colors(back.sh[:, 0]), rgb, rtol=0, atol=0.51 / max(most, 100))
+    assert torch.equal(back.opacity_logits, g.opacity_logits)
+
+
+def test_discs_of_two_sizes_are_read_as_flat(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As 2D Gaussian Splatting writes them, whose normal is the third axis."""
+    g = make(degree=0)
+    columns = columns_of(g)
+    del columns["scale_2"]
+    write_columns(tmp_path / "a.ply", columns)
+    back = read_ply(tmp_path / "a.ply", "head")
+    assert torch.equal(back.log_scales[:, :2], g.log_scales[:, :2])
+    assert (back.scales[:, 2] < 1e-8).all() and not caplog.records
+
+
+def test_properties_that_change_the_picture_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    columns = columns_of(make(degree=0))
+    unread = {"filter_3D": columns["x"], "beta": columns["x"]}
+    known = {"nx": columns["x"], "red": columns["x"], "green": columns["x"], "blue": columns["x"]}
+    write_columns(tmp_path / "a.ply", columns | known)
+    read_ply(tmp_path / "a.ply")
+    assert not caplog.records
+    write_columns(tmp_path / "a.ply", columns | unread)
+    read_ply(tmp_path / "a.ply")
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage() == (
+        f"{tmp_path / 'a.ply'}: it may look different in other programs: properties not read: filter_3D, beta"
+    )
