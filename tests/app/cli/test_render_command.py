@@ -117,14 +117,13 @@ def test_a_pipe_or_a_device_is_refused(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
-    target = {"info": [], "convert": [tmp_path / "b.npz"], "render": ["--output", tmp_path / "b.gif"]}[
-        command
-    ]
+    target = tmp_path / ("b.npz" if command == "convert" else "b.gif")
+    further = {"info": [], "convert": [str(target)], "render": ["--output", str(target)]}[command]
     for ending in (".ply", ".compressed.ply", ".splat", ".npz"):
         for what, reason in ((tmp_path / "pipe", "it is a pipe"), (Path("/dev/zero"), "it is a device")):
             source = tmp_path / f"{what.name}{ending}"
             source.symlink_to(what)
-            assert run([command, str(source), *map(str, target)]) == 4
+            assert run([command, str(source), *further]) == 4
             assert capsys.readouterr().err.startswith(f"error: cannot read {source}: {reason}")
     assert not list(tmp_path.glob("b.*"))
 

@@ -193,6 +193,13 @@ def test_the_first_statement_of_the_frame_counts_and_strange_ones_do_not(tmp_pat
     assert torch.equal(read_ply(tmp_path / "a.ply").means, as_stored)
 
 
+def test_the_comments_of_earlier_versions_state_the_frame(tmp_path: Path) -> None:
+    facts = b"comment generator fastavatar 0.1.0\ncomment frame opencv\ncomment units metres\n"
+    encoded = encode_ply(make(), "opencv").replace(b"comment frame opencv\n", b"")
+    (tmp_path / "a.ply").write_bytes(encoded.replace(b"element", facts + b"element", 1))
+    assert torch.equal(read_ply(tmp_path / "a.ply").means, make().means)
+
+
 def header(count: int | str = 1, extra: str = "") -> bytes:
     names = [name for name in PROPERTIES if not name.startswith("f_rest")]
     lines = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]
