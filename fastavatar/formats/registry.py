@@ -1,4 +1,4 @@
-"""The file formats by the ending of a file's name: what writes and reads each, and what each cannot hold."""
+"""The formats of Gaussians by the ending of a file's name: how each is written and read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from fastavatar.system.atomic import replacing
 
 @dataclass(frozen=True)
 class Format:
-    """One way to keep Gaussians in a file."""
+    """A file format of Gaussians."""
 
     ending: str
-    """Of the file's name, in small letters."""
+    """End of the file's name, in lower case."""
     encode: Callable[[Gaussians, Frame], bytes]
     """Head-frame Gaussians → the bytes of a file in that frame."""
     parse: Callable[[Path], Stored]
-    """What a file holds."""
+    """A file → what it holds; raises `InputError` when it is missing or damaged."""
     losses: Callable[[Gaussians], tuple[str, ...]]
     """What the format cannot hold of these Gaussians, one sentence each."""
 
@@ -52,11 +52,12 @@ FORMATS = (
     Format(".glb", splat_transform.encoder(".glb"), splat_transform.write_only, _stated_nowhere),
     Format(".html", page.encode_page, splat_transform.write_only, page.losses),
 )
-"""The first whose ending fits is meant."""
+"""Every format. A file is in the first one whose ending its name has, so .compressed.ply stands before
+.ply."""
 
 
 def format_of(path: str | Path) -> Format:
-    """The format that a file's name asks for; raises `UsageError` that lists the endings known."""
+    """The format of a file by its name; raises `UsageError`, which lists the endings, where there is none."""
     name = Path(path).name.lower()
     found = next((known for known in FORMATS if name.endswith(known.ending)), None)
     if found is None:
@@ -68,9 +69,9 @@ def format_of(path: str | Path) -> Format:
 def read_gaussians(path: str | Path, frame: Frame | None = None) -> Gaussians:
     """Read a file of any format into the head frame.
 
-    `frame` is the frame the file is in; without it what the file states counts, and `supersplat` where it
-    states none. Raises `InputError` when it is missing, damaged or holds non-finite Gaussians, `UsageError`
-    for an unknown ending.
+    `frame` is the frame the file is in; without it the frame that the file states counts, and `supersplat`
+    where it states none. Gaussians that cannot be drawn are dropped with a warning. Raises `InputError` when
+    the file is missing, damaged or holds none that can, `UsageError` for an unknown ending.
     """
     stored = format_of(path).parse(Path(path))
     try:
@@ -80,10 +81,11 @@ def read_gaussians(path: str | Path, frame: Frame | None = None) -> Gaussians:
 
 
 def write_gaussians(gaussians: Gaussians, path: str | Path, frame: Frame = DEFAULT_FRAME) -> tuple[str, ...]:
-    """Write head-frame Gaussians in the format of the file's ending and say what that cannot hold.
+    """Write head-frame Gaussians in the format of the file's ending.
 
-    `path` is replaced as a whole. Raises `UsageError` for an unknown ending or frame, `InputError` for no
-    Gaussians or non-finite ones, `FastAvatarError` when `path` cannot be written.
+    Returns what the format cannot hold, one sentence each. `path` is replaced as a whole. Raises `UsageError`
+    for an unknown ending or frame, `InputError` for no Gaussians or non-finite ones, `FastAvatarError` when
+    `path` cannot be written.
     """
     wanted = format_of(path)
     encoded = wanted.encode(gaussians, frame)

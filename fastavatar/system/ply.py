@@ -5,6 +5,7 @@ before any of them is read, and other elements are skipped where they stand. Sou
 file format" (1994).
 """
 
+import collections
 import io
 import itertools
 import mmap
@@ -232,22 +233,25 @@ def _read_text(file: BinaryIO, header: _Header, wanted: set[str], size: int) -> 
     rows: dict[str, Columns] = {}
     file.seek(header.size)
     text = io.TextIOWrapper(file, "ascii", "replace")
-    for element in header.elements:
-        if wanted <= rows.keys():
-            break
-        if element.name not in wanted:
-            next(itertools.islice(text, element.count - 1, None), None) if element.count else None
-            continue
-        _require_no_lists(element)
-        lines = [line for line in itertools.islice(text, element.count) if line.strip()]
-        if len(lines) < element.count:
-            raise ValueError(f"element {element.name!r}: the file ends after {len(lines)} rows")
-        rows[element.name] = _table(element, lines)
+    try:
+        for element in header.elements:
+            if wanted <= rows.keys():
+                break
+            lines = itertools.islice(text, element.count)
+            if element.name in wanted:
+                _require_no_lists(element)
+                rows[element.name] = _table(element, [line for line in lines if line.strip()])
+            else:
+                collections.deque(lines, maxlen=0)  # the quickest way to the end
+    finally:
+        text.detach()  # else it would close the file with itself
     return rows
 
 
 def _table(element: _Element, lines: list[str]) -> Columns:
     """The rows of a text: one line each, numbers apart by spaces."""
+    if len(lines) < element.count:
+        raise ValueError(f"element {element.name!r}: the file ends after {len(lines)} rows")
     rows = np.zeros(len(lines), element.dtype("="))
     if lines:
         numbers = np.loadtxt(lines, np.float64, comments=None, ndmin=2)

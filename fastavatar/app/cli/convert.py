@@ -31,11 +31,11 @@ def command(
     frame: Literal["supersplat", "opencv", "head"],
     force: bool,
 ) -> None:
-    """Write a 3D head in another format or frame: OUT holds what IN does, its ending says how.
+    """Write the 3D head in IN to OUT, whose ending chooses the format.
 
     .ply and .npz hold everything. .compressed.ply rounds. .splat rounds and drops how colours change with
     the view. .sog, .spz and .glb (written only) need Node.js and splat-transform. .html (written only)
-    is a page to open in a browser, without network. What is lost is told on stderr.
+    is a page to open in a browser, without network. What a format cannot hold is listed on stderr.
     """
     from fastavatar.formats.registry import format_of, read_gaussians, write_gaussians
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from fastavatar.errors import InputError
+
 
 @click.command("info")
 @click.argument("file", type=click.Path(path_type=Path))
@@ -16,10 +18,42 @@ def command(file: Path, as_json: bool) -> None:
     Rows that other commands drop or clamp are counted. Ends with exit code 4 when the file is damaged or
     none of its Gaussians can be drawn.
     """
-    from fastavatar.formats.facts import facts_of
-
     facts = facts_of(file)
     click.echo(json.dumps(facts, indent=1, allow_nan=False) if as_json else as_text(facts))
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """JSON-ready facts by name; the bounds are those of usable centres, in the file's own frame and metres.
+
+    Raises `InputError` when the file is missing, damaged or holds nothing usable, `UsageError` for an unknown
+    ending.
+    """
+    from fastavatar.formats.registry import format_of
+    from fastavatar.formats.splats.frames import DEFAULT_FRAME
+
+    known = format_of(path)
+    stored = known.parse(path)
+    try:
+        usable, repairs = stored.usable()
+    except InputError as error:
+        raise InputError(f"cannot read {path}: {error}") from None
+    return {
+        "file": str(path),
+        "format": known.ending,
+        "size_bytes": path.stat().st_size,
+        "num_gaussians": len(stored.gaussians),
+        "sh_degree": stored.gaussians.sh_degree,
+        "frame": stored.frame or DEFAULT_FRAME,
+        "frame_stated": stored.frame is not None,
+        "bounds_min_m": usable.means.amin(0).tolist(),
+        "bounds_max_m": usable.means.amax(0).tolist(),
+        "non_finite_rows": repairs.non_finite,
+        "zero_quaternion_rows": repairs.zero_quaternions,
+        "zero_rows": repairs.zero_rows,
+        "clamped_opacities": repairs.infinite_opacities,
+        "clamped_scales": repairs.flat_scales,
+        "unread_properties": list(stored.unread),
+    }
 
 
 def as_text(facts: dict[str, Any]) -> str:

@@ -74,7 +74,8 @@ def decode_rotations(words: NDArray[np.uint32]) -> NDArray[np.float64]:
 
 def encode_coefficients(sh: NDArray[np.float32]) -> NDArray[np.uint8]:
     """SH coefficients of any shape → bytes, each of which stands for a 256th of ±4."""
-    coded: NDArray[np.uint8] = np.clip(np.floor((sh / (2 * SH_REACH) + 0.5) * 256), 0, 255).astype(np.uint8)
+    within = np.clip(sh, -SH_REACH, SH_REACH) / (2 * SH_REACH) + 0.5
+    coded: NDArray[np.uint8] = np.floor(within * 256).clip(0, 255).astype(np.uint8)
     return coded
 
 

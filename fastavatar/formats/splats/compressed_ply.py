@@ -52,9 +52,10 @@ def encode_compressed_ply(gaussians: Gaussians, frame: Frame) -> bytes:
 
 
 def to_elements(gaussians: Gaussians) -> dict[str, NDArray[np.void]]:
-    """`chunk`, `vertex` and, above SH degree 0, `sh`; neighbours come to lie together, so the order changes.
+    """The elements `chunk`, `vertex` and, above SH degree 0, `sh` of Gaussians.
 
-    The Gaussians are float32, on the CPU and finite.
+    These are float32, on the CPU and finite. Neighbours are moved together, so that the bounds of a chunk are
+    close; the order changes.
     """
     g = gaussians.subset(torch.from_numpy(in_boxes(gaussians.means.numpy(), CHUNK)))
     log_scales = g.log_scales.clamp(-MOST_LOG_SCALE, MOST_LOG_SCALE)
@@ -89,11 +90,15 @@ def to_elements(gaussians: Gaussians) -> dict[str, NDArray[np.void]]:
 
 
 def from_elements(elements: Elements) -> Gaussians:
-    """The Gaussians of a compressed PLY's elements; raises `InputError` when they do not fit together."""
+    """The Gaussians that the elements of a compressed PLY hold.
+
+    Raises `InputError` when chunks or properties are missing.
+    """
     chunk, vertex = elements.get("chunk"), elements["vertex"]
     if chunk is None or len(chunk) * CHUNK < len(vertex):
         raise InputError("it is a compressed PLY without the bounds of all its chunks")
-    colored = "min_r" in (chunk.dtype.names or ())  # the first writers left colours in 0…1
+    # the first writers gave colours no bounds: they are in 0…1
+    colored = "min_r" in (chunk.dtype.names or ())
     names = [*WORDS, *(f"{end}_{name}" for part in BOUNDS[:2] for name in part for end in ("min", "max"))]
     missing = [
         name for name in names if name not in (*(vertex.dtype.names or ()), *(chunk.dtype.names or ()))
@@ -131,14 +136,18 @@ def losses(gaussians: Gaussians) -> tuple[str, ...]:
 
 
 def in_boxes(points: NDArray[np.float32], size: int) -> NDArray[np.int64]:
-    """Order (N,) of points (N, 3) whose every run of `size` is a box: halved along the longest side."""
+    """Order (N,) of points (N, 3) in which every run of `size` is close together.
+
+    A box of points is halved along its longest side until `size` are left, as in a k-d tree.
+    """
     boxes, done = [np.arange(len(points))], []
     while boxes:
         box = boxes.pop()
         if len(box) <= size:
             done.append(box)
             continue
-        longest = np.ptp(points[box], axis=0).argmax()
+        with np.errstate(over="ignore"):  # a box may be as large as float32 reaches
+            longest = np.ptp(points[box], axis=0).argmax()
         ordered = box[points[box, longest].argsort(kind="stable")]
         half = -(-len(box) // size) // 2 * size
         boxes += [ordered[half:], ordered[:half]]
@@ -152,13 +161,13 @@ def _chunk_of(count: int) -> NDArray[np.int64]:
 def _between(
     values: NDArray[np.float32], low: NDArray[np.float32], high: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Where values lie between bounds, 0 where these are one."""
+    """Values (N, 3) as fractions between their bounds, each (N, 3); 0 where the bounds are equal."""
     span = high.astype(np.float64) - low
     return (values.astype(np.float64) - low) / np.where(span > 0, span, 1)
 
 
 def _within(chunk: NDArray[np.void], names: Sequence[str], parts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The inverse: parts (N, 3) of the way between each chunk's bounds."""
+    """The inverse of `_between`: values (N, 3) from fractions (N, 3) and the bounds of each chunk."""
     low, high = (
         np.stack([chunk[f"{end}_{name}"].astype(np.float64) for name in names], 1)[_chunk_of(len(parts))]
         for end in ("min", "max")

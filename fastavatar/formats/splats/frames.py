@@ -1,4 +1,4 @@
-"""The coordinate frames a file may be written in, each a turn of the head frame about the origin."""
+"""The coordinate frames of files, each a turn of the head frame about the origin."""
 
 from typing import Literal, get_args
 

@@ -1,4 +1,7 @@
-"""Gaussians ↔ the table of float32 columns that a 3D Gaussian Splatting PLY holds."""
+"""Gaussians ↔ the columns of a 3D Gaussian Splatting PLY.
+
+Source: the writer of Kerbl et al. 2023, whose names and order of columns every viewer follows.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -22,14 +25,15 @@ SCALES = ("scale_0", "scale_1", "scale_2")
 QUATS = ("rot_0", "rot_1", "rot_2", "rot_3")
 RGB = ("red", "green", "blue")
 PROPERTIES = (*MEANS, *NORMALS, *SH0, *REST, *OPACITY, *SCALES, *QUATS)
-"""In the order of the file. `f_rest` holds all of red, then green, then blue; normals are unused zeros."""
+"""The columns in the order of the file. `f_rest` holds all of red, then green, then blue; normals are
+zeros."""
 
 UNIT_TOLERANCE = 1e-6
-"""A quaternion whose length is this close to 1 is as close as float32 gets, and written as it is."""
+"""A quaternion whose length is this close to 1 is written as it is: float32 cannot come closer."""
 
 
 def to_table(gaussians: Gaussians) -> NDArray[np.float32]:
-    """(N, 62) columns in the order of `PROPERTIES`, the numbers as they are."""
+    """The parameters as a table (N, 62) in the order of `PROPERTIES`, SH padded with zeros."""
     g = gaussians.detach().to("cpu", torch.float32)
     rest = torch.zeros(len(g), 3, REST_PER_CHANNEL)
     rest[:, :, : g.sh.shape[1] - 1] = g.sh[:, 1:].transpose(1, 2)
@@ -111,7 +115,7 @@ def _stack(columns: Mapping[str, NDArray[np.generic]], names: Sequence[str]) -> 
 
 
 def canonical_quaternions(quats_wxyz: Tensor) -> Tensor:
-    """Quaternions (N, 4) of length 1 with w ≥ 0; one of length 0 stands for no rotation."""
+    """Quaternions (N, 4) scaled to length 1 with w ≥ 0; one of length 0 becomes the identity."""
     length = quats_wxyz.double().norm(dim=1, keepdim=True)
     unit = torch.where((length - 1).abs() <= UNIT_TOLERANCE, quats_wxyz, (quats_wxyz / length).float())
     unit = torch.where(length > 0, unit, torch.tensor([1.0, 0.0, 0.0, 0.0]))

@@ -77,7 +77,7 @@ def test_another_reader_reads_the_same(degree: int, tmp_path: Path) -> None:
     )
 
 
-def test_it_looks_the_same_and_drops_nobody(tmp_path: Path) -> None:
+def test_it_looks_the_same_and_drops_no_gaussian(tmp_path: Path) -> None:
     g = storable()
     back = read_ply(write(g, tmp_path / "a.ply"))
     assert len(back) == len(g)
@@ -140,7 +140,7 @@ def test_alike_gaussians_have_bounds_without_width(tmp_path: Path) -> None:
     torch.testing.assert_close(back.sh[:, 0], alike.sh[:, 0])
 
 
-def test_faint_ones_and_strong_coefficients_are_told_not_dropped(tmp_path: Path) -> None:
+def test_faint_gaussians_and_strong_coefficients_are_reported_and_not_dropped(tmp_path: Path) -> None:
     g = storable(count=20)
     faint = replace(g, opacity_logits=torch.full((20,), -9.0))
     assert len(read_ply(write(faint, tmp_path / "a.ply"))) == 20

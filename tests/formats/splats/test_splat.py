@@ -62,7 +62,7 @@ def test_flat_ones_of_other_programs_are_read(tmp_path: Path) -> None:
     ]  # no turn in the file, half a turn after reading
 
 
-def test_what_it_cannot_hold_is_told() -> None:
+def test_losses_are_reported() -> None:
     assert len(losses(storable(degree=0))) == 1
     g = storable(degree=2)
     bright = replace(g, sh=g.sh.clone())
