@@ -27,17 +27,12 @@ MAX_HEADER_BYTES = 1 << 20
 MAX_LIST_ROWS = 1_000_000
 """Rows with lists have no common length and are skipped one after the other, a million in about a second."""
 
-_TYPES = {
-    **dict.fromkeys(("char", "int8"), "i1"),
-    **dict.fromkeys(("uchar", "uint8"), "u1"),
-    **dict.fromkeys(("short", "int16"), "i2"),
-    **dict.fromkeys(("ushort", "uint16"), "u2"),
-    **dict.fromkeys(("int", "int32"), "i4"),
-    **dict.fromkeys(("uint", "uint32"), "u4"),
-    **dict.fromkeys(("float", "float32"), "f4"),
-    **dict.fromkeys(("double", "float64"), "f8"),
-}
-_NAMES = {"u1": "uchar", "u4": "uint", "f4": "float"}
+_KINDS = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4"}
+_KINDS |= {"float": "f4", "double": "f8"}
+_TYPES = _KINDS | {np.dtype(kind).name: kind for kind in _KINDS.values()}
+"""numpy's codes by the names that a header may use: the first ones, and newer ones such as `int8` or
+`float32`."""
+_NAMES = {kind: name for name, kind in _KINDS.items()}
 _BYTE_ORDERS = {"ascii": "=", "binary_little_endian": "<", "binary_big_endian": ">"}
 
 Columns = NDArray[np.void]
@@ -54,26 +49,30 @@ class PlyElements:
     """The comment lines of the header, without the word `comment`."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Element:
     """An element as the header describes it."""
 
     name: str
     count: int
-    properties: tuple[tuple[str, str, str | None], ...]
-    """Name, number type, and the number type of the length for lists, in order."""
+    properties: dict[str, tuple[str, str | None]]
+    """The number type of each property by its name, and for lists the number type of the length."""
 
     @property
-    def has_lists(self) -> bool:
-        return any(length is not None for _, _, length in self.properties)
+    def lists(self) -> list[str]:
+        """Names of the properties that are lists."""
+        return [name for name, (_, length) in self.properties.items() if length is not None]
 
     @property
     def least_row_bytes(self) -> int:
         """Bytes of a binary row whose lists are all empty."""
-        return sum(np.dtype(length or kind).itemsize for _, kind, length in self.properties)
+        return sum(np.dtype(length or kind).itemsize for kind, length in self.properties.values())
 
     def dtype(self, byte_order: str) -> np.dtype[np.void]:
-        return np.dtype([(name, byte_order + kind) for name, kind, _ in self.properties])
+        """The type of a row without lists; raises `ValueError` when there is one."""
+        for name in self.lists[:1]:
+            raise ValueError(f"element {self.name!r}: its property {name!r} is a list")
+        return np.dtype([(name, byte_order + kind) for name, (kind, _) in self.properties.items()])
 
 
 @dataclass(frozen=True)
@@ -130,8 +129,8 @@ def _parse_header(head: bytes) -> _Header:
     line_end = begin[1]
     end = re.search(re.escape(line_end) + rb"end_header[ \t]*" + re.escape(line_end), head)
     text = head[: end.start() if end else None].decode("utf-8", "replace")
-    format_name, elements, comments = "", list[_Element](), []
-    number = 1
+    format_name, elements, comments = "", dict[str, _Element](), list[str]()
+    number, properties = 1, dict[str, tuple[str, str | None]]()
     for number, line in enumerate(text.split(line_end.decode())[1:], 2):
         match line.split():
             case [] | ["obj_info", *_]:
@@ -140,27 +139,22 @@ def _parse_header(head: bytes) -> _Header:
                 comments.append(line.strip().removeprefix("comment").strip())
             case ["format", name, "1.0"] if name in _BYTE_ORDERS and not format_name:
                 format_name = name
-            case ["element", name, count] if re.fullmatch("[0-9]{1,30}", count):
-                elements.append(_Element(name, int(count), ()))
-            case ["property", kind, name] if elements and kind in _TYPES:
-                elements[-1] = _with_property(elements[-1], (name, _TYPES[kind], None))
-            case ["property", "list", length, kind, name] if elements and {length, kind} <= _TYPES.keys():
-                elements[-1] = _with_property(elements[-1], (name, _TYPES[kind], _TYPES[length]))
+            case ["element", name, count] if name not in elements and re.fullmatch("[0-9]{1,30}", count):
+                properties = {}
+                elements[name] = _Element(name, int(count), properties)
+            case ["property", kind, name] if elements and name not in properties and kind in _TYPES:
+                properties[name] = _TYPES[kind], None
+            case ["property", "list", length, kind, name] if (
+                elements and name not in properties and {length, kind} <= _TYPES.keys()
+            ):
+                properties[name] = _TYPES[kind], _TYPES[length]
             case _:
-                raise ValueError(f"line {number}: {line[:80]!r} says nothing that a header may say")
+                raise ValueError(f"line {number}: {line[:80]!r} is wrong, or wrong in this place")
     if end is None:
         raise ValueError(f"line {number}: the header has no end")
     if not format_name:
         raise ValueError("the header names no format")
-    names = [element.name for element in elements]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"element {twice!r}: it stands twice in the header")
-    return _Header(format_name, tuple(elements), tuple(comments), end.end())
-
-
-def _with_property(element: _Element, new: tuple[str, str, str | None]) -> _Element:
-    return _Element(element.name, element.count, (*element.properties, new))
+    return _Header(format_name, tuple(elements.values()), tuple(comments), end.end())
 
 
 def _require_enough_bytes(header: _Header, size: int) -> None:
@@ -177,23 +171,15 @@ def _require_enough_bytes(header: _Header, size: int) -> None:
         left -= needed
 
 
-def _require_no_lists(element: _Element) -> None:
-    for name, _, length in element.properties:
-        if length is not None:
-            raise ValueError(f"element {element.name!r}: its property {name!r} is a list")
-
-
 def _read_binary(file: BinaryIO, header: _Header, wanted: set[str], size: int) -> dict[str, Columns]:
     rows: dict[str, Columns] = {}
     place, order = header.size, _BYTE_ORDERS[header.format]
     for element in header.elements:
         if wanted <= rows.keys():
             break
-        if element.name not in wanted and element.has_lists:
+        if element.lists and element.name not in wanted:
             place = _place_after_lists(file, place, element, order)
             continue
-        if element.name in wanted:
-            _require_no_lists(element)
         row = element.dtype(order)
         end = place + element.count * row.itemsize
         if end > size:
@@ -208,24 +194,21 @@ def _read_binary(file: BinaryIO, header: _Header, wanted: set[str], size: int) -
 def _place_after_lists(file: BinaryIO, place: int, element: _Element, order: str) -> int:
     """Where the rows of an element with lists end that begin at `place`."""
     if element.count > MAX_LIST_ROWS:
-        raise ValueError(
-            f"element {element.name!r}: {element.count} rows with lists stand before what is to be read"
-        )
-    codes = {
-        kind: struct.Struct(order + np.dtype(kind).char) for kind in ("i1", "u1", "i2", "u2", "i4", "u4")
-    }
+        raise ValueError(f"element {element.name!r}: {element.count} rows with lists stand before others")
+    steps = [
+        (np.dtype(kind).itemsize, length and struct.Struct(order + np.dtype(length).char))
+        for kind, length in element.properties.values()
+    ]
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         for _ in range(element.count):
-            for _, kind, length in element.properties:
-                if length is not None:
-                    count = int(codes[length].unpack_from(content, place)[0]) if length in codes else -1
-                    if count < 0:
-                        raise ValueError(
-                            f"element {element.name!r}: a list has no whole number as its length"
-                        )
-                    place += codes[length].size + count * np.dtype(kind).itemsize
+            for item_bytes, length in steps:
+                if length:
+                    (count,) = length.unpack_from(content, place)
+                    if not (isinstance(count, int) and count >= 0):
+                        raise ValueError(f"element {element.name!r}: a list has {count} items")
+                    place += length.size + count * item_bytes
                 else:
-                    place += np.dtype(kind).itemsize
+                    place += item_bytes
     return place
 
 
@@ -239,7 +222,6 @@ def _read_text(file: BinaryIO, header: _Header, wanted: set[str], size: int) -> 
                 break
             lines = itertools.islice(text, element.count)
             if element.name in wanted:
-                _require_no_lists(element)
                 rows[element.name] = _table(element, [line for line in lines if line.strip()])
             else:
                 collections.deque(lines, maxlen=0)  # the quickest way to the end
@@ -250,19 +232,16 @@ def _read_text(file: BinaryIO, header: _Header, wanted: set[str], size: int) -> 
 
 def _table(element: _Element, lines: list[str]) -> Columns:
     """The rows of a text: one line each, numbers apart by spaces."""
+    rows = np.zeros(element.count, element.dtype("="))
     if len(lines) < element.count:
         raise ValueError(f"element {element.name!r}: the file ends after {len(lines)} rows")
-    rows = np.zeros(len(lines), element.dtype("="))
-    if lines:
-        numbers = np.loadtxt(lines, np.float64, comments=None, ndmin=2)
-        if numbers.shape[1] != len(element.properties):
-            raise ValueError(f"element {element.name!r}: a row holds {numbers.shape[1]} numbers")
-        for place, (name, kind, _) in enumerate(element.properties):
-            column = numbers[:, place]
-            if (
-                kind[0] in "iu"
-                and not ((column >= np.iinfo(kind).min) & (column <= np.iinfo(kind).max)).all()
-            ):
+    numbers = np.loadtxt(lines, np.float64, comments=None, ndmin=2) if lines else np.zeros((0, 0))
+    if lines and numbers.shape[1] != len(element.properties):
+        raise ValueError(f"element {element.name!r}: a row holds {numbers.shape[1]} numbers")
+    for (name, (kind, _)), column in zip(element.properties.items(), numbers.T, strict=False):
+        if kind[0] in "iu":
+            ends = np.iinfo(kind)
+            if not ((column >= ends.min) & (column <= ends.max)).all():
                 raise ValueError(f"element {element.name!r}: {name} holds what is no {kind}")
-            rows[name] = column
+        rows[name] = column
     return rows

@@ -81,19 +81,27 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
     ),
     "lengths below zero": (
         ply("element junk 1", "property list int int corners", *VERTEX, body=b"\xff" * 24),
-        "a list has no whole number as its length",
+        "a list has ",
     ),
     "lengths that are no integers": (
         ply("element junk 1", "property list float int corners", *VERTEX, body=bytes(24)),
-        "a list has no whole number as its length",
+        "a list has ",
     ),
     "more lists than are worth the time": (
         ply("element junk 1000001", LIST, *VERTEX, body=bytes(1_000_017)),
-        "1000001 rows with lists stand before",
+        "1000001 rows with lists stand before others",
     ),
     "a list where numbers are wanted": (ply("element vertex 1", LIST, body=b"\0"), "is a list"),
-    "a property twice": (ply(*VERTEX, "property float x", body=bytes(24)), "occurs more than once"),
-    "an element twice": (ply(*VERTEX, *VERTEX, body=bytes(32)), "it stands twice"),
+    "a property twice": (
+        ply(*VERTEX, "property float x", body=bytes(24)),
+        "line 6: 'property float x' is wrong",
+    ),
+    "an element twice": (ply(*VERTEX, *VERTEX, body=bytes(32)), "line 6: 'element vertex 2' is wrong"),
+    "thousands of properties": (
+        ply("element vertex 1", *(f"property float p{i}" for i in range(40_000))),
+        "1 rows take 160000 bytes, 0 are there",
+    ),
+    "thousands of elements": (ply(*(f"element e{i} 1" for i in range(60_000))), "rows take 1 bytes"),
     "a short text": (ply(*VERTEX, body=b"1.5 2222\n\n", kind="ascii"), "the file ends after 1 rows"),
     "words in a text": (ply(*VERTEX, body=b"1 2\nx y\n", kind="ascii"), "could not convert"),
     "a fraction too large for its type": (ply(*VERTEX, body=b"1 2\n3 1e20\n", kind="ascii"), "no u4"),

@@ -58,6 +58,8 @@ def facts_of(path: Path) -> dict[str, Any]:
 
 def as_text(facts: dict[str, Any]) -> str:
     """The facts for reading, one to a line."""
+    from fastavatar.formats.splats.stored import shortened
+
     sides = zip("xyz", facts["bounds_min_m"], facts["bounds_max_m"], strict=True)
     lines = {
         "file": facts["file"],
@@ -79,5 +81,5 @@ def as_text(facts: dict[str, Any]) -> str:
     if facts["non_finite_rows"]:
         lines["non-finite rows"] = f"{facts['non_finite_rows']} (dropped when read)"
     if facts["unread_properties"]:
-        lines["not read"] = ", ".join(facts["unread_properties"])
+        lines["not read"] = shortened(facts["unread_properties"])
     return "\n".join(f"{name:<16}{value}" for name, value in lines.items())

@@ -4,7 +4,7 @@ file ─ parse ─▶ Stored ─ usable ─▶ Gaussians and Repairs ─ turned 
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -124,7 +124,7 @@ class Stored:
             log.warning(
                 "%s: it may look different in other programs: properties not read: %s",
                 path,
-                _listed(self.unread),
+                shortened(self.unread),
             )
         return gaussians.rotated(turn_back)
 
@@ -168,6 +168,7 @@ def _clamped(gaussians: Gaussians) -> tuple[Gaussians, Tensor, Tensor]:
     return gaussians, infinite, flat.any(1)
 
 
-def _listed(names: tuple[str, ...], most: int = 8) -> str:
+def shortened(names: Sequence[str], most: int = 8) -> str:
+    """Names for a message: the first few, and how many more there are."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
