@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastavatar.errors import InputError
+from fastavatar.system.arrays import read_npy
 
 
 def read_vector(path: Path, size: int, what: str) -> NDArray[np.float32]:
@@ -22,11 +23,9 @@ def read_vector(path: Path, size: int, what: str) -> NDArray[np.float32]:
 def read_array(path: Path, what: str) -> NDArray[np.float32]:
     """Finite numbers saved by numpy, of any shape; raises `InputError` that says `what` was expected."""
     try:
-        with path.open("rb") as file:
-            # arrays of Python objects would be pickles, which can run code
-            values = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+        values = read_npy(path)
+    except InputError as error:
+        reason = str(error).removeprefix(f"cannot read {path}: ")
         raise InputError(f"cannot read the {what} from {path}: {reason}") from error
     if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
         raise InputError(f"{path} must hold a {what} of finite numbers, found {values.dtype}")
