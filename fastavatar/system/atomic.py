@@ -2,8 +2,8 @@
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from fastavatar.errors import FastAvatarError
@@ -22,6 +22,19 @@ def replacing(path: Path) -> Iterator[Path]:
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_all(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """As `replacing` for several files: none is replaced unless the block ends well.
+
+    Missing folders are made.
+    """
+    with ExitStack() as files:
+        for folder in {path.parent for path in paths}:
+            with refusals_told(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+        yield [files.enter_context(replacing(path)) for path in paths]
 
 
 @contextmanager

@@ -12,12 +12,12 @@ from fastavatar.faces.insightface import EMBEDDING_SIZE, FaceRecogniser
 from fastavatar.models import require_device
 from fastavatar.models.published.guided import GuidedNetworks
 from fastavatar.models.published.identity import Identity
-from fastavatar.models.published.networks import load_networks, load_pair, w_size
+from fastavatar.models.published.networks import load_networks, load_pair, require_networks, w_size
 from fastavatar.models.published.predictor import Crop, FastAvatarPredictor
 from fastavatar.models.published.sh_refit import ShRefit
 from fastavatar.system.cache_folder import cache_folder
 from fastavatar.weights.face_pack import DEFAULT_PACK, ensure_face_pack
-from fastavatar.weights.published import Checkpoints
+from fastavatar.weights.release import Checkpoints
 from fastavatar.weights.store import ensure
 from fastavatar.weights.vectors import read_vector
 
@@ -113,7 +113,7 @@ def _checkpoints(
     encoder, decoder, dino = given
     if decoder is not None and dino is not None and (encoder is not None or no_encoder):
         return Checkpoints(encoder or Path(), decoder, dino)
-    cached = ensure(cache_folder(cache_dir), offline)
+    cached = ensure(cache_folder(cache_dir), offline, require_networks)
     return Checkpoints(encoder or cached.encoder, decoder or cached.decoder, dino or cached.dino)
 
 
