@@ -50,10 +50,10 @@ def test_entries_that_climb_out_are_refused(tmp_path: Path, out: Path, name: str
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
 def test_links_and_special_files_are_refused(tmp_path: Path, out: Path, kind: int) -> None:
     path = tmp_path / "a.zip"
-    with zipfile.ZipFile(path, "w") as out:
+    with zipfile.ZipFile(path, "w") as file:
         info = zipfile.ZipInfo("a.pth")
         info.external_attr = (kind | 0o777) << 16
-        out.writestr(info, "/etc/passwd")
+        file.writestr(info, "/etc/passwd")
     with pytest.raises(WeightsError, match="link or a special file"):
         unpack(path, out, only("a.pth"))
 
