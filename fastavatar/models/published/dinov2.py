@@ -45,6 +45,8 @@ class Dinov2Sizes:
         """Why no network of these sizes can run on images of `image_px`² pixels; None where one can."""
         if self.width < _HEAD_WIDTH or self.width % _HEAD_WIDTH:
             return f"its tokens of {self.width} numbers are no multiple of {_HEAD_WIDTH}"
+        if self.hidden < 1:
+            return "its blocks have no hidden layer"
         if self.positions < 2 or math.isqrt(self.positions - 1) ** 2 != self.positions - 1:
             return f"its position table of {self.positions} rows is no square of patches and a class token"
         if not 0 < self.patch <= image_px:
