@@ -15,8 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastavatar.errors import FastAvatarError, WeightsError
-from fastavatar.system.atomic import replacing
+from fastavatar.errors import WeightsError
 
 MADE_UP_KEY = "made_up_numbers"
 """Entry of a checkpoint (metadata of a safetensors file) that says its numbers are random."""
@@ -217,9 +216,9 @@ def _read_safetensors(path: Path) -> Checkpoint:
 
 
 def write_safetensors(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint's parameters to `path` as safetensors, under the same names.
+    """Write a checkpoint's parameters to `path`, a temporary name, as safetensors under the same names.
 
-    Tensors that share memory are written once for each name. Raises `FastAvatarError` when `path` cannot be
+    Tensors that share memory are written once for each name. Raises `OSError` when `path` cannot be
     written.
     """
     from safetensors import SafetensorError
@@ -233,23 +232,21 @@ def write_safetensors(checkpoint: Checkpoint, path: Path) -> None:
         # safetensors refuses two names for one memory
         tensors[name] = value.clone(memory_format=torch.contiguous_format) if memory in seen else value
         seen.add(memory)
-    with replacing(path) as partial:
-        try:
-            save_file({name: value.contiguous() for name, value in tensors.items()}, partial, marks)
-        except SafetensorError as error:
-            raise FastAvatarError(f"cannot write {path}: {_first_line(error)}; make room there") from error
+    try:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, path, marks)
+    except SafetensorError as error:
+        raise OSError(_first_line(error)) from error
 
 
 def write_pickle(state: dict[str, Tensor], made_up: str, key: str, path: Path) -> None:
-    """Write made-up parameters to `path` in the published format, under `key`, marked as made up.
+    """Write made-up parameters to `path`, a temporary name, in the published format under `key`, marked.
 
-    Raises `FastAvatarError` when `path` cannot be written.
+    Raises `OSError` when `path` cannot be written.
     """
-    with replacing(path) as partial:
-        try:
-            torch.save({key: state, MADE_UP_KEY: made_up}, partial)
-        except RuntimeError as error:  # torch's writer reports a full disk as one
-            raise FastAvatarError(f"cannot write {path}: {_first_line(error)}; make room there") from error
+    try:
+        torch.save({key: state, MADE_UP_KEY: made_up}, path)
+    except RuntimeError as error:  # torch's writer reports a full disk as one
+        raise OSError(_first_line(error)) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -56,14 +56,17 @@ def command(
     from fastavatar.models.published.folding import fold
     from fastavatar.models.published.latent import interpolate
     from fastavatar.models.published.networks import require_networks
-    from fastavatar.system.atomic import replacing_all
+    from fastavatar.results.staging import require_folder, staged
+    from fastavatar.system.atomic import refusals_told
     from fastavatar.system.cache_folder import cache_folder
     from fastavatar.weights.checkpoint import read_checkpoint
     from fastavatar.weights.store import ensure
 
-    targets = [output_dir / f"step_{step:0{len(str(steps - 1))}d}.ply" for step in range(steps)]
+    names = [f"step_{step:0{len(str(steps - 1))}d}.ply" for step in range(steps)]
+    targets = [output_dir / name for name in names]
     require_distinct([a, b, *([decoder_checkpoint] if decoder_checkpoint else [])], targets)
     require_free(targets, force)
+    require_folder(output_dir)
     path = decoder_checkpoint or ensure(cache_folder(cache_dir), offline, require_networks).decoder
     checkpoint = read_checkpoint(path)
     with torch.inference_mode():
@@ -71,9 +74,9 @@ def command(
     if checkpoint.made_up:
         log.warning("MADE-UP WEIGHTS: these are no people, the decoder holds %s", checkpoint.made_up)
     start, end = (read_end(path, decoder.w_weight.shape[1], len(decoder.from_embeddings)) for path in (a, b))
-    with replacing_all(targets) as partials:
-        for partial, gaussians in zip(partials, interpolate(decoder, start, end, steps), strict=True):
-            write_ply(gaussians, partial, frame=frame)
+    with refusals_told(output_dir), staged(output_dir, names if force else ()) as staging:
+        for name, gaussians in zip(names, interpolate(decoder, start, end, steps), strict=True):
+            write_ply(gaussians, staging / name, frame=frame)
     for target in targets:
         click.echo(target)
 

@@ -149,6 +149,12 @@ def test_targets_that_cannot_be_written_are_told(tmp_path: Path) -> None:
     with file_size_limit(1 << 20), pytest.raises(FastAvatarError, match="cannot write .*make room"):
         run("random", tmp_path / "new")
     assert not any((tmp_path / "new").iterdir())
+    before = contents(tmp_path / "a")
+    run("convert", good)
+    (tmp_path / "a" / "encoder_neutral_flame.safetensors").write_text("old")
+    with file_size_limit(1 << 20), pytest.raises(FastAvatarError, match="cannot write .*make room"):
+        run("convert", good, "--force")
+    assert contents(tmp_path / "a") == before | {"encoder_neutral_flame.safetensors": b"old"}
     assert (tmp_path / "file").read_text() == "mine"
 
 

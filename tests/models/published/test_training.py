@@ -123,7 +123,7 @@ def test_a_loaded_network_can_be_trained_and_leaves_the_file_alone(
     for _ in range(8):  # a second backward pass fails where something of the first is kept
         optimiser.zero_grad()
         loss = first(network(x)).square().mean()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0]
