@@ -5,27 +5,37 @@ import json
 import logging
 import re
 import shutil
+import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 
 from fastavatar.errors import WeightsError
+from fastavatar.weights.web import (
+    NUMBER,
+    FileChanged,
+    Refused,
+    TryAgain,
+    about_page,
+    broken,
+    is_page,
+    open_url,
+)
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes that are there and the bytes there will be, None where the server does not say."""
+"""Called with the bytes that have come and the size of the whole file, None if the server does not say."""
 
 _CHUNK = 1 << 18
-_BUSY = {408, 425, 429, 500, 502, 503, 504}
 _LONGEST_WAIT_S = 60.0
-_PAGE_START = re.compile(rb"\s*(<!doctype html|<html|<head|<\?xml)", re.IGNORECASE)
-_QUOTA = re.compile(r"quota exceeded|too many users|download quota", re.IGNORECASE)
-OTHER_SOURCES = "try again later, or give another source with --url URL or --from FILE.zip"
+# The published archive has 1.5 GB; a server that never stops sending is stopped here.
+_MOST_BYTES = 8 << 30
+_RANGE = re.compile("bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|[*])")
+OTHER_SOURCES = "try again later, or give `fastavatar weights fetch` another address or a zip file"
 # Unpacked files lie beside the archive for a moment.
 _ROOM_FACTOR = 2.2
 
@@ -40,18 +50,6 @@ class Patience:
     """Tries in a row that bring no byte."""
     wait_s: float = 1.0
     """Pause after the first such try; it doubles."""
-
-
-class _Refused(Exception):
-    """A failure that will not pass by trying again."""
-
-
-class _TryAgain(Exception):
-    """A failure that may pass; `after_s` is what the server asked for."""
-
-    def __init__(self, message: str, after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.after_s = after_s
 
 
 def download(
@@ -70,18 +68,28 @@ def download(
         raise WeightsError(f"{url} is no http or https address")
     patience = patience or Patience()
     part = target.with_name(target.name + ".part")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _fetch_all(url, part, progress, patience, instead)
+        part.replace(target)
+        _origin(part).unlink(missing_ok=True)
+    except OSError as error:
+        raise WeightsError(
+            f"cannot write {part}: {error.strerror or error}; make room, or choose another cache folder"
+        ) from error
+    return target
+
+
+def _fetch_all(url: str, part: Path, progress: Progress, patience: Patience, instead: str) -> None:
+    """Try until `part` is whole. Raises `WeightsError`, or the `OSError` of a file that cannot be written."""
     failures = 0
     while True:
         before = _size(part)
         try:
-            _go_on(url, part, progress, patience.timeout_s)
-            part.replace(target)
-            _origin(part).unlink(missing_ok=True)
-            return target
-        except _Refused as error:
+            return _go_on(url, part, progress, patience.timeout_s)
+        except Refused as error:
             raise WeightsError(f"{error}; {instead}") from error
-        except _TryAgain as error:
+        except TryAgain as error:
             failures = 0 if _size(part) > before else failures + 1
             if failures >= patience.attempts:
                 raise WeightsError(f"cannot fetch {url}: {error}; {instead}") from error
@@ -93,36 +101,22 @@ def download(
 def _go_on(url: str, part: Path, progress: Progress, timeout_s: float) -> None:
     """Fetch the rest of the file into `part`, all of it where the server cannot continue."""
     have, version = _resumable(url, part)
-    request = urllib.request.Request(url, headers={"User-Agent": "fastavatar", "Accept-Encoding": "identity"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-        if version:
-            request.add_header("If-Range", version)
     try:
-        with urllib.request.urlopen(request, timeout=timeout_s) as response:
+        with open_url(url, have, version, timeout_s) as response:
             _receive(url, response, part, have, progress)
-    except urllib.error.HTTPError as error:
-        _explain_status(url, part, error)
-    except urllib.error.URLError as error:
-        if not have and not isinstance(error.reason, TimeoutError):
-            raise _Refused(f"cannot reach {url} ({error.reason}), no network?") from error
-        raise _TryAgain(f"no connection ({error.reason})") from error
-    except http.client.InvalidURL as error:
-        raise _Refused(f"{url} is no address to fetch from: {error}") from error
-    except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
-        raise _TryAgain(f"the connection broke ({str(error) or type(error).__name__})") from error
+    except FileChanged:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _receive(url: str, response: http.client.HTTPResponse, part: Path, have: int, progress: Progress) -> None:
-    start = _first_byte(response.headers) if response.status == 206 else 0
+    """Append the answer to the `have` bytes in `part`, or begin the file again where the server does."""
+    start, total = _extent(response)
     if start not in (0, have):
-        part.unlink()
-        raise _TryAgain("the server continued at another place")
-    length = response.headers.get("Content-Length", "")
-    total = start + int(length) if length.isdigit() else None
-    first = response.read1(_CHUNK)
-    if start == 0 and _is_page(response.headers, first):
-        raise _Refused(_about_page(url, first + response.read(_CHUNK)))
+        raise FileChanged("the server continued at another place")
+    first = _read(response)
+    if start == 0 and is_page(response.headers, first):
+        raise Refused(about_page(url, first + _read(response)))
     if total is not None:
         require_room(part.parent, total * _ROOM_FACTOR - start)
     _origin(part).write_text(json.dumps({"url": url, "version": _version(response.headers)}))
@@ -132,40 +126,30 @@ def _receive(url: str, response: http.client.HTTPResponse, part: Path, have: int
         while chunk:
             file.write(chunk)
             there += len(chunk)
+            if there > _MOST_BYTES:
+                raise Refused(f"{url} sends more than {_MOST_BYTES >> 30} GB, which is no such file")
             progress(there, total)
-            chunk = response.read1(_CHUNK)
+            chunk = _read(response)
     if total is not None and there < total:
-        raise _TryAgain(f"the connection broke at {there} of {total} bytes")
+        raise TryAgain(f"the connection broke at {there} of {total} bytes")
 
 
-def _explain_status(url: str, part: Path, error: urllib.error.HTTPError) -> None:
-    page = error.read(_CHUNK)
-    if error.code == 416:
-        part.unlink(missing_ok=True)
-        raise _TryAgain("the server has another file now") from error
-    if error.code in _BUSY:
-        asked = error.headers.get("Retry-After", "")
-        after_s = float(asked) if asked.isdigit() else None
-        raise _TryAgain(f"the server is busy ({error.code} {error.reason})", after_s) from error
-    if _QUOTA.search(page.decode(errors="replace")):
-        raise _Refused(_about_page(url, page)) from error
-    raise _Refused(f"{url} cannot be fetched: {error.code} {error.reason}") from error
+def _extent(response: http.client.HTTPResponse) -> tuple[int, int | None]:
+    """First byte of the answer, -1 if the server does not say, and the size of the whole file if known."""
+    if response.status == 206:
+        found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if found is None:
+            return -1, None
+        return int(found[1]), None if found[2] == "*" else int(found[2])
+    length = NUMBER.fullmatch(response.headers.get("Content-Length", ""))
+    return 0, int(length[0]) if length else None
 
 
-def _about_page(url: str, page: bytes) -> str:
-    if _QUOTA.search(page.decode(errors="replace")):
-        return quota_message(url)
-    return f"{url} sent a web page instead of the file (a sign-in or confirmation page?)"
-
-
-def quota_message(source: str) -> str:
-    """What to tell when Google Drive's daily limit for a file is used up."""
-    return f"{source}: too many people fetched this file lately (Google Drive quota exceeded)"
-
-
-def is_quota(text: str) -> bool:
-    """Whether a server's words mean that limit."""
-    return _QUOTA.search(text) is not None
+def _read(response: http.client.HTTPResponse) -> bytes:
+    try:
+        return response.read1(_CHUNK)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise broken(error) from error
 
 
 def require_room(folder: Path, needed: float) -> None:
@@ -174,7 +158,7 @@ def require_room(folder: Path, needed: float) -> None:
     if free < needed:
         raise WeightsError(
             f"the disk under {folder} has {free / 1e9:.1f} GB left and {needed / 1e9:.1f} GB are needed; "
-            "make room, or choose another folder with --cache_dir"
+            "make room, or choose another cache folder"
         )
 
 
@@ -183,7 +167,7 @@ def _resumable(url: str, part: Path) -> tuple[int, str]:
     try:
         origin = json.loads(_origin(part).read_text())
         return (_size(part), str(origin["version"])) if origin["url"] == url else (0, "")
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return 0, ""
 
 
@@ -192,18 +176,24 @@ def _origin(part: Path) -> Path:
 
 
 def _version(headers: Message) -> str:
+    # A weak tag (RFC 9110, section 8.8.1) does not promise the same bytes, so it cannot resume a download.
     etag = headers.get("ETag", "")
     return headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
 
 
-def _first_byte(headers: Message) -> int:
-    found = re.match(r"bytes (\d+)-", headers.get("Content-Range", ""))
-    return int(found[1]) if found else -1
-
-
-def _is_page(headers: Message, first: bytes) -> bool:
-    return headers.get_content_type() == "text/html" or _PAGE_START.match(first) is not None
-
-
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+@contextmanager
+def download_bar(what: str) -> Iterator[Progress]:
+    """Give a callback that moves a bar with speed and size on stderr; it shows only on a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(desc=what, unit="B", unit_scale=True, unit_divisor=1000, file=sys.stderr, disable=None) as bar:
+
+        def show(there: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(there - bar.n)
+
+        yield show

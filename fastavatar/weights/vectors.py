@@ -1,4 +1,4 @@
-"""Vectors that a user gives in a file."""
+"""Vectors and point tables that a user gives as `.npy` files."""
 
 from pathlib import Path
 
@@ -14,19 +14,29 @@ def read_vector(path: Path, size: int, what: str) -> NDArray[np.float32]:
 
     Raises `InputError` when the file is missing, no numpy file, or holds something else than `what`.
     """
-    values = read_array(path, what)
-    if values.size != size or values.shape[-1:] != (size,):
-        raise InputError(f"{path} must hold a {what} of {size} numbers, found shape {values.shape}")
-    return values.reshape(size)
+    return read_array(path, what, ((size,), (1, size))).reshape(size)
 
 
-def read_array(path: Path, what: str) -> NDArray[np.float32]:
-    """Finite numbers saved by numpy, of any shape; raises `InputError` that says `what` was expected."""
+def read_array(path: Path, what: str, shapes: tuple[tuple[int, ...], ...]) -> NDArray[np.float32]:
+    """Finite numbers saved by numpy, in one of `shapes`.
+
+    Raises `InputError`, which says that `what` was expected, for anything else.
+    """
     try:
         values = read_npy(path)
     except InputError as error:
         reason = str(error).removeprefix(f"cannot read {path}: ")
         raise InputError(f"cannot read the {what} from {path}: {reason}") from error
-    if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+    if values.dtype.kind not in "fiu":
         raise InputError(f"{path} must hold a {what} of finite numbers, found {values.dtype}")
-    return values.astype(np.float32)
+    if values.shape not in shapes:
+        raise InputError(f"{path} must {_described(what, shapes[0])}, found shape {values.shape}")
+    with np.errstate(over="ignore"):
+        numbers = values.astype(np.float32)
+    if not np.isfinite(numbers).all():
+        raise InputError(f"{path} must hold a {what} of finite numbers, found {values.dtype}")
+    return numbers
+
+
+def _described(what: str, shape: tuple[int, ...]) -> str:
+    return f"hold a {what} of {shape[0]} numbers" if len(shape) == 1 else f"have shape {shape}"

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from fastavatar.captures import read_cameras, read_capture
 from fastavatar.captures.surfaces import read_flame, read_mesh, read_points
 from fastavatar.errors import FastAvatarError, InputError
+from fastavatar.system import arrays
 from tests.synthetic_capture import write_capture, write_colmap
 
 

@@ -38,7 +38,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def networks(weights: Path) -> Networks:
-    from fastavatar.weights.cache import require_checkpoints
+    from fastavatar.weights.release import require_checkpoints
 
     return load_networks(require_checkpoints(weights), torch.device("cpu"))
 
@@ -106,7 +106,7 @@ def test_a_face_is_chosen_also_where_the_embedding_is_given(networks: Networks) 
 
 
 def test_somebody_must_be_given(networks: Networks) -> None:
-    with pytest.raises(InputError, match="whose avatar"):
+    with pytest.raises(InputError, match="no face, embedding or W vector to make an avatar from"):
         FastAvatarPredictor(networks, Identity(), crop="none").predict(photo())
 
 
