@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from fastavatar.app.batch.storage import is_address, join, names_in, read, sizes_in, write
-from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, checked_row, one_line
+from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, checked_row
 from fastavatar.errors import OverwriteError, UsageError
 from fastavatar.results.outputs import PREVIEW, SPLATS, SUMMARY
 from fastavatar.results.ownership import own_results
@@ -95,9 +95,9 @@ def require_same_settings(summary: Summary, asked: Mapping[str, Any], output: st
     made |= recorded if isinstance(recorded, dict) else {}
     for name, value in asked.items():
         if name in made and made[name] != value:
-            was, now = (one_line(json.dumps(one), 200) for one in (made[name], value))
+            was, now = (json.dumps(one) for one in (made[name], value))
             raise UsageError(
-                f"{one_line(output)} was made with {name} {was}, this run asks for {now}: resume with the "
+                f"{output} was made with {name} {was}, this run asks for {now}: resume with the "
                 "settings of that run, or choose another folder"
             )
 
@@ -121,8 +121,8 @@ def prepare(task: PhotoTask, mode: Mode) -> None:
             f"{folder} holds results already ({', '.join(taken)}); choose another folder or use force"
         )
     if mode == "resume" and (summary := complete_summary(folder)) is not None:
-        other = one_line(str(summary.get("image_path")))
-        raise OverwriteError(f"{one_line(folder)} holds the results of {other}: choose another folder")
+        other = summary.get("image_path")
+        raise OverwriteError(f"{folder} holds the results of {other}: choose another folder")
 
 
 def fill(task: PhotoTask, pipeline: "Pipeline", avatar: "Avatar", mode: Mode, started: datetime) -> None:

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from fastavatar.app.batch.storage import is_address, join, names_in, opened, read, write
-from fastavatar.app.batch.tasks import FIELDS, Mode, Row, one_line, parse_row
+from fastavatar.app.batch.tasks import FIELDS, Mode, Row, parse_row
 from fastavatar.errors import OverwriteError
 from fastavatar.results.staging import require_folder
 from fastavatar.system.atomic import refusals_told, replacing
@@ -53,7 +53,7 @@ def require_index_place(output_dir: str, mode: Mode) -> None:
         require_own(join(output_dir, name))
     if taken and mode == "new":
         raise OverwriteError(
-            f"{one_line(output_dir)} holds the results of a run already ({', '.join(taken)}): resume that "
+            f"{output_dir} holds the results of a run already ({', '.join(taken)}): resume that "
             "run, begin again with force, or choose another folder"
         )
 
@@ -64,8 +64,7 @@ def require_own(place: str) -> None:
         return
     if not _is_own(place):
         raise OverwriteError(
-            f"{one_line(place)} was not written by a run of this program: move it away, or choose another "
-            "folder"
+            f"{place} was not written by a run of this program: move it away, or choose another folder"
         )
 
 
@@ -229,7 +228,7 @@ def _lock(descriptor: int, folder: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, whatever ends it
     except BlockingIOError:
         raise OverwriteError(
-            f"another run is writing to {one_line(str(folder))}: wait for it, or choose another folder"
+            f"another run is writing to {folder}: wait for it, or choose another folder"
         ) from None
 
 

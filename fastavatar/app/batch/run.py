@@ -16,7 +16,7 @@ from fastavatar.app.batch.index import (
 from fastavatar.app.batch.listing import list_photos
 from fastavatar.app.batch.local import run_local
 from fastavatar.app.batch.resume import EarlierRun, kept_rows, key, review
-from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, one_line, task_of
+from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, task_of
 from fastavatar.errors import UsageError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def list_work(plan: Plan) -> Work:
         first = task.output.removeprefix(plan.output_dir).lstrip("/").split("/")[0]
         if is_index_name(first):
             raise UsageError(
-                f"the results of {one_line(task.photo)} would go to {first}, a name of the run's index: "
+                f"the results of {task.photo} would go to {first}, a name of the run's index: "
                 "rename that folder or photo"
             )
     return Work(tasks, listing.unreadable)

@@ -100,16 +100,8 @@ def failed_row(task: PhotoTask, error: Exception, seconds: float, model: str = "
         code, reason = DeviceError.exit_code, "out of memory: use a smaller photo or fewer workers"
     else:
         code, reason = FastAvatarError.exit_code, f"{type(error).__name__}: {error}"
-    reason = one_line(" ".join(reason.split()), 1000)
+    reason = " ".join(reason.split())
     return Row(task.photo, "failed", code, reason, 0, round(seconds, 3), model, task.output)
-
-
-def one_line(text: str, most: int = 300) -> str:
-    """The text as a message may carry it: control characters in escapes, cut in the middle beyond `most`."""
-    escaped = "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
-    )
-    return escaped if len(escaped) <= most else f"{escaped[: most // 2]}…{escaped[-(most // 2) :]}"
 
 
 def task_of(photo: str, base: str, output_dir: str) -> PhotoTask:
@@ -124,7 +116,7 @@ def task_of(photo: str, base: str, output_dir: str) -> PhotoTask:
         and os.path.abspath(photo) == os.path.abspath(output)
     ):
         raise UsageError(
-            f"the results of {one_line(photo)} would go to a folder with the name of the photo: "
+            f"the results of {photo} would go to a folder with the name of the photo: "
             "choose another output folder"
         )
     return PhotoTask(photo, output)
@@ -147,8 +139,5 @@ def place_of(photo: str, base: str) -> str:
     place = os.path.splitdrive(whole)[1].lstrip(os.sep)
     twin = os.path.join(base, place)
     if os.path.exists(twin):
-        raise UsageError(
-            f"the results of {one_line(photo)} would meet those of {one_line(twin)}: take it in a run of its "
-            "own"
-        )
+        raise UsageError(f"the results of {photo} would meet those of {twin}: take it in a run of its own")
     return place

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -73,3 +74,21 @@ def test_a_model_that_cannot_be_loaded_ends_the_run(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(local, "work", dies_at_once)
     with pytest.raises(DeviceError, match=r"before its model was loaded \(signal 9\)"):
         list(run_local(tasks(tmp_path, "a.jpg"), Settings(), workers=2, mode="new"))
+
+
+def notes_its_process(connection: Connection, settings: Settings, mode: Mode, log_level: int) -> None:
+    assert settings.cache_dir is not None
+    (settings.cache_dir / str(os.getpid())).touch()
+    connection.send(Ready("facemesh", "told to", at_once=1, gpus=0))
+    for task in iter(connection.recv, None):
+        time.sleep(1.5)  # so that all workers have started before the last row
+        connection.send(Row(task.photo, "ok", 0, "", settings.threads or 0, 0.0, "facemesh", task.output))
+
+
+def test_there_are_no_more_workers_than_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "work", notes_its_process)
+    settings = Settings(threads=8, cache_dir=tmp_path)
+    found = {row.count for row in run_local(tasks(tmp_path, "a", "b"), settings, 5, "new")}
+    assert len(list(tmp_path.iterdir())) == 2
+    assert found == {4}, "the threads are shared out among two"
+    assert list(run_local([], settings, 5, "new")) == []
