@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from fastavatar.geometry.arrays import Array, Bools
-from fastavatar.surfaces.diffusion import diffused, row_mean
+from fastavatar.geometry import Array, Bools, diffused, row_mean
 
 _SEAM_STEPS = 12  # of diffusion over neighbours: how wide a seam is blended
 _SQUARENESS_POWER = 2

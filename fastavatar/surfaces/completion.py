@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import spsolve
 
-from fastavatar.geometry.arrays import Array, Bools, Ints
+from fastavatar.geometry import Array, Bools, Ints
 
 _MIRROR_SHARE = 0.9
 FAR_PULL = 1e-3

@@ -4,9 +4,8 @@ import numpy as np
 import torch
 
 from fastavatar.core import Gaussians, encode_colors, encode_opacities, encode_scales
-from fastavatar.geometry.arrays import Array
-from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
-from fastavatar.surfaces.points import Surface, nearest_points
+from fastavatar.geometry import Array, nearest_neighbours, quaternion_wxyz_from_matrix
+from fastavatar.surfaces.points import Surface
 
 OPACITY = 0.97
 DISC_WIDTH = 0.75
@@ -19,7 +18,7 @@ _SPACING_NEIGHBOURS = 4
 
 def opaque_discs(surface: Surface, colors: Array) -> Gaussians:
     """One disc a point, flat on the surface and just wide enough to close it, of colours (N, 3) in 0…1."""
-    distance, nearest = nearest_points(surface.points)
+    distance, nearest = nearest_neighbours(surface.points)
     around = surface.points[nearest] - surface.points[:, None]
     normals = surface.normals
     around = around - np.einsum("nki,ni->nk", around, normals)[..., None] * normals[:, None]

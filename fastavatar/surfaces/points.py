@@ -6,11 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
-from scipy.spatial import cKDTree
 
-from fastavatar.geometry.arrays import Array, Ints
-
-NEIGHBOURS = 8
+from fastavatar.geometry import Array, Ints, nearest_neighbours, neighbour_graph
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ def surface_of(points: Array) -> Surface:
     Their signs agree along a spanning tree of the neighbour graph, and each connected piece faces away
     from its own middle (Hoppe et al. 1992).
     """
-    nearest = nearest_points(points)[1]
+    nearest = nearest_neighbours(points)[1]
     around = points[nearest] - points[:, None]
     normals = np.linalg.eigh(np.einsum("nki,nkj->nij", around, around))[1][:, :, 0]
     links = neighbour_graph(points).tocoo()
@@ -56,18 +53,3 @@ def surface_of(points: Array) -> Surface:
         if (outward * normals[members]).sum() < 0:
             normals[members] *= -1
     return Surface(points, normals)
-
-
-def neighbour_graph(points: Array) -> csr_matrix:
-    """(N, N) symmetric: 1 where one of two points (N, 3) is among the other's nearest."""
-    nearest = nearest_points(points)[1]
-    rows = np.repeat(np.arange(len(points)), nearest.shape[1])
-    graph = csr_matrix((np.ones(len(rows)), (rows, nearest.ravel())), (len(points), len(points)))
-    return graph.maximum(graph.T).tocsr()
-
-
-def nearest_points(points: Array) -> tuple[Array, Ints]:
-    """Distances and indices (N, K) of each point's nearest others; K is 8, less where there are few."""
-    count = min(NEIGHBOURS, len(points) - 1)
-    distance, index = cKDTree(points).query(points, count + 1)
-    return np.asarray(distance)[:, 1:], np.asarray(index, np.int64)[:, 1:]

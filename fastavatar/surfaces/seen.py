@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates, minimum_filter
 
 from fastavatar.core import Camera
-from fastavatar.geometry.arrays import Array, Bools
+from fastavatar.geometry import Array, Bools
 
 _MIN_FACING = 0.2  # cosine between normal and view below which a surface smears
 _OCCLUSION_M = 0.008

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import click
 
-from fastavatar import __version__
 from fastavatar.app.cli.logs import close_streams, open_streams, set_up_logs
 from fastavatar.app.cli.memory_limit import out_of_memory_message, within_limit
 from fastavatar.app.cli.options import log_options
 from fastavatar.errors import DeviceError, FastAvatarError, out_of_memory
+from fastavatar.version import __version__
 
 # Name → what `--help` says of it. Importing a command waits until it is called.
 COMMANDS = {

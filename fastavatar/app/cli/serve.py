@@ -70,7 +70,7 @@ def command(
     from fastavatar.app.pipeline import Pipeline
     from fastavatar.app.serve.limits import Limits
     from fastavatar.app.serve.memory import share_arenas
-    from fastavatar.rendering.cpu.warmup import compile_kernels
+    from fastavatar.rendering.cpu.autograd import compile_kernels
     from fastavatar.results.outputs import Outputs
 
     if token is None and not is_loopback(host):

@@ -5,14 +5,14 @@ from functools import cache
 
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix, csr_matrix, diags
+from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import spsolve
 from scipy.spatial.transform import Rotation
 
 from fastavatar.faces.body import Body, find_body
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array, edge_graph
 from fastavatar.models.facemesh.template import NECK, TORSO, HeadTemplate, load_template
-from fastavatar.models.facemesh.view import View
+from fastavatar.models.facemesh.view import HeadView
 
 PIVOT = np.array([0.0, -0.02, -0.065])
 """Where the template's skull sits on the neck: about it head and torso turn against each other."""
@@ -24,7 +24,7 @@ _NOSE_TIP = 1  # among Face Mesh's landmarks
 _NEAR_NOSE_M = 0.08
 
 
-def body_in(view: View) -> Body | None:
+def body_in(view: HeadView) -> Body | None:
     """The body whose head the view is about, None where the network finds none or another's."""
     body = find_body((view.rgb * 255).round().astype(np.uint8))
     nose = torch.from_numpy(load_template().vertices[[_NOSE_TIP]])
@@ -88,10 +88,7 @@ def turn_torso(template: HeadTemplate, vertices: Array, turn: Array) -> Array:
 def torso_share() -> Array:
     """(V,) how far each vertex goes with the torso: 0 on the head, 1 on the torso, harmonic on the neck."""
     template = load_template()
-    a, b = np.concatenate([template.faces[:, [0, 1]], template.faces[:, [1, 2]], template.faces[:, [2, 0]]]).T
-    size = len(template.vertices)
-    links = coo_matrix((np.ones(len(a)), (a, b)), (size, size)).tocsr()
-    links = links + links.T
+    links = edge_graph(template.faces, len(template.vertices))
     share = (template.region == TORSO).astype(np.float64)
     neck = np.flatnonzero(template.region == NECK)
     laplacian = csr_matrix(diags(np.asarray(links.sum(1)).ravel()) - links)

@@ -7,27 +7,53 @@ matches between photos ───┘                        └── matches ane
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import torch
+from scipy.linalg import solve_triangular
+from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
-from fastavatar.geometry.arrays import Array
-from fastavatar.models.facemesh.deformation import smooth_deformations
+from fastavatar.geometry import Array, farthest_points
+from fastavatar.models.facemesh.equations import solve
 from fastavatar.models.facemesh.matches import Search, match_views
-from fastavatar.models.facemesh.normal_equations import solve
 from fastavatar.models.facemesh.observation import Observation
 from fastavatar.models.facemesh.pose import head_pose
 from fastavatar.models.facemesh.shared_landmarks import landmark_equations, mean_landmarks
 from fastavatar.models.facemesh.template import LANDMARKS, load_template
-from fastavatar.models.facemesh.view import View
+from fastavatar.models.facemesh.view import HeadView
 from fastavatar.models.facemesh.warp import warp_to_landmarks
+
+_ANCHORS = 120
+_SCALES_M = ((0.10, 0.015), (0.035, 0.006))
+"""Reach of a deformation over the head and its standard deviation: proportions, then features."""
+
+
+@cache
+def smooth_deformations() -> Array:
+    """(V, 120): vertices move by this times coefficients (120, 3) that are standard normal a priori, metres.
+
+    A Gaussian process over the template's vertices (Lüthi et al. 2018), by Nyström's method at points spread
+    evenly.
+    """
+    vertices = load_template().vertices
+    anchors = vertices[farthest_points(vertices, _ANCHORS)]
+    factor = np.linalg.cholesky(_covariance(anchors, anchors) + 1e-10 * np.eye(_ANCHORS))
+    return np.asarray(solve_triangular(factor, _covariance(anchors, vertices), lower=True).T)
+
+
+def _covariance(a: Array, b: Array) -> Array:
+    """Covariances (A, B) of the movement of points (A, 3) and (B, 3), square metres."""
+    squares = cdist(a, b, "sqeuclidean")
+    return np.asarray(sum(size**2 * np.exp(-squares / (2 * reach**2)) for reach, size in _SCALES_M))
+
 
 _ROUNDS = (None,) * 3 + (Search(0.002, 6, 8),) * 3 + (Search(0.001, 8, 8),) * 3
 _EYE_CORNERS = (33, 263)
 
 
-def fit_together(seen: Sequence[Observation], views: Sequence[View]) -> tuple[Array, list[Array]]:
+def fit_together(seen: Sequence[Observation], views: Sequence[HeadView]) -> tuple[Array, list[Array]]:
     """Vertices (V, 3) of the head that all photos show, head frame, and its pose (4, 4) before each camera.
 
     `views` are the photos' pictures, as `seen` from their cameras. The head stands as its template does.
@@ -57,7 +83,7 @@ def fit_together(seen: Sequence[Observation], views: Sequence[View]) -> tuple[Ar
     return _standing_as_template(start + deformations @ coefficients, poses)
 
 
-def posed(views: Sequence[View], poses: Sequence[Array]) -> list[View]:
+def posed(views: Sequence[HeadView], poses: Sequence[Array]) -> list[HeadView]:
     """The views with their cameras where the head has these poses (4, 4)."""
     return [
         replace(view, camera=replace(view.camera, world_to_camera=torch.from_numpy(pose)))

@@ -12,9 +12,9 @@ import torch
 from scipy.ndimage import map_coordinates, maximum_filter
 from scipy.spatial import Delaunay
 
-from fastavatar.geometry.arrays import Array, Bools
+from fastavatar.geometry import Array, Bools
 from fastavatar.images.lower_edge import lower_edge
-from fastavatar.models.facemesh.view import View
+from fastavatar.models.facemesh.view import HeadView
 
 SLOPE = 0.25
 """How much the plane rises over each metre toward the back."""
@@ -34,7 +34,7 @@ class Cut:
     """(3, 3) of the torso in the head frame, as columns: its left, up, front."""
     normal: Array
     """(3,) unit normal of the plane, upward."""
-    view: View
+    view: HeadView
     """The photo that shows the line."""
 
     def height(self, points: Array) -> Array:
@@ -66,7 +66,7 @@ class Cut:
         return np.asarray(in_picture & ~person)
 
 
-def find_cut(torso: Array, axes: Array, view: View) -> Cut | None:
+def find_cut(torso: Array, axes: Array, view: HeadView) -> Cut | None:
     """The cut of a torso (T, 3), head frame, that stands along `axes` (3, 3), None where none shows.
 
     It shows as a straight lower edge of the view's person mask; the line lies as deep as the torso's front
@@ -94,14 +94,14 @@ def find_cut(torso: Array, axes: Array, view: View) -> Cut | None:
     return Cut(origin, axes, normal, view)
 
 
-def cut_seen_best(torso: Array, axes: Array, views: Sequence[View]) -> Cut | None:
+def cut_seen_best(torso: Array, axes: Array, views: Sequence[HeadView]) -> Cut | None:
     """As `find_cut`, in that of several views which looks most squarely at the torso and shows a cut."""
     squarely = sorted(views, key=lambda view: float(axes[:, 2] @ view.camera.world_to_camera[2, :3].numpy()))
     cuts = (find_cut(torso, axes, view) for view in squarely)
     return next((cut for cut in cuts if cut is not None), None)
 
 
-def without_fade(view: View) -> View:
+def without_fade(view: HeadView) -> HeadView:
     """The view with a mask that ends above a straight lower edge: colours fade into the backdrop there."""
     edge = lower_edge(view.mask)
     if edge is None:

@@ -1,23 +1,23 @@
 """The fitted head as Gaussians: thin opaque discs along its surface, in the photo's colours."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from fastavatar.core import Gaussians, encode_colors, encode_opacities, encode_scales
-from fastavatar.geometry.arrays import Array
-from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
+from fastavatar.core import Binding, Gaussians, Mesh, encode_colors, encode_opacities, encode_scales
+from fastavatar.geometry import Array, quaternion_wxyz_from_matrix, vertex_normals
 from fastavatar.models.facemesh.cut import Cut, without_fade
 from fastavatar.models.facemesh.eyeballs import seat_eyeballs, with_flat_eyes
 from fastavatar.models.facemesh.hidden import with_hidden
 from fastavatar.models.facemesh.mouth import Mouth, inner_lips, open_mouth, seen_between_lips
 from fastavatar.models.facemesh.outline import hangs_below
-from fastavatar.models.facemesh.surface import SurfacePoints, stretch, surface_points, vertex_normals
+from fastavatar.models.facemesh.surface import SurfacePoints, stretch, surface_points
 from fastavatar.models.facemesh.template import NECK, TORSO, load_template
-from fastavatar.models.facemesh.view import View
+from fastavatar.models.facemesh.view import HeadView
 from fastavatar.rendering import render
 from fastavatar.surfaces.blend import Blend, blend
 from fastavatar.surfaces.seen import colors_in_view
@@ -34,20 +34,32 @@ MOST_SHARPENED = 0.15
 """How far a colour may move: what would need more is finer than the discs, and would ring."""
 
 
-def dress(vertices: Array, views: Sequence[View], cut: Cut | None = None) -> tuple[Gaussians, Array]:
+@dataclass(frozen=True)
+class DressedHead:
+    """A fitted head with Gaussians on its surface."""
+
+    gaussians: Gaussians
+    mesh: Mesh
+    """The head the Gaussians lie on: its torso closed at the cut, its open eyes flat."""
+    binding: Binding
+    """Where on the mesh each Gaussian is held; those of eyeballs and teeth lie before or behind it."""
+    gains: Array
+    """(P, 3) factors on the colours of each view, which made their exposures agree."""
+
+
+def dress(vertices: Array, views: Sequence[HeadView], cut: Cut | None = None) -> DressedHead:
     """Gaussians on the surface of the fitted head (V, 3), head frame, coloured from P views.
 
-    The torso ends at the cut, else where it hangs below the person in the views.
-    Also the gains (P, 3) that made the views' exposures agree.
+    The torso ends at the cut; without one, where it hangs below the person in the views.
     """
-    points = surface_points(fine_eyes=True)
+    template, points = load_template(), surface_points(fine_eyes=True)
     body = np.isin(points.region, (NECK, TORSO))
     stays = np.ones(len(body), bool)
     if cut is not None:
-        vertices, whole = cut.closed(vertices, load_template().region == TORSO)
+        vertices, whole = cut.closed(vertices, template.region == TORSO)
         stays = points.at(whole[:, None].astype(np.float64))[:, 0] > 0.5
     vertices = with_flat_eyes(vertices)
-    normals = points.at(vertex_normals(vertices, load_template().faces))
+    normals = points.at(vertex_normals(vertices, template.faces))
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     means, normals = seat_eyeballs(points, vertices, points.at(vertices), normals)
     mouth = open_mouth(points, vertices, means, normals)
@@ -60,12 +72,19 @@ def dress(vertices: Array, views: Sequence[View], cut: Cut | None = None) -> tup
         kept = ~(hangs & ~seen) if len(views) > 1 else ~hangs
     else:
         kept = stays & ~(body & cut.outside(means))
-    spacing = points.spacing * stretch(points, load_template().vertices, vertices) * mouth.stretch
+    spacing = points.spacing * stretch(points, template.vertices, vertices) * mouth.stretch
     gaussians = _discs(spacing, means, normals, colors, seen).subset(torch.from_numpy(kept))
-    return _sharpened(gaussians, blended.shares[:, kept], views, blended.gains), blended.gains
+    sharpened = _sharpened(gaussians, blended.shares[:, kept], views, blended.gains)
+    mesh = Mesh(
+        torch.from_numpy(vertices).float(),
+        torch.from_numpy(template.faces),
+        regions=torch.from_numpy(template.region),
+    )
+    binding = Binding(torch.from_numpy(points.corners[kept]), torch.from_numpy(points.weights[kept]).float())
+    return DressedHead(sharpened, mesh, binding, blended.gains)
 
 
-def _blend(points: SurfacePoints, placed: Mouth, lips: Array, views: Sequence[View]) -> Blend:
+def _blend(points: SurfacePoints, placed: Mouth, lips: Array, views: Sequence[HeadView]) -> Blend:
     """Colours of the points where they are placed, from all views; `lips` (20, 3) are round the mouth."""
     colors, facing = [], []
     for view in views:
@@ -90,7 +109,7 @@ def _discs(spacing: Array, means: Array, normals: Array, colors: Array, seen: ND
     )
 
 
-def _sharpened(gaussians: Gaussians, shares: Array, views: Sequence[View], gains: Array) -> Gaussians:
+def _sharpened(gaussians: Gaussians, shares: Array, views: Sequence[HeadView], gains: Array) -> Gaussians:
     """The same discs, coloured so that their overlap shows the views rather than a blur of them.
 
     Discs mix with their neighbours; what the drawing lacks at a disc's place is added to its colour, a few

@@ -6,7 +6,7 @@ ball whose size hardly differs between adults, so their rim tells where it lies.
 
 import numpy as np
 
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.models.facemesh.surface import SurfacePoints
 from fastavatar.models.facemesh.warp import EYE_RINGS
 

@@ -12,8 +12,7 @@ import numpy as np
 import torch
 
 from fastavatar.core import Camera
-from fastavatar.geometry.arrays import Array, Bools, Ints
-from fastavatar.geometry.polygons import inside_polygon
+from fastavatar.geometry import Array, Bools, Ints, inside_polygon
 from fastavatar.models.facemesh.surface import SurfacePoints
 from fastavatar.models.facemesh.warp import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP
 

@@ -10,7 +10,7 @@ import torch
 
 from fastavatar.core import Camera, Face, Photo
 from fastavatar.faces.facemesh import SMALL_FACE_PX, choose_face, find_faces
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.models.facemesh.pose import assumed_focal_px, head_pose, metric_landmarks
 from fastavatar.models.facemesh.template import LANDMARKS, load_template
 

@@ -12,13 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import binary_closing, map_coordinates
-from scipy.sparse import coo_matrix, csr_matrix, diags, identity
+from scipy.sparse import csr_matrix, identity
 
 from fastavatar.core import Camera
-from fastavatar.geometry.arrays import Array, Ints
-from fastavatar.models.facemesh.surface import vertex_normals
+from fastavatar.geometry import Array, Ints, edge_graph, row_mean, vertex_normals
 from fastavatar.models.facemesh.template import LANDMARKS, NECK, TORSO, HeadTemplate, load_template
-from fastavatar.models.facemesh.view import View
+from fastavatar.models.facemesh.view import HeadView
 
 _ROUNDS = 4
 _REACH_M = 0.04
@@ -35,7 +34,7 @@ _BODY_STEPS = 100
 _EDGE_SLOPE = 0.45  # as the template's own bottom: a view from below meets no lid
 
 
-def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[View], torso: Array) -> Array:
+def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[HeadView], torso: Array) -> Array:
     """Vertices (V, 3), head frame, whose outline in each view follows the person mask there.
 
     `torso` (3, 3) holds the torso's left, up and front as columns: broad shoulders do not make a deep chest,
@@ -126,12 +125,9 @@ def _calmed(offset_m: Array, body: NDArray[np.bool_]) -> Array:
 @cache
 def _smoothing() -> csr_matrix:
     """(V, V): each vertex of the template becomes the mean of itself and its neighbours' mean."""
-    faces = load_template().faces
-    a, b = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
-    size = int(faces.max()) + 1
-    links = coo_matrix((np.ones(len(a)), (a, b)), (size, size)).tocsr()
-    degree = np.maximum(np.asarray(links.sum(1)).ravel(), 1)
-    return (0.5 * (identity(size) + diags(1 / degree) @ links)).tocsr()
+    template = load_template()
+    size = len(template.vertices)
+    return csr_matrix(0.5 * (identity(size) + row_mean(edge_graph(template.faces, size))))
 
 
 def hangs_below(

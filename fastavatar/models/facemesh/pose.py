@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array, fit_similarity
 
 IRIS_DIAMETER_M = 0.0117
 """Visible iris of adults, nearly the same in all (Hashemi et al. 2012: 11.7 ± 0.4 mm)."""
@@ -55,27 +55,13 @@ def _diameter_px(iris: Array) -> float:
     return float(max(across, along))
 
 
-def rigid_alignment(source: Array, target: Array) -> tuple[Array, Array, float]:
-    """Rotation (3, 3), translation (3,) and scale that carry `source` (N, 3) onto `target` (N, 3) best.
-
-    Least squares by Umeyama 1991: target ≈ scale · rotation @ source + translation.
-    """
-    source_mean, target_mean = source.mean(0), target.mean(0)
-    centred_source, centred_target = source - source_mean, target - target_mean
-    u, singular, vt = np.linalg.svd(centred_target.T @ centred_source)
-    handedness = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    rotation = u @ np.diag(handedness) @ vt
-    scale = float((singular * handedness).sum() / (centred_source**2).sum())
-    return rotation, target_mean - scale * rotation @ source_mean, scale
-
-
 def head_pose(in_camera: Array, canonical: Array) -> Array:
     """Rigid transform (4, 4) from the head frame to camera axes, metres.
 
     `in_camera` (478, 3) are the landmarks seen, `canonical` (478, 3) those of the template in the head frame.
     The size of the face seen is kept: only rotation and translation are taken.
     """
-    rotation, translation, scale = rigid_alignment(canonical, in_camera)
+    scale, rotation, translation = fit_similarity(canonical, in_camera)
     center = canonical.mean(0)
     pose = np.eye(4)
     pose[:3, :3] = rotation

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from fastavatar.core import Camera, Face, Gaussians, Photo
+from fastavatar.core import Camera, Face, Photo
 from fastavatar.errors import NoFaceError
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.models.facemesh.body import body_in, mean_rotation, torso_turn, turn_torso
 from fastavatar.models.facemesh.bundle import fit_together, posed
 from fastavatar.models.facemesh.cut import cut_seen_best
-from fastavatar.models.facemesh.discs import dress
+from fastavatar.models.facemesh.discs import DressedHead, dress
 from fastavatar.models.facemesh.observation import find_face, observed
 from fastavatar.models.facemesh.outline import fit_outline
 from fastavatar.models.facemesh.template import TORSO, load_template
@@ -48,7 +48,7 @@ class Shot:
         }
 
 
-def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple[Gaussians, list[Shot]]:
+def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple[DressedHead, list[Shot]]:
     """The head that all photos show, head frame, and what became of each photo, in their order.
 
     `seconds` takes the time of every stage. Whatever the order of the photos, the head is the same: they are
@@ -71,13 +71,13 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
         vertices = fit_outline(template, turn_torso(template, vertices, turn), views, turn)
         cut = cut_seen_best(vertices[template.region == TORSO], turn, views)
     with stage(seconds, "colours"):
-        gaussians, gains = dress(vertices, views, cut)
+        head = dress(vertices, views, cut)
     shots = {}
-    for index, one, pose, gain in zip(order, seen, poses, gains, strict=True):
+    for index, one, pose, gain in zip(order, seen, poses, head.gains, strict=True):
         K, size = one.camera.K.float(), (one.camera.width, one.camera.height)
         camera = Camera(K, torch.from_numpy(pose).float(), *size)
         shots[index] = Shot(one.photo, one.face, camera, gain, one.warnings)
-    return gaussians, [shots[index] for index in range(len(photos))]
+    return head, [shots[index] for index in range(len(photos))]
 
 
 def _face_in(photo: Photo) -> Face:

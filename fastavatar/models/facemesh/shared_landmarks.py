@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array, vertex_normals
+from fastavatar.models.facemesh.equations import Equations, Sighting, isotropic, saturating
 from fastavatar.models.facemesh.observation import Observation
-from fastavatar.models.facemesh.sighting import Equations, Sighting, isotropic, saturating
-from fastavatar.models.facemesh.surface import vertex_normals
 from fastavatar.models.facemesh.template import LANDMARKS, load_template
 
 # Landmarks on something to be seen: irises, eyes, nose, lips. The others slide along the face as it turns.

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from fastavatar.geometry.arrays import Array, Ints
+from fastavatar.geometry import Array, Ints
 
 LANDMARKS = 478
 """Landmarks of Face Mesh; the last ten describe the irises."""

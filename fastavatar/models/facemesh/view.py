@@ -18,7 +18,7 @@ _REACH = (1.6, 1.5, 2.2)
 
 
 @dataclass(frozen=True)
-class View:
+class HeadView:
     """One picture of the head."""
 
     rgb: NDArray[np.float32]
@@ -29,7 +29,7 @@ class View:
     """The camera that saw it, float64."""
 
 
-def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> View:
+def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> HeadView:
     """The part of the photo that shows head and shoulders.
 
     `face_box` holds left, top, right, bottom in pixels; `camera` is the photo's. The mask is the photo's own
@@ -49,7 +49,7 @@ def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> View:
     K = camera.K.double().clone()
     K[:2, 2] -= torch.tensor([left, top])
     cropped = Camera(K, camera.world_to_camera.double(), right - left, bottom - top)
-    return View(rgb / np.float32(255), mask, cropped.resized(width, height))
+    return HeadView(rgb / np.float32(255), mask, cropped.resized(width, height))
 
 
 def _crop(box: Box, width: int, height: int) -> tuple[int, int, int, int]:

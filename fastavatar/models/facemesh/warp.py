@@ -1,9 +1,8 @@
 """The template's head carried onto the landmarks of a face."""
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array, spread_offsets
 from fastavatar.models.facemesh.template import LANDMARKS, HeadTemplate
 
 # Face Mesh's indices, on the person's right and left
@@ -39,7 +38,8 @@ def warp_to_landmarks(template: HeadTemplate, landmarks: Array) -> Array:
     scale = _proportions(landmarks) / _proportions(template.vertices[:LANDMARKS])
     middle = template.vertices[list(_OVAL)].mean(0)
     scaled = (rest - middle) * [scale[0], scale[1], scale.mean()] + face[list(_OVAL)].mean(0)
-    vertices = scaled + _smooth_offsets(scaled, scaled[list(_OVAL)], (face - scaled[:LANDMARKS])[list(_OVAL)])
+    rim = list(_OVAL)
+    vertices = scaled + spread_offsets(scaled, scaled[rim], (face - scaled[:LANDMARKS])[rim], _REACH_M, 1e-6)
     vertices[:LANDMARKS] = face
     return np.asarray(vertices)
 
@@ -52,17 +52,3 @@ def _proportions(landmarks: Array) -> Array:
             np.linalg.norm(landmarks[_TOP] - landmarks[_CHIN]),
         ]
     )
-
-
-def _smooth_offsets(points: Array, anchors: Array, offsets: Array) -> Array:
-    """Offsets (N, 3) at points that are `offsets` (A, 3) at `anchors` (A, 3) and die out from there.
-
-    Radial basis functions with Wendland's C2 kernel, which is positive definite and ends at its radius.
-    """
-    weights = np.linalg.solve(_wendland(cdist(anchors, anchors)) + 1e-6 * np.eye(len(anchors)), offsets)
-    return np.asarray(_wendland(cdist(points, anchors)) @ weights)
-
-
-def _wendland(distance: Array) -> Array:
-    r = np.minimum(distance / _REACH_M, 1)
-    return np.asarray((1 - r) ** 4 * (4 * r + 1))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from fastavatar.captures import View
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.images.lower_edge import lower_edge
 from fastavatar.surfaces.points import Surface
 

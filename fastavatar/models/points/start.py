@@ -8,12 +8,12 @@ from torch import Tensor
 from fastavatar.captures import View
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array, neighbour_graph
 from fastavatar.models.points.bust import complete_bust
 from fastavatar.models.points.symmetry import mirror_of
 from fastavatar.surfaces.completion import complete_colors
 from fastavatar.surfaces.discs import opaque_discs
-from fastavatar.surfaces.points import Surface, neighbour_graph, surface_of
+from fastavatar.surfaces.points import Surface, surface_of
 from fastavatar.surfaces.seen import colors_in_view
 
 MIN_POINTS = 16

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from fastavatar.geometry.arrays import Array, Ints
+from fastavatar.geometry import Array, Ints
 from fastavatar.surfaces.points import Surface
 
 _ROUNDS = 10
