@@ -1,7 +1,7 @@
 """One photo's folder of results, on this machine or elsewhere: is it complete, who made it, may it be filled.
 
-Folders are the truth about a run, whatever its index says: results are complete when a summary is there and
-every file it lists has the size it had when it was written.
+The folders say what a run has done, and its index follows: results are complete when a summary is there and
+every file it lists has the size that the summary states.
 """
 
 import json
@@ -32,8 +32,8 @@ _SHARED_BYTES = 64
 def complete_summary(output: str) -> Summary | None:
     """The summary in a folder of results; None unless every file it lists is there with its recorded size.
 
-    Summaries of versions that recorded no sizes only say which files there must be. Half-moved files of a
-    killed run are put back first.
+    Summaries of earlier versions state no sizes: their files only have to be there. What a killed run left
+    half-done is undone first.
     """
     try:
         if not is_address(output):
@@ -87,7 +87,7 @@ def row_of(summary: Summary, task: PhotoTask, since: datetime | None = None) -> 
 def require_same_settings(summary: Summary, asked: Mapping[str, Any], output: str) -> None:
     """Raise `UsageError`, naming the first difference, for results of other settings than `asked`.
 
-    Settings that the summary does not tell, since an earlier version wrote it, are not compared.
+    Settings that the summary lacks, since an earlier version wrote it, are not compared.
     """
     recorded = summary.get("settings")
     made = {"seed": summary.get("seed"), "frame": summary.get("frame"), "model": summary.get("model")}
@@ -180,7 +180,10 @@ def _clear_incomplete(
 
 
 def _begins(old: Path, new: Path) -> bool:
-    """Whether a file is what another one begins with; a summary tells times, so a torn one agrees in less."""
+    """Whether the file `new` begins with what `old` holds.
+
+    Summaries state times, which differ: of a torn one only the first bytes are compared.
+    """
     if old.stat().st_size > new.stat().st_size and old.name != SUMMARY:
         return False
     before, after = old.read_bytes(), new.read_bytes()

@@ -1,8 +1,8 @@
 """The index of a run: one row a photo, `results.jsonl` as they come and `results.parquet` at the end.
 
-A row is one append to a file: rows that were written stay whatever ends the run, and at most the last one is
-torn. The index lies in the output folder; for results elsewhere it lies in a folder of this machine until the
-run ends.
+A row is one append to a file. However the run ends, the rows before stay, and only the last one can be torn.
+The index lies in the output folder. For results elsewhere it lies in a folder of this machine until the run
+ends.
 """
 
 import fcntl
@@ -25,10 +25,10 @@ from fastavatar.system.atomic import refusals_told, replacing
 
 LINES, TABLE, SHEET = "results.jsonl", "results.parquet", "contact_sheet.html"
 GENERATOR = '<meta name="generator" content="fastavatar batch">'
-"""What every page of a contact sheet holds: it tells this program's pages from those of others."""
+"""A tag in every page of a contact sheet, by which a page is recognised as one of this program."""
 _PAGE = re.compile(r"contact_sheet(_\d+)?\.html")
 _HEAD_BYTES = 1 << 16
-"""How much of a file is read to see who wrote it."""
+"""How much of a file is read to see whether this program wrote it."""
 _ROWS_AT_ONCE = 10_000
 
 
@@ -106,9 +106,9 @@ def _holds_table(file: Any) -> bool:
 def index_folder(output_dir: str, mode: Mode) -> Iterator[Path]:
     """A folder of this machine for the index, which no other run uses at the same time.
 
-    Elsewhere nothing can be appended to a file. There the index is fetched first and put back at the end,
-    whatever ends the run but a kill. It is put back at the start, too: so a place that cannot be written to
-    ends the run before the work, and a second run finds an index. Raises `OverwriteError` while another run
+    Files elsewhere cannot be appended to. So their index is fetched first and put back at the end, unless the
+    run is killed. It is put back at the start, too: a place that cannot be written to then ends the run before
+    the work, and a second run finds an index. Raises `OverwriteError` while another run
     holds the folder and what `require_index_place` raises, `FastAvatarError` where the index cannot be
     written.
     """
@@ -136,7 +136,7 @@ def index_folder(output_dir: str, mode: Mode) -> Iterator[Path]:
 
 @contextmanager
 def started_index(folder: Path, kept: Iterable[Row]) -> Iterator[Callable[[Row], None]]:
-    """Replace the index in `folder` by the rows `kept`, and yield what appends one more.
+    """Replace the index in `folder` by the rows `kept`, and yield a function that appends one more.
 
     Raises `FastAvatarError` when the index cannot be written.
     """
@@ -225,7 +225,9 @@ def _sole_run(folder: Path) -> Iterator[None]:
 
 def _lock(descriptor: int, folder: Path) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, whatever ends it
+        fcntl.flock(
+            descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB
+        )  # the system frees the lock when the process ends
     except BlockingIOError:
         raise OverwriteError(
             f"another run is writing to {folder}: wait for it, or choose another folder"

@@ -1,4 +1,4 @@
-"""Which photos there are: those of a folder, of a pattern, of a list, or of standard input."""
+"""The photos that a folder, a pattern, a list or standard input stands for."""
 
 import codecs
 import glob
@@ -22,13 +22,13 @@ log = logging.getLogger(__name__)
 LISTS = frozenset({".txt", ".lst"})
 STDIN = "-"
 MAX_LIST_BYTES = 1 << 28
-"""Of a list: 256 MiB name millions of photos; a device that never ends is refused."""
+"""The longest list that is read: 256 MiB name millions of photos, and a device without end has no more."""
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"} | {
     codecs.BOM_UTF16_LE: "utf-16",  # after those of UTF-32, which begin with the same bytes
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _MOST_REASONS = 6
-"""Reasons that a message gives for files that were passed over."""
+"""How many reasons a message gives for files that were passed over."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Listing:
 
 
 def names_many(image: str) -> bool:
-    """Whether what was given for a photo stands for many: a folder, a pattern, a list or standard input.
+    """Whether `image` stands for many photos: a folder, a pattern, a list, standard input, or an address.
 
-    So does any address: it takes the machinery for many to fetch even one.
+    An address of one photo counts, because only the code for many photos can fetch it.
     """
     if image == STDIN or is_address(image) or os.path.isdir(image):
         return True
@@ -82,14 +82,14 @@ def list_photos(image: str, output_dir: str) -> Listing:
 
 
 def _searched(found: Found, base: str) -> Listing:
-    """The photos found below `base`; the log tells of all else."""
+    """The photos found below `base`; the log names the rest."""
     for folder in found.unreadable:
         log.warning("cannot read the folder %s", folder)
     if found.passed_over:
         reasons = [f"{count} {reason[:40]}" for reason, count in found.passed_over.most_common()]
         others = len(reasons) - _MOST_REASONS
-        told = ", ".join(reasons[:_MOST_REASONS]) + (f" and {others} other kinds" if others > 0 else "")
-        log.info("passed over in %s: %s", base or os.curdir, told)
+        named = ", ".join(reasons[:_MOST_REASONS]) + (f" and {others} other kinds" if others > 0 else "")
+        log.info("passed over in %s: %s", base or os.curdir, named)
     return Listing(found.files, base, found.unreadable)
 
 
@@ -150,7 +150,7 @@ def _lines(file: BinaryIO, name: str) -> list[str]:
 
 
 def _decoded(content: bytes, name: str) -> Iterator[str]:
-    """What stands on each line that is not blank, of any system's line breaks and any bytes.
+    """The text of each line that is not blank; lines may end as on any system and hold any bytes.
 
     UTF-16 and UTF-32 are known by their byte order mark; otherwise names are the bytes between line breaks.
     """

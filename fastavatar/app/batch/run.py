@@ -32,7 +32,7 @@ class Plan:
     output_dir: str
     """Where folders of results and the index go: a folder or an address."""
     limit: int | None = None
-    """Only so many photos, the first."""
+    """How many photos at most: the first ones."""
     mode: Mode = "new"
     workers: int | None = None
     """Worker processes; None leaves it to the engine."""
@@ -41,12 +41,12 @@ class Plan:
         "ray",  # actors on a Ray cluster
     ] = "local"
     address: str | None = None
-    """Of the Ray cluster; None takes one that is there, else starts one on this machine."""
+    """Address of the Ray cluster; None takes one that is there, else starts one on this machine."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a plan comes to."""
+    """The tasks of a plan."""
 
     tasks: list[PhotoTask]
     unreadable: list[str]
@@ -55,7 +55,7 @@ class Work:
 
 @dataclass
 class Tally:
-    """How far a run is."""
+    """Counts of the photos of a run so far."""
 
     total: int
     """Photos of this run, those of earlier ones included."""
@@ -102,7 +102,7 @@ def run(
 ) -> Tally:
     """Turn every task of the plan into a folder of results and a row of the index.
 
-    `on_row` hears of every photo done or failed, and with None of those that are complete already. Once
+    `on_row` gets the row of every photo done or failed, and None when photos are complete already. Once
     `stopped`, those in hand are finished and the run ends. An error of one photo is a row. Raises
     `OverwriteError` where an index is there and the mode is `new` or where another run is at work,
     `UsageError` where a run is resumed with other settings, `FastAvatarError` where nothing can be written or

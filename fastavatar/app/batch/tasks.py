@@ -1,4 +1,4 @@
-"""What is to be done with one photo, where its results go, and what became of it.
+"""A task: one photo, and the folder its results go to; a row: how that ended.
 
 Results go to the same place below the output folder as the photo has below its base. The folder bears the
 photo's whole name, ending included: `a/me.jpg`, `b/me.jpg` and `a/me.png` never meet, and where a photo's
@@ -34,7 +34,7 @@ class PhotoTask:
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one photo: a line of the index."""
+    """How one photo ended: a line of the index."""
 
     photo: str
     """Path or address, as it was listed."""
@@ -93,7 +93,7 @@ def checked_row(found: dict[str, Any]) -> Row | None:
 
 
 def failed_row(task: PhotoTask, error: Exception, seconds: float, model: str = "") -> Row:
-    """The row of a photo that ended in `error`, whatever it is."""
+    """The row of a photo that failed with any `error`."""
     if isinstance(error, FastAvatarError):
         code, reason = error.exit_code, str(error)
     elif out_of_memory(error):

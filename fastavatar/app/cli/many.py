@@ -1,4 +1,4 @@
-"""What `batch`, and `predict` where it is given many photos, do on the command line."""
+"""The part of `batch`, and of `predict` with many photos, that concerns the command line."""
 
 import logging
 import signal
@@ -29,7 +29,7 @@ _FLAGS = (
         help="`ray` works on a Ray cluster, which has to see photos and results under the same names.",
     ),
     click.option("--address", help="The Ray cluster's [default: one that is there, else this machine]."),
-    click.option("--limit", type=count(1, 1_000_000_000), help="Only so many photos, the first."),
+    click.option("--limit", type=count(1, 1_000_000_000), help="How many photos at most: the first ones."),
     click.option(
         "--workers",
         type=count(1, 1024),
@@ -50,7 +50,7 @@ class ManyFlags:
 
 
 def many_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Flags that only many photos need."""
+    """Add the flags that only many photos need."""
     for option in reversed(_FLAGS):
         command = option(command)
     return command
@@ -132,7 +132,7 @@ def photo_bar() -> Iterator[Callable[["Row | None", "Tally"], None]]:
 
 @contextmanager
 def stop_asked() -> Iterator[list[int]]:
-    """A list that takes the signal that asked to stop; a second one ends the process at once."""
+    """A list that receives the signal that asks to stop; a second signal ends the process at once."""
     asked: list[int] = []
     known_signals = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
     before = {number: signal.getsignal(number) for number in known_signals if number is not None}

@@ -1,4 +1,4 @@
-"""The crew of processes, with stand-ins for the model: they are quick, and die when they are told to."""
+"""Worker processes with quick stand-ins for the model, which die on purpose."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from fastavatar.errors import DeviceError, WeightsError
 
 def stand_in(connection: Connection, settings: Settings, mode: Mode, log_level: int) -> None:
     """Answers every task; one that is called poison kills it."""
-    connection.send(Ready("facemesh", "told to", at_once=1, gpus=0))
+    connection.send(Ready("facemesh", "named", at_once=1, gpus=0))
     for task in iter(connection.recv, None):
         if "poison" in task.photo:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -79,7 +79,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_run(tmp_path: Path, monkeypatch:
 def notes_its_process(connection: Connection, settings: Settings, mode: Mode, log_level: int) -> None:
     assert settings.cache_dir is not None
     (settings.cache_dir / str(os.getpid())).touch()
-    connection.send(Ready("facemesh", "told to", at_once=1, gpus=0))
+    connection.send(Ready("facemesh", "named", at_once=1, gpus=0))
     for task in iter(connection.recv, None):
         time.sleep(1.5)  # so that all workers have started before the last row
         connection.send(Row(task.photo, "ok", 0, "", settings.threads or 0, 0.0, "facemesh", task.output))

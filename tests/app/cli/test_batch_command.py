@@ -59,15 +59,15 @@ def test_a_folder_stopped_killed_and_resumed(tmp_path: Path) -> None:
     stopped = predict_py(photos, out)
     wait_for_rows(out, 2)
     os.kill(stopped.pid, signal.SIGINT)
-    told = stopped.communicate(timeout=200)[1]
-    assert stopped.returncode == 130 and "stopping when the photos in hand are done" in told
+    stderr = stopped.communicate(timeout=200)[1]
+    assert stopped.returncode == 130 and "stopping when the photos in hand are done" in stderr
     first = rows_of(out)
     complete = {f"{row['output']}/splats.ply" for row in first if row["status"] == "ok"}
     assert complete == {str(path) for path in out.rglob("splats.ply")}, "what was in hand is done and listed"
     assert len(first) < len(names)
     assert pyarrow.parquet.read_table(out / "results.parquet").num_rows == len(first)
 
-    assert predict_py(photos, out).wait(200) == 7, "results are there, and nobody said what to do with them"
+    assert predict_py(photos, out).wait(200) == 7, "results are there, and no flag says what to do with them"
     assert rows_of(out) == first
 
     killed = predict_py(photos, out, "--resume")
@@ -86,9 +86,9 @@ def test_a_folder_stopped_killed_and_resumed(tmp_path: Path) -> None:
         index.truncate(index.seek(0, os.SEEK_END) - 20)  # as if the last row had been torn
 
     resumed = predict_py(photos, out, "--resume")
-    told = resumed.communicate(timeout=250)[1]
-    assert resumed.returncode == 1, told
-    assert "1 of 13 photos failed: see" in told
+    stderr = resumed.communicate(timeout=250)[1]
+    assert resumed.returncode == 1, stderr
+    assert "1 of 13 photos failed: see" in stderr
     rows = {row["photo"]: row for row in rows_of(out)}
     assert len(rows_of(out)) == len(rows) == 13
     assert rows.pop(str(photos / "broken.jpg"))["error_code"] == 4
@@ -135,7 +135,7 @@ def test_batch_gives_what_predict_gives(tmp_path: Path, monkeypatch: pytest.Monk
         (["--image", "{}/*.jpg"], 4, "no photos in "),
     ],
 )
-def test_what_makes_no_sense_is_told_before_any_work(
+def test_what_makes_no_sense_is_reported_before_any_work(
     flags: list[str], code: int, line: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     given = [flag.format(tmp_path) for flag in flags]
@@ -185,8 +185,10 @@ def test_a_resumed_run_makes_what_is_gone_cut_or_half_and_nothing_else(
     assert run([*batch, "--resume", "--frame", "head"]) == 2
     assert 'was made with frame "supersplat", this run asks for "head"' in capfd.readouterr().err
     assert run([*batch, "--resume"]) == 0
-    told = capfd.readouterr().err
-    assert "photos are made again: results.jsonl calls them done, but their results are not complete" in told
+    stderr = capfd.readouterr().err
+    assert (
+        "photos are made again: results.jsonl calls them done, but their results are not complete" in stderr
+    )
     assert {
         str(path): path.read_bytes() for path in [*out.rglob("splats.ply"), *out.rglob("preview.png")]
     } == contents
