@@ -107,8 +107,8 @@ def index_folder(output_dir: str, mode: Mode) -> Iterator[Path]:
     """A folder of this machine for the index, which no other run uses at the same time.
 
     Files elsewhere cannot be appended to. So their index is fetched first and put back at the end, unless the
-    run is killed. It is put back at the start, too: a place that cannot be written to then ends the run before
-    the work, and a second run finds an index. Raises `OverwriteError` while another run
+    run is killed. It is put back at the start, too: a place that cannot be written to then ends the run
+    before the work, and a second run finds an index. Raises `OverwriteError` while another run
     holds the folder and what `require_index_place` raises, `FastAvatarError` where the index cannot be
     written.
     """

@@ -49,8 +49,8 @@ def review(
 ) -> EarlierRun:
     """Look at the results of the index in `folder` and of the tasks; once `stopped`, at no more of them.
 
-    The log says where the index no longer agrees with the folders. Raises `UsageError` where results were made
-    with other settings than `asked`, or by different models.
+    The log says where the index no longer agrees with the folders. Raises `UsageError` where results were
+    made with other settings than `asked`, or by different models.
     """
     earlier, asked = EarlierRun(), dict(asked)
 

@@ -1,7 +1,7 @@
 """Files below a folder, or that a pattern matches. Each real folder is searched once.
 
-A folder is searched in depth without following links. A pattern follows links, as `glob` does, but no folder is
-entered again: links to a parent neither hang the search nor list a photo twice.
+A folder is searched in depth without following links. A pattern follows links, as `glob` does, but no folder
+is entered again: links to a parent neither hang the search nor list a photo twice.
 """
 
 import fnmatch
