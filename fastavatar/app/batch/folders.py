@@ -7,6 +7,7 @@ every file it lists has the size that the summary states.
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastavatar.app.batch.storage import is_address, join, names_in, read, sizes_in, write
 from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, checked_row
-from fastavatar.errors import OverwriteError, UsageError
+from fastavatar.errors import InputError, OverwriteError, UsageError
 from fastavatar.results.outputs import PREVIEW, SPLATS, SUMMARY
 from fastavatar.results.ownership import own_results
 from fastavatar.results.staging import clear_staging
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 Summary = Mapping[str, Any]
 
+_NO_SUMMARY = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What reading a summary raises where there is none, or anything else in its place."""
 _SHARED_BYTES = 64
 """How many first bytes a torn summary shares with that of another run on the same photo, up to its path."""
 
@@ -33,23 +36,19 @@ def complete_summary(output: str) -> Summary | None:
     """The summary in a folder of results; None unless every file it lists is there with its recorded size.
 
     Summaries of earlier versions state no sizes: their files only have to be there. What a killed run left
-    half-done is undone first.
+    half-done is undone first. Raises `InputError` where an address cannot be asked what is there.
     """
+    elsewhere = is_address(output)
+    there = sizes_in(output) if elsewhere else {}
     try:
-        if not is_address(output):
+        if not elsewhere:
             clear_staging(Path(output))
-        summary: Any = json.loads(_read_summary(output))
-        there, recorded = sizes_in(output), summary.get("checksums", {})
+            there = sizes_in(output)
+        summary: Any = json.loads(read(join(output, SUMMARY)))
+        recorded = summary.get("checksums", {})
         listed = {name: recorded.get(name, {"bytes": there[name]})["bytes"] for name in summary["files"]}
         complete = all(there.get(name) == size and size > 0 for name, size in listed.items())
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        RecursionError,
-    ):  # an InputError is a ValueError
+    except _NO_SUMMARY:
         return None
     return summary if complete else None
 
@@ -59,7 +58,9 @@ def finished_row(task: PhotoTask, since: datetime | None = None) -> Row | None:
 
     Results begun before `since` do not count.
     """
-    summary = complete_summary(task.output)
+    summary = None
+    with suppress(InputError):  # whoever makes the results meets it again
+        summary = complete_summary(task.output)
     return None if summary is None else row_of(summary, task, since)
 
 
@@ -79,7 +80,7 @@ def row_of(summary: Summary, task: PhotoTask, since: datetime | None = None) -> 
             "model": summary["model"],
             "output": task.output,
         }
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except _NO_SUMMARY:
         return None
     return checked_row(found)
 
@@ -163,20 +164,14 @@ def _clear_incomplete(
     with TemporaryDirectory(prefix="fastavatar-") as temporary:
         new = Path(temporary)
         own, written = own_results(folder), False
-        for name in sorted(
-            name for name in os.listdir(folder) if name not in own and not name.startswith(".")
-        ):
+        for old in sorted(folder.iterdir()):
+            if old.name in own or old.name.startswith(".") or old.is_symlink() or not old.is_file():
+                continue
             if not written:
                 pipeline.save(avatar, new, False, started, photo)
                 written = True
-            path = folder / name
-            if (
-                path.is_file()
-                and not path.is_symlink()
-                and (new / name).is_file()
-                and _begins(path, new / name)
-            ):
-                path.unlink()
+            if (new / old.name).is_file() and _begins(old, new / old.name):
+                old.unlink()
 
 
 def _begins(old: Path, new: Path) -> bool:
@@ -198,7 +193,3 @@ def _is_json(text: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _read_summary(output: str) -> bytes:
-    return read(join(output, SUMMARY)) if is_address(output) else (Path(output) / SUMMARY).read_bytes()

@@ -50,7 +50,8 @@ def review(
     """Look at the results of the index in `folder` and of the tasks; once `stopped`, at no more of them.
 
     The log says where the index no longer agrees with the folders. Raises `UsageError` where results were
-    made with other settings than `asked`, or by different models.
+    made with other settings than `asked`, or by different models; `InputError` where an address cannot be
+    read.
     """
     earlier, asked = EarlierRun(), dict(asked)
 
@@ -80,8 +81,8 @@ def kept_rows(folder: Path, earlier: EarlierRun, tasks: Iterable[PhotoTask]) -> 
     seen: set[int] = set()
     for row in read_rows(folder):
         own = key(row)
-        good = own in earlier.finished if row.status == "ok" else own not in listed | earlier.finished
-        if good and own not in seen:
+        done, again = own in earlier.finished, own in listed
+        if own not in seen and (done if row.status == "ok" else not (done or again)):
             seen.add(own)
             yield row
     yield from earlier.unlisted

@@ -1,5 +1,6 @@
 """A run over many photos: list, resume, work off, keep the index."""
 
+import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from fastavatar.app.batch.index import (
 from fastavatar.app.batch.listing import list_photos
 from fastavatar.app.batch.local import run_local
 from fastavatar.app.batch.resume import EarlierRun, kept_rows, key, review
-from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, task_of
+from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, place_of, task_of
 from fastavatar.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def list_work(plan: Plan) -> Work:
     listing = list_photos(plan.image, plan.output_dir)
     tasks = [task_of(photo, listing.base, plan.output_dir) for photo in listing.photos[: plan.limit]]
     for task in tasks:
-        first = task.output.removeprefix(plan.output_dir).lstrip("/").split("/")[0]
+        first = place_of(task.photo, listing.base).split(os.sep)[0]
         if is_index_name(first):
             raise UsageError(
                 f"the results of {task.photo} would go to {first}, a name of the run's index: "

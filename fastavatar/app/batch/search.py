@@ -44,7 +44,9 @@ class Found:
         return status.st_dev, status.st_ino
 
     def _refused(self, folder: str, error: OSError) -> None:
-        self.unreadable.append(f"{folder}: {(error.strerror or str(error)).lower()}")
+        refusal = f"{folder}: {(error.strerror or str(error)).lower()}"
+        if refusal not in self.unreadable:  # a pattern may come to a folder more than once
+            self.unreadable.append(refusal)
 
 
 def search_folder(folder: str, skipped: str, judge: Callable[[str, set[str]], str | None]) -> Found:

@@ -52,10 +52,12 @@ def at_hand(photo: str) -> Iterator[Path]:
         yield local
 
 
-def read(address: str) -> bytes:
-    """The content of the file at an address; raises `InputError` when it cannot be read."""
-    with _failures_in_one_line("read", address):
-        system, path = _system_of(address)
+def read(place: str) -> bytes:
+    """The content of the file at a path or address; raises `InputError` when it cannot be read."""
+    with _failures_in_one_line("read", place):
+        if not is_address(place):
+            return Path(place).read_bytes()
+        system, path = _system_of(place)
         with system.open_input_stream(path) as stream:
             return bytes(stream.read())
 
