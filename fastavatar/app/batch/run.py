@@ -79,12 +79,17 @@ def list_work(plan: Plan) -> Work:
     """The photos of the plan, each with its folder of results; nothing is written.
 
     Raises `OverwriteError` where the index may not be written, `InputError` for no photos, `UsageError` where
-    results would meet the photo or the index.
+    results would meet the photo, the index or those of another photo.
     """
     require_index_place(plan.output_dir, plan.mode)
     listing = list_photos(plan.image, plan.output_dir)
     tasks = [task_of(photo, listing.base, plan.output_dir) for photo in listing.photos[: plan.limit]]
+    taken: dict[str, PhotoTask] = {}
     for task in tasks:
+        if (other := taken.setdefault(task.output, task)) is not task:
+            raise UsageError(
+                f"the results of {task.photo} would meet those of {other.photo}: take it in a run of its own"
+            )
         first = place_of(task.photo, listing.base).split(os.sep)[0]
         if is_index_name(first):
             raise UsageError(
