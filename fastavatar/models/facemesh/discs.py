@@ -24,14 +24,15 @@ from fastavatar.surfaces.seen import colors_in_view
 
 OPACITY = 0.99
 DISC_WIDTH_SEEN, DISC_WIDTH_HIDDEN = 0.75, 0.95
-"""Standard deviation of a disc along the surface, in distances between points: closed, and where the photo
-shows the surface not blurred."""
+"""Standard deviation of a disc along the surface, in distances between points: wide enough to close the
+surface, narrow enough not to blur what the photo shows."""
 DISC_THICKNESS = 0.15
-"""Standard deviation across the surface, in those along it."""
+"""Standard deviation across the surface, as a fraction of that along it."""
 SHARPENING_ROUNDS = 2
 SHARPENING_RATE = 0.8
 MOST_SHARPENED = 0.15
-"""How far a colour may move: what would need more is finer than the discs, and would ring."""
+"""Largest change of a colour by sharpening; detail that would need more is finer than the discs and would
+ring."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def dress(vertices: Array, views: Sequence[HeadView], cut: Cut | None = None) ->
 
 
 def _blend(points: SurfacePoints, placed: Mouth, lips: Array, views: Sequence[HeadView]) -> Blend:
-    """Colours of the points where they are placed, from all views; `lips` (20, 3) are round the mouth."""
+    """Colours of the points at their places, from all views; `lips` (20, 3) are the rim of the mouth."""
     colors, facing = [], []
     for view in views:
         where = placed.means, placed.normals
@@ -97,7 +98,7 @@ def _blend(points: SurfacePoints, placed: Mouth, lips: Array, views: Sequence[He
 
 
 def _discs(spacing: Array, means: Array, normals: Array, colors: Array, seen: NDArray[np.bool_]) -> Gaussians:
-    """Discs at points `spacing` (N,) metres apart."""
+    """Discs at means (N, 3) with normals (N, 3) and colours (N, 3), `spacing` (N,) metres apart."""
     width = np.where(seen, DISC_WIDTH_SEEN, DISC_WIDTH_HIDDEN) * spacing
     scales = np.stack([width, width, DISC_THICKNESS * width], 1)
     return Gaussians(
@@ -110,10 +111,10 @@ def _discs(spacing: Array, means: Array, normals: Array, colors: Array, seen: ND
 
 
 def _sharpened(gaussians: Gaussians, shares: Array, views: Sequence[HeadView], gains: Array) -> Gaussians:
-    """The same discs, coloured so that their overlap shows the views rather than a blur of them.
+    """The discs with colours corrected for their overlap, which blurs them.
 
-    Discs mix with their neighbours; what the drawing lacks at a disc's place is added to its colour, a few
-    times over (Van Cittert's deconvolution), from the views in their `shares` (P, N) of it.
+    Van Cittert's deconvolution: the difference between view and render at a disc's centre is added to its
+    colour, from each view by its share (P, N) of the disc. Two rounds; a third rings.
     """
     pixels = [view.camera.project(gaussians.means.double())[0].numpy() for view in views]
     black, white, reach = encode_colors(torch.tensor([0.0, 1.0, 0.5 + MOST_SHARPENED]))

@@ -10,89 +10,96 @@ from fastavatar.geometry import Array
 
 @dataclass(frozen=True)
 class Equations:
-    """K points that should move so that what is amiss with them in one photo goes."""
+    """Linearised residuals of K points in one photo."""
 
     photo: int
-    """Which photo."""
-    amiss: Array
-    """(K, E) in standard deviations."""
-    slope: Array
-    """(K, E, 3) what mends it, by metre that the point moves in camera axes."""
+    """Index of the photo."""
+    residual: Array
+    """(K, E) observed minus predicted, in standard deviations."""
+    jacobian: Array
+    """(K, E, 3) derivative of the prediction by the point's position in camera axes, per metre."""
     turned: Array
-    """(K, 3) the points turned as the photo's camera is, not shifted, metres."""
+    """(K, 3) the points rotated into camera axes, without the translation, metres."""
     rotation: Array
     """(3, 3) from the head frame to camera axes."""
     deformations: Array
-    """(K, M) how the points move with the head's coefficients; see `smooth_deformations`."""
-    tell_place: bool = True
-    """Whether they tell where the head is, not only how it is turned."""
+    """(K, M) movement of the points per unit of each of the head's coefficients; see
+    `smooth_deformations`."""
+    fixes_position: bool = True
+    """Whether the residuals depend on the head's position, not only on its rotation and shape."""
 
 
 @dataclass(frozen=True)
 class Sighting:
-    """K points of the surface, and where one photo shows them."""
+    """K points of the surface, and where they are observed in one photo."""
 
     photo: int
-    """Which photo."""
+    """Index of the photo."""
     points: Array
-    """(K, 3) where the head has them now, head frame, metres."""
+    """(K, 3) their current positions, head frame, metres."""
     deformations: Array
     """(K, M) as in `Equations`."""
     on_plane: Array
-    """(K, 2) where the photo shows them: x and y in camera axes at depth 1."""
+    """(K, 2) observed positions: x and y in camera axes at depth 1."""
     whitening: Array
-    """(K, 2, 2) turns metres across the line of sight, at the point's depth, into standard deviations."""
+    """(K, 2, 2) from metres across the line of sight, at the point's depth, to standard deviations."""
 
     def equations(self, pose: Array) -> Equations:
-        """What is amiss where the head has a pose (4, 4)."""
+        """The residuals, linearised, for a head with pose (4, 4) from head frame to camera axes."""
         rotation = pose[:3, :3]
         turned = self.points @ rotation.T
         placed = turned + pose[:3, 3]
-        slope = np.zeros((len(placed), 2, 3))
-        slope[:, 0, 0] = slope[:, 1, 1] = 1
-        slope[:, :, 2] = -placed[:, :2] / placed[:, 2:]
-        amiss = np.einsum("kij,kj->ki", self.whitening, self.on_plane * placed[:, 2:] - placed[:, :2])
-        slope = np.einsum("kij,kjc->kic", self.whitening, slope)
-        return Equations(self.photo, amiss, slope, turned, rotation, self.deformations)
+        # The residual in metres at depth z is u·z − x, with u observed at depth 1; so d(x − u·z) = dx − u·dz,
+        # in which the predicted x/z stands for u to first order
+        jacobian = np.zeros((len(placed), 2, 3))
+        jacobian[:, 0, 0] = jacobian[:, 1, 1] = 1
+        jacobian[:, :, 2] = -placed[:, :2] / placed[:, 2:]
+        residual = np.einsum("kij,kj->ki", self.whitening, self.on_plane * placed[:, 2:] - placed[:, :2])
+        jacobian = np.einsum("kij,kjc->kic", self.whitening, jacobian)
+        return Equations(self.photo, residual, jacobian, turned, rotation, self.deformations)
 
 
 def isotropic(weights: Array) -> Array:
-    """(K, 2, 2) whitening of points known equally well in every direction, `weights` (K,) per metre."""
+    """(K, 2, 2) whitening of points known equally well in all directions, from weights (K,) per metre."""
     return np.asarray(weights[:, None, None] * np.eye(2))
 
 
 def saturating(residuals: Array) -> Array:
-    """Weights (K,) of residuals (K,) in standard deviations: beyond three they count ever less (Cauchy)."""
+    """Robust weights (K,) of residuals (K,) in standard deviations: Cauchy's, with a scale of three."""
     return np.asarray(1 / np.sqrt(1 + (residuals / 3) ** 2))
 
 
-_CORRELATED = 0.35  # what an equation counts, as points near one another err alike
-_DAMPING = 1e-6
+# Weight of each residual against the prior: neighbouring points err alike, so they are fewer than they seem.
+# Chosen on both captures with three photos.
+_CORRELATED = 0.35
+_DAMPING = 1e-6  # Levenberg's, relative to the mean of the diagonal; it only keeps the matrix regular
 
 
 def solve(equations: Iterable[Equations], coefficients: Array, photos: int) -> tuple[Array, Array, Array]:
-    """Changes of the coefficients (M, 3), and turns (P, 3) and shifts (P, 3) of the head before each camera.
+    """One Gauss–Newton step: changes of the coefficients (M, 3), rotations and shifts (P, 3) of the poses.
 
-    Turns are rotation vectors about the head's origin, shifts metres, both in camera axes. The coefficients,
-    once changed, are standard normal a priori.
+    Rotations are rotation vectors about the head's origin, shifts metres, both in camera axes. The prior of
+    the changed coefficients is standard normal.
     """
     modes = len(coefficients)
     head, size = 3 * modes, 3 * modes + 6 * photos
+    # Normal equations JᵀJ Δ = Jᵀr; unknowns are the coefficients by axis, then six numbers a photo
     matrix, right = np.zeros((size, size)), np.zeros(size)
     matrix[range(head), range(head)] = 1
     right[:head] = -coefficients.T.ravel()
     for given in equations:
-        rows = np.zeros((*given.amiss.shape, size))
-        in_head = given.slope @ given.rotation
+        rows = np.zeros((*given.residual.shape, size))
+        in_head = given.jacobian @ given.rotation  # by movement in the head frame
         by_mode = in_head[..., None] * given.deformations[:, None, None, :]
-        rows[..., :head] = by_mode.reshape(*given.amiss.shape, head)
+        rows[..., :head] = by_mode.reshape(*given.residual.shape, head)
         pose = head + 6 * given.photo
-        rows[..., pose : pose + 3] = np.cross(given.turned[:, None, :], given.slope)
-        if given.tell_place:
-            rows[..., pose + 3 : pose + 6] = given.slope
+        # d(ω × p)·J = ω·(p × J)
+        rows[..., pose : pose + 3] = np.cross(given.turned[:, None, :], given.jacobian)
+        if given.fixes_position:
+            rows[..., pose + 3 : pose + 6] = given.jacobian
         flat = _CORRELATED * rows.reshape(-1, size)
         matrix += flat.T @ flat
-        right += flat.T @ (_CORRELATED * given.amiss.ravel())
+        right += flat.T @ (_CORRELATED * given.residual.ravel())
     matrix[range(size), range(size)] += _DAMPING * np.trace(matrix) / size
     change = np.linalg.solve(matrix, right)
     moves = np.asarray(change[head:].reshape(photos, 6))

@@ -1,4 +1,8 @@
-"""Colours of what no photo shows of a head: as on its other half, as in its region, hair as hair."""
+"""Colours of the parts of a head that no photo shows.
+
+They copy the other half of the head, tend to the mean colour of their region, and on the skull take the
+colour and the strands of the hair that is seen.
+"""
 
 from dataclasses import dataclass
 from functools import cache
@@ -13,30 +17,32 @@ from fastavatar.models.facemesh.template import FACE, SKULL, load_template
 from fastavatar.surfaces.completion import FAR_PULL, complete_colors
 
 WHORL = np.array([0.0, 0.115, -0.115])
-"""From where hair falls, on the template's skull."""
-_DEEP_M = 0.04  # this far from skin, what covers a skull is hair if there is any
-# What is no skin: darker by this, or this far from it in the shares of red, green and blue
+"""The point on the template's skull that hair falls from, head frame, metres; chosen by eye."""
+_DEEP_M = 0.04  # a skull point this far from skin is hair, unless the head is bald
+# A colour is not skin where it is darker by this, or differs this much in its shares of red, green and blue;
+# chosen on the portrait and both captures
 _DARKER, _OTHER_HUE = 0.15, 0.07
-# Steps over neighbours: those that smooth colours by a centimetre or two, and those that draw out strands
+# Diffusion steps: those that smooth colours over one to two centimetres, and those that draw out strands
 _SMOOTH_STEPS, _STRAND_STEPS = 12, 16
-_ALONG_POWER = 16  # of the cosine between a step and the way hair falls
+_ALONG_POWER = 16  # power of the cosine between a step and the direction of fall: high keeps strands thin
 _SEED = 0
 
 
 @dataclass(frozen=True)
 class Hair:
-    """What is seen of somebody's hair, or of a bald skull."""
+    """The hair, or the bald skull, as the photos show it."""
 
     color: Array
     """(3,) in 0…1."""
     contrast: Array
-    """(3,) standard deviation of what is finer than a centimetre or two, by channel."""
+    """(3,) standard deviation by channel of detail finer than one to two centimetres."""
     share: float
-    """0 where it is no other colour than the face, as on a bald skull, 1 where it clearly is hair."""
+    """How surely it is hair: 0 where its colour is the face's, as on a bald skull, 1 where it clearly
+    differs."""
 
 
 def hair_of(points: SurfacePoints, colors: Array, seen: Bools) -> Hair | None:
-    """The hair among the colours (N, 3) of the points that are seen (N,), None where the skull is not."""
+    """The hair in the colours (N, 3) of the points that are seen (N,); None where no skull point is seen."""
     weights = np.where(seen & (points.region == SKULL), into_hair(), 0) ** 2
     if weights.sum() < 1:
         return None
@@ -50,9 +56,9 @@ def hair_of(points: SurfacePoints, colors: Array, seen: Bools) -> Hair | None:
 
 
 def _unlike_skin(color: Array, face: Array) -> float:
-    """How surely a colour (3,) is not that of the face (3,), in 0…1: darker, or of another hue.
+    """How surely, in 0…1, a colour (3,) is not the face's (3,): it is darker or of another hue.
 
-    Only brighter it may be a bald skull, which light from above falls on.
+    A brighter colour may be a bald skull in light from above.
     """
     darker = (face - color).max() / _DARKER
     hue = np.abs(color / max(color.sum(), 1e-6) - face / max(face.sum(), 1e-6)).max() / _OTHER_HUE
@@ -61,7 +67,7 @@ def _unlike_skin(color: Array, face: Array) -> float:
 
 @cache
 def into_hair() -> Array:
-    """(N,) how far from skin each of `surface_points(fine_eyes=True)` lies on the skull, in 0…1."""
+    """(N,) distance from skin of each of `surface_points(fine_eyes=True)`, in 0…1 of `_DEEP_M`; 0 on skin."""
     points = surface_points(fine_eyes=True)
     places = points.at(load_template().vertices)
     skin = cKDTree(places[points.region != SKULL])
@@ -70,10 +76,10 @@ def into_hair() -> Array:
 
 @cache
 def strands() -> Array:
-    """(N,) strands that fall from the whorl, standard normal over the skull, 0 elsewhere.
+    """(N,) a pattern of strands that fall from the whorl: of unit variance on the skull, 0 elsewhere.
 
-    Noise, drawn out along the way that hair falls (line integral convolution, Cabral and Leedom 1993, on the
-    neighbour graph). The same at every call.
+    It is noise diffused along the direction of fall: line integral convolution (Cabral and Leedom 1993) on
+    the neighbour graph. Every call gives the same.
     """
     points = surface_points(fine_eyes=True)
     places, hairy = points.at(load_template().vertices), points.region == SKULL
@@ -90,13 +96,13 @@ def strands() -> Array:
 
 
 _HAIR_PULL = 0.05
-"""How soon, beside a neighbour's, hair takes its own colour: within a centimetre or two of the skin."""
+"""Pull toward the hair's own colour, beside 1 of a neighbour's: felt one to two centimetres from the skin."""
 _STRAND_CONTRAST = 0.7
-"""Of strands made up, in that of those seen."""
+"""Contrast of synthesised strands, as a fraction of the contrast observed; chosen by eye."""
 
 
 def with_hidden(points: SurfacePoints, colors: Array, seen: Bools) -> Array:
-    """The colours (N, 3) in 0…1 of the points `surface_points(fine_eyes=True)`, of which (N,) are seen."""
+    """Colours (N, 3) in 0…1 of all of `surface_points(fine_eyes=True)`, from those that are seen (N,)."""
     far, pull = _region_means(colors, seen, points.region), np.full(len(colors), FAR_PULL)
     hair = hair_of(points, colors, seen)
     if hair is None:

@@ -1,7 +1,7 @@
-"""The same skin found in two photos: small patches of the fitted surface, compared across views.
+"""Correspondences between photos: small patches of the fitted surface, compared across views.
 
-The surface as fitted so far takes pose and perspective out of both pictures; what is left is how far the fit
-is wrong, a few millimetres to look for.
+Sampling both pictures over the current surface removes pose and perspective from them. What remains is the
+error of the fit, so that a search over a few millimetres finds the same skin again.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from fastavatar.models.facemesh.view import HeadView
 from fastavatar.surfaces.seen import colors_in_view
 
 _LUMINANCE = np.array([0.30, 0.59, 0.11], np.float32)
-_BLUR = 0.4  # standard deviation in steps of a patch, so that its samples do not miss anything between them
+_BLUR = 0.4  # standard deviation in sample steps, against aliasing
 
 
 def tangents(normals: Array) -> Array:
@@ -33,13 +33,13 @@ def tangents(normals: Array) -> Array:
 
 
 def gray(view: HeadView, step_m: float) -> Array:
-    """The view's luminance (H, W), free of what patches of this step cannot hold."""
+    """The view's luminance (H, W), low-passed for patches sampled every `step_m` metres."""
     px_per_m = float(view.camera.K[0, 0] / view.camera.world_to_camera[2, 3])
     return np.asarray(gaussian_filter(view.rgb @ _LUMINANCE, _BLUR * step_m * px_per_m), np.float64)
 
 
 def patches(image: Array, view: HeadView, points: Array, axes: Array, half: int, step_m: float) -> Array:
-    """(N, 2·half+1, 2·half+1) an image (H, W) of the view around points (N, 3), along axes (N, 2, 3)."""
+    """(N, 2·half+1, 2·half+1) samples of a view's image (H, W) at points (N, 3), along axes (N, 2, 3)."""
     reach = np.arange(-half, half + 1) * step_m
     along, up = axes[:, 0, None, None], axes[:, 1, None, None]
     at = points[:, None, None] + reach[None, :, None, None] * along + reach[None, None, :, None] * up
@@ -49,7 +49,7 @@ def patches(image: Array, view: HeadView, points: Array, axes: Array, half: int,
 
 
 def correlations(small: Array, large: Array) -> Array:
-    """(N, S, S) normalised correlation of patches (N, h, h) with each place in (N, h+S−1, h+S−1)."""
+    """(N, S, S) normalised cross-correlation of patches (N, h, h) with each place in (N, h+S−1, h+S−1)."""
     size, places = small.shape[1], large.shape[1] - small.shape[1] + 1
     small = small - small.mean((1, 2), keepdims=True)
     product = np.empty((len(small), places, places))
@@ -57,16 +57,17 @@ def correlations(small: Array, large: Array) -> Array:
         for right in range(places):
             window = large[:, down : down + size, right : right + size]
             product[:, down, right] = np.einsum("nij,nij->n", window, small)
+    # Var = E[x²] − E[x]² of every window, by summed-area tables
     variance = _box_sums(large**2, size) - _box_sums(large, size) ** 2 / size**2
     norm = np.sqrt((small**2).sum((1, 2)))[:, None, None] * np.sqrt(np.maximum(variance, 1e-8))
     return np.asarray(product / np.maximum(norm, 1e-6))
 
 
 def peaks(values: Array) -> tuple[Ints, Array, Array, Array]:
-    """The highest of each (N, S, S) that is not on its rim.
+    """The maxima of correlations (N, S, S) that do not lie on the rim of the search.
 
-    Indices (M,) of those that have one, its place (M, 2) to a fraction of a step, its height (M,) and the
-    curvature (M, 2, 2) around it, both positive downward.
+    Returns indices (M,) of the patches that have one, its place (M, 2) to a fraction of a step, its value
+    (M,) and the negative Hessian (M, 2, 2) there, positive where the correlation falls off.
     """
     count, size, _ = values.shape
     row, column = np.divmod(values.reshape(count, -1).argmax(1), size)
@@ -77,6 +78,7 @@ def peaks(values: Array) -> tuple[Ints, Array, Array, Array]:
         return np.asarray(values[inner, r + down, c + right])
 
     top = at(0, 0)
+    # Central differences of a parabola through the maximum and its eight neighbours
     bend = np.empty((len(inner), 2, 2))
     bend[:, 0, 0] = 2 * top - at(-1, 0) - at(1, 0)
     bend[:, 1, 1] = 2 * top - at(0, -1) - at(0, 1)
@@ -94,23 +96,24 @@ def _box_sums(values: Array, size: int) -> Array:
     )
 
 
-_TRIED = 2500
-_FEW = 5  # matches between two views that cannot be checked against one another
-_LEAST_FACING = 0.3
-_LEAST_ALIKE = 0.7
-_NOISE_M = 0.0005
-_SAMPLES = 8  # that count as independent in a patch
-_NEIGHBOURS = 8
-_AGREEMENT_M = 0.003
-_LEAST_EPIPOLAR_M = 0.0004
+# All chosen on both captures with three photos; none was sensitive within a factor of two
+_TRIED = 2500  # surface points whose patches are compared
+_FEW = 5  # fewer matches between two views cannot be checked against one another
+_LEAST_FACING = 0.3  # cosine below which a patch is too foreshortened
+_LEAST_ALIKE = 0.7  # correlation below which a maximum is taken for chance
+_NOISE_M = 0.0005  # standard deviation of a perfect match
+_SAMPLES = 8  # independent samples in a patch: its neighbouring samples are correlated
+_NEIGHBOURS = 8  # matches around a match that it is compared with
+_AGREEMENT_M = 0.003  # deviation from the neighbours' median that halves a match's weight
+_LEAST_EPIPOLAR_M = 0.0004  # the distance of two rays is never judged more strictly than this
 
 
 @dataclass(frozen=True)
 class Search:
-    """How finely and how far to look."""
+    """Resolution and reach of a search for correspondences."""
 
     step_m: float
-    """Distance of a patch's samples on the surface."""
+    """Distance between a patch's samples on the surface, metres."""
     half: int
     """Samples from a patch's middle to its rim."""
     reach: int
@@ -120,9 +123,9 @@ class Search:
 def match_views(
     vertices: Array, deformations: Array, views: Sequence[HeadView], search: Search
 ) -> list[Sighting]:
-    """What each two views show of the same skin of a head (V, 3), as sightings in both.
+    """Correspondences between every two views on the surface of a head (V, 3), as sightings in both views.
 
-    `deformations` (V, M) tell how vertices move with the head's coefficients.
+    `deformations` (V, M) are the vertices' movements per unit of the head's coefficients.
     """
     points, tried = surface_points(), _tried()
     normals = points.at(vertex_normals(vertices, load_template().faces))
@@ -165,7 +168,7 @@ def match_views(
 
 @cache
 def _tried() -> Ints:
-    """Indices of the surface points that are looked for: spread over head and neck, as dense everywhere."""
+    """Indices of the surface points whose patches are compared: spread evenly over head and neck."""
     points, template = surface_points(), load_template()
     index = np.flatnonzero(points.region != TORSO)
     places = points.at(template.vertices)[index]
@@ -180,14 +183,14 @@ def _at_points(points: SurfacePoints, deformations: Array, index: Ints) -> Array
 
 
 def _on_plane(places: Array, camera: Camera) -> Array:
-    """(K, 2) where a camera sees places (K, 3), in camera axes at depth 1."""
+    """(K, 2) positions of head-frame points (K, 3) in camera axes at depth 1."""
     pose = camera.world_to_camera.numpy()
     placed = places @ pose[:3, :3].T + pose[:3, 3]
     return np.asarray(placed[:, :2] / placed[:, 2:])
 
 
 def _trust(here: Array, there: Array, a: Camera, b: Camera) -> Array:
-    """(K,) in 0…1: how far a match agrees with those around it and with where the cameras stand."""
+    """(K,) weights of matches, 0…1, by agreement with the matches around them and epipolar geometry."""
     offset = there - here
     around = cKDTree(here).query(here, min(_NEIGHBOURS + 1, len(here)))[1]
     alone = np.linalg.norm(offset - np.median(offset[around], 1), axis=1)
@@ -197,7 +200,7 @@ def _trust(here: Array, there: Array, a: Camera, b: Camera) -> Array:
 
 
 def _epipolar_distance(here: Array, there: Array, a: Camera, b: Camera) -> Array:
-    """(K,) metres by which the rays from camera `a` to `here` and from `b` to `there` miss each other."""
+    """(K,) distances between the rays from camera `a` to `here` and from `b` to `there`, metres."""
     center_a, center_b = a.center.numpy(), b.center.numpy()
     across = np.cross(here - center_a, there - center_b)
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-12)
@@ -205,9 +208,9 @@ def _epipolar_distance(here: Array, there: Array, a: Camera, b: Camera) -> Array
 
 
 def _whitening(axes: Array, alike: Array, bend: Array, camera: Camera) -> Array:
-    """(K, 2, 2) whitening in the picture's plane of matches with curvatures (K, 2, 2) along axes (K, 2, 3).
+    """(K, 2, 2) whitening, in the picture's plane, of matches with Hessians (K, 2, 2) along axes (K, 2, 3).
 
-    Along an edge a patch looks the same everywhere: there a match says little.
+    The variance grows as the correlation's curvature falls: along an edge a match says little.
     """
     curvature, directions = np.linalg.eigh(bend)
     variance = _NOISE_M**2 + (1 - alike)[:, None] / np.maximum(curvature, 1e-3) / _SAMPLES

@@ -1,4 +1,4 @@
-"""The head that is fitted to a face: a closed, symmetric mesh whose first vertices are Face Mesh's landmarks.
+"""The head template: a closed, symmetric mesh whose first vertices are Face Mesh's landmarks.
 
 `python -m scripts.head_template` makes the file.
 """
