@@ -1,8 +1,8 @@
 """One photo of a person in, a 3D Gaussian-splat head out.
 
-The public names below are imported when they are first used, so that `import fastavatar` costs nothing. Import
-it before torch: only then can it ask OpenMP for threads that sleep while they wait (`OMP_WAIT_POLICY=PASSIVE`,
-unless that variable is set), which matters where other processes use the same cores.
+The public names below are imported when they are first used, so that `import fastavatar` costs nothing.
+Import it before torch: only then can it ask OpenMP for threads that sleep while they wait, by
+`OMP_WAIT_POLICY=PASSIVE` unless that variable is set. It matters where other processes use the same cores.
 """
 
 import importlib

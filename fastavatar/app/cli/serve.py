@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import sys
 from typing import Any
 
 import click
@@ -64,12 +65,11 @@ def command(
         import uvicorn  # noqa: F401  # the extra `serve`, told before anything is loaded
 
         from fastavatar.app.serve.access import MIN_TOKEN_LENGTH, Access, allowed_hosts, is_loopback
-        from fastavatar.app.serve.server import bind, serve
+        from fastavatar.app.serve.server import Stopped, bind, serve, share_arenas
     except ModuleNotFoundError as error:
         raise FastAvatarError(f"serving needs {error.name}: pip install 'fastavatar[serve]'") from error
     from fastavatar.app.pipeline import Pipeline
-    from fastavatar.app.serve.limits import Limits
-    from fastavatar.app.serve.memory import share_arenas
+    from fastavatar.app.serve.jobs import Limits
     from fastavatar.rendering.cpu.warmup import compile_kernels
     from fastavatar.results.outputs import Outputs
 
@@ -94,3 +94,5 @@ def command(
             serve(pipeline, listener, limits, Access(allowed_hosts(host, token), token))
         except KeyboardInterrupt:
             log.info("stopped")
+        except Stopped as stop:
+            sys.exit(128 + stop.number)

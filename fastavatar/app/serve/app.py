@@ -12,10 +12,11 @@ from starlette.types import ASGIApp
 
 from fastavatar import __version__
 from fastavatar.app.serve.access import COOKIE, Access
-from fastavatar.app.serve.pages import page_file, page_files, token_page
+from fastavatar.app.serve.queue import QueueFull
 from fastavatar.app.serve.routes import router
-from fastavatar.app.serve.security import Guard
+from fastavatar.app.serve.security import Guard, page_file, page_files, token_page
 from fastavatar.app.serve.service import Service
+from fastavatar.app.serve.uploads import UploadRefused
 
 SWEEP_EVERY_S = 5.0
 MAX_FORM_BYTES = 4096
@@ -42,6 +43,8 @@ def create_app(service: Service, access: Access) -> ASGIApp:
     app.state.service = service
     app.include_router(router)
     app.add_exception_handler(RequestValidationError, _out_of_range)
+    app.add_exception_handler(UploadRefused, _refused)
+    app.add_exception_handler(QueueFull, _queue_full)
 
     @app.get("/", include_in_schema=False)
     def page() -> Response:
@@ -87,3 +90,14 @@ async def _out_of_range(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problems = [f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors()]
     return JSONResponse({"detail": "; ".join(problems)}, 422)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, UploadRefused)
+    return JSONResponse({"detail": error.detail}, error.status)
+
+
+async def _queue_full(request: Request, error: Exception) -> Response:
+    return JSONResponse(
+        {"detail": "too many photos are waiting; try again later"}, 503, {"Retry-After": "30"}
+    )

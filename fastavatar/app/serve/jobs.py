@@ -1,4 +1,4 @@
-"""A job: one photo on its way to a head, and all that is known of it."""
+"""A job: one photo on its way to a head, what is known of it, and what bounds all jobs of a server."""
 
 import secrets
 import shutil
@@ -141,3 +141,29 @@ class Job:
 
     def _update(self, **changes: object) -> None:
         self.status = replace(self.status, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one server, whoever calls."""
+
+    keep_minutes: float = 30.0
+    """From the end of a job until its results are deleted."""
+    max_megabytes: float = 50.0
+    """Of one photo as a file; 1 MB is 10⁶ bytes."""
+    max_megapixels: float = 50.0
+    """Of one photo; its decoding takes about 12 bytes a pixel."""
+    max_waiting: int = 64
+    """Jobs in the queue."""
+    upload_seconds: float = 120.0
+    """For one photo to arrive."""
+
+    @property
+    def max_bytes(self) -> int:
+        """Of one photo as a file."""
+        return int(self.max_megabytes * 1e6)
+
+    @property
+    def max_pixels(self) -> int:
+        """Of one photo."""
+        return int(self.max_megapixels * 1e6)

@@ -3,10 +3,10 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from fastavatar.app.serve.jobs import Job
-from fastavatar.app.serve.limits import Limits
+from fastavatar.app.serve.jobs import Job, Limits
 
 CLOSING_S = 5.0
 """For the running job to notice that the server ends."""
@@ -27,21 +27,31 @@ class Queue:
         self._limits = limits
         self._jobs: dict[str, Job] = {}
         self._waiting: deque[Job] = deque()
+        self._arriving = 0
         self._running: Job | None = None
         self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._do_jobs, name="jobs", daemon=True)
         self._thread.start()
 
-    def require_room(self) -> None:
-        """Raise `QueueFull` where `add` would."""
-        if self._closed or len(self._waiting) >= self._limits.max_waiting:
-            raise QueueFull
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place that is kept while a photo arrives, for `add`; raises `QueueFull` where none is free."""
+        with self._changed:
+            if self._closed or len(self._waiting) + self._arriving >= self._limits.max_waiting:
+                raise QueueFull
+            self._arriving += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._arriving -= 1
 
     def add(self, job: Job) -> None:
         """Put a job at the end; raises `QueueFull`."""
         with self._changed:
-            self.require_room()
+            if self._closed or len(self._waiting) >= self._limits.max_waiting:
+                raise QueueFull
             self._jobs[job.id] = job
             self._waiting.append(job)
             self._changed.notify()

@@ -6,10 +6,8 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Res
 from fastapi.responses import FileResponse
 
 from fastavatar.app.serve.jobs import Choices, FileName, Job
-from fastavatar.app.serve.queue import QueueFull
-from fastavatar.app.serve.schemas import JobView, Problem, ServerView
-from fastavatar.app.serve.service import Service
-from fastavatar.app.serve.uploads import UploadRefused, require_acceptable, require_photo, shown_name, store
+from fastavatar.app.serve.service import JobView, Problem, ServerView, Service
+from fastavatar.app.serve.uploads import require_acceptable, require_photo, shown_name
 
 MEDIA_TYPES = {
     "splats.ply": "application/octet-stream",
@@ -91,25 +89,18 @@ async def send_photo(
     optimize: Annotated[bool, Query(description="Refine the Gaussians on the photo; takes longer.")] = False,
 ) -> JobView:
     """Send a photo; the job takes its place in the queue."""
-    try:
-        service.queue.require_room()
-        require_acceptable(
-            request.headers.get("content-type"), request.headers.get("content-length"), service.limits
-        )
+    require_acceptable(
+        request.headers.get("content-type"), request.headers.get("content-length"), service.limits
+    )
+    with service.queue.place():
         job = service.new_job(shown_name(name), Choices(face, focal_px, optimize))
         try:
-            await store(request.stream(), job.photo, service.limits)
+            await service.arrivals.store(request.stream(), job.photo)
             await require_photo(job.photo, job.name, service.limits)
             service.queue.add(job)
         except BaseException:  # also when the server stops meanwhile
             job.delete_files()
             raise
-    except UploadRefused as error:
-        raise HTTPException(error.status, error.detail) from error
-    except QueueFull:
-        raise HTTPException(
-            503, "too many photos are waiting; try again later", {"Retry-After": "30"}
-        ) from None
     response.headers["Location"] = f"/api/jobs/{job.id}"
     return service.view(job)
 

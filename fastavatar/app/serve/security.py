@@ -1,11 +1,13 @@
 """What stands between the network and the routes: `Access` asked first, strict headers on every answer."""
 
+from functools import cache
+from pathlib import Path
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastavatar.app.serve.access import Access, Refusal, cookies_of
-from fastavatar.app.serve.pages import token_page
 
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 """Of everything else, which is no page."""
@@ -21,6 +23,22 @@ HEADERS = {
 """Of every answer that says nothing else."""
 OPEN_PATHS = ("/token", "/static/page.css", "/static/icon.svg")
 """What answers without a token: where it is given, and how that page looks."""
+FOLDER = Path(__file__).with_name("page")
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; "
+    "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""The Content-Security-Policy of the page: nothing inline, nothing from elsewhere, framed by nobody."""
+SHARED_HEAD = b"  <!-- head.html -->\n"
+"""Where the pages have what `head.html` holds."""
+WRONG_TOKEN = b"<p hidden>"
+"""What in `token.html` is shown only after a wrong token."""
 
 
 class Guard:
@@ -59,3 +77,27 @@ def _answer(refusal: Refusal, path: str) -> Response:
             return token_page(wrong=False)
         return JSONResponse({"detail": refusal.detail}, 401, {"www-authenticate": "Bearer"})
     return JSONResponse({"detail": refusal.detail}, refusal.status)
+
+
+@cache
+def page_files() -> dict[str, bytes]:
+    """Name → content of every file of the page, so that no request's path reaches the disk."""
+    head = (FOLDER / "head.html").read_bytes()
+    found = {file.name: file.read_bytes() for file in FOLDER.iterdir() if file.suffix in MEDIA_TYPES}
+    return {name: content.replace(SHARED_HEAD, head) for name, content in found.items()}
+
+
+def page_file(name: str) -> Response:
+    """The answer that holds a file of `page_files`."""
+    return _page(page_files()[name], Path(name).suffix)
+
+
+def token_page(wrong: bool) -> Response:
+    """The page that asks for the token, again after a `wrong` one."""
+    content = page_files()["token.html"]
+    return _page(content.replace(WRONG_TOKEN, b"<p>") if wrong else content, ".html", 401)
+
+
+def _page(content: bytes, suffix: str, status: int = 200) -> Response:
+    policy = {"content-security-policy": PAGE_POLICY}
+    return Response(content, status, policy, MEDIA_TYPES[suffix])

@@ -2,18 +2,25 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from fastavatar.app.serve.limits import Limits
+from fastavatar.app.serve.jobs import Limits
 from fastavatar.errors import InputError
 from fastavatar.images.decode import KNOWN, require_picture
 
 MAX_NAME_LENGTH = 100
 UNNAMED = "photo"
+MAX_ARRIVING = 10
+"""So many of the largest photos may lie half-arrived on the disk."""
+MIN_BYTES_PER_S = 10_000
+"""The slowest upload, about what a 2G telephone sends; slower ones only hold places in the queue."""
+GRACE_S = 10.0
+"""From the start of an upload until its speed counts."""
 
 # Looking into a file holds all of it in memory: one at a time.
 _looking = threading.Lock()
@@ -39,25 +46,45 @@ def require_acceptable(content_type: str | None, content_length: str | None, lim
         raise _too_many_bytes(limits)
 
 
-async def store(stream: AsyncIterator[bytes], path: Path, limits: Limits) -> None:
-    """Write what arrives to `path`; raises `UploadRefused` when it is too much, too slow or breaks off."""
-    size = 0
-    try:
-        async with asyncio.timeout(limits.upload_seconds):
-            with path.open("wb") as file:
-                async for chunk in stream:
-                    size += len(chunk)
-                    if size > limits.max_bytes:
-                        raise _too_many_bytes(limits)
-                    file.write(chunk)
-    except TimeoutError:
-        raise UploadRefused(
-            408, f"the photo took longer than {limits.upload_seconds:.0f} s to arrive"
-        ) from None
-    except ClientDisconnect:
-        raise UploadRefused(400, "the connection broke off") from None
-    except OSError as error:
-        raise UploadRefused(507, "the server has no room for another photo; try again later") from error
+class Arrivals:
+    """The bytes of photos that are still arriving: a bound for what slow clients put on the disk together."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._held = 0
+
+    async def store(self, stream: AsyncIterator[bytes], path: Path) -> None:
+        """Write what arrives to `path`; raises `UploadRefused` for too much, too slow, or broken off."""
+        size = 0
+        try:
+            async with asyncio.timeout(self._limits.upload_seconds):
+                with path.open("wb") as file:
+                    async for chunk in self._bounded(stream):
+                        file.write(chunk)
+                        size += len(chunk)
+                        self._held += len(chunk)
+        except TimeoutError:
+            raise _too_slow() from None
+        except ClientDisconnect:
+            raise UploadRefused(400, "the connection broke off") from None
+        except OSError as error:
+            raise UploadRefused(507, "the server has no room for another photo; try again later") from error
+        finally:
+            self._held -= size
+
+    async def _bounded(self, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The chunks of `stream`; raises `UploadRefused` for one that is too many, or much too late."""
+        size, began = 0, time.monotonic()
+        async for chunk in stream:
+            size += len(chunk)
+            if size > self._limits.max_bytes:
+                raise _too_many_bytes(self._limits)
+            if self._held + len(chunk) > MAX_ARRIVING * self._limits.max_bytes:
+                raise UploadRefused(503, "too many photos are arriving; try again later")
+            seconds = time.monotonic() - began
+            if seconds > GRACE_S and size < MIN_BYTES_PER_S * seconds:
+                raise _too_slow()
+            yield chunk
 
 
 async def require_photo(path: Path, name: str, limits: Limits) -> None:
@@ -81,3 +108,7 @@ def shown_name(name: str | None) -> str:
 
 def _too_many_bytes(limits: Limits) -> UploadRefused:
     return UploadRefused(413, f"the photo is larger than {limits.max_megabytes:g} MB; make it smaller")
+
+
+def _too_slow() -> UploadRefused:
+    return UploadRefused(408, "the photo arrives too slowly; try again over a faster connection")

@@ -1,16 +1,15 @@
-"""What is done for one job: the pipeline's steps, the viewer page, the video."""
+"""What is done for one job: the pipeline's steps, the viewer page, the video, and the result in words."""
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastavatar.app.pipeline import Pipeline
 from fastavatar.app.serve.jobs import Cancelled, Job
-from fastavatar.app.serve.words import in_words
 from fastavatar.app.settings import Optimization
 from fastavatar.errors import DeviceError, FastAvatarError, out_of_memory
 from fastavatar.formats.html.page import TEMPLATE
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
     from fastavatar.optimise.loop import Progress
 
 log = logging.getLogger(__name__)
+
+MODELS = {"facemesh": "the embedded model", "fastavatar": "the published networks"}
+NOTICEABLE_DEG = 3.0
+"""A head turned by less looks straight ahead."""
 
 
 class Worker:
@@ -95,3 +98,47 @@ def _told(pictures: Iterable[Picture], count: int, job: Job) -> Iterator[Picture
     for index, picture in enumerate(pictures):
         job.advance(index / count)
         yield picture
+
+
+def in_words(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """What `summary.json` tells that a person would ask, one sentence each."""
+    return (_made(summary), _pose(summary["head_pose"]), _size(summary), _terms(summary["licence"]))
+
+
+def _made(summary: Mapping[str, Any]) -> str:
+    model = MODELS.get(summary["model"], summary["model"])
+    seconds = sum(summary["seconds"].values())
+    where = "the GPU" if str(summary["device"]).startswith("cuda") else "the CPU"
+    return f"{summary['num_gaussians']:,} Gaussians, made by {model} in {seconds:.1f} s on {where}."
+
+
+def _pose(pose: Mapping[str, Any]) -> str:
+    turns = [
+        _turn(pose["yaw_deg"], "turned {} to its left", "turned {} to its right"),
+        _turn(pose["pitch_deg"], "raised by {}", "lowered by {}"),
+        _turn(pose["roll_deg"], "tilted {} to its left", "tilted {} to its right"),
+    ]
+    told = [turn for turn in turns if turn]
+    if not told:
+        return "In the photo the head looks straight at the camera."
+    *others, last = told
+    return f"In the photo the head is {', '.join(others) + ' and ' if others else ''}{last}."
+
+
+def _turn(degrees: float, positive: str, negative: str) -> str | None:
+    if abs(degrees) < NOTICEABLE_DEG:
+        return None
+    return (positive if degrees > 0 else negative).format(f"{abs(degrees):.0f}°")
+
+
+def _size(summary: Mapping[str, Any]) -> str:
+    width, height = summary["image"]["width"], summary["image"]["height"]
+    face = summary["face"]
+    if face is None:
+        return f"The photo has {width} × {height} pixels."
+    across = face["box"][2] - face["box"][0]
+    return f"The face is {across:.0f} pixels wide in a photo of {width} × {height}."
+
+
+def _terms(licence: str) -> str:
+    return f"Terms of use: {licence}."

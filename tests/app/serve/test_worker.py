@@ -1,6 +1,6 @@
 from typing import Any
 
-from fastavatar.app.serve.words import in_words
+from fastavatar.app.serve.worker import in_words
 
 SUMMARY: dict[str, Any] = {
     "model": "facemesh",
