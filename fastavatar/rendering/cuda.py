@@ -75,7 +75,7 @@ def rasterization() -> Callable[..., Any]:
             from gsplat.cuda._backend import _C as kernels
     except ModuleNotFoundError as error:
         raise DeviceError(
-            f"drawing on CUDA needs {error.name}: pip install 'fastavatar[cuda]', or use --device cpu"
+            f"drawing on CUDA needs {error.name}: pip install '.[cuda]', or use --device cpu"
         ) from error
     except (ImportError, OSError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

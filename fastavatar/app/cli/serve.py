@@ -67,7 +67,7 @@ def command(
         from fastavatar.app.serve.access import MIN_TOKEN_LENGTH, Access, allowed_hosts, is_loopback
         from fastavatar.app.serve.server import Stopped, bind, serve, share_arenas
     except ModuleNotFoundError as error:
-        raise FastAvatarError(f"serving needs {error.name}: pip install 'fastavatar[serve]'") from error
+        raise FastAvatarError(f"serving needs {error.name}: pip install '.[serve]'") from error
     from fastavatar.app.pipeline import Pipeline
     from fastavatar.app.serve.jobs import Limits
     from fastavatar.rendering.cpu.warmup import compile_kernels

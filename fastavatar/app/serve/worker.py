@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MODEL_REASON = "chosen when the server started"
+"""What results say of the choice of their model."""
 MODELS = {"facemesh": "the embedded model", "fastavatar": "the published networks"}
+_FOLDERS = re.compile(r"(?<![\w./:])/(?:[^/\s]+/)+")
+"""The folders at the start of an absolute path, not those of a web address."""
 NOTICEABLE_DEG = 3.0
 """A head turned by less looks straight ahead."""
 
@@ -33,7 +38,8 @@ class Worker:
     """Does jobs with a loaded model, one at a time; every failure ends in the job's status."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+        self._pipeline = pipeline.changed()
+        self._pipeline.model_reason = MODEL_REASON  # the pipeline's own names folders of this machine
         self._has_viewer = TEMPLATE.is_file()
         if not self._has_viewer:
             log.warning("heads are shown as videos: the viewer page was not built (`fastavatar viewer`)")
@@ -73,6 +79,9 @@ class Worker:
             job.advance(progress.step / progress.steps)
 
         avatar = pipeline.predict(photo, on_step)
+        made = avatar.provenance
+        made = replace(made, extra=without_folders(made.extra), warnings=without_folders(made.warnings))
+        avatar = replace(avatar, provenance=made)
         with stage({}, "write"):
             pipeline.save(avatar, job.results, overwrite=False, started=started)
         summary = json.loads((job.results / SUMMARY).read_bytes())
@@ -87,10 +96,21 @@ class Worker:
         job.add_files("turntable.mp4")
 
     def _fail(self, job: Job, error: FastAvatarError) -> None:
-        message = str(error).replace(str(job.photo), job.name)
+        message = without_folders(str(error).replace(str(job.photo), job.name))
         log.warning("%s", message)
         job.delete_files()
         job.fail(message, error.exit_code)
+
+
+def without_folders(value: Any) -> Any:
+    """The same value without the folders of absolute paths in any of its texts, which callers may not see."""
+    if isinstance(value, str):
+        return _FOLDERS.sub("", value)
+    if isinstance(value, Mapping):
+        return {name: without_folders(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(without_folders, value))
+    return value
 
 
 def _told(pictures: Iterable[Picture], count: int, job: Job) -> Iterator[Picture]:
