@@ -1,4 +1,4 @@
-"""The web application: routes, the page's files, and what throws expired jobs away."""
+"""The web application: the API's routes, the page's files, and the removal of expired jobs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ MAX_FORM_BYTES = 4096
 
 
 def create_app(service: Service, access: Access) -> ASGIApp:
-    """The application that answers for `service` whom `access` lets in."""
+    """The application that answers requests to `service` that `access` allows."""
 
     @asynccontextmanager
     async def sweeping(app: FastAPI) -> AsyncIterator[None]:
@@ -76,7 +76,7 @@ async def _sweep(service: Service) -> None:
 
 
 async def _form_field(request: Request, name: str) -> str | None:
-    """A field of a small form, None where there is none or the form is too large."""
+    """A field of a form; None if it is missing or the form is too large."""
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -86,7 +86,7 @@ async def _form_field(request: Request, name: str) -> str | None:
 
 
 async def _out_of_range(request: Request, error: Exception) -> Response:
-    """Every wrong parameter on one line, instead of FastAPI's nested lists."""
+    """An answer that names every wrong parameter on one line, instead of FastAPI's nested lists."""
     assert isinstance(error, RequestValidationError)
     problems = [f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors()]
     return JSONResponse({"detail": "; ".join(problems)}, 422)

@@ -1,4 +1,4 @@
-"""Every job there is, and the one thread that does them in the order they came."""
+"""All jobs, and the one thread that works on them in the order in which they came."""
 
 import threading
 import time
@@ -9,17 +9,17 @@ from contextlib import contextmanager
 from fastavatar.app.serve.jobs import Job, Limits
 
 CLOSING_S = 5.0
-"""For the running job to notice that the server ends."""
+"""Time for the running job to notice that the server ends."""
 
 
 class QueueFull(Exception):
-    """So many wait that another one would wait too long."""
+    """Too many jobs are waiting to take another one."""
 
 
 class Queue:
-    """Jobs by their id; `work` is called with one after the other and raises nothing.
+    """Jobs by their id. `work` is called with one job after the other, and must not raise.
 
-    One device does one job at a time: two would take each other's memory and be no faster.
+    A device works on one job at a time: two would share its memory and be no faster.
     """
 
     def __init__(self, work: Callable[[Job], None], limits: Limits) -> None:
@@ -36,7 +36,7 @@ class Queue:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place that is kept while a photo arrives, for `add`; raises `QueueFull` where none is free."""
+        """Keep a place for `add` while a photo arrives; raises `QueueFull` if none is free."""
         with self._changed:
             if self._closed or len(self._waiting) + self._arriving >= self._limits.max_waiting:
                 raise QueueFull
@@ -57,18 +57,18 @@ class Queue:
             self._changed.notify()
 
     def get(self, job_id: str) -> Job | None:
-        """The job of that id, unless it was dropped."""
+        """The job with this id; None if there is none, or it was dropped."""
         return self._jobs.get(job_id)
 
     def ahead(self, job: Job) -> int:
-        """How many are done before this one begins."""
+        """How many jobs are done before this one begins."""
         with self._changed:
             if job not in self._waiting:
                 return 0
             return self._waiting.index(job) + (self._running is not None)
 
     def running(self) -> int:
-        """0 or 1."""
+        """How many jobs are being worked on: 0 or 1."""
         return int(self._running is not None)
 
     def waiting(self) -> int:
@@ -76,7 +76,7 @@ class Queue:
         return len(self._waiting)
 
     def drop(self, job_id: str) -> bool:
-        """Cancel a job and delete its files, at once or as soon as it stops; whether there was one."""
+        """Cancel a job and delete its files, at once or when it stops; returns whether it existed."""
         with self._changed:
             job = self._jobs.pop(job_id, None)
             if job is None:
@@ -89,7 +89,7 @@ class Queue:
             return True
 
     def drop_expired(self) -> None:
-        """Drop what ended `keep_minutes` ago or before."""
+        """Drop the jobs that ended at least `keep_minutes` ago."""
         latest = time.monotonic() - 60 * self._limits.keep_minutes
         for job in list(self._jobs.values()):
             if job.ended_at is not None and job.ended_at <= latest:

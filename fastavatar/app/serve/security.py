@@ -1,4 +1,4 @@
-"""What stands between the network and the routes: `Access` asked first, strict headers on every answer."""
+"""The layer around the routes: it asks `Access` first, adds strict headers, and holds the page's files."""
 
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fastavatar.app.serve.access import Access, Refusal, cookies_of
 
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
-"""Of everything else, which is no page."""
+"""The Content-Security-Policy of every answer that is not a page."""
 HEADERS = {
     "content-security-policy": DATA_POLICY,
     "cross-origin-opener-policy": "same-origin",
@@ -20,9 +20,9 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
 }
-"""Of every answer that says nothing else."""
+"""Headers of every answer, unless the answer sets its own."""
 OPEN_PATHS = ("/token", "/static/page.css", "/static/icon.svg")
-"""What answers without a token: where it is given, and how that page looks."""
+"""Paths that need no token: the form that asks for it, and that page's style and icon."""
 FOLDER = Path(__file__).with_name("page")
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -34,15 +34,15 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; "
     "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""The Content-Security-Policy of the page: nothing inline, nothing from elsewhere, framed by nobody."""
+"""The Content-Security-Policy of the page: no inline scripts, nothing from other sites, no framing."""
 SHARED_HEAD = b"  <!-- head.html -->\n"
-"""Where the pages have what `head.html` holds."""
+"""Pages have the content of `head.html` in this place."""
 WRONG_TOKEN = b"<p hidden>"
-"""What in `token.html` is shown only after a wrong token."""
+"""The part of `token.html` that is shown only after a wrong token."""
 
 
 class Guard:
-    """An ASGI application around another one."""
+    """An ASGI application that refuses requests, or passes them on to `app`."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
@@ -88,12 +88,12 @@ def page_files() -> dict[str, bytes]:
 
 
 def page_file(name: str) -> Response:
-    """The answer that holds a file of `page_files`."""
+    """An answer with this file of `page_files`."""
     return _page(page_files()[name], Path(name).suffix)
 
 
 def token_page(wrong: bool) -> Response:
-    """The page that asks for the token, again after a `wrong` one."""
+    """The page that asks for the token; after a `wrong` token it says so."""
     content = page_files()["token.html"]
     return _page(content.replace(WRONG_TOKEN, b"<p>") if wrong else content, ".html", 401)
 

@@ -1,4 +1,4 @@
-"""A bound port, and the web server behind it until somebody stops it."""
+"""A bound port, and the web server behind it."""
 
 import ctypes
 import errno
@@ -21,9 +21,9 @@ from fastavatar.app.serve.workspace import workspace
 from fastavatar.errors import FastAvatarError, UsageError
 
 ALSO_STOPPING = ("SIGHUP", "SIGQUIT")
-"""The terminal closes, or Ctrl-\\; uvicorn knows SIGINT and SIGTERM."""
+"""Sent when the terminal closes, and by Ctrl-\\; uvicorn itself handles SIGINT and SIGTERM."""
 CLOSING_S = 3
-"""For answers on their way when the server stops."""
+"""Time for unfinished answers when the server stops."""
 _M_ARENA_MAX = -8
 """glibc's number for it, from malloc.h."""
 ARENAS = 2
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """A signal ended the server; its number is the argument."""
+    """A signal ended the server; `number` is the signal's."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -40,7 +40,7 @@ class Stopped(Exception):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens; raises in one line when the address is taken, forbidden or nobody's."""
+    """A socket that listens; raises `UsageError` or `FastAvatarError` if it cannot be bound."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS)
@@ -79,9 +79,9 @@ def serve(pipeline: Pipeline, listener: socket.socket, limits: Limits, access: A
 
 
 def share_arenas() -> None:
-    """Let all threads share two of glibc's heaps; elsewhere this does nothing.
+    """Let all threads share two of glibc's heaps. Without glibc this does nothing.
 
-    With one each, as by default, what dozens of threads have freed stays taken: 0.4 GB after 250 photos.
+    By default each thread has its own heap and keeps what it has freed: 0.4 GB after 250 photos.
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
@@ -89,9 +89,9 @@ def share_arenas() -> None:
 
 @contextmanager
 def _stopping(server: uvicorn.Server) -> Iterator[None]:
-    """Let signals that uvicorn does not know stop it as SIGTERM does, and raise them again afterwards.
+    """Let signals that uvicorn does not handle stop it as SIGTERM does; raises `Stopped` afterwards.
 
-    A second one ends the process at once.
+    A second signal ends the process at once.
     """
     asked: list[int] = []
 

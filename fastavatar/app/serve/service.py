@@ -14,7 +14,7 @@ from fastavatar.app.serve.worker import Worker
 
 
 class Problem(BaseModel):
-    """Why a request was not answered."""
+    """Why a request failed."""
 
     detail: str
 
@@ -23,29 +23,29 @@ class StageView(BaseModel):
     """A step of a job."""
 
     name: str
-    seconds: float | None = Field(description="How long it took; null while it goes on.")
+    seconds: float | None = Field(description="How long it took; null while it runs.")
 
 
 class JobView(BaseModel):
-    """A photo on its way to a head."""
+    """The status of a photo on its way to a head."""
 
-    id: str = Field(description="Who knows it sees and deletes the results.")
-    name: str = Field(description="Of the photo.")
+    id: str = Field(description="Secret: whoever knows it can see and delete the results.")
+    name: str = Field(description="The photo's name.")
     state: State
-    ahead: int = Field(description="Jobs that are done before this one begins.")
-    stages: list[StageView] = Field(description="Begun so far, in order.")
-    fraction: float | None = Field(description="Of the last stage, 0 to 1, where that is known.")
+    ahead: int = Field(description="Number of jobs that are done before this one begins.")
+    stages: list[StageView] = Field(description="The steps that have begun, in order.")
+    fraction: float | None = Field(description="How much of the last step is done, 0 to 1; null if unknown.")
     files: list[FileName] = Field(
-        description="Results that are there; the first come before the job is done."
+        description="Files that can be fetched; the first come before the job is done."
     )
     summary: list[str] = Field(description="The result in words.")
     warnings: list[str]
     error: str | None = Field(description="Why it failed, as the command line says it.")
-    exit_code: int | None = Field(description="What the command line would end with.")
+    exit_code: int | None = Field(description="Exit code with which the command line would end.")
 
 
 class ServerView(BaseModel):
-    """The server: what it works with, how busy it is, what it takes."""
+    """The server: its model and device, how busy it is, and which photos it accepts."""
 
     version: str
     model: str
@@ -76,7 +76,7 @@ def job_view(job: Job, ahead: int) -> JobView:
 
 
 class Service:
-    """A loaded model that does jobs in `folder`, which whoever made it deletes after `close`."""
+    """A loaded model that works on jobs in `folder`. The caller deletes the folder after `close`."""
 
     def __init__(self, pipeline: Pipeline, folder: Path, limits: Limits) -> None:
         self.limits = limits
@@ -86,7 +86,7 @@ class Service:
         self._folder = folder
 
     def new_job(self, name: str, choices: Choices) -> Job:
-        """A job with an empty folder of its own, not yet in the queue."""
+        """A new job with its own empty folder; it is not yet in the queue."""
         return Job(Path(tempfile.mkdtemp(dir=self._folder)), name, choices)
 
     def view(self, job: Job) -> JobView:

@@ -1,4 +1,4 @@
-"""A photo arrives: bounded in bytes, time and pixels, and known to be a picture before it takes a place."""
+"""Photos that arrive: bounded in bytes, time and pixels, and checked to be pictures before queueing."""
 
 import asyncio
 import threading
@@ -16,18 +16,18 @@ from fastavatar.images.decode import KNOWN, require_picture
 MAX_NAME_LENGTH = 100
 UNNAMED = "photo"
 MAX_ARRIVING = 10
-"""So many of the largest photos may lie half-arrived on the disk."""
+"""Bound of the bytes of all arriving photos together, in photos of the largest size."""
 MIN_BYTES_PER_S = 10_000
 """The slowest upload, about what a 2G telephone sends; slower ones only hold places in the queue."""
 GRACE_S = 10.0
 """From the start of an upload until its speed counts."""
 
-# Looking into a file holds all of it in memory: one at a time.
+# A check reads the whole file into memory, so only one runs at a time.
 _looking = threading.Lock()
 
 
 class UploadRefused(Exception):
-    """A photo that is not taken, with the HTTP status that says so."""
+    """A photo that is refused, with the HTTP status for it."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -36,7 +36,7 @@ class UploadRefused(Exception):
 
 
 def require_acceptable(content_type: str | None, content_length: str | None, limits: Limits) -> None:
-    """Raise `UploadRefused` for what the headers tell: another type, too many bytes."""
+    """Raise `UploadRefused` if the headers announce another type of file, or too many bytes."""
     kind = (content_type or "").partition(";")[0].strip().lower()
     if kind and kind != "application/octet-stream" and not kind.startswith("image/"):
         raise UploadRefused(
@@ -47,7 +47,7 @@ def require_acceptable(content_type: str | None, content_length: str | None, lim
 
 
 class Arrivals:
-    """The bytes of photos that are still arriving: a bound for what slow clients put on the disk together."""
+    """Photos that are still arriving. Together they may take only so many bytes on the disk."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -73,7 +73,7 @@ class Arrivals:
             self._held -= size
 
     async def _bounded(self, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The chunks of `stream`; raises `UploadRefused` for one that is too many, or much too late."""
+        """The chunks of `stream`; raises `UploadRefused` when they are too many or come too slowly."""
         size, began = 0, time.monotonic()
         async for chunk in stream:
             size += len(chunk)
@@ -101,7 +101,7 @@ async def require_photo(path: Path, name: str, limits: Limits) -> None:
 
 
 def shown_name(name: str | None) -> str:
-    """A client's name of a file as messages may carry it: no folders, on one line, not too long."""
+    """The client's name for a file, as messages show it: no folders, on one line, at most 100 characters."""
     last = (name or "").replace("\\", "/").rpartition("/")[2]
     return "".join(filter(str.isprintable, last)).strip()[:MAX_NAME_LENGTH] or UNNAMED
 

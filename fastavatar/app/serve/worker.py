@@ -1,4 +1,4 @@
-"""What is done for one job: the pipeline's steps, the viewer page, the video, and the result in words."""
+"""The work on one job: the pipeline's steps, the viewer page, the video, and the result in words."""
 
 import json
 import logging
@@ -31,21 +31,23 @@ MODELS = {"facemesh": "the embedded model", "fastavatar": "the published network
 _FOLDERS = re.compile(r"(?<![\w./:])/(?:[^/\s]+/)+")
 """The folders at the start of an absolute path, not those of a web address."""
 NOTICEABLE_DEG = 3.0
-"""A head turned by less looks straight ahead."""
+"""A head turned by less counts as looking straight ahead; chosen by eye."""
 
 
 class Worker:
-    """Does jobs with a loaded model, one at a time; every failure ends in the job's status."""
+    """Works on jobs with a loaded model, one at a time; a failure is recorded in the job's status."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline.changed()
         self._pipeline.model_reason = MODEL_REASON  # the pipeline's own names folders of this machine
         self._has_viewer = TEMPLATE.is_file()
         if not self._has_viewer:
-            log.warning("heads are shown as videos: the viewer page was not built (`fastavatar viewer`)")
+            log.warning(
+                "heads are shown as videos: the viewer page is missing (`fastavatar viewer` builds it)"
+            )
 
     def __call__(self, job: Job) -> None:
-        """Do `job` to its end, whatever that is; its photo is deleted."""
+        """Work on `job` until it is done, fails or is cancelled; then delete its photo."""
         try:
             with listening(job.begin):
                 self._make(job)
@@ -92,7 +94,7 @@ class Worker:
         with stage({}, "video"):
             cameras = head_cameras(avatar.gaussians)
             pictures = draw_film(avatar.gaussians, cameras)
-            write_video(_told(pictures, len(cameras), job), job.results / TURNTABLE, FPS)
+            write_video(_with_progress(pictures, len(cameras), job), job.results / TURNTABLE, FPS)
         job.add_files("turntable.mp4")
 
     def _fail(self, job: Job, error: FastAvatarError) -> None:
@@ -113,15 +115,15 @@ def without_folders(value: Any) -> Any:
     return value
 
 
-def _told(pictures: Iterable[Picture], count: int, job: Job) -> Iterator[Picture]:
-    """The pictures as they come, each of which brings the job on."""
+def _with_progress(pictures: Iterable[Picture], count: int, job: Job) -> Iterator[Picture]:
+    """Pass the pictures on, and record the progress of the job."""
     for index, picture in enumerate(pictures):
         job.advance(index / count)
         yield picture
 
 
 def in_words(summary: Mapping[str, Any]) -> tuple[str, ...]:
-    """What `summary.json` tells that a person would ask, one sentence each."""
+    """The main facts of `summary.json`, one sentence each."""
     return (_made(summary), _pose(summary["head_pose"]), _size(summary), _terms(summary["licence"]))
 
 
