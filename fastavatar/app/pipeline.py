@@ -82,7 +82,9 @@ class Pipeline:
         if not self.settings.shoulders:
             from fastavatar.app.shoulders import without_shoulders
 
-            avatar = replace(avatar, gaussians=without_shoulders(avatar.gaussians), latent=None)
+            gaussians, kept = without_shoulders(avatar.gaussians)
+            binding = avatar.binding.subset(kept) if avatar.binding is not None else None
+            avatar = replace(avatar, gaussians=gaussians, binding=binding, latent=None)
         if self.settings.check_identity:
             avatar = self._identity_checked(avatar)
         for warning in avatar.provenance.warnings:

@@ -1,6 +1,7 @@
 """The head without shoulders: faded out across the neck."""
 
 import torch
+from torch import Tensor
 
 from fastavatar.core import Gaussians, encode_opacities
 
@@ -11,10 +12,11 @@ _LEAST_OPACITY = 1 / 255
 """Less than that no viewer draws."""
 
 
-def without_shoulders(gaussians: Gaussians) -> Gaussians:
+def without_shoulders(gaussians: Gaussians) -> tuple[Gaussians, Tensor]:
     """The Gaussians, head frame, of head and neck; opacities end smoothly over three centimetres of the neck.
 
     They fade between y = −0.12 m and y = −0.15 m where z is 0, higher at the back and beside the neck.
+    The second result tells which (N,) of the given Gaussians the first M are, in their order.
     """
     x, y, z = gaussians.means.T
     height = y + _SLOPE * z - _ASIDE_SLOPE * (x.abs() - _NECK_HALF_M).clamp_min(0)
@@ -26,4 +28,4 @@ def without_shoulders(gaussians: Gaussians) -> Gaussians:
         fading, encode_opacities(opacities.clamp(_LEAST_OPACITY, 1)), gaussians.opacity_logits
     )
     kept = ~fading | (opacities > _LEAST_OPACITY)
-    return Gaussians(**{**gaussians.tensors(), "opacity_logits": logits}).subset(kept)
+    return Gaussians(**{**gaussians.tensors(), "opacity_logits": logits}).subset(kept), kept

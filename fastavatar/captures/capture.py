@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from fastavatar.core import Camera
+from fastavatar.core import Camera, Mesh
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,6 @@ class View:
     """(H, W) the person's coverage in 0…1; all ones where the capture has neither mask nor transparency."""
     camera: Camera
     """At the image's size."""
-
-
-@dataclass(frozen=True)
-class Mesh:
-    """A triangle mesh in the head frame."""
-
-    vertices: Tensor
-    """(V, 3) metres."""
-    faces: Tensor
-    """(F, 3) vertex indices, int64."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fastavatar.captures.capture import Mesh
+from fastavatar.core import Mesh
 from fastavatar.errors import InputError
 
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from fastavatar.core.camera import Camera
 from fastavatar.core.face import Face
 from fastavatar.core.gaussians import Gaussians
+from fastavatar.core.mesh import Binding, Mesh
 from fastavatar.core.photo import Photo
+from fastavatar.errors import InputError
 
 if TYPE_CHECKING:
     from fastavatar.results.outputs import Outputs
@@ -69,8 +71,22 @@ class Avatar:
     """Further arrays of this model, each saved as `<name>.npy`."""
     others: tuple[tuple[Photo, Camera], ...] = ()
     """Further photos of the same person that it was made from, and the cameras that saw them."""
+    mesh: Mesh | None = None
+    """The head that the model fitted to the photo; None where the model fits none."""
+    binding: Binding | None = None
+    """Where on `mesh` each Gaussian is held; None without a mesh."""
     latent: Latent | None = None
     """The code the Gaussians were decoded from; None where no network did, or they were changed since."""
+
+    def __post_init__(self) -> None:
+        """Check that every Gaussian is bound, to a mesh that is there."""
+        if self.binding is None:
+            return
+        if self.mesh is None or len(self.binding) != len(self.gaussians):
+            raise InputError(
+                f"{len(self.gaussians)} Gaussians need a mesh and as many bindings, found "
+                f"{len(self.binding)} and {'no' if self.mesh is None else 'a'} mesh"
+            )
 
     def save(
         self,

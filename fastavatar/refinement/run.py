@@ -1,7 +1,7 @@
 """`fa.refine`: an avatar and views in, the avatar drawn closer to them out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -9,14 +9,28 @@ import torch
 from fastavatar.captures import View
 from fastavatar.core import Avatar, Gaussians
 from fastavatar.errors import DeviceError, UsageError
+from fastavatar.losses.photometric import Loss, photometric_loss
 from fastavatar.models.published.latent import DecoderLatent
 from fastavatar.models.published.sh_refit import refit_sh
-from fastavatar.optimise.loop import Outcome, Progress, optimise
+from fastavatar.optimise.loop import Progress, RunResult, optimise
 from fastavatar.refinement.config import Config
 from fastavatar.refinement.config_reading import load_config
 from fastavatar.refinement.decoded import DecodedModel
 from fastavatar.refinement.direct import DirectModel
+from fastavatar.refinement.objective import ViewsObjective
 from fastavatar.refinement.photo_view import views_of_photos
+
+
+@dataclass(frozen=True)
+class Outcome(RunResult):
+    """How a refinement went, and the Gaussians it gave."""
+
+    gaussians: Gaussians
+    """On the CPU."""
+    loss: Loss
+    """What was minimised."""
+    latent: DecoderLatent | None = None
+    """The code the Gaussians are decoded from; None where no decoder was refined."""
 
 
 def refine(
@@ -110,11 +124,15 @@ def refine_gaussians(
     ]
     try:
         model = _model(start, moved, config, device)
-        outcome = optimise(model, moved, config, seed=seed, seconds=seconds, on_step=on_step)
+        loss = photometric_loss(config.loss, device)
+        objective = ViewsObjective(model, moved, config, loss, seed)
+        run = optimise(objective, config.schedule, seconds=seconds, on_step=on_step)
     except torch.OutOfMemoryError as error:
         raise DeviceError(f"not enough memory on {device}: try --device cpu") from error
     latent = model.latent.copied("cpu") if isinstance(model, DecodedModel) else None
-    return replace(outcome, gaussians=outcome.gaussians.to("cpu"), latent=latent)
+    with torch.no_grad():
+        gaussians = model.gaussians().detach().to("cpu")
+    return Outcome(**vars(run), gaussians=gaussians, loss=loss, latent=latent)
 
 
 def default_preset(views: int, latent: bool = False) -> str:

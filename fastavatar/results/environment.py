@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import fastavatar
+from fastavatar.version import __version__
 
 PACKAGES = ("gsplat", "insightface", "mediapipe", "numba", "numpy", "onnxruntime", "pillow", "scipy", "torch")
 """Those whose version can change a result."""
@@ -16,7 +16,7 @@ PACKAGES = ("gsplat", "insightface", "mediapipe", "numba", "numpy", "onnxruntime
 @cache
 def versions() -> dict[str, str]:
     """Versions of this program, Python and the packages that are installed: the same as long as it runs."""
-    found = {"fastavatar": fastavatar.__version__, "python": platform.python_version()}
+    found = {"fastavatar": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import click
 
-from fastavatar import __version__
 from fastavatar.app.cli.logs import close_streams, open_streams, set_up_logs
 from fastavatar.app.cli.memory_limit import out_of_memory_message, within_limit
 from fastavatar.app.cli.options import log_options
 from fastavatar.errors import DeviceError, FastAvatarError, InputError, out_of_memory
+from fastavatar.version import __version__
 
 # Name → its line in `--help`. A command is imported when it is called.
 COMMANDS = {

@@ -72,7 +72,7 @@ def command(
         ) from error
     from fastavatar.app.pipeline import Pipeline
     from fastavatar.app.serve.jobs import Limits
-    from fastavatar.rendering.cpu.warmup import compile_kernels
+    from fastavatar.rendering.cpu.autograd import compile_kernels
     from fastavatar.results.outputs import Outputs
 
     if token is None and not is_loopback(host):

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from fastavatar import __version__
 from fastavatar.app.pipeline import Pipeline
 from fastavatar.app.serve.jobs import Choices, FileName, Job, Limits, State
 from fastavatar.app.serve.queue import Queue
 from fastavatar.app.serve.uploads import Arrivals
 from fastavatar.app.serve.worker import Worker
+from fastavatar.version import __version__
 
 
 class Problem(BaseModel):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fastavatar.rendering.kernel_cache import kernel_folder
+from fastavatar.rendering.cpu.kernel import kernel_folder
 
 DRAW = """
 import logging
