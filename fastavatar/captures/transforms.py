@@ -107,8 +107,9 @@ def _frame(folder: Path, source: str, found: Mapping[str, Any]) -> Frame:
     if size is not None and not all(math.isfinite(side) and side == int(side) for side in size):
         raise InputError(f"{source}: w and h must be whole numbers, found {size[0]} and {size[1]}")
     numbers = {key: _number(source, found, key) for key in _DISTORTION if found.get(key) is not None}
+    model = _model(source, found)
     try:
-        lens = lens_from(_model(source, found), numbers)
+        lens = lens_from(model, numbers)
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
     return Frame(

@@ -64,8 +64,8 @@ Method = Callable[[Capture, Sequence[int], Options], Answer]
 def answer_white(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
     """White everywhere: the score that the background alone is worth."""
     cameras = [view.camera for view in capture.views]
-    # One white pixel seen as an image of any size, so that many views cost no memory.
-    return Answer(0.0, images=[torch.ones(()).expand(c.height, c.width, 3) for c in cameras])
+    white = torch.ones(())  # one number seen as images of any size, so that many views cost no memory
+    return Answer(0.0, images=[white.expand(camera.height, camera.width, 3) for camera in cameras])
 
 
 def answer_input(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:

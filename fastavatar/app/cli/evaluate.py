@@ -87,7 +87,7 @@ def command(
     chosen = parse_inputs(inputs, len(capture.views))
     sheet_path = None
     if images_folder is not None and not metric_only:
-        sheet_path = images_folder / _sheet_name(capture, method, chosen)
+        sheet_path = images_folder / sheet_name(capture, method, chosen)
     for flag, path in (("--json", json_path), ("--images", sheet_path)):
         if path is not None:
             _require_free(flag, path, force, capture)
@@ -117,7 +117,7 @@ def _options(method: str, given: dict[str, Any]) -> "Options":
     return Options(device=choose_device(given["device"]), published=published, **known)
 
 
-def _sheet_name(capture: "Capture", method: str, inputs: Sequence[int]) -> str:
+def sheet_name(capture: "Capture", method: str, inputs: Sequence[int]) -> str:
     """The contact sheet's file name, which says what was compared."""
     if len(inputs) == len(capture.views):
         given = "all"

@@ -1,11 +1,14 @@
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from fastavatar.app.cli.evaluate import METHODS, command, parse_inputs
+from fastavatar.app.cli.evaluate import METHODS, command, parse_inputs, sheet_name
 from fastavatar.app.cli.main import run
+from fastavatar.captures import read_capture
 from fastavatar.errors import UsageError
 from fastavatar.evaluation import METHODS as KNOWN
 from tests.synthetic_capture import write_capture
@@ -64,3 +67,78 @@ def test_inputs_are_numbers_or_all() -> None:
 
 def test_the_command_offers_every_method() -> None:
     assert set(METHODS) == set(KNOWN)
+
+
+def _evaluate(folder: Path, *more: object) -> int:
+    flags = ["evaluate", "--capture", str(folder), "--method", "white", "--input", "1", "--device", "cpu"]
+    return run([*flags, *map(str, more)])
+
+
+def test_what_exists_is_replaced_only_when_asked(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures, sheet = tmp_path / "out.json", tmp_path / f"{folder.name}_white_01.png"
+    for path, flags in ((figures, ["--json", figures]), (sheet, ["--images", tmp_path])):
+        path.write_text("mine")
+        assert _evaluate(folder, *flags) == 7
+        said = capsys.readouterr()
+        assert said.out == ""  # before anything is computed
+        assert f"error: {path} exists already: use --force to overwrite\n" in said.err
+        assert path.read_text() == "mine"
+        assert _evaluate(folder, *flags, "--force") == 0
+        capsys.readouterr()
+        assert path.read_bytes() != b"mine"
+    assert json.loads(figures.read_text())["method"] == "white"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([figures.name, sheet.name])
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_work(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder.json").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link.json").symlink_to(tmp_path / "file")
+    cases: list[tuple[list[object], int, str]] = [
+        (["--json", tmp_path / "folder.json"], 2, "it is a folder"),
+        (["--json", tmp_path / "file" / "out.json"], 2, "is a file"),
+        (["--images", tmp_path / "file"], 2, "is a file"),
+        (["--json", tmp_path / "pipe"], 2, "not a regular file"),
+        (["--json", "/dev/null", "--force"], 2, "not a regular file"),
+        (["--json", tmp_path / "link.json"], 7, "exists already"),
+        (["--json", folder / "transforms.json", "--force"], 2, "belongs to the capture"),
+        (["--json", folder / "images" / "00000_00.png", "--force"], 2, "belongs to the capture"),
+    ]
+    for flags, code, said in cases:
+        assert _evaluate(folder, *flags) == code, flags
+        shown = capsys.readouterr()
+        (line,) = [text for text in shown.err.splitlines() if text.startswith("error: ")]
+        assert said in line and shown.out == ""
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_many_inputs_have_a_short_name(tmp_path: Path) -> None:
+    write_capture(tmp_path / "capture")
+    capture = read_capture(tmp_path / "capture")
+    wide = replace(capture, views=[capture.views[0]] * 500)
+    assert sheet_name(wide, "input", range(300)) == "capture_input_300_views.png"
+    assert sheet_name(wide, "input", (3, 12)) == "capture_input_03-12.png"
+    assert sheet_name(wide, "input", range(500)) == "capture_input_all.png"
+
+
+def test_a_time_step_is_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_capture(tmp_path)
+    content = json.loads((tmp_path / "transforms.json").read_text())
+    for index, frame in enumerate(content["frames"]):
+        frame["timestep_index"] = index // 3
+    (tmp_path / "transforms.json").write_text(json.dumps(content))
+    assert _evaluate(tmp_path, "--timestep", 1) == 0
+    shown = capsys.readouterr().out
+    assert "00000_03" in shown and "00000_04 *" in shown and "00000_00" not in shown
+    assert _evaluate(tmp_path, "--timestep", 2) == 2
+    assert "has no time step 2: its time steps are 0 to 1" in capsys.readouterr().err
+
+
+def test_a_json_file_is_a_capture(folder: Path, tmp_path: Path) -> None:
+    assert _evaluate(folder / "transforms.json", "--json", tmp_path / "out.json") == 0
+    assert json.loads((tmp_path / "out.json").read_text())["capture"] == folder.name

@@ -56,3 +56,16 @@ def test_guided_is_a_method_of_evaluate(folder: Path, tmp_path: Path) -> None:
     assert run(["evaluate", "--capture", str(folder), "--device", "cpu", *flags]) == 0
     found = json.loads((tmp_path / "out.json").read_text())
     assert found["method"] == "guided" and found["iterations"] == 20 and found["mean"]["psnr"] > 17.5
+
+
+def test_a_capture_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_capture(tmp_path)
+    content = json.loads((tmp_path / "transforms.json").read_text())
+    view = tmp_path / "images" / "preview.png"
+    (tmp_path / content["frames"][0]["file_path"]).rename(view)
+    content["frames"][0]["file_path"] = "images/preview.png"
+    (tmp_path / "transforms.json").write_text(json.dumps(content))
+    before = view.read_bytes()
+    assert run(_flags(tmp_path, tmp_path / "images", "--iterations", "1", "--force")) == 2
+    assert "preview.png belongs to the capture" in capsys.readouterr().err
+    assert view.read_bytes() == before

@@ -1,3 +1,4 @@
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +64,35 @@ def test_the_cameras_of_a_capture_give_exactly_its_views(ply: Path, tmp_path: Pa
         expected = (render(head, view.camera).image.clamp(0, 1) * 255).round().byte().numpy()
         assert np.array_equal(picture, expected)
         assert np.abs(picture / 255 - view.image.numpy()).max() < 0.02  # it is the head of the capture
+
+
+def test_views_of_one_file_name_are_written_side_by_side(ply: Path, tmp_path: Path) -> None:
+    capture = tmp_path / "capture"
+    write_capture(capture)
+    content = json.loads((capture / "transforms.json").read_text())
+    for index, frame in enumerate(content["frames"]):
+        picture = capture / "images" / f"cam{index}" / "0001.png"
+        picture.parent.mkdir()
+        (capture / frame["file_path"]).rename(picture)
+        frame["file_path"] = f"images/cam{index}/0001.png"
+    (capture / "transforms.json").write_text(json.dumps(content))
+    output = tmp_path / "views"
+    assert call(ply, "--output", output, "--camera", capture, "--device", "cpu") == 0
+    assert sorted(path.name for path in output.iterdir()) == [f"cam{index}_0001.png" for index in range(5)]
+    assert len({path.read_bytes() for path in output.iterdir()}) == 5
+
+
+def test_the_captures_own_pictures_are_not_drawn_over(
+    ply: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_capture(tmp_path / "capture")
+    images = tmp_path / "capture" / "images"
+    before = {path.name: path.read_bytes() for path in images.iterdir()}
+    for output in (images, images / "00000_00.png"):
+        flags = ("--output", output, "--camera", tmp_path / "capture", "--force", "--device", "cpu")
+        assert call(ply, *flags) == 2
+        assert "holds the capture's own pictures" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in images.iterdir()} == before
 
 
 def test_background_and_depth(ply: Path, tmp_path: Path) -> None:
