@@ -22,6 +22,7 @@ def nearest_neighbours(points: Array) -> tuple[Array, Ints]:
 
 def neighbour_graph(points: Array) -> csr_matrix:
     """(N, N) symmetric: 1 where one of two points (N, 3) is among the other's nearest."""
+    # Being near is not mutual, so the graph is made symmetric
     nearest = nearest_neighbours(points)[1]
     rows = np.repeat(np.arange(len(points)), nearest.shape[1])
     graph = csr_matrix((np.ones(len(rows)), (rows, nearest.ravel())), (len(points), len(points)))

@@ -17,6 +17,7 @@ def triangle_areas(vertices: Array, faces: Ints) -> Array:
 
 def vertex_normals(vertices: Array, faces: Ints) -> Array:
     """Unit normals (V, 3), outward: the area-weighted mean of the triangles around each vertex."""
+    # A cross product is twice the area times the normal, so their sum is weighted by area
     normals = np.zeros_like(vertices)
     crosses = _crosses(vertices, faces)
     for corner in range(3):
@@ -31,6 +32,7 @@ def sample_triangles(vertices: Array, faces: Ints, spacing: Array | float) -> tu
     `spacing` (F,), or one number for all, is the distance between neighbouring points. The same arguments
     give the same points: they follow the R2 low-discrepancy sequence (Roberts 2018), folded into triangles.
     """
+    # Point k belongs to the triangle in which the cumulated number of points passes k
     demand = np.cumsum(triangle_areas(vertices, faces) / spacing**2)
     count = int(demand[-1])
     owner = np.searchsorted(demand, np.arange(count) + 0.5)
@@ -45,6 +47,7 @@ def boundary_loops(faces: Ints) -> list[Ints]:
 
     A closed mesh has none. Where loops touch in a vertex they are split there.
     """
+    # An edge of two triangles runs both ways and cancels; what is left is the boundary
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     size = int(faces.max()) + 1
     directed = csr_matrix((np.ones(len(edges)), edges.T), (size, size))
@@ -82,6 +85,7 @@ def nearest_on_mesh(points: Array, vertices: Array, faces: Ints) -> tuple[Array,
     """
     corners = vertices[faces]
     flat = corners.reshape(-1, 3)
+    # Upper bounds from the vertices
     distances, index = cKDTree(flat).query(points)
     best, nearest = np.array(distances), flat[index]
     radii = np.linalg.norm(corners - corners.mean(1, keepdims=True), axis=-1).max(1)

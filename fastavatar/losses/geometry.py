@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.core import Camera, Mesh
-from fastavatar.geometry.shapes import require_shape
+from fastavatar.geometry import require_shape
 from fastavatar.rendering import Render
 
 Region = Literal[

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from fastavatar.errors import InputError
-from fastavatar.geometry.shapes import require_shape
+from fastavatar.geometry import require_shape
 
 # Wang et al. 2004: an 11×11 Gaussian window of 1.5 pixels, K1 = 0.01, K2 = 0.03, for values in 0…1.
 SSIM_RADIUS = 5

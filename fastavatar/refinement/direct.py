@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix, diags, identity
 from torch import Tensor
 
 from fastavatar.core import Camera, Gaussians
-from fastavatar.geometry.graphs import neighbour_graph
+from fastavatar.geometry import neighbour_graph
 from fastavatar.refinement.config import Config
 
 

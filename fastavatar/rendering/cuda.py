@@ -75,7 +75,8 @@ def rasterization() -> Callable[..., Any]:
             from gsplat.cuda._backend import _C as kernels
     except ModuleNotFoundError as error:
         raise DeviceError(
-            f"drawing on CUDA needs {error.name}: pip install '.[cuda]' in this project's folder, or draw on the CPU"
+            f"drawing on CUDA needs {error.name}: pip install '.[cuda]' where this project lies, "
+            "or draw on the CPU"
         ) from error
     except (ImportError, OSError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 
 import fastavatar as fa
 from fastavatar.faces.facemesh import choose_face, find_faces
-from fastavatar.geometry.similarity import fit_similarity
+from fastavatar.geometry import fit_similarity
 from fastavatar.models.facemesh.pose import assumed_focal_px, metric_landmarks
 from scripts.head_template.loops import boundary_loop
 

@@ -1,7 +1,7 @@
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from fastavatar.geometry.graphs import diffused, row_mean
+from fastavatar.geometry import diffused, row_mean
 
 LINE = csr_matrix(np.diag(np.ones(4), 1) + np.diag(np.ones(4), -1))  # five points in a row
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastavatar.geometry.kernels import spread_offsets, wendland_c2
+from fastavatar.geometry import spread_offsets, wendland_c2
 
 
 def test_the_kernel_is_one_at_its_centre_and_zero_from_its_radius_on() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastavatar.geometry.sampling import farthest_points
+from fastavatar.geometry import farthest_points
 
 
 @given(st.integers(0, 10_000), st.integers(2, 20))

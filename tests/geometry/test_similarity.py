@@ -4,8 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from fastavatar.geometry.arrays import Array
-from fastavatar.geometry.similarity import Similarity, fit_similarity
+from fastavatar.geometry import Array, Similarity, fit_similarity
 
 angles = st.floats(-np.pi, np.pi)
 rotations = st.tuples(angles, angles, angles).map(lambda a: Rotation.from_euler("xyz", a).as_matrix())

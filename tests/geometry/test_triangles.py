@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
 
-from fastavatar.geometry.arrays import Array, Ints
-from fastavatar.geometry.triangles import (
+from fastavatar.geometry import (
+    Array,
+    Ints,
     boundary_loops,
     nearest_on_mesh,
     nearest_on_triangles,

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastavatar.core import Mesh, frontal_camera
-from fastavatar.geometry.triangles import nearest_on_triangles
+from fastavatar.geometry import nearest_on_triangles
 from fastavatar.losses.geometry import (
     REGIONS,
     SurfaceErrors,

@@ -10,7 +10,7 @@ import fastavatar as fa
 from fastavatar.captures import Capture, View, read_capture
 from fastavatar.core import Gaussians
 from fastavatar.errors import FastAvatarError, InputError, UsageError
-from fastavatar.geometry.graphs import neighbour_graph
+from fastavatar.geometry import neighbour_graph
 from fastavatar.losses.metrics import psnr
 from fastavatar.losses.photometric import photometric_loss
 from fastavatar.optimise.loop import MAX_RECOVERIES, Progress, RunResult, optimise

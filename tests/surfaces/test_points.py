@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fastavatar.captures import View
 from fastavatar.core import frontal_camera
-from fastavatar.geometry.graphs import neighbour_graph
+from fastavatar.geometry import neighbour_graph
 from fastavatar.models.points.bust import complete_bust
 from fastavatar.models.points.cut_line import find_cut_line
 from fastavatar.models.points.start import seen_colors

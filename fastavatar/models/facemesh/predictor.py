@@ -1,7 +1,7 @@
 """One photo to an avatar, with nothing but what ships in the package and in MediaPipe's wheel.
 
 photo ─ Face Mesh ─▶ landmarks ─ pose ─▶ camera + landmarks (m) ─ warp ─▶ head ─ outline ─▶ head with hair
-  ├──── Pose ─▶ how the torso stands ─────────────────────────────────────────┤                │
+  ├──── Pose ─▶ torso's orientation ──────────────────────────────────────────┤                │
   └──── segmenter ─▶ person mask ─────────────────────────────────────────────┘                │
                └──────────── colours where seen, completed where not ◀── surface points ◀──────┘
 """

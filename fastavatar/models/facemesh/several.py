@@ -12,7 +12,7 @@ import torch
 
 from fastavatar.core import Camera, Face, Photo
 from fastavatar.errors import NoFaceError
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.models.facemesh.body import body_in, mean_rotation, torso_turn, turn_torso
 from fastavatar.models.facemesh.bundle import fit_together, posed
 from fastavatar.models.facemesh.cut import cut_seen_best
@@ -26,14 +26,14 @@ from fastavatar.models.stages import stage
 
 @dataclass(frozen=True)
 class Shot:
-    """What became of one of several photos."""
+    """One of several photos, as it was used."""
 
     photo: Photo
     face: Face
     camera: Camera
-    """The camera that saw it, where the head of all photos stands; float32."""
+    """The camera that saw it, in the frame of the common head; float32."""
     gains: Array
-    """(3,) what its colours were multiplied by."""
+    """(3,) factors on its colours."""
     warnings: tuple[str, ...]
     """About this photo, one sentence each."""
 
@@ -60,10 +60,10 @@ class PhotosFacts:
 
 
 def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple[DressedHead, list[Shot]]:
-    """The head that all photos show, head frame, and what became of each photo, in their order.
+    """The head that all photos show, head frame, and each photo as it was used, in the given order.
 
-    `seconds` takes the time of every stage. Whatever the order of the photos, the head is the same: they are
-    worked on in an order of their own. Raises `NoFaceError`, naming the photo, where one shows no face.
+    `seconds` receives the time of every stage. The head does not depend on the order of the photos: they are
+    sorted by their content first. Raises `NoFaceError` that names the photo where one shows no face.
     """
     order = sorted(range(len(photos)), key=lambda index: _fingerprint(photos[index]))
     with stage(seconds, "find faces"):
@@ -92,7 +92,7 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
 
 
 def _face_in(photo: Photo) -> Face:
-    """The photo's largest face; who has given several photos is told which one shows none."""
+    """The photo's largest face; the error names the photo, as there are several."""
     try:
         return find_face(photo)
     except NoFaceError as error:
@@ -100,6 +100,6 @@ def _face_in(photo: Photo) -> Face:
 
 
 def _fingerprint(photo: Photo) -> tuple[bytes, float]:
-    """What sorts photos whatever their names and order."""
+    """A sort key that depends on the photo's content alone."""
     pixels = np.ascontiguousarray(photo.rgb)
     return hashlib.sha256(pixels.tobytes()).digest(), photo.focal_px or 0.0

@@ -6,17 +6,16 @@ from functools import cache
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from fastavatar.geometry.arrays import Array, Bools, Ints
-from fastavatar.geometry.graphs import neighbour_graph
-from fastavatar.geometry.triangles import sample_triangles, triangle_areas
+from fastavatar.geometry import Array, Bools, Ints, neighbour_graph, sample_triangles, triangle_areas
 from fastavatar.models.facemesh.template import EAR, FACE, JAW, NECK, SKULL, TORSO, load_template
 from fastavatar.models.facemesh.warp import EYE_RINGS
 
 EYE = 6
-"""Region of the points between the lids, beside those of `HeadTemplate`."""
-# Distance between neighbouring points in metres: fine where photos have detail
+"""Region of the points between the lids, in addition to those of `HeadTemplate`."""
+# Distance between neighbouring points in metres: fine where photos have detail; chosen by eye
 SPACING_M = {EYE: 0.0007, FACE: 0.0013, SKULL: 0.0026, EAR: 0.0020, NECK: 0.0030, TORSO: 0.0042, JAW: 0.0026}
 ACROSS_HAIRLINE = 0.02
+"""Weight of links between hair and skin, so that their colours hardly mix."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +33,18 @@ class SurfacePoints:
     mirror: Ints
     """(N,) the point at the same place on the other half."""
     neighbours: csr_matrix
-    """(N, N) symmetric: 1 where two points are neighbours on the template, less across the hairline."""
+    """(N, N) symmetric: 1 between neighbours on the template, `ACROSS_HAIRLINE` between hair and skin."""
 
     def at(self, values: Array) -> Array:
-        """Values (N, C) of the points, from values (V, C) at the vertices."""
+        """Values (N, C) at the points, from values (V, C) at the vertices."""
         return np.asarray(np.einsum("nk,nkc->nc", self.weights, values[self.corners]))
 
 
 @cache
 def surface_points(fine_eyes: bool = False) -> SurfacePoints:
-    """The same points at every call: spread by area along a low-discrepancy sequence.
+    """The points; every call gives the same.
 
-    With `fine_eyes` those between the lids are a region of their own, as dense as its spacing asks.
+    With `fine_eyes` the points between the lids are a region of their own, with the spacing of that region.
     """
     template = load_template()
     half = template.faces[template.vertices[template.faces, 0].max(1) <= 1e-7]
@@ -75,18 +74,18 @@ def surface_points(fine_eyes: bool = False) -> SurfacePoints:
 
 
 def _between_lids(triangles: Ints) -> Bools:
-    """Which triangles (F,) span an eye."""
+    """Which triangles (F, 3) span an eye, (F,)."""
     return np.asarray(np.isin(triangles, list(EYE_RINGS)).any(1))
 
 
 def _links(positions: Array, hairy: Bools) -> csr_matrix:
-    """Neighbour graph (N, N) in which skin and hair are linked so weakly that colours hardly cross."""
+    """Neighbour graph (N, N) of positions (N, 3), with weak links between hair, `hairy` (N,), and skin."""
     links = neighbour_graph(positions).tocoo()
     links.data[hairy[links.row] != hairy[links.col]] = ACROSS_HAIRLINE
     return links.tocsr()
 
 
 def stretch(points: SurfacePoints, before: Array, after: Array) -> Array:
-    """How much longer (N,) the surface around each point is on vertices `after` than on `before`."""
+    """Factor (N,) on lengths around each point from vertices `before` (V, 3) to `after` (V, 3)."""
     areas = [np.maximum(triangle_areas(vertices, points.corners), 1e-12) for vertices in (before, after)]
     return np.clip(np.sqrt(areas[1] / areas[0]), 0.3, 3.0)

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from fastavatar.core import Camera, Gaussians, frontal_camera
 from fastavatar.rendering.cpu.frame import backward, draw, make_frame
-from fastavatar.rendering.cpu.layout import Floats, Parameters, Picture, View
+from fastavatar.rendering.cpu.layout import Floats, KernelCamera, Parameters, Picture
 from fastavatar.rendering.picture import Compositing, Render, lay_over
 
 
@@ -84,12 +84,12 @@ class _Rasterise(torch.autograd.Function):
 _NOTHING: Floats = np.empty((0, 0), np.float32)
 
 
-def _view(camera: Camera) -> View:
+def _view(camera: Camera) -> KernelCamera:
     """The camera as the kernels read it; see `layout`."""
     pose, K = _array(camera.world_to_camera, torch.float64), _array(camera.K, torch.float64)
     R, t = pose[:3, :3], pose[:3, 3]
     numbers = np.concatenate([R.ravel(), t, [K[0, 0], K[1, 1], K[0, 2], K[1, 2]], -R.T @ t])
-    return View(numbers, camera.width, camera.height)
+    return KernelCamera(numbers, camera.width, camera.height)
 
 
 def _array(tensor: Tensor, dtype: torch.dtype) -> NDArray[Any]:

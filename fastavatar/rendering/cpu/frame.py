@@ -16,13 +16,13 @@ from fastavatar.rendering.cpu.layout import (
     Doubles,
     Floats,
     Ints,
+    KernelCamera,
     Longs,
     Pairs,
     Parameters,
     Picture,
     Projection,
     TileLists,
-    View,
 )
 from fastavatar.rendering.cpu.project import NOT_DRAWN, project
 from fastavatar.rendering.cpu.tiles import fill_tiles
@@ -30,17 +30,17 @@ from fastavatar.rendering.threads import run_on_threads
 
 
 @dataclass(frozen=True)
-class Frame:
+class SortedSplats:
     """Splats sorted into tiles."""
 
-    view: View
+    view: KernelCamera
     gaussians: Parameters
     rects: Ints
     """(N, 4) tiles that each splat touches; empty where it is not drawn."""
     lists: TileLists
 
 
-def make_frame(view: View, gaussians: Parameters, threads: int) -> Frame:
+def make_frame(view: KernelCamera, gaussians: Parameters, threads: int) -> SortedSplats:
     """Project the Gaussians and sort them into tiles.
 
     Raises `InputError` naming the first parameter that is not finite.
@@ -66,12 +66,12 @@ def make_frame(view: View, gaussians: Parameters, threads: int) -> Frame:
     # One band of tile rows a thread: no two threads write one list
     bands, rects = min(rows, threads), projected.rects
     _run(threads, lambda counter: fill_tiles(counter, bands, order, rects, row_starts, starts, indices))
-    return Frame(
+    return SortedSplats(
         view, gaussians, rects, TileLists(starts, indices, int(np.diff(starts).max()), projected.splats)
     )
 
 
-def draw(frame: Frame, background: Floats, threads: int) -> Picture:
+def draw(frame: SortedSplats, background: Floats, threads: int) -> Picture:
     """The picture over `background` (3,)."""
     size = (frame.view.height, frame.view.width)
     picture = Picture(
@@ -81,7 +81,9 @@ def draw(frame: Frame, background: Floats, threads: int) -> Picture:
     return picture
 
 
-def backward(frame: Frame, picture: Picture, d_picture: Picture, threads: int) -> tuple[Parameters, Doubles]:
+def backward(
+    frame: SortedSplats, picture: Picture, d_picture: Picture, threads: int
+) -> tuple[Parameters, Doubles]:
     """Gradients by the parameters, and (12,) by the camera's rotation, row by row, and translation."""
     # Imported, and so compiled, only where gradients are wanted.
     from fastavatar.rendering.cpu.composite_backward import composite_backward

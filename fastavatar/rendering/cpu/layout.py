@@ -43,7 +43,7 @@ CHUNK = 512
 # What kernels take and fill, as named tuples, whose fields numba passes as so many arguments.
 
 
-class View(NamedTuple):
+class KernelCamera(NamedTuple):
     """A camera and the size of its picture."""
 
     camera: Doubles

@@ -51,10 +51,10 @@ from fastavatar.rendering.cpu.layout import (
     Y_WHOLE,
     Doubles,
     Floats,
+    KernelCamera,
     Longs,
     Parameters,
     Projection,
-    View,
 )
 
 _LOG_ALPHA_MIN = math.log(ALPHA_MIN)
@@ -66,7 +66,7 @@ NOT_DRAWN = np.uint64(0xFFFFFFFFFFFFFFFF)
 @kernel
 def project(
     counter: Longs,
-    view: View,
+    view: KernelCamera,
     gaussians: Parameters,
     out: Projection,
 ) -> None:
@@ -158,7 +158,7 @@ def rotation_of(camera: Doubles) -> Matrix:
 
 
 @inlined
-def clamped_slopes(view: View, point: Vector) -> tuple[float, float]:
+def clamped_slopes(view: KernelCamera, point: Vector) -> tuple[float, float]:
     """x/z and y/z of a point in camera axes, held at the border of the widened picture outside it.
 
     Far outside the picture the local affine approximation of the projection blows up (Zwicker et al. 2001).
@@ -197,7 +197,7 @@ def scales_of(log_scales: Floats, i: int) -> Vector:
 
 @inlined
 def axes_on_picture(
-    view: View, point: Vector, quats_wxyz: Floats, log_scales: Floats, i: int
+    view: KernelCamera, point: Vector, quats_wxyz: Floats, log_scales: Floats, i: int
 ) -> tuple[Vector, Vector, Vector, Vector]:
     """Rows of B = J·W, pixels per head-frame metre, and of M = B·R·S, pixels per standard deviation.
 

@@ -39,10 +39,10 @@ from fastavatar.rendering.cpu.layout import (
     Doubles,
     Floats,
     G,
+    KernelCamera,
     Longs,
     Pairs,
     Parameters,
-    View,
 )
 from fastavatar.rendering.cpu.project import (
     axes_of,
@@ -59,7 +59,7 @@ from fastavatar.rendering.cpu.project import (
 @kernel
 def project_backward(
     counter: Longs,
-    view: View,
+    view: KernelCamera,
     gaussians: Parameters,
     pairs: Pairs,
     out: Parameters,

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fastavatar.geometry.arrays import Array
-from fastavatar.geometry.triangles import vertex_normals
+from fastavatar.geometry import Array, vertex_normals
 from fastavatar.models.facemesh.discs import dress
 from fastavatar.models.facemesh.eyeballs import LID_M, RADIUS_M, eyeball_center, seat_eyeballs, with_flat_eyes
 from fastavatar.models.facemesh.observation import observe

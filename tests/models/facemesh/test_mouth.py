@@ -3,8 +3,7 @@ import pytest
 import torch
 
 from fastavatar.core import frontal_camera
-from fastavatar.geometry.arrays import Array, Bools
-from fastavatar.geometry.triangles import vertex_normals
+from fastavatar.geometry import Array, Bools, vertex_normals
 from fastavatar.models.facemesh.discs import dress
 from fastavatar.models.facemesh.mouth import (
     ARCH_DEPTH_M,

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from fastavatar.core import frontal_camera
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.models.facemesh.pose import (
     INTERPUPILLARY_RANGE_M,
     IRIS_DIAMETER_M,

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from fastavatar.core import Avatar, Camera, Photo
 from fastavatar.errors import NoFaceError, UsageError
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.losses.metrics import psnr
 from fastavatar.models.facemesh.predictor import FaceMeshPredictor
 from fastavatar.models.facemesh.several import PhotosFacts

@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull, cKDTree
 
-from fastavatar.geometry.arrays import Array, Ints
-from fastavatar.geometry.triangles import triangle_areas, vertex_normals
+from fastavatar.geometry import Array, Ints, triangle_areas, vertex_normals
 from fastavatar.models.facemesh.surface import (
     EYE,
     SPACING_M,

@@ -1,7 +1,7 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter, shift
 
-from fastavatar.models.facemesh.patches import correlations, peaks, tangents
+from fastavatar.models.facemesh.matches import correlations, peaks, tangents
 
 
 def test_a_shifted_patch_is_found_to_a_fraction_of_a_step() -> None:

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from fastavatar.geometry.arrays import Array, Bools
-from fastavatar.models.facemesh.hair import WHORL, hair_of, into_hair, strands
-from fastavatar.models.facemesh.hidden import with_hidden
+from fastavatar.geometry import Array, Bools
+from fastavatar.models.facemesh.hidden import WHORL, hair_of, into_hair, strands, with_hidden
 from fastavatar.models.facemesh.surface import surface_points
 from fastavatar.models.facemesh.template import FACE, SKULL, load_template
 
