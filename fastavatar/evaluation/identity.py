@@ -16,7 +16,7 @@ from fastavatar.weights.face_pack import DEFAULT_PACK, find_face_pack
 Box = tuple[float, float, float, float]
 
 AZIMUTHS_DEG = (0, -30, 30, -60, 60)
-"""To the person's left, from where the photo's camera stands."""
+"""Azimuths of the views toward the person's left, counted from the photo's camera."""
 ALIKE = 0.3
 """Cosine below which a user is warned that the head is not like the photo.
 
@@ -29,22 +29,22 @@ _SAME_FACE = 0.1
 By geometry: both boxes reach about from forehead to chin, so those of one face share most of their area,
 while those of two people cheek to cheek overlap by a strip.
 """
-_ROOM = 1.3  # around the head: the detector wants to see what is no face
+_ROOM = 1.3  # around the head, since the detector needs background around a face; chosen by eye
 
 
 @dataclass(frozen=True)
-class Identity:
-    """How like the photo an avatar is."""
+class Likeness:
+    """How much an avatar looks like the person in its photo, by InsightFace's recogniser."""
 
     cosines: dict[int, float | None]
-    """Between the embeddings of photo and render, by azimuth in degrees; None where no face was found."""
+    """Cosines of the embeddings of photo and render, by azimuth in degrees; None where no face was found."""
 
     def for_summary(self) -> dict[str, object]:
         """The field `identity` of `summary.json`."""
         return {"identity": {str(azimuth): value for azimuth, value in self.cosines.items()}}
 
     def warnings(self) -> tuple[str, ...]:
-        """One sentence where the avatar may not be taken for the person."""
+        """One sentence if the avatar may be taken for somebody else, or if nothing could be measured."""
         low = [f"{v:.2f} at {a:+d}°" for a, v in self.cosines.items() if v is not None and v < ALIKE]
         if low:
             return (
@@ -81,8 +81,8 @@ def check_identity_if_possible(avatar: Avatar, pack: str | None = None, device: 
     return replace(avatar, provenance=replace(made, warnings=(*made.warnings, missing)))
 
 
-def measure_identity(avatar: Avatar, recogniser: FaceRecogniser) -> Identity:
-    """Cosines between the avatar's photo and renders of it from `AZIMUTHS_DEG`."""
+def measure_identity(avatar: Avatar, recogniser: FaceRecogniser) -> Likeness:
+    """The likeness between the avatar's photo and renders of the avatar from `AZIMUTHS_DEG`."""
     photo = _person(avatar, recogniser.find(avatar.photo.rgb))
     center, radius_m = head_sphere(avatar.gaussians)
     framed = frame_sphere(avatar.camera.to("cpu", torch.float32), center, _ROOM * radius_m, _SIZE_PX)
@@ -95,7 +95,7 @@ def measure_identity(avatar: Avatar, recogniser: FaceRecogniser) -> Identity:
         faces = recogniser.find(pixels)
         shown = max(faces, key=lambda face: face.area) if faces else None
         cosines[azimuth_deg] = _cosine(photo, shown) if photo and shown else None
-    return Identity(cosines)
+    return Likeness(cosines)
 
 
 def _person(avatar: Avatar, faces: list[RecognisedFace]) -> RecognisedFace | None:
