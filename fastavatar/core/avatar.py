@@ -119,9 +119,10 @@ class Avatar:
         """Write every output file into `folder`, all or nothing, and return it.
 
         `outputs` says which files; `run` carries what only the caller knows into the summary. With
-        `overwrite`, results of an earlier run are replaced. Raises `OverwriteError` when results are there and
-        `overwrite` is off, or when something is in their place that no run wrote; `UsageError` when `folder`
-        is a file or a result would overwrite the photo; `FastAvatarError` when the file system refuses.
+        `overwrite`, results of an earlier run are replaced. Raises `OverwriteError` when results are there
+        and `overwrite` is off, or when something is in their place that no run wrote; `UsageError` when
+        `folder` is a file or a result would overwrite the photo; `FastAvatarError` when the file system
+        refuses.
         """
         from fastavatar.results.folder import write_results
 
