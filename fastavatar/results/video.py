@@ -18,7 +18,7 @@ from fastavatar.system.atomic import refusals_told, replacing
 Picture = NDArray[np.uint8]
 """(H, W, 3) sRGB."""
 
-INSTALL = "pip install 'fastavatar[video]', or write .webp"
+INSTALL = "pip install '.[video]', or write .webp"
 X264 = {"crf": "18", "preset": "fast"}
 PALETTE_SAMPLES = 8
 """Pictures that choose the colours of a GIF."""

@@ -24,7 +24,7 @@ def download_from_drive(file_id: str, target: Path, progress: Progress) -> Path:
         import requests
     except ModuleNotFoundError as error:
         raise WeightsError(
-            f"{error.name} is not installed: `pip install 'fastavatar[fastavatar]'`, or give --url or --from"
+            f"{error.name} is not installed: `pip install '.[fastavatar]'`, or give --url or --from"
         ) from error
 
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -102,7 +102,7 @@ def only_one(cache: Path) -> Iterator[None]:
     try:
         from filelock import FileLock, Timeout
     except ModuleNotFoundError as error:
-        raise WeightsError("filelock is not installed: `pip install 'fastavatar[fastavatar]'`") from error
+        raise WeightsError("filelock is not installed: `pip install '.[fastavatar]'`") from error
     try:
         cache.mkdir(parents=True, exist_ok=True)
         lock = FileLock(cache / ".lock")

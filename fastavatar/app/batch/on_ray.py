@@ -149,7 +149,7 @@ def _connect(address: str | None) -> None:
     try:
         import ray
     except ImportError:
-        raise FastAvatarError("--engine ray needs Ray: pip install 'fastavatar[ray]'") from None
+        raise FastAvatarError("--engine ray needs Ray: pip install '.[ray]'") from None
     if ray.is_initialized():
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}

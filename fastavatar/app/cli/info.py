@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from fastavatar.app.cli.logs import one_line
 from fastavatar.app.cli.numbers import FILE
 from fastavatar.errors import InputError
 
@@ -31,7 +32,7 @@ def as_text(facts: dict[str, Any]) -> str:
     """The facts for reading, one to a line."""
     sides = zip("xyz", facts["bounds_min_m"] or (), facts["bounds_max_m"] or (), strict=False)
     lines = {
-        "file": facts["file"],
+        "file": one_line(str(facts["file"])),
         "format": facts["format"],
         "size": f"{facts['size_bytes']:,} bytes",
         "Gaussians": f"{facts['num_gaussians']:,}",

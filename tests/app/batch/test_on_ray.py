@@ -20,7 +20,7 @@ from fastavatar.errors import WeightsError
 from tests.app.batch.test_storage import Quiet
 from tests.portraits import ROOT, picture
 
-ray = pytest.importorskip("ray", reason="Ray is not installed (pip install 'fastavatar[ray]')")
+ray = pytest.importorskip("ray", reason="Ray is not installed (pip install '.[ray]')")
 
 
 class StandIn(on_ray.Actor):
