@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from fastavatar.captures.colmap_binary import require_whole_model
 from fastavatar.captures.files import is_file, is_folder, names_in, path_from, shown
 from fastavatar.captures.frames import Calibration, Frame
 from fastavatar.captures.lens import MODELS, lens_from
@@ -54,13 +55,14 @@ def read_colmap(model: Path, folder: Path) -> Calibration:
         import pycolmap
     except ImportError as error:
         raise FastAvatarError(f"reading {model} needs pycolmap: pip install pycolmap") from error
+    require_whole_model(model)
     try:
         reconstruction = pycolmap.Reconstruction(model)
         registered = [image for image in reconstruction.images.values() if image.has_pose]
         cameras = {image.image_id: reconstruction.cameras[image.camera_id] for image in registered}
         keys = sorted(reconstruction.points3D)
         points = np.array([reconstruction.points3D[key].xyz for key in keys], np.float32).reshape(-1, 3)
-    # What pycolmap raises on damaged files; a wrong count makes it ask for more memory than there is.
+    # What pycolmap raises on damaged files.
     except (ValueError, LookupError, RuntimeError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"cannot read the COLMAP model in {model}: {reason}") from error

@@ -45,7 +45,7 @@ def path_from(folder: Path, name: object, what: str) -> Path:
 
     Raises `InputError` for anything but text that a file system can hold.
     """
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not Path(name).name:
         raise InputError(f"{what} must be the name of a file, found {shown(name)}")
     try:
         parts = [part.encode("utf-8") for part in name.replace("\\", "/").split("/")]

@@ -95,11 +95,9 @@ def command(
         views = [(f"frame_{index:0{len(str(frames - 1))}d}", camera) for index, camera in enumerate(cameras)]
     else:
         views = read_cameras(camera_file)
-        inputs, named = (
-            calibrated_files(camera_file),
-            [output, *(output / f"{name}.png" for name, _ in views)],
-        )
-        if any(path.resolve() in inputs for path in named):
+        written = [output, *(output / f"{name}.png" for name, _ in views)]
+        there = {path.resolve() for path in written if path.is_file()}
+        if there and there & calibrated_files(camera_file):
             raise UsageError(f"{output} holds the capture's own pictures: choose another output")
     if output.suffix.lower() == ".png":
         views = views[:1]
