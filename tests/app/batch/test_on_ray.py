@@ -52,8 +52,8 @@ def cluster() -> Iterator[Any]:
 
 
 def rows(tasks: list[PhotoTask], cluster: Any, **settings: Any) -> Iterator[Row]:
-    told = Settings(**{"model": "facemesh", **settings})
-    return on_ray.run_ray(tasks, told, None, "new", lambda: False, cluster.address)
+    chosen = Settings(**{"model": "facemesh", **settings})
+    return on_ray.run_ray(tasks, chosen, None, "new", lambda: False, cluster.address)
 
 
 def test_a_photo_that_kills_its_actor_is_a_failed_row(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
