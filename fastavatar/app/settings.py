@@ -116,10 +116,10 @@ def with_focal_length(photo: "Photo", focal_px: float) -> "Photo":
     """
     from fastavatar.images.exif import CREDIBLE_FOCAL
 
-    least, most = (share * max(photo.width, photo.height) for share in CREDIBLE_FOCAL)
+    least, most = (share * max(photo.width, photo.height) / photo.scale for share in CREDIBLE_FOCAL)
     if not least <= focal_px <= most:
         raise UsageError(
             f"no lens has a focal length of {focal_px:g} px for {photo.width}×{photo.height} px: "
             f"give {least:.0f} to {most:.0f}"
         )
-    return replace(photo, focal_px=focal_px)
+    return replace(photo, focal_px=focal_px * photo.scale)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-_CUT_OUT_SHARE = 0.05  # the rounded corners of a phone's screenshot cover less than 0.01
+_CUT_OUT_SHARE = 0.05  # chosen by eye: round corners of a phone's screenshot cover less than 0.01
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Photo:
     """The file that the photo was read from."""
     at_seconds: float | None = None
     """The time of the frame where the file is a video, None for a photo."""
+    scale: float = 1.0
+    """Pixels of this picture to those of the file; below 1 where a frame of a video was made smaller."""
 
     @property
     def name(self) -> str:

@@ -83,7 +83,7 @@ def to_srgb(image: Image.Image, encoding: bytes | Encoding | None, name: str) ->
 
 
 def on_white(image: Image.Image, alpha: Image.Image) -> Image.Image:
-    """An RGB picture laid on white as its 8-bit alpha says."""
+    """An RGB picture composited on white by its 8-bit alpha."""
     white = Image.new("RGB", image.size, "white")
     white.paste(image, mask=alpha)
     return white
@@ -117,12 +117,12 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
     if mode == "RGB" and _changes_nothing(transform):
         return image.convert("RGB")
     converted = ImageCms.applyTransform(image.convert(mode), transform)
-    assert converted is not None  # None only when asked to work in place
+    assert converted is not None  # None only for work in place
     return converted
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Whether a coarse grid of colours passes unchanged: most profiles are sRGB, and 12 MP take a while."""
+    """Whether a coarse grid of colours passes unchanged: most profiles are sRGB, and converting is slow."""
     levels = np.linspace(0, 255, 9).astype(np.uint8)
     grid = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(27, 27, 3)
     through = np.asarray(ImageCms.applyTransform(Image.fromarray(grid), transform))

@@ -1,12 +1,10 @@
-"""A file of unknown content → a decoded picture, or one line that says why not."""
+"""A file of unknown content to a decoded picture, or an error of one line that says why not."""
 
 import importlib
 import io
 import logging
-import os
 import stat
 import struct
-import sys
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -19,6 +17,8 @@ from PIL import Image, UnidentifiedImageError
 from fastavatar.errors import InputError, out_of_memory
 from fastavatar.images.containers import JXL_SIGNATURES, jpeg_xl_size
 from fastavatar.images.endings import KNOWN as KNOWN
+from fastavatar.images.endings import is_video_name
+from fastavatar.images.mediapipe_quiet import quiet_stderr
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,8 @@ def decode(path: Path) -> Decoded:
         content = path.read_bytes()
         image = _open(content, name)
         _require_usable(image, name)
-        with _quiet_libtiff() if image.format == "TIFF" else nullcontext():
+        # libtiff writes about damage to stderr, where the user gets one line instead
+        with quiet_stderr(show_after_error=False) if image.format == "TIFF" else nullcontext():
             image.load()
     if image.format in ("AVIF", "GIF", "PNG", "WEBP") and _animated(image):
         log.warning("%s is animated; its first frame is taken", name)
@@ -102,10 +103,14 @@ def failures_in_one_line(name: str) -> Iterator[None]:
     """Turn whatever Pillow raises on a bad file inside the block into an `InputError` of one line."""
     try:
         with warnings.catch_warnings():
-            # The limits below are this program's own, and damaged metadata is reported by who reads it.
+            # The limits below are this program's own, and the readers of metadata report damage to it.
             warnings.simplefilter("ignore")
             yield
     except UnidentifiedImageError:
+        if is_video_name(name):
+            raise InputError(
+                f"cannot read {name}: it is a video where a photo is expected; give a frame of it as a photo"
+            ) from None
         raise InputError(f"cannot read {name}: it is not a picture; give a {KNOWN} file") from None
     except Image.DecompressionBombError:
         raise InputError(_too_large(name, MAX_PIXELS)) from None
@@ -152,20 +157,6 @@ def _animated(image: Image.Image) -> bool:
         return bool(getattr(image, "is_animated", False))
     except DECODING_ERRORS:  # a later frame is damaged, which does not matter here
         return True
-
-
-@contextmanager
-def _quiet_libtiff() -> Iterator[None]:
-    """Keep what libtiff writes to file descriptor 2 about damage from the user, who gets one line instead."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def require_file(path: Path, name: str, max_bytes: float = MAX_BYTES) -> None:

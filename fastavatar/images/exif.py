@@ -1,4 +1,4 @@
-"""What a picture's EXIF says about how it was held and how it was taken."""
+"""Facts from a picture's EXIF: its orientation, its focal length, its colour space."""
 
 import logging
 import math
@@ -20,9 +20,9 @@ INCH = 2
 SRGB, ADOBE_RGB = 1, 2
 """Values of EXIF's ColorSpace; the second is no standard, but what some cameras write."""
 CREDIBLE_FOCAL = (0.2, 40.0)
-"""Focal lengths outside this range, in lengths of the picture's longer side, are taken for mistakes."""
+"""Range of plausible focal lengths, in lengths of the picture's longer side: a fisheye to a 1,400 mm lens."""
 SAME_ASPECT = 0.02
-"""Relative difference between two aspect ratios up to which they are taken for the same."""
+"""Relative difference of aspect ratios up to which a picture counts as uncropped; chosen by eye."""
 
 _UPRIGHTING = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -89,7 +89,7 @@ def focal_length_px(tags: Mapping[int, object], width: int, height: int) -> floa
 
     The film-equivalent length relates to the diagonal (CIPA DC-008), so neither a turn nor a change of
     size matters to it. The resolution of the focal plane counts the pixels of the picture as taken, so it
-    is scaled by the sizes. A picture that was cropped since no longer tells.
+    is scaled by the sizes. None too for a picture whose aspect ratio shows that it was cropped later.
     """
     taken = [_number(tags, tag) for tag in (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)]
     taken_long, taken_short = max(taken), min(taken)
@@ -110,9 +110,9 @@ def focal_length_px(tags: Mapping[int, object], width: int, height: int) -> floa
 
 
 def _number(tags: Mapping[int, object], tag: int) -> float:
-    """The tag as a finite number, 0 where it is absent or not one: EXIF writes 0 for unknown."""
+    """The tag as a finite number, 0 where it is absent or no number: EXIF writes 0 for unknown."""
     try:
-        number = float(tags.get(tag, 0))  # type: ignore[arg-type] # whatever it is, float() decides
+        number = float(tags.get(tag, 0))  # type: ignore[arg-type] # float() decides
     except (TypeError, ValueError, ZeroDivisionError):
         return 0.0
     return number if math.isfinite(number) else 0.0

@@ -14,8 +14,15 @@ from PIL import Image
 from scipy.ndimage import laplace
 
 from fastavatar.core import Photo
-from fastavatar.errors import FastAvatarError, InputError
-from fastavatar.images.decode import line_of, require_file, require_size, shown
+from fastavatar.errors import FastAvatarError, InputError, out_of_memory
+from fastavatar.images.decode import (
+    DECODING_ERRORS,
+    failures_in_one_line,
+    line_of,
+    require_file,
+    require_size,
+    shown,
+)
 from fastavatar.images.encodings import WHITE_CD_M2, Encoding, encoding_of_codes, to_srgb_from
 
 if TYPE_CHECKING:
@@ -24,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_FRAMES = 1800
-"""Frames that are decoded: a minute at 30 a second, and some 20 s of work on two cores."""
+"""Frames that are decoded: one minute at 30 frames a second."""
 STILLS = 16
 """Frames that are kept: at least so many where the video has them, and at most twice as many."""
 MAX_SIDE_PX = 1920
@@ -37,8 +44,10 @@ _HD_ROWS = 720
 """Videos of so many rows that state no matrix use that of BT.709, smaller ones BT.601, as players have it."""
 _UNSTATED_MATRIX = 2
 """Code point of H.273 for a matrix that is left to the reader."""
+_USUAL_RATE = 30.0
+"""Frames a second of a video that states neither times nor a rate."""
 _CREDIBLE_RATIOS = (0.25, 4.0)
-"""Ratios of a pixel's width to its height that are credible."""
+"""Ratios of a pixel's width to its height that are plausible; others are taken for 1."""
 # Only containers that hold their pictures themselves: FFmpeg's playlists open other files and addresses.
 _SAFE = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts",
@@ -64,28 +73,27 @@ def read_stills(path: Path) -> list[Still]:
     """
     name = shown(path)
     require_file(path, name, max_bytes=float("inf"))  # it is never read as a whole
-    kept: list[_Kept] = []
-    span = 1  # frames that one kept frame stands for
-    for index, (frame, pixel_ratio) in enumerate(_frames(path, name)):
-        sharpness = sharpness_of(_luma(frame))
-        if index // span == 2 * STILLS:
-            kept = [max(pair, key=_sharpness) for pair in zip(kept[::2], kept[1::2], strict=True)]
-            span *= 2
-        slot = index // span
-        if slot == len(kept):
-            kept.append(_kept(frame, pixel_ratio, sharpness))
-        elif sharpness > kept[slot].sharpness:
-            kept[slot] = _kept(frame, pixel_ratio, sharpness)
+    with failures_in_one_line(name):
+        kept = _sharpest_of_spans(_frames(path, name))
     if not kept:
         raise InputError(f"cannot read {name}: the video has no pictures; record or export it again")
     if any(one.encoding.is_hdr for one in kept):
         log.warning("%s is HDR: light above %.0f cd/m² is compressed to fit sRGB", name, WHITE_CD_M2)
-    return [Still(Photo(one.srgb(), None, None, path, one.seconds), one.sharpness) for one in kept]
+    return [Still(Photo(one.srgb(), None, None, path, one.seconds, one.scale), one.sharpness) for one in kept]
 
 
 def sharpness_of(luma: NDArray[Any]) -> float:
     """Variance of the Laplacian of a grey picture (H, W); blur lowers it (Pech-Pacheco et al., 2000)."""
     return float(laplace(luma.astype(np.float32)).var())
+
+
+@dataclass(frozen=True)
+class _Frame:
+    decoded: "VideoFrame"
+    seconds: float
+    """Time after the first frame."""
+    pixel_ratio: float
+    """Width to height of a pixel."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,8 @@ class _Kept:
     encoding: Encoding
     seconds: float
     sharpness: float
+    scale: float
+    """Pixels kept to pixels stored."""
 
     def srgb(self) -> NDArray[np.uint8]:
         if self.encoding.is_srgb:
@@ -102,8 +112,25 @@ class _Kept:
         return np.array(to_srgb_from(Image.fromarray(self.rgb), self.encoding))
 
 
-def _frames(path: Path, name: str) -> Iterator[tuple["VideoFrame", float]]:
-    """The decoded frames, at most `MAX_FRAMES`, as they are stored, and the width to height of a pixel."""
+def _sharpest_of_spans(frames: Iterator[_Frame]) -> list[_Kept]:
+    """`STILLS` to 2·`STILLS` frames, or all of fewer: spans double in length whenever there are too many."""
+    kept: list[_Kept] = []
+    span = 1  # frames that one kept frame stands for
+    for index, frame in enumerate(frames):
+        sharpness = sharpness_of(_luma(frame.decoded))
+        if index // span == 2 * STILLS:
+            kept = [max(pair, key=_sharpness) for pair in zip(kept[::2], kept[1::2], strict=True)]
+            span *= 2
+        slot = index // span
+        if slot == len(kept):
+            kept.append(_kept(frame, sharpness))
+        elif sharpness > kept[slot].sharpness:
+            kept[slot] = _kept(frame, sharpness)
+    return kept
+
+
+def _frames(path: Path, name: str) -> Iterator[_Frame]:
+    """The decoded frames as they are stored, at most `MAX_FRAMES`."""
     av = _pyav()
     with (
         _failures_in_one_line(name, av) as seen,
@@ -113,19 +140,24 @@ def _frames(path: Path, name: str) -> Iterator[tuple["VideoFrame", float]]:
         if not video.streams.video:
             raise InputError(f"cannot read {name}: it holds no pictures; give a video of a person")
         stream = video.streams.video[0]
+        if stream.codec_context is None:
+            raise InputError(f"cannot read {name}: its codec is unknown; export it as MP4 with H.264")
         require_size(stream.codec_context.width, stream.codec_context.height, name, MAX_FRAME_PIXELS)
         stream.thread_type = "AUTO"
         least, most = _CREDIBLE_RATIOS
         ratio = float(stream.sample_aspect_ratio or 1)
         ratio = ratio if least <= ratio <= most else 1.0
-        for frame in video.decode(stream):
-            if len(seen) == MAX_FRAMES:
+        start, rate = None, float(stream.average_rate or 0) or _USUAL_RATE
+        for index, frame in enumerate(video.decode(stream)):
+            if index == MAX_FRAMES:
                 log.warning("%s is long: only its first %.0f s are used", name, seen[-1])
                 return
             require_size(frame.width, frame.height, name, MAX_FRAME_PIXELS)
-            seen.append(frame.time or 0.0)
+            stamp = index / rate if frame.time is None else frame.time
+            start = stamp if start is None else start
+            seen.append(max(0.0, stamp - start))
             if not frame.is_corrupt:
-                yield frame, ratio
+                yield _Frame(frame, seen[-1], ratio)
 
 
 @contextmanager
@@ -139,9 +171,9 @@ def _failures_in_one_line(name: str, av: Any) -> Iterator[list[float]]:
         yield seen
     except InputError:
         raise
-    except (av.error.FFmpegError, OSError) as error:
-        if isinstance(error, MemoryError):
-            raise
+    except (av.error.FFmpegError, *DECODING_ERRORS) as error:
+        if out_of_memory(error):
+            raise MemoryError(f"while reading {name}") from error
         if seen:
             log.warning("%s is damaged after %.2f s; only what comes before is used", name, seen[-1])
             return
@@ -158,20 +190,21 @@ def _luma(frame: "VideoFrame") -> NDArray[np.uint8]:
     return np.asarray(frame.reformat(width, height, format="gray").to_ndarray(), np.uint8)
 
 
-def _kept(frame: "VideoFrame", pixel_ratio: float, sharpness: float) -> _Kept:
+def _kept(frame: _Frame, sharpness: float) -> _Kept:
     """The frame upright, with square pixels, no larger than `MAX_SIDE_PX`."""
-    width = frame.width * pixel_ratio
-    scale = min(1.0, MAX_SIDE_PX / max(width, frame.height))
-    is_unstated = frame.colorspace == _UNSTATED_MATRIX and frame.height >= _HD_ROWS
-    rgb = frame.reformat(
+    decoded = frame.decoded
+    width = decoded.width * frame.pixel_ratio
+    scale = min(1.0, MAX_SIDE_PX / max(width, decoded.height))
+    is_unstated = decoded.colorspace == _UNSTATED_MATRIX and decoded.height >= _HD_ROWS
+    rgb = decoded.reformat(
         max(1, round(width * scale)),
-        max(1, round(frame.height * scale)),
+        max(1, round(decoded.height * scale)),
         format="rgb24",
         src_colorspace="ITU709" if is_unstated else None,
     ).to_ndarray()
-    turned = np.array(np.rot90(rgb, round(frame.rotation / 90)), np.uint8)  # counter-clockwise, both
-    encoding = encoding_of_codes(frame.color_primaries, frame.color_trc) or Encoding()
-    return _Kept(turned, encoding, frame.time or 0.0, sharpness)
+    turned = np.array(np.rot90(rgb, round(decoded.rotation / 90)), np.uint8)  # counter-clockwise, both
+    encoding = encoding_of_codes(decoded.color_primaries, decoded.color_trc) or Encoding()
+    return _Kept(turned, encoding, frame.seconds, sharpness, scale)
 
 
 def _sharpness(kept: _Kept) -> float:

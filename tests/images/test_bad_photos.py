@@ -1,5 +1,7 @@
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +13,11 @@ from PIL import Image
 from fastavatar.errors import InputError
 from fastavatar.images.decode import require_picture
 from fastavatar.images.photo import load_photo
+from tests.clips import write_clip
 from tests.images import pictures
 from tests.images.mutations import mutated, sources
 from tests.images.pictures import huge_png, quarters, saved
+from tests.portraits import ROOT
 
 pillow_heif.register_heif_opener()
 
@@ -90,6 +94,11 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "eps": ("a.eps", lambda p: saved(quarters(), p), NOT_A_PICTURE),
     "pdf": ("a.pdf", lambda p: saved(quarters(), p), NOT_A_PICTURE),
     "archive": ("a.jpg", lambda p: p.write_bytes(b"PK\3\4" + bytes(100)), NOT_A_PICTURE),
+    "video": (
+        "a.mp4",
+        lambda p: write_clip(p, [np.zeros((64, 64, 3), np.uint8)]),
+        "cannot read {}: it is a video where a photo is expected; give a frame of it as a photo",
+    ),
     "zeros": ("a.jpg", lambda p: p.write_bytes(bytes(5000)), NOT_A_PICTURE),
     "one byte": ("a.jpg", lambda p: p.write_bytes(b"\xff"), NOT_A_PICTURE),
     "head of a jpeg": ("a.jpg", lambda p: part(noise(), p, 0.01), DAMAGED),
@@ -205,7 +214,7 @@ def test_damaged_bytes_give_a_photo_or_one_line(kind: str, tmp_path: Path) -> No
     assert refused > 0  # so the damage does reach the decoder
 
 
-def test_what_the_head_of_a_file_tells_is_refused_before_decoding(tmp_path: Path) -> None:
+def test_what_the_head_of_a_file_says_is_refused_before_decoding(tmp_path: Path) -> None:
     """In the words of decoding; what only decoding finds passes."""
     huge, cut = tmp_path / "huge.png", tmp_path / "cut.png"
     huge.write_bytes(huge_png(2000, 1000))
@@ -217,3 +226,17 @@ def test_what_the_head_of_a_file_tells_is_refused_before_decoding(tmp_path: Path
     cut.write_bytes(b"no picture")
     with pytest.raises(InputError, match="it is not a picture"):
         require_picture(cut)
+
+
+@pytest.mark.parametrize(("keep", "expected"), [(1.0, "(96, 96, 3)"), (0.9, "InputError")])
+def test_a_process_without_stderr_reads_tiff(keep: float, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    part(noise(), path, keep, compression="tiff_lzw")
+    program = (
+        "from fastavatar.images.photo import load_photo\n"
+        f"try: print(load_photo('{path}').rgb.shape)\n"
+        "except Exception as error: print(type(error).__name__)"
+    )
+    command = f'exec "{sys.executable}" -c "{program}" 2>&-'
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == expected

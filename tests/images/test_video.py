@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from fastavatar.app.settings import with_focal_length
 from fastavatar.errors import FastAvatarError, InputError
 from fastavatar.images import video
 from fastavatar.images.video import read_stills, sharpness_of
@@ -20,7 +21,7 @@ def large_quarters() -> Rgb:
     return np.asarray(quarters().resize((160, 120), Image.Resampling.NEAREST))
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "mts"])
 def test_a_frame_has_its_colors_and_its_time(suffix: str, tmp_path: Path) -> None:
     stills = read_stills(write_clip(tmp_path / f"clip.{suffix}", [large_quarters()] * 5))
     assert len(stills) == 5
@@ -92,7 +93,9 @@ def test_only_the_beginning_of_a_long_video_is_read(
 
 def test_large_frames_are_made_smaller(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mp4", [np.zeros((1200, 2400, 3), np.uint8)])
-    assert read_stills(path)[0].photo.rgb.shape == (960, 1920, 3)
+    photo = read_stills(path)[0].photo
+    assert photo.rgb.shape == (960, 1920, 3)
+    assert with_focal_length(photo, 3000).focal_px == pytest.approx(2400)  # of frames as they are stored
 
 
 def clip_bytes(tmp_path: Path) -> bytes:
@@ -106,6 +109,9 @@ def test_a_damaged_video_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixtur
     sound = tmp_path / "sound.mkv"
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{tmp_path}/whole.mp4\n#EXT-X-ENDLIST\n"
     concat = f"ffconcat version 1.0\nfile {tmp_path}/whole.mp4\n"
+    path.write_bytes(whole.replace(b"avc1", b"what"))
+    with pytest.raises(InputError, match="its codec is unknown; export it as MP4 with H.264"):
+        read_stills(path)
     for content in (
         b"junk" * 1000,
         whole[:3000],

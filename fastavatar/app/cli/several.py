@@ -44,7 +44,7 @@ class TakesViews(click.Command):
 
 
 def several_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Flags that only several photos of one person need."""
+    """Add the flags that only several photos of one person need."""
     for option in reversed(_FLAGS):
         command = option(command)
     return command
@@ -53,9 +53,9 @@ def several_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def photos_of_one(
     images: Sequence[str], subject: bool, views: str | None, output_dir: str
 ) -> list[Path] | None:
-    """The photos of one person that were named; None where there is one, or many that show many people.
+    """The files that show one person; None where one file was named, or many that show many people.
 
-    Raises `UsageError` for views that are none of them, `InputError` for a folder without photos.
+    Raises `UsageError` for views that are not among them, `InputError` for a folder without photos.
     """
     if len(images) == 1 and not subject:
         if views is not None:
@@ -87,7 +87,7 @@ def load_photos(paths: Sequence[str | Path], settings: "Settings") -> "list[Phot
 
 
 def _chosen(views: str | None, count: int) -> list[int]:
-    """Places of the photos to use, each once, in the order named."""
+    """Indices of the photos to use, each once, in the order given."""
     if views is None:
         return list(range(count))
     places = [int(text) if text.strip().isdigit() else -1 for text in views.split(",")]
