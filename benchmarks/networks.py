@@ -26,12 +26,11 @@ from fastavatar.models.published.folding import fold
 from fastavatar.models.published.framing import network_input
 from fastavatar.models.published.identity_encoder import load_identity_encoder
 from fastavatar.models.published.made_up import write_made_up
-from fastavatar.models.published.metadata import read_metadata
 from fastavatar.models.published.networks import Networks, load_networks
 from fastavatar.models.published.point_predictor import PointPredictor, load_point_predictor
-from fastavatar.weights.cache import require_checkpoints
 from fastavatar.weights.checkpoint import read_checkpoint
-from fastavatar.weights.published import Checkpoints
+from fastavatar.weights.metadata import read_metadata
+from fastavatar.weights.release import Checkpoints, require_checkpoints
 
 DTYPES = (torch.float32, torch.bfloat16)
 

@@ -14,9 +14,8 @@ def choose_model(
     `published_inputs` are the user's flags that only `fastavatar` understands.
     """
     from fastavatar.system.cache_folder import cache_folder
-    from fastavatar.weights.cache import find_checkpoints, weights_folder
     from fastavatar.weights.face_pack import find_face_pack
-    from fastavatar.weights.published import SIZE
+    from fastavatar.weights.release import SIZE, find_checkpoints, weights_folder
 
     if asked != "auto":
         return asked, "asked for with --model"

@@ -10,8 +10,8 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from fastavatar.errors import FastAvatarError, OverwriteError
@@ -132,6 +132,19 @@ def place(source: Path, target: Path) -> None:
                 shutil.copyfileobj(read, written)
     except FileExistsError:
         raise OverwriteError(f"{target} exists already: another run or program has just written it") from None
+
+
+@contextmanager
+def replacing_all(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """As `replacing` for several files: none is replaced unless the block ends well.
+
+    Missing folders are made.
+    """
+    with ExitStack() as files:
+        for folder in {path.parent for path in paths}:
+            with refusals_told(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+        yield [files.enter_context(replacing(path)) for path in paths]
 
 
 @contextmanager

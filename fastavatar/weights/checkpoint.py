@@ -1,7 +1,9 @@
 """Read a checkpoint without letting it run code."""
 
+import mmap
 import pickle
 import re
+import struct
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +21,31 @@ MADE_UP_KEY = "made_up_numbers"
 """Entry of a checkpoint (metadata of a safetensors file) that says its numbers are random."""
 
 _STATE_KEYS = ("model_dict", "model_state_dict")
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
+
+# Published training runs share the mean head's tensors between two names; no network shares one eight times.
+_MOST_SHARED = 8
+_HEADROOM_BYTES = 1 << 20
+_MOST_PICKLE_BYTES = 4 << 20  # that of a training run with its optimiser has under 1 MB
+_GREEDY = ("bytearray", "encode")
+
+_DAMAGE = (
+    RuntimeError,
+    EOFError,
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    ImportError,
+    MemoryError,
+    struct.error,
+    zipfile.BadZipFile,
+    NotImplementedError,
+)
+"""What torch and `zipfile` raise for files that are no checkpoint, or damaged."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +80,25 @@ _INERT: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
 def read_checkpoint(path: Path) -> Checkpoint:
     """A published checkpoint (`.pth`) or one with the same names in safetensors.
 
-    Raises `WeightsError` when it is missing, damaged, no checkpoint, or holds anything but data.
+    Raises `WeightsError` when it is missing, damaged, no checkpoint, holds anything but data, or tensors that
+    no network is made of or that claim more memory than the file has numbers for.
     """
     if not path.is_file():
         raise WeightsError(f"there is no checkpoint {path}")
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
+    found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
+    total = 0
+    for name, value in found.state.items():
+        _require_plain(path, name, value)
+        total += value.nbytes
+    # Names may share one tensor, so their sum may pass the file's size, but not by any factor.
+    if total > _MOST_SHARED * path.stat().st_size + _HEADROOM_BYTES:
+        raise WeightsError(
+            f"{path} is refused: its tensors claim {total >> 20} MB, far more than the file has"
+        )
+    return found
+
+
+def _read_pth(path: Path) -> Checkpoint:
     holds = _read_pickle(path)
     state = (
         next((holds[key] for key in _STATE_KEYS if key in holds), None)
@@ -72,7 +112,24 @@ def read_checkpoint(path: Path) -> Checkpoint:
             f"{path} is no FastAvatar checkpoint: it has no {' or '.join(_STATE_KEYS)} of tensors"
         )
     made_up = holds.get(MADE_UP_KEY)
-    return Checkpoint(path, dict(state), None if made_up is None else str(made_up))
+    return Checkpoint(path, dict(state), _one_line(made_up) if isinstance(made_up, str) else None)
+
+
+def _require_plain(path: Path, name: str, value: Tensor) -> None:
+    """Raise `WeightsError` unless the tensor is dense, real, in memory, and stored number by number."""
+    if value.layout != torch.strided or value.is_quantized or value.is_nested:
+        kind = "sparse, quantised or nested"
+    elif value.device.type != "cpu":
+        kind = f"on the device {value.device.type!r}"
+    elif not (value.is_floating_point() or value.dtype in _INTEGERS):
+        kind = str(value.dtype).removeprefix("torch.")
+    elif value.nbytes > value.untyped_storage().nbytes():
+        kind = "expanded from fewer numbers"
+    else:
+        return
+    raise WeightsError(
+        f"{path} is refused: its tensor {_one_line(name)} is {kind}; only plain real numbers are read"
+    )
 
 
 @contextmanager
@@ -89,22 +146,61 @@ def _also_safe(types: list[Any]) -> Iterator[None]:
 
 def _read_pickle(path: Path) -> Any:
     try:
+        zipped = _is_zip(path)
+        if zipped:
+            _require_plain_zip(path)
+        else:
+            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                _require_harmless(path, content)
         with _also_safe(_INERT), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the pickle protocol of files that are refused anyway
             # only the zip format can be mapped into memory
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         wants = re.search(r"GLOBAL (\S+)", str(error))
         if wants:
             raise WeightsError(
-                f"{path} is refused: it is not data alone but names {wants[1]}, which could run code; "
-                "take the published file, or a safetensors one"
+                f"{path} is refused: it is not data alone but names {_one_line(wants[1])}, which could run "
+                "code; take the published file, or a safetensors one"
             ) from error
         raise WeightsError(f"{path} is damaged or refused: {_first_line(error)}") from error
-    except (RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, AttributeError) as error:
+    except _DAMAGE as error:
         raise WeightsError(
             f"{path} is damaged or no checkpoint: {_first_line(error)}; fetch it again"
         ) from error
+
+
+def _is_zip(path: Path) -> bool:
+    """Whether torch will take the file as a zip: it looks at the first bytes, as this does."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def _require_plain_zip(path: Path) -> None:
+    """Raise `WeightsError` for what `torch.save` never writes and `torch.load` does not guard against.
+
+    A compressed entry would grow in memory, and torch maps its compressed bytes as if they were numbers.
+    """
+    with zipfile.ZipFile(path) as opened:
+        entries = opened.infolist()
+        if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
+            raise WeightsError(f"{path} is refused: it is compressed; save it again with torch.save")
+        pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
+        claimed = sum(entry.file_size for entry in entries)
+        if claimed > path.stat().st_size or sum(entry.file_size for entry in pickles) > _MOST_PICKLE_BYTES:
+            raise WeightsError(f"{path} is refused: its entries claim more than the file has")
+        for entry in pickles:
+            _require_harmless(path, opened.read(entry))
+
+
+def _require_harmless(path: Path, pickled: bytes | mmap.mmap) -> None:
+    """Raise `WeightsError` for functions that torch lets a file call although they can fill the memory.
+
+    The one instruction by which torch's reader takes a function spells its name in plain bytes.
+    """
+    for name in _GREEDY:
+        if pickled.find(b"\n%s\n" % name.encode()) >= 0:
+            raise WeightsError(f"{path} is refused: it calls {name}, which no weights need")
 
 
 def _read_safetensors(path: Path) -> Checkpoint:
@@ -114,28 +210,50 @@ def _read_safetensors(path: Path) -> Checkpoint:
         with safe_open(path, framework="pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- no mapping
             made_up = (file.metadata() or {}).get(MADE_UP_KEY)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, *_DAMAGE) as error:
         raise WeightsError(f"{path} is damaged or no safetensors file: {_first_line(error)}") from error
-    return Checkpoint(path, state, made_up)
+    return Checkpoint(path, state, None if made_up is None else _one_line(made_up))
 
 
 def write_safetensors(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint's parameters to `path` as safetensors, under the same names."""
+    """Write a checkpoint's parameters to `path`, a temporary name, as safetensors under the same names.
+
+    Tensors that share memory are written once for each name. Raises `OSError` when `path` cannot be
+    written.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     marks = {} if checkpoint.made_up is None else {MADE_UP_KEY: checkpoint.made_up}
-    partial = path.with_name(f".{path.name}.part")
-    save_file({name: value.contiguous() for name, value in checkpoint.state.items()}, partial, marks)
-    partial.replace(path)
+    seen: set[int] = set()
+    tensors: dict[str, Tensor] = {}
+    for name, value in checkpoint.state.items():
+        memory = value.untyped_storage().data_ptr()
+        # safetensors refuses two names for one memory
+        tensors[name] = value.clone(memory_format=torch.contiguous_format) if memory in seen else value
+        seen.add(memory)
+    try:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, path, marks)
+    except SafetensorError as error:
+        raise OSError(_first_line(error)) from error
 
 
 def write_pickle(state: dict[str, Tensor], made_up: str, key: str, path: Path) -> None:
-    """Write made-up parameters to `path` in the published format, under `key`, marked as made up."""
-    partial = path.with_name(f".{path.name}.part")
-    torch.save({key: state, MADE_UP_KEY: made_up}, partial)
-    partial.replace(path)
+    """Write made-up parameters to `path`, a temporary name, in the published format under `key`, marked.
+
+    Raises `OSError` when `path` cannot be written.
+    """
+    try:
+        torch.save({key: state, MADE_UP_KEY: made_up}, path)
+    except RuntimeError as error:  # torch's writer reports a full disk as one
+        raise OSError(_first_line(error)) from error
 
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
+    return _one_line(lines[0]) if lines else type(error).__name__
+
+
+def _one_line(text: str) -> str:
+    """Text from a file or a library, fit for one line of a message."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:200])

@@ -5,10 +5,12 @@ import json
 import logging
 import re
 import shutil
+import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -23,9 +25,13 @@ Progress = Callable[[int, int | None], None]
 _CHUNK = 1 << 18
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
 _LONGEST_WAIT_S = 60.0
+# The published archive has 1.5 GB; a server that never stops sending is stopped here.
+_MOST_BYTES = 8 << 30
+_NUMBER = re.compile("[0-9]{1,18}")
+_RANGE = re.compile("bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|[*])")
 _PAGE_START = re.compile(rb"\s*(<!doctype html|<html|<head|<\?xml)", re.IGNORECASE)
 _QUOTA = re.compile(r"quota exceeded|too many users|download quota", re.IGNORECASE)
-OTHER_SOURCES = "try again later, or give another source with --url URL or --from FILE.zip"
+OTHER_SOURCES = "try again later, or give `fastavatar weights fetch` another address or a zip file"
 # Unpacked files lie beside the archive for a moment.
 _ROOM_FACTOR = 2.2
 
@@ -70,15 +76,25 @@ def download(
         raise WeightsError(f"{url} is no http or https address")
     patience = patience or Patience()
     part = target.with_name(target.name + ".part")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _fetch_all(url, part, progress, patience, instead)
+        part.replace(target)
+        _origin(part).unlink(missing_ok=True)
+    except OSError as error:
+        raise WeightsError(
+            f"cannot write {part}: {error.strerror or error}; make room, or choose another cache folder"
+        ) from error
+    return target
+
+
+def _fetch_all(url: str, part: Path, progress: Progress, patience: Patience, instead: str) -> None:
+    """Try until `part` is whole. Raises `WeightsError`, or the `OSError` of a file that cannot be written."""
     failures = 0
     while True:
         before = _size(part)
         try:
-            _go_on(url, part, progress, patience.timeout_s)
-            part.replace(target)
-            _origin(part).unlink(missing_ok=True)
-            return target
+            return _go_on(url, part, progress, patience.timeout_s)
         except _Refused as error:
             raise WeightsError(f"{error}; {instead}") from error
         except _TryAgain as error:
@@ -93,36 +109,59 @@ def download(
 def _go_on(url: str, part: Path, progress: Progress, timeout_s: float) -> None:
     """Fetch the rest of the file into `part`, all of it where the server cannot continue."""
     have, version = _resumable(url, part)
-    request = urllib.request.Request(url, headers={"User-Agent": "fastavatar", "Accept-Encoding": "identity"})
+    with _open(url, have, version, timeout_s, part) as response:
+        _receive(url, response, part, have, progress)
+
+
+@contextmanager
+def _open(
+    url: str, have: int, version: str, timeout_s: float, part: Path
+) -> Iterator[http.client.HTTPResponse]:
+    """The server's answer to a request for all bytes from `have` on."""
+    headers = {"User-Agent": "fastavatar", "Accept-Encoding": "identity"}
     if have:
-        request.add_header("Range", f"bytes={have}-")
-        if version:
-            request.add_header("If-Range", version)
+        headers |= {"Range": f"bytes={have}-"} | ({"If-Range": version} if version else {})
     try:
-        with urllib.request.urlopen(request, timeout=timeout_s) as response:
-            _receive(url, response, part, have, progress)
+        response = _opener().open(urllib.request.Request(url, headers=headers), timeout=timeout_s)
     except urllib.error.HTTPError as error:
         _explain_status(url, part, error)
+        raise
     except urllib.error.URLError as error:
         if not have and not isinstance(error.reason, TimeoutError):
             raise _Refused(f"cannot reach {url} ({error.reason}), no network?") from error
         raise _TryAgain(f"no connection ({error.reason})") from error
-    except http.client.InvalidURL as error:
+    except (http.client.InvalidURL, ValueError) as error:
         raise _Refused(f"{url} is no address to fetch from: {error}") from error
-    except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
-        raise _TryAgain(f"the connection broke ({str(error) or type(error).__name__})") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _broken(error) from error
+    with response:
+        yield response
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """An opener for http and https alone: a server cannot redirect to a file or to FTP."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.UnknownHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor,
+    ):
+        opener.add_handler(handler())
+    return opener
 
 
 def _receive(url: str, response: http.client.HTTPResponse, part: Path, have: int, progress: Progress) -> None:
-    start = _first_byte(response.headers) if response.status == 206 else 0
+    start, total = _extent(response)
     if start not in (0, have):
-        part.unlink()
+        part.unlink(missing_ok=True)
         raise _TryAgain("the server continued at another place")
-    length = response.headers.get("Content-Length", "")
-    total = start + int(length) if length.isdigit() else None
-    first = response.read1(_CHUNK)
+    first = _read(response)
     if start == 0 and _is_page(response.headers, first):
-        raise _Refused(_about_page(url, first + response.read(_CHUNK)))
+        raise _Refused(_about_page(url, first + _read(response)))
     if total is not None:
         require_room(part.parent, total * _ROOM_FACTOR - start)
     _origin(part).write_text(json.dumps({"url": url, "version": _version(response.headers)}))
@@ -132,20 +171,47 @@ def _receive(url: str, response: http.client.HTTPResponse, part: Path, have: int
         while chunk:
             file.write(chunk)
             there += len(chunk)
+            if there > _MOST_BYTES:
+                raise _Refused(f"{url} sends more than {_MOST_BYTES >> 30} GB, which is no such file")
             progress(there, total)
-            chunk = response.read1(_CHUNK)
+            chunk = _read(response)
     if total is not None and there < total:
         raise _TryAgain(f"the connection broke at {there} of {total} bytes")
 
 
+def _extent(response: http.client.HTTPResponse) -> tuple[int, int | None]:
+    """First byte of the answer, -1 if the server does not say, and the size of the whole file if known."""
+    if response.status == 206:
+        found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if found is None:
+            return -1, None
+        return int(found[1]), None if found[2] == "*" else int(found[2])
+    length = _NUMBER.fullmatch(response.headers.get("Content-Length", ""))
+    return 0, int(length[0]) if length else None
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    try:
+        return response.read1(_CHUNK)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise _broken(error) from error
+
+
+def _broken(error: Exception) -> _TryAgain:
+    return _TryAgain(f"the connection broke ({str(error) or type(error).__name__})")
+
+
 def _explain_status(url: str, part: Path, error: urllib.error.HTTPError) -> None:
-    page = error.read(_CHUNK)
+    try:
+        page = error.read(_CHUNK)
+    except (OSError, ValueError, http.client.HTTPException):
+        page = b""
     if error.code == 416:
         part.unlink(missing_ok=True)
         raise _TryAgain("the server has another file now") from error
     if error.code in _BUSY:
-        asked = error.headers.get("Retry-After", "")
-        after_s = float(asked) if asked.isdigit() else None
+        asked = _NUMBER.fullmatch(error.headers.get("Retry-After", ""))
+        after_s = float(asked[0]) if asked else None
         raise _TryAgain(f"the server is busy ({error.code} {error.reason})", after_s) from error
     if _QUOTA.search(page.decode(errors="replace")):
         raise _Refused(_about_page(url, page)) from error
@@ -159,12 +225,12 @@ def _about_page(url: str, page: bytes) -> str:
 
 
 def quota_message(source: str) -> str:
-    """What to tell when Google Drive's daily limit for a file is used up."""
+    """The message for a file whose daily limit on Google Drive is used up."""
     return f"{source}: too many people fetched this file lately (Google Drive quota exceeded)"
 
 
 def is_quota(text: str) -> bool:
-    """Whether a server's words mean that limit."""
+    """Whether a server's answer means that the daily limit is used up."""
     return _QUOTA.search(text) is not None
 
 
@@ -174,7 +240,7 @@ def require_room(folder: Path, needed: float) -> None:
     if free < needed:
         raise WeightsError(
             f"the disk under {folder} has {free / 1e9:.1f} GB left and {needed / 1e9:.1f} GB are needed; "
-            "make room, or choose another folder with --cache_dir"
+            "make room, or choose another cache folder"
         )
 
 
@@ -196,14 +262,23 @@ def _version(headers: Message) -> str:
     return headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
 
 
-def _first_byte(headers: Message) -> int:
-    found = re.match(r"bytes (\d+)-", headers.get("Content-Range", ""))
-    return int(found[1]) if found else -1
-
-
 def _is_page(headers: Message, first: bytes) -> bool:
     return headers.get_content_type() == "text/html" or _PAGE_START.match(first) is not None
 
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+@contextmanager
+def download_bar(what: str) -> Iterator[Progress]:
+    """Give a callback that moves a bar with speed and size on stderr; it shows only on a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(desc=what, unit="B", unit_scale=True, unit_divisor=1000, file=sys.stderr, disable=None) as bar:
+
+        def show(there: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(there - bar.n)
+
+        yield show

@@ -24,12 +24,12 @@ def download_from_drive(file_id: str, target: Path, progress: Progress) -> Path:
         import requests
     except ModuleNotFoundError as error:
         raise WeightsError(
-            f"{error.name} is not installed: `pip install '.[fastavatar]'`, or give --url or --from"
+            f"{error.name} is not installed: `pip install '.[fastavatar]'`, or give an address or a zip file"
         ) from error
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    require_room(target.parent, _LARGEST_EXPECTED_BYTES * _ROOM_FACTOR)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        require_room(target.parent, _LARGEST_EXPECTED_BYTES * _ROOM_FACTOR)
         gdown.download(
             id=file_id,
             output=str(target),
@@ -54,6 +54,6 @@ def explain(file_id: str, error: Exception) -> str:
     if "NameResolutionError" in told or "NewConnectionError" in told:
         told = "no connection to Google Drive, no network?"
     return (
-        f"cannot fetch {source}: {told[:200]}; fetch it in a browser and give it with --from FILE.zip, "
-        "or give a mirror with --url"
+        f"cannot fetch {source}: {told[:200]}; fetch it in a browser and give `fastavatar weights fetch` "
+        "the zip file, or the address of a mirror"
     )

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from fastavatar.errors import WeightsError
 from fastavatar.weights.archive import unpack
-from fastavatar.weights.download import Patience, download
-from fastavatar.weights.progress import download_bar
-from fastavatar.weights.store import only_one
+from fastavatar.weights.download import Patience, download, download_bar
+from fastavatar.weights.folders import incoming, only_one, tidy
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +19,7 @@ DEFAULT_PACK = "buffalo_l"
 BASE_URL = "https://github.com/deepinsight/insightface/releases/download/model-zoo/"
 _INSTEAD = (
     "try again later, put the pack's *.onnx files into ~/.insightface/models/<pack>, "
-    "or give the face's embedding with --embedding FILE.npy"
+    "or give the face's embedding as a .npy file"
 )
 _NAME = re.compile(r"\w[\w.-]*")
 _MODEL = re.compile(r"\w[\w.-]*\.onnx")
@@ -29,21 +28,24 @@ _MODEL = re.compile(r"\w[\w.-]*\.onnx")
 def ensure_face_pack(
     pack: str = DEFAULT_PACK, offline: bool = False, url: str | None = None, patience: Patience | None = None
 ) -> Path:
-    """Folder of the pack named `pack`, fetched if it is not there, or of a pack given by its path.
+    """Folder of the pack named `pack`, fetched if it is missing, or of a pack given by its path.
 
-    `url`, else `FASTAVATAR_FACE_PACK_URL`, else InsightFace's own release, gives the zip file. Raises
-    `WeightsError` when it is not there and cannot be fetched, or `offline` forbids to.
+    `url`, else `FASTAVATAR_FACE_PACK_URL`, else InsightFace's own release, gives the zip file. A fetched pack
+    is put in place whole, after its detector and its recogniser were loaded once. Raises `WeightsError` when
+    the pack is missing and `offline` or cannot be fetched.
     """
     found = find_face_pack(pack)
+    folder = _home(pack)
     if found is not None:
+        if found == folder:
+            tidy(folder.parent, folder, _is_model)
         return found
     if not _NAME.fullmatch(pack):
         raise WeightsError(f"{pack} is no folder with an InsightFace pack (*.onnx) and no pack's name")
-    folder = _home(pack)
     if offline:
         raise WeightsError(
-            f"InsightFace's pack {pack} is not in {folder} and --offline forbids to fetch it; copy its "
-            "*.onnx files there, or give the face's embedding with --embedding FILE.npy"
+            f"InsightFace's pack {pack} is not in {folder} and the network is not to be used (offline); copy "
+            "its *.onnx files there, or give the face's embedding as a .npy file"
         )
     url = url or os.environ.get("FASTAVATAR_FACE_PACK_URL") or f"{BASE_URL}{pack}.zip"
     with only_one(folder.parent):
@@ -58,7 +60,7 @@ def find_face_pack(pack: str = DEFAULT_PACK) -> Path | None:
 
 
 def _home(pack: str) -> Path:
-    """Where InsightFace itself keeps it."""
+    """Where InsightFace itself keeps the pack."""
     return Path("~/.insightface/models").expanduser() / pack
 
 
@@ -68,11 +70,26 @@ def _fetch(url: str, folder: Path, patience: Patience | None) -> None:
     with download_bar(f"InsightFace {folder.name}") as progress:
         download(url, archive, progress, patience, _INSTEAD)
     try:
-        unpacked = unpack(archive, lambda name: folder / name if _MODEL.fullmatch(name) else None)
+        with incoming(folder, _is_model) as staging:
+            if not unpack(archive, staging, _is_model):
+                raise WeightsError(f"{url} holds no InsightFace models (*.onnx)")
+            _require_usable(staging, url)
     finally:
         archive.unlink(missing_ok=True)
-    if not unpacked:
-        raise WeightsError(f"{url} holds no InsightFace models (*.onnx)")
+
+
+def _require_usable(staging: Path, url: str) -> None:
+    from fastavatar.faces.insightface import FaceRecogniser
+
+    try:
+        FaceRecogniser(staging)
+    except WeightsError as error:
+        told = str(error).replace(f"{staging}{os.sep}", "").replace(str(staging), "it")
+        raise WeightsError(f"{url} is not installed: {told}") from error
+
+
+def _is_model(name: str) -> bool:
+    return _MODEL.fullmatch(name) is not None
 
 
 def _holds_models(folder: Path) -> bool:

@@ -2,12 +2,16 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict
 
-from fastavatar.errors import WeightsError
+from fastavatar.errors import FastAvatarError, WeightsError
+from fastavatar.system.atomic import replacing
 
 NAME = "manifest.json"
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+_MOST_BYTES = 1 << 20  # an entry takes about 200
 
 
 class _Entry(TypedDict):
@@ -19,8 +23,8 @@ class _Entry(TypedDict):
 def verify(paths: list[Path], read_all: bool = False) -> dict[str, str]:
     """SHA-256 by file name of `paths`, files of one folder, after comparing them with its manifest.
 
-    A file the manifest does not know is written into it: that is its first use. A file whose size and time
-    are as recorded is taken as unchanged unless `read_all`. Raises `WeightsError` when one was changed.
+    A file that is missing from the manifest is recorded: this is its first use. A file whose size and time
+    are as recorded counts as unchanged unless `read_all`. Raises `WeightsError` when one was changed.
     """
     manifest = paths[0].parent / NAME
     known = _read(manifest)
@@ -31,7 +35,7 @@ def verify(paths: list[Path], read_all: bool = False) -> dict[str, str]:
 
 
 def forget(folder: Path) -> None:
-    """Drop the manifest, so that the next use records the files anew."""
+    """Drop the manifest, so that the next use records the files again."""
     (folder / NAME).unlink(missing_ok=True)
 
 
@@ -60,20 +64,18 @@ def _read(manifest: Path) -> dict[str, _Entry]:
     if not manifest.exists():
         return {}
     try:
-        entries = json.loads(manifest.read_text())["files"]
+        if manifest.stat().st_size > _MOST_BYTES:
+            raise ValueError("too large")
+        entries = json.loads(manifest.read_text("utf-8"))["files"]
         return {
             str(name): _Entry(sha256=str(e["sha256"]), size=int(e["size"]), mtime_ns=int(e["mtime_ns"]))
             for name, e in entries.items()
         }
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{manifest} is damaged: delete it to record the weights anew") from error
+    except _DAMAGE as error:
+        raise WeightsError(f"{manifest} is damaged: delete it to record the weights again") from error
 
 
 def _write(manifest: Path, entries: dict[str, _Entry]) -> None:
-    partial = manifest.with_name(f".{NAME}.part")
-    try:
+    # A folder that may only be read still serves; its files are then hashed at every use.
+    with suppress(FastAvatarError), replacing(manifest) as partial:
         partial.write_text(json.dumps({"files": entries}, indent=2) + "\n")
-        partial.replace(manifest)
-    except OSError:
-        # A folder that may only be read still serves; its files are then hashed at every use.
-        return

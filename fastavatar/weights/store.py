@@ -1,30 +1,38 @@
-"""Have the published weights on this machine: fetch, check and find them."""
+"""Have the published weights on this machine: fetch, check and find them.
+
+zip file or address ─ download ─▶ archive ─ unpack ─▶ hidden folder ─ fits? ─▶ cache/pretrained_weights
+"""
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastavatar.errors import WeightsError
 from fastavatar.weights import manifest
 from fastavatar.weights.archive import unpack
-from fastavatar.weights.cache import find_checkpoints, require_checkpoints, weights_folder
-from fastavatar.weights.download import Patience, download
+from fastavatar.weights.download import Patience, download, download_bar
 from fastavatar.weights.drive import download_from_drive
-from fastavatar.weights.progress import download_bar
-from fastavatar.weights.published import (
+from fastavatar.weights.folders import incoming, only_one, recover, tidy
+from fastavatar.weights.release import (
     DRIVE_FILE_ID,
-    FOLDER,
+    KEPT,
+    METADATA,
     SIZE,
     TERMS,
-    UNPACKED,
-    UNPACKED_ABOVE,
     Checkpoints,
+    find_checkpoints,
+    installed_folder,
+    require_checkpoints,
+    weights_folder,
 )
 
 log = logging.getLogger(__name__)
+
+Fits = Callable[[Checkpoints], object]
+"""Raises `WeightsError` unless the checkpoints are whole and hold networks that fit each other."""
 
 
 @dataclass(frozen=True)
@@ -39,86 +47,101 @@ class Source:
     url: str | None = None
     """An address that gives it."""
 
+    def __str__(self) -> str:
+        """The source in words, for messages."""
+        return str(self.archive or self.url or _url_in_environment() or "the archive from Google Drive")
+
 
 def fetch(
-    cache: Path, source: Source | None = None, force: bool = False, patience: Patience | None = None
+    cache: Path,
+    fits: Fits,
+    source: Source | None = None,
+    force: bool = False,
+    patience: Patience | None = None,
 ) -> Checkpoints:
     """Get the weights into `cache`, unless they are there and unchanged or `force` says to anyway.
 
-    Only one process fetches at a time; the others wait and find the files. Raises `WeightsError`.
+    The whole set is read and checked by `fits` before it takes the place of the one in use, which stays as it
+    is after any failure. Only one process fetches at a time; the others wait and find the files. Raises
+    `WeightsError`.
     """
     source = source or Source()
     with only_one(cache):
+        folder = installed_folder(cache)
+        with suppress(OSError):
+            recover(folder, _is_ours)
         if not force and find_checkpoints(weights_folder(cache)) is not None:
-            return check(cache)
+            return _checked(cache, fits)
         archive = source.archive or cache / "downloads" / "pretrained_weights.zip"
         if source.archive is None:
             log.info("fetching the FastAvatar weights (%s); %s", SIZE, TERMS)
-            _download(source.url or os.environ.get("FASTAVATAR_WEIGHTS_URL"), archive, patience)
+            _download(source.url or _url_in_environment(), archive, patience)
         elif not archive.is_file():
             raise WeightsError(f"there is no archive {archive}")
-        folder = cache / FOLDER
-        places = {name: folder / name for name in UNPACKED} | {name: cache / name for name in UNPACKED_ABOVE}
         try:
-            unpack(archive, places.get)
+            with incoming(folder, _is_ours) as staging:
+                _fill(staging, archive, source, fits)
         finally:
             if source.archive is None:
                 archive.unlink(missing_ok=True)
-        manifest.forget(folder)
-        found = find_checkpoints(folder)
-        if found is None:
-            raise WeightsError(
-                f"{source.archive or source.url} does not hold the three FastAvatar checkpoints"
-            )
-        manifest.verify(found.paths())
-        return found
+        return require_checkpoints(weights_folder(cache))
 
 
 def check(cache: Path, read_all: bool = False) -> Checkpoints:
-    """The checkpoints in `cache`, known to be those that were first used.
+    """The checkpoints in `cache`, after a comparison with those that were first used.
 
     Raises `WeightsError` when one is missing or was changed; `read_all` compares every byte.
     """
+    tidy(cache, installed_folder(cache), _is_ours)
     found = require_checkpoints(weights_folder(cache))
     manifest.verify(found.paths(), read_all)
     return found
 
 
-def ensure(cache: Path, offline: bool, source: Source | None = None) -> Checkpoints:
+def ensure(cache: Path, offline: bool, fits: Fits, source: Source | None = None) -> Checkpoints:
     """As `check`, but fetches what is missing unless `offline`."""
     if find_checkpoints(weights_folder(cache)) is not None:
         return check(cache)
     if offline:
         raise WeightsError(
-            f"the FastAvatar weights are not in {weights_folder(cache)} and --offline forbids to fetch them; "
-            "run `fastavatar weights fetch` where there is a network, or `weights fetch --from FILE.zip` here"
+            f"the FastAvatar weights are not in {weights_folder(cache)} and the network is not to be used "
+            "(offline); run `fastavatar weights fetch` where there is a network, or give it the zip file here"
         )
-    return fetch(cache, source)
+    return fetch(cache, fits, source)
 
 
-@contextmanager
-def only_one(cache: Path) -> Iterator[None]:
-    """Hold the cache's lock, after waiting for another process that holds it."""
+def _fill(staging: Path, archive: Path, source: Source, fits: Fits) -> None:
+    """Unpack the archive into `staging` and make sure that what it held is the weights."""
+    unpack(archive, staging, KEPT.__contains__)
+    found = find_checkpoints(staging)
+    if found is None:
+        raise WeightsError(f"{source} does not hold the three FastAvatar checkpoints")
+    # A set that says nothing of itself must not be described by the metadata of an older one further up.
+    if not (staging / METADATA).exists():
+        (staging / METADATA).write_text("{}\n")
     try:
-        from filelock import FileLock, Timeout
-    except ModuleNotFoundError as error:
-        raise WeightsError("filelock is not installed: `pip install '.[fastavatar]'`") from error
+        fits(found)
+    except WeightsError as error:
+        told = str(error).replace(f"{staging}{os.sep}", "")
+        raise WeightsError(f"{source} is not installed: {told}") from error
+    manifest.verify(found.paths())
+
+
+def _checked(cache: Path, fits: Fits) -> Checkpoints:
+    found = check(cache)
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(cache / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            log.info("another process is fetching into %s: waiting for it", cache)
-            lock.acquire()
-    except OSError as error:
-        raise WeightsError(
-            f"cannot write to {cache}: {error.strerror}; choose another --cache_dir"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+        fits(found)
+    except WeightsError as error:
+        raise WeightsError(f"{error}; replace the weights with `fastavatar weights fetch --force`") from error
+    return found
+
+
+def _is_ours(name: str) -> bool:
+    return name in KEPT or name == manifest.NAME
+
+
+def _url_in_environment() -> str | None:
+    return os.environ.get("FASTAVATAR_WEIGHTS_URL") or None
 
 
 def _download(url: str | None, archive: Path, patience: Patience | None) -> None:

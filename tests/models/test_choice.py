@@ -8,7 +8,7 @@ from fastavatar.models import load_predictor, require_device
 from fastavatar.models.choice import choose_device, choose_model
 from fastavatar.models.facemesh.predictor import FaceMeshPredictor
 from fastavatar.models.published.made_up import write_made_up
-from fastavatar.weights.cache import weights_folder
+from fastavatar.weights.release import weights_folder
 from tests.models.published.small import SMALL_DECODER, SMALL_POINTS
 
 

@@ -33,6 +33,11 @@ class Behaviour:
     content_type: str = "application/zip"
     page: bytes = b"<html>refused</html>"
     retry_after: str | None = None
+    length: str | None = None
+    """A `Content-Length` in place of the true one."""
+    content_range: str | None = None
+    """Answer every request with 206 and this `Content-Range`."""
+    redirect_to: str | None = None
     ranges_asked: list[str | None] = field(default_factory=list)
     served: int = 0
     url: str = ""
@@ -51,6 +56,11 @@ def serving(behaviour: Behaviour) -> Iterator[Behaviour]:
             asked = self.headers.get("Range")
             behaviour.ranges_asked.append(asked)
             status = _next(behaviour.statuses)
+            if behaviour.redirect_to is not None:
+                self.send_response(302)
+                self.send_header("Location", behaviour.redirect_to)
+                self.end_headers()
+                return
             if status != 200:
                 self.send_response(status)
                 if behaviour.retry_after:
@@ -62,7 +72,10 @@ def serving(behaviour: Behaviour) -> Iterator[Behaviour]:
                 return
             body, total = behaviour.body, len(behaviour.body)
             matches = self.headers.get("If-Range") in (None, behaviour.etag)
-            if asked and behaviour.honours_range and matches:
+            if behaviour.content_range is not None:
+                self.send_response(206)
+                self.send_header("Content-Range", behaviour.content_range)
+            elif asked and behaviour.honours_range and matches:
                 start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])  # type: ignore[index]
                 if start >= total:
                     self.send_response(416)
@@ -74,7 +87,7 @@ def serving(behaviour: Behaviour) -> Iterator[Behaviour]:
             else:
                 self.send_response(200)
             self.send_header("Content-Type", behaviour.content_type)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", behaviour.length or str(len(body)))
             if behaviour.etag:
                 self.send_header("ETag", behaviour.etag)
             self.end_headers()

@@ -5,6 +5,7 @@ import pytest
 
 from fastavatar.errors import WeightsError
 from fastavatar.weights.download import Patience, download
+from tests.weights.limits import file_size_limit
 from tests.weights.loopback import QUOTA_PAGE, Behaviour, serving
 
 BODY = bytes(range(256)) * 4096
@@ -89,7 +90,7 @@ def test_a_busy_server_is_asked_again(tmp_path: Path, status: int) -> None:
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_stays_busy_is_given_up(tmp_path: Path, status: int) -> None:
     server = Behaviour(BODY, statuses=[status])
-    with pytest.raises(WeightsError, match=rf"busy \({status}.*--from"):
+    with pytest.raises(WeightsError, match=rf"busy \({status}.*another address or a zip file"):
         fetch(server, tmp_path)
     assert len(server.ranges_asked) == QUICK.attempts
 
@@ -136,3 +137,85 @@ def test_a_full_disk_is_seen_before_the_first_byte(tmp_path: Path, monkeypatch: 
     with pytest.raises(WeightsError, match="GB left"):
         fetch(Behaviour(BODY), tmp_path)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1",
+        "http://[::g]/a.zip",
+        "http://",
+        "http:///a.zip",
+        "http://localhost:port/a.zip",
+        "http://localhost:99999999/a.zip",
+        "http://local host/a.zip",
+        "http://localhost/\n",
+        "http://localhost/\u00fc.zip",
+        f"http://{'a' * 70}.invalid/",
+        "https://[",
+    ],
+)
+def test_addresses_that_make_no_sense_are_told(tmp_path: Path, url: str) -> None:
+    with pytest.raises(WeightsError) as caught:
+        download(url, tmp_path / "f", lambda there, total: None, QUICK)
+    assert "another address or a zip file" in str(caught.value)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("target", ["file:///etc/hostname", "ftp://127.0.0.1/a", "http://[::1", "gopher://x"])
+def test_a_server_cannot_send_elsewhere_than_to_the_web(tmp_path: Path, target: str) -> None:
+    with pytest.raises(WeightsError, match="another address or a zip file"):
+        fetch(Behaviour(BODY, redirect_to=target), tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("length", ["\u00b2", "-5", "1e3", "9" * 5000, "", "0x10"])
+def test_a_length_that_is_no_number_is_ignored(tmp_path: Path, length: str) -> None:
+    server = Behaviour(BODY, length=length, etag=None)
+    assert fetch(server, tmp_path) == BODY
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "bytes 100-200/1048576",
+        "bytes \u00b2-3/4",
+        "bytes */5",
+        "nonsense",
+        "bytes 0-99/1048576",
+        "bytes 9-1/5",
+    ],
+)
+def test_a_part_in_answer_to_a_request_for_all_is_no_traceback(tmp_path: Path, given: str) -> None:
+    server = Behaviour(BODY[:100], content_range=given)
+    with pytest.raises(WeightsError, match="another address or a zip file"):
+        fetch(server, tmp_path)
+
+
+def test_a_part_that_is_the_whole_file_is_taken(tmp_path: Path) -> None:
+    assert fetch(Behaviour(BODY, content_range=f"bytes 0-{len(BODY) - 1}/{len(BODY)}"), tmp_path) == BODY
+
+
+@pytest.mark.parametrize("asked", ["\u00b2", "soon", "9" * 5000, "-1"])
+def test_a_wait_that_is_no_number_is_ignored(tmp_path: Path, asked: str) -> None:
+    retry_after = asked
+    server = Behaviour(BODY, statuses=[503, 200], retry_after=retry_after)
+    assert fetch(server, tmp_path) == BODY
+
+
+def test_a_disk_that_fills_up_is_told_and_the_rest_can_follow(tmp_path: Path) -> None:
+    server = Behaviour(BODY)
+    with serving(server):
+        with file_size_limit(500_000), pytest.raises(WeightsError, match="cannot write .*make room"):
+            download(server.url, tmp_path / "f", lambda there, total: None, QUICK)
+        assert not (tmp_path / "f").exists()
+        assert download(server.url, tmp_path / "f", lambda there, total: None, QUICK).read_bytes() == BODY
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_folder_in_the_way_is_told(tmp_path: Path) -> None:
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "mine").write_text("mine")
+    with serving(Behaviour(BODY)) as server, pytest.raises(WeightsError, match="cannot write"):
+        download(server.url, tmp_path / "f", lambda there, total: None, QUICK)
+    assert (tmp_path / "f" / "mine").read_text() == "mine"

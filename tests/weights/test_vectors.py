@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -43,5 +44,75 @@ def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
 
 def test_pickled_objects_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", np.array([{}] * 8, dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match="allow_pickle"):
+    with pytest.raises(InputError, match="finite numbers, found object"):
         read_vector(tmp_path / "v.npy", 8, "W vector")
+
+
+def header(text: str, version: bytes = b"\x01\x00") -> bytes:
+    body = text.encode()
+    return b"\x93NUMPY" + version + len(body).to_bytes(2, "little") + body
+
+
+HEADERS = {
+    "2 to the 64": "{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551616,), }",
+    "a trillion": "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }",
+    "negative": "{'descr': '<f4', 'fortran_order': False, 'shape': (-8,), }",
+    "unclosed": "{'descr': '<f4', 'fortran_order': False, 'shape': (8,), ",
+    "unclosed string": "{'descr': '<f4",
+    "brackets": "(" * 5000,
+    "deep": "{'descr': '<f4', 'fortran_order': False, 'shape': " + "(" * 150 + "8" + ",)" * 150 + "}",
+    "no dictionary": "8",
+    "other keys": "{'a': 1}",
+    "a list": "[1, 2]",
+    "no type": "{'descr': 'no such', 'fortran_order': False, 'shape': (8,), }",
+    "a call": "{'descr': print('x'), 'fortran_order': False, 'shape': (8,), }",
+    "shape of text": "{'descr': '<f4', 'fortran_order': False, 'shape': ('8',), }",
+    "huge items": "{'descr': 'V1000000000', 'fortran_order': False, 'shape': (8,), }",
+    "objects": "{'descr': '|O', 'fortran_order': False, 'shape': (8,), }",
+    "no numbers behind it": "{'descr': '<f4', 'fortran_order': False, 'shape': (8,), }",
+    "nul": "{'descr': '<f4', \0'shape': (8,)}",
+    "long": "{'descr': '<f4', 'fortran_order': False, 'shape': (8,), }" + " " * 60000,
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+@pytest.mark.parametrize("version", [b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\x09\x00"])
+def test_damaged_headers_are_told_in_one_line(tmp_path: Path, case: str, version: bytes) -> None:
+    (tmp_path / "v.npy").write_bytes(header(HEADERS[case], version))
+    with pytest.raises(InputError, match=r"W vector") as caught:
+        read_vector(tmp_path / "v.npy", 8, "W vector")
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+
+
+def test_no_damaged_byte_escapes_as_another_error(tmp_path: Path) -> None:
+    path = tmp_path / "v.npy"
+    np.save(path, np.arange(8, dtype=np.float32))
+    raw, rng = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for attempt in range(1000):
+        changed = bytearray(raw)
+        for place in rng.integers(0, len(raw), rng.integers(1, 4)):
+            changed[place] = rng.integers(256)
+        path.write_bytes(changed[: rng.integers(len(raw))] if attempt % 4 == 0 else changed)
+        try:
+            read_vector(path, 8, "W vector")
+        except InputError:
+            refused += 1
+    assert refused > 300
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs Unix's devices")
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.npy")
+    for path in (tmp_path / "fifo.npy", Path("/dev/zero")):
+        with pytest.raises(InputError, match="no regular file"):
+            read_vector(path, 8, "W vector")
+
+
+def test_numbers_beyond_float32_are_refused_without_a_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    np.save(tmp_path / "v.npy", np.full(8, 1e300))
+    with pytest.raises(InputError, match="finite"):
+        read_vector(tmp_path / "v.npy", 8, "W vector")
+    assert not recwarn

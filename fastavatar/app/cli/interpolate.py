@@ -8,10 +8,10 @@ import click
 
 from fastavatar.app.cli.numbers import FILE, count
 from fastavatar.app.cli.options import path_option
-from fastavatar.errors import InputError, OverwriteError
+from fastavatar.app.cli.weights import require_distinct, require_free
 
 if TYPE_CHECKING:
-    from fastavatar.models.published.interpolation import End
+    from fastavatar.models.published.latent import End
 
 log = logging.getLogger(__name__)
 
@@ -45,31 +45,38 @@ def command(
 ) -> None:
     """Write one PLY per step on the way from W vector A to B: results folders or .npy files.
 
-    A results folder brings its points along; a W alone is decoded at the mean head's.
+    A results folder brings its points along; a W alone is decoded at the mean head's. All files are written,
+    or none.
     """
     import torch
 
     from fastavatar.formats.splats.ply import write_ply
     from fastavatar.models.published.decoder import load_decoder
     from fastavatar.models.published.folding import fold
-    from fastavatar.models.published.interpolation import interpolate
+    from fastavatar.models.published.latent import interpolate
+    from fastavatar.models.published.networks import require_networks
+    from fastavatar.results.staging import require_folder, staged
+    from fastavatar.system.atomic import refusals_told
     from fastavatar.system.cache_folder import cache_folder
     from fastavatar.weights.checkpoint import read_checkpoint
     from fastavatar.weights.store import ensure
 
-    targets = [output_dir / f"step_{step:0{len(str(steps - 1))}d}.ply" for step in range(steps)]
-    existing = next((path for path in targets if path.exists()), None)
-    if existing is not None and not force:
-        raise OverwriteError(f"{existing} exists: use --force to replace it")
-    checkpoint = read_checkpoint(decoder_checkpoint or ensure(cache_folder(cache_dir), offline).decoder)
+    names = [f"step_{step:0{len(str(steps - 1))}d}.ply" for step in range(steps)]
+    targets = [output_dir / name for name in names]
+    require_distinct([a, b, *([decoder_checkpoint] if decoder_checkpoint else [])], targets)
+    require_free(targets, force)
+    require_folder(output_dir)
+    path = decoder_checkpoint or ensure(cache_folder(cache_dir), offline, require_networks).decoder
+    checkpoint = read_checkpoint(path)
     with torch.inference_mode():
-        decoder = fold(load_decoder(checkpoint.state, str(checkpoint.path)))
+        decoder = fold(load_decoder(checkpoint.state, str(path), frozen=True))
     if checkpoint.made_up:
         log.warning("MADE-UP WEIGHTS: these are no people, the decoder holds %s", checkpoint.made_up)
     start, end = (read_end(path, decoder.w_weight.shape[1], len(decoder.from_embeddings)) for path in (a, b))
-    output_dir.mkdir(parents=True, exist_ok=True)
-    for target, gaussians in zip(targets, interpolate(decoder, start, end, steps), strict=True):
-        write_ply(gaussians, target, frame=frame)
+    with refusals_told(output_dir), staged(output_dir, names if force else ()) as staging:
+        for name, gaussians in zip(names, interpolate(decoder, start, end, steps), strict=True):
+            write_ply(gaussians, staging / name, frame=frame)
+    for target in targets:
         click.echo(target)
 
 
@@ -77,7 +84,7 @@ def read_end(path: Path, w_size: int, points: int) -> "End":
     """W, and the points where there are some, from a results folder or a .npy file."""
     import torch
 
-    from fastavatar.models.published.interpolation import End
+    from fastavatar.models.published.latent import End
     from fastavatar.weights.vectors import read_array, read_vector
 
     if not path.is_dir():
@@ -85,9 +92,4 @@ def read_end(path: Path, w_size: int, points: int) -> "End":
     w = torch.from_numpy(read_vector(path / "w_vector.npy", w_size, "W vector"))[None]
     if not (path / "dino_points.npy").exists():
         return End(w)
-    found = torch.from_numpy(read_array(path / "dino_points.npy", "points"))
-    if tuple(found.shape) != (points, 3):
-        raise InputError(
-            f"{path / 'dino_points.npy'} must have shape ({points}, 3), found {tuple(found.shape)}"
-        )
-    return End(w, found)
+    return End(w, torch.from_numpy(read_array(path / "dino_points.npy", "points", ((points, 3),))))

@@ -1,6 +1,7 @@
 """`fastavatar weights`: fetch, check and find the published weights, convert them, make some up."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -47,7 +48,11 @@ def fetch(
     offline: bool,
     force: bool,
 ) -> None:
-    """Get the weights (about 1.5 GB) and InsightFace's pack, going on where an earlier try broke off."""
+    """Get the weights (about 1.5 GB) and InsightFace's pack, going on where an earlier try broke off.
+
+    All files are read and checked before they take the place of those that are there.
+    """
+    from fastavatar.models.published.networks import require_networks
     from fastavatar.system.cache_folder import cache_folder
     from fastavatar.weights import store
     from fastavatar.weights.face_pack import ensure_face_pack
@@ -56,9 +61,9 @@ def fetch(
     if offline and force:
         raise UsageError("--offline and --force exclude each other")
     if offline and archive is None:
-        found = store.ensure(cache, offline)
+        found = store.ensure(cache, offline, require_networks)
     else:
-        found = store.fetch(cache, store.Source(archive, url), force)
+        found = store.fetch(cache, require_networks, store.Source(archive, url), force)
     click.echo(found.dino.parent)
     if not no_face_pack:
         click.echo(ensure_face_pack(face_pack, offline, face_pack_url))
@@ -67,18 +72,17 @@ def fetch(
 @command.command()
 @_CACHE
 def check(cache_dir: Path | None) -> None:
-    """Read all weights and compare them with what was first used; prints SHA-256 and file."""
+    """Read all weights, load them, and compare them with what was first used; prints SHA-256 and file."""
+    import torch
+
+    from fastavatar.models.published.networks import load_networks, require_networks
     from fastavatar.system.cache_folder import cache_folder
     from fastavatar.weights import manifest, store
 
     found = store.check(cache_folder(cache_dir), read_all=True)
+    require_networks(found)
     for path, digest in zip(found.paths(), manifest.verify(found.paths()).values(), strict=True):
         click.echo(f"{digest}  {path}")
-
-    import torch
-
-    from fastavatar.models.published.networks import load_networks
-
     for how in load_networks(found, torch.device("cpu")).made_up:
         log.warning("%s", how)
 
@@ -88,7 +92,7 @@ def check(cache_dir: Path | None) -> None:
 def path_(cache_dir: Path | None) -> None:
     """Print the folder in which the weights lie, or will lie."""
     from fastavatar.system.cache_folder import cache_folder
-    from fastavatar.weights.cache import weights_folder
+    from fastavatar.weights.release import weights_folder
 
     click.echo(weights_folder(cache_folder(cache_dir)))
 
@@ -99,20 +103,23 @@ def path_(cache_dir: Path | None) -> None:
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 def convert(checkpoints: tuple[Path, ...], output_dir: Path | None, force: bool) -> None:
     """Write CHECKPOINTS (.pth) as safetensors, which cannot hold code, under the same names."""
+    from fastavatar.system.atomic import replacing_all
     from fastavatar.weights.checkpoint import read_checkpoint, write_safetensors
 
-    for source in checkpoints:
-        target = (output_dir or source.parent) / f"{source.stem}.safetensors"
-        if target.exists() and not force:
-            raise OverwriteError(f"{target} exists: use --force to replace it")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_safetensors(read_checkpoint(source), target)
+    targets = [(output_dir or source.parent) / f"{source.stem}.safetensors" for source in checkpoints]
+    require_distinct(checkpoints, targets)
+    require_free(targets, force)
+    found = [read_checkpoint(source) for source in checkpoints]
+    with replacing_all(targets) as partials:
+        for checkpoint, partial in zip(found, partials, strict=True):
+            write_safetensors(checkpoint, partial)
+    for target in targets:
         click.echo(target)
 
 
 @command.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the numbers.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Random seed.")
 @click.option("--force", is_flag=True, help="Replace checkpoints that exist.")
 def random(folder: Path, seed: int, force: bool) -> None:
     """Write checkpoints of the published layout with made-up numbers into FOLDER, for tests and benchmarks.
@@ -120,9 +127,28 @@ def random(folder: Path, seed: int, force: bool) -> None:
     They are marked as such, and so is every prediction made with them.
     """
     from fastavatar.models.published.made_up import write_made_up
-    from fastavatar.weights.cache import find_checkpoints
+    from fastavatar.weights.release import STEMS, SUFFIXES
 
-    if find_checkpoints(folder) is not None and not force:
-        raise OverwriteError(f"{folder} holds checkpoints already: use --force to replace them")
+    require_free([folder / f"{stem}{suffix}" for stem in STEMS.paths() for suffix in SUFFIXES], force)
     for path in write_made_up(folder, seed).paths():
         click.echo(path)
+
+
+def require_distinct(sources: Sequence[Path], targets: Sequence[Path]) -> None:
+    """Raise `UsageError` where two files would be written to one place, or one over a file that is read."""
+    places = [target.resolve() for target in targets]
+    if len(set(places)) < len(places):
+        twice = next(place for place in places if places.count(place) > 1)
+        raise UsageError(f"two of the files would be written to {twice}: convert them into separate folders")
+    for source in sources:
+        if source.resolve() in places:
+            raise UsageError(f"{source} would be written over itself: choose another folder")
+
+
+def require_free(targets: Sequence[Path], force: bool) -> None:
+    """Raise `OverwriteError` where something stands; with `force` only where it is no file."""
+    for target in targets:
+        if target.is_dir():
+            raise OverwriteError(f"{target} is a folder: move it away or choose another place")
+        if not force and (target.exists() or target.is_symlink()):
+            raise OverwriteError(f"{target} exists: use --force to replace it")

@@ -4,7 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fastavatar.app.pipeline import Pipeline
 from fastavatar.app.serve.jobs import Cancelled, Job
 from fastavatar.app.settings import Optimization
+from fastavatar.core import Facts
 from fastavatar.errors import DeviceError, FastAvatarError, out_of_memory
 from fastavatar.formats.html.page import TEMPLATE
 from fastavatar.images.photo import load_photo
@@ -82,7 +83,8 @@ class Worker:
 
         avatar = pipeline.predict(photo, on_step)
         made = avatar.provenance
-        made = replace(made, extra=without_folders(made.extra), warnings=without_folders(made.warnings))
+        facts = tuple(FactsWithoutFolders(one) for one in made.facts)
+        made = replace(made, facts=facts, warnings=without_folders(made.warnings))
         avatar = replace(avatar, provenance=made)
         with stage({}, "write"):
             pipeline.save(avatar, job.results, overwrite=False, started=started)
@@ -102,6 +104,18 @@ class Worker:
         log.warning("%s", message)
         job.delete_files()
         job.fail(message, error.exit_code)
+
+
+@dataclass(frozen=True)
+class FactsWithoutFolders:
+    """Facts for the summary without the server's folders."""
+
+    facts: Facts
+
+    def for_summary(self) -> Mapping[str, object]:
+        """The same fields, each text `without_folders`."""
+        fields: Mapping[str, object] = without_folders(dict(self.facts.for_summary()))
+        return fields
 
 
 def without_folders(value: Any) -> Any:

@@ -1,5 +1,11 @@
-"""The decoder rearranged for speed: what does not depend on W is computed once."""
+"""The decoder rearranged for speed: what does not depend on W is computed once.
 
+The first layer is linear in its two inputs, A [w, e] + b = A_w w + (A_e e + b): the bracket never changes,
+and A_w w is one row for all Gaussians instead of 10,144.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import torch
@@ -7,11 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fastavatar.core import Gaussians
-from fastavatar.models.published.blocks import map_blocks
 from fastavatar.models.published.decoder import HEADS, ConditionalDecoder
 
-# Rows that go through all layers together: their activations stay in the processor's cache, and no
-# buffer is so large that it is mapped afresh at every layer.
+# Rows that go through all layers together. Their activations stay in the processor's cache, and no buffer is
+# so large that the system maps new memory at every layer. Measured with `benchmarks/networks.py`.
 _ROWS_AT_ONCE = 512
 
 
@@ -34,7 +39,7 @@ class FoldedDecoder:
     """Weight and bias of each head's last layer."""
 
     def heads(self, w: Tensor) -> Tensor:
-        """As `ConditionalDecoder.forward`."""
+        """The heads' outputs (N, 3 + 4 + 3K + 1 + 3) for one W (1, 512), as `ConditionalDecoder.forward`."""
         from_w = F.linear(w, self.w_weight)
         dtype = self.outputs[0][0].dtype
 
@@ -42,7 +47,7 @@ class FoldedDecoder:
             hidden = (rows + from_w).relu_().to(dtype)
             for weight, bias in self.layers:
                 hidden = F.linear(hidden, weight, bias).relu_()
-            of_heads = hidden.chunk(len(self.outputs), 1)
+            of_heads = hidden.chunk(len(self.outputs), 1)  # the stacked first layers, one part a head
             return torch.cat([F.linear(x, *wb) for x, wb in zip(of_heads, self.outputs, strict=True)], 1)
 
         return map_blocks(rows_heads, self.from_embeddings, _ROWS_AT_ONCE).float()
@@ -81,3 +86,28 @@ def fold(decoder: ConditionalDecoder, dtype: torch.dtype = torch.float32) -> Fol
         layers=[*(linear(layer) for layer in body), (stacked[0], stacked[1])],
         outputs=[linear(head[1]) for head in heads],
     )
+
+
+def map_blocks(task: Callable[[Tensor], Tensor], table: Tensor, rows: int) -> Tensor:
+    """`task` applied to `table` (N, …), `rows` rows at a time, on one thread each: (N, …).
+
+    Torch's own threads split and join at every layer, this joins once: as fast on an idle machine, and
+    several times faster on a busy one, where each join waits for a thread that is not running.
+    """
+    blocks = torch.split(table, rows)
+    threads = min(torch.get_num_threads(), len(blocks))
+    if table.is_cuda or threads == 1:
+        return torch.cat([task(block) for block in blocks])
+    inference, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+
+    def in_the_callers_mode(block: Tensor) -> Tensor:  # modes belong to a thread
+        with torch.inference_mode(inference), torch.set_grad_enabled(gradients):
+            return task(block)
+
+    before = torch.get_num_threads()
+    try:
+        # each worker computes alone; torch also notes the number for threads to come, so it is put back
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return torch.cat(list(pool.map(in_the_callers_mode, blocks)))
+    finally:
+        torch.set_num_threads(before)

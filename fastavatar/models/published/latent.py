@@ -1,5 +1,6 @@
-"""What the published networks make Gaussians of, kept so that it can be refined in their place."""
+"""What the published decoder makes Gaussians from: W and points, to be refined or interpolated."""
 
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from fastavatar.core import Gaussians
 from fastavatar.models.published.decoder import ConditionalDecoder
-from fastavatar.models.published.folding import fold
+from fastavatar.models.published.folding import FoldedDecoder, fold
 from fastavatar.models.published.options import ShRefit
 
 
@@ -34,7 +35,7 @@ class LatentFacts:
 
 @dataclass(frozen=True)
 class DecoderLatent:
-    """W, the points, and the decoder that makes Gaussians of them."""
+    """W, the points, and the decoder that turns them into Gaussians; refined in place of the Gaussians."""
 
     decoder: ConditionalDecoder
     """In float32, whatever the precision it was used in."""
@@ -43,12 +44,12 @@ class DecoderLatent:
     points: Tensor
     """(N, 3) where the Gaussians are before the decoder moves them, metres, head frame."""
     sh_refit: ShRefit = "off"
-    """What becomes of the colours in an avatar; those of `gaussians` are always the decoder's own."""
+    """Whether an avatar's colours are refitted; those of `gaussians` are always the decoder's own."""
 
     def gaussians(self) -> Gaussians:
-        """As the decoder makes them, differentiable with respect to W and whatever of the decoder may change.
+        """The decoder's Gaussians, differentiable with respect to W and the decoder's trainable parameters.
 
-        The decoder is folded anew each time: that costs next to nothing, and gradients reach its parameters.
+        The decoder is folded again each time: that costs next to nothing, and gradients reach its parameters.
         """
         return fold(self.decoder).decode(self.w, self.points)
 
@@ -60,3 +61,26 @@ class DecoderLatent:
             w=self.w.detach().clone().to(device),
             points=self.points.detach().clone().to(device),
         )
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a walk between two people begins or ends."""
+
+    w: Tensor
+    """(1, 512) W vector."""
+    points: Tensor | None = None
+    """(N, 3) the person's points in metres; None takes the mean head's."""
+
+
+def interpolate(decoder: FoldedDecoder, a: End, b: End, steps: int) -> Iterator[Gaussians]:
+    """The heads at `steps` equal distances on a straight line in W from `a` to `b`, both included.
+
+    The identity interpolation of Liang et al. 2025.
+    """
+    mean = decoder.decoder.mean_head_points
+    from_points, to_points = (mean if end.points is None else end.points for end in (a, b))
+    for t in torch.linspace(0, 1, steps).tolist():
+        with torch.inference_mode():
+            decoded = decoder.decode(torch.lerp(a.w, b.w, t), torch.lerp(from_points, to_points, t))
+        yield Gaussians(**{name: value.clone() for name, value in decoded.tensors().items()})

@@ -12,12 +12,12 @@ from fastavatar.faces.insightface import EMBEDDING_SIZE, FaceRecogniser
 from fastavatar.models import require_device
 from fastavatar.models.published.guided import GuidedNetworks
 from fastavatar.models.published.identity import Identity
-from fastavatar.models.published.networks import load_networks, load_pair, w_size
+from fastavatar.models.published.networks import load_networks, load_pair, require_networks, w_size
 from fastavatar.models.published.options import Precision, PublishedOptions
 from fastavatar.models.published.predictor import FastAvatarPredictor
 from fastavatar.system.cache_folder import cache_folder
 from fastavatar.weights.face_pack import DEFAULT_PACK, ensure_face_pack
-from fastavatar.weights.published import Checkpoints
+from fastavatar.weights.release import Checkpoints
 from fastavatar.weights.store import ensure
 from fastavatar.weights.vectors import read_vector
 
@@ -95,7 +95,7 @@ def _checkpoints(options: PublishedOptions, cache_dir: Path | None, offline: boo
     dino, needs_encoder = options.dino_checkpoint, options.w_vector is None
     if decoder is not None and dino is not None and (encoder is not None or not needs_encoder):
         return Checkpoints(encoder or Path(), decoder, dino)
-    cached = ensure(cache_folder(cache_dir), offline)
+    cached = ensure(cache_folder(cache_dir), offline, require_networks)
     return Checkpoints(encoder or cached.encoder, decoder or cached.decoder, dino or cached.dino)
 
 

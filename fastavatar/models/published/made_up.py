@@ -18,8 +18,9 @@ from fastavatar.models.published.dinov2 import Dinov2Sizes
 from fastavatar.models.published.identity_encoder import PUBLISHED_WIDTHS, IdentityEncoder
 from fastavatar.models.published.layers import Shapes, built_without_numbers
 from fastavatar.models.published.point_predictor import PointPredictor, PointPredictorSizes
+from fastavatar.system.atomic import replacing_all
 from fastavatar.weights.checkpoint import write_pickle
-from fastavatar.weights.published import STEMS, Checkpoints
+from fastavatar.weights.release import STEMS, Checkpoints
 
 PUBLISHED_POINTS = PointPredictorSizes(
     dino=Dinov2Sizes(),
@@ -35,14 +36,17 @@ def write_made_up(
     decoder: DecoderSizes | None = None,
     points: PointPredictorSizes = PUBLISHED_POINTS,
 ) -> Checkpoints:
-    """Write the three checkpoints, of the published sizes by default, into `folder`, marked as made up."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the three checkpoints, of the published sizes by default, into `folder`, marked as made up.
+
+    All three are written, or none. Raises `FastAvatarError` when they cannot be written.
+    """
     shapes = layout(decoder or DecoderSizes(), points)
     mark = f"made-up numbers, seed {seed}, by `fastavatar weights random`"
     paths = Checkpoints(*(folder / f"{stem}.pth" for stem in STEMS.paths()))
     keys = ("model_dict", "model_dict", "model_state_dict")
-    for path, key, one in zip(paths.paths(), keys, shapes, strict=True):
-        write_pickle(numbers(one, seed), mark, key, path)
+    with replacing_all(paths.paths()) as partials:
+        for path, key, one in zip(partials, keys, shapes, strict=True):
+            write_pickle(numbers(one, seed), mark, key, path)
     return paths
 
 
@@ -80,7 +84,7 @@ def _draw(name: str, shape: tuple[int, ...], seed: int) -> NDArray[np.generic]:
         return 1 + np.float32(0.05) * x
     if name.startswith("splats.") or leaf.startswith("base_") or leaf == "learn_mean_shape":
         return np.float32(0.1) * x
-    if leaf in ("cls_token", "mask_token", "pos_embed", "register_tokens"):
+    if leaf in ("cls_token", "mask_token", "pos_embed"):
         return np.float32(0.2) * x
     if len(shape) >= 2:
         return x * np.float32(math.sqrt(2 / math.prod(shape[1:])))

@@ -9,10 +9,10 @@ from fastavatar.errors import WeightsError
 from fastavatar.models.published.decoder import ConditionalDecoder, load_decoder
 from fastavatar.models.published.folding import FoldedDecoder, fold
 from fastavatar.models.published.identity_encoder import IdentityEncoder, load_identity_encoder
-from fastavatar.models.published.metadata import read_metadata
 from fastavatar.models.published.point_predictor import PointPredictor, load_point_predictor
 from fastavatar.weights.checkpoint import read_checkpoint
-from fastavatar.weights.published import Checkpoints
+from fastavatar.weights.metadata import read_metadata
+from fastavatar.weights.release import Checkpoints
 
 
 @dataclass(frozen=True)
@@ -42,19 +42,21 @@ class Pair:
 
 
 def w_size(decoder: ConditionalDecoder) -> int:
-    """Length of the W it takes."""
+    """Length of the W that the decoder takes."""
     return decoder.linears("shared_body")[0].in_features - decoder.gaussian_embeddings.embedding_dim
 
 
 def load_pair(paths: Checkpoints, device: torch.device, with_encoder: bool = True) -> Pair:
-    """Encoder and decoder on `device`; the encoder only where it is needed.
+    """Encoder and decoder on `device`, frozen; the encoder only where it is needed.
 
     Raises `WeightsError` when a file is no checkpoint, holds another network, or does not fit the other.
     """
     encoder_file = read_checkpoint(paths.encoder) if with_encoder else None
     decoder_file = read_checkpoint(paths.decoder)
-    encoder = load_identity_encoder(encoder_file.state, str(paths.encoder)) if encoder_file else None
-    decoder = load_decoder(decoder_file.state, str(paths.decoder))
+    encoder = None
+    if encoder_file is not None:
+        encoder = load_identity_encoder(encoder_file.state, str(paths.encoder), frozen=True)
+    decoder = load_decoder(decoder_file.state, str(paths.decoder), frozen=True)
     last = None if encoder is None else encoder.projector[-1]
     if isinstance(last, nn.Linear) and last.out_features != w_size(decoder):
         raise WeightsError(
@@ -69,13 +71,14 @@ def load_pair(paths: Checkpoints, device: torch.device, with_encoder: bool = Tru
 def load_networks(
     paths: Checkpoints, device: torch.device, dtype: torch.dtype = torch.float32, with_encoder: bool = True
 ) -> Networks:
-    """The three networks on `device`, their large matrix products in `dtype`.
+    """The three networks on `device`, frozen, their large matrix products in `dtype`.
 
     Raises `WeightsError` when a file is no checkpoint, holds another network, or does not fit the others.
     """
     pair = load_pair(paths, device, with_encoder)
     file = read_checkpoint(paths.dino)
-    points = load_point_predictor(file.state, str(paths.dino), read_metadata(paths.dino), dtype)
+    metadata = read_metadata(paths.dino)
+    points = load_point_predictor(file.state, str(paths.dino), metadata, dtype, frozen=True)
     head = points.points_projector[-1]
     count = pair.decoder.gaussian_embeddings.num_embeddings
     if isinstance(head, nn.Linear) and head.out_features != 3 * count:
@@ -87,6 +90,15 @@ def load_networks(
     return Networks(pair.encoder, points.to(device), fold(pair.decoder, dtype), made_up)
 
 
+def require_networks(paths: Checkpoints) -> None:
+    """Raise `WeightsError` unless the files are whole, fit each other, and hold finite numbers alone."""
+    load_networks(paths, torch.device("cpu"))
+    for path in paths.paths():
+        for name, value in read_checkpoint(path).state.items():
+            if not value.isfinite().all():
+                raise WeightsError(f"{path} is damaged: {name} holds numbers that are not finite")
+
+
 def made_up_told(made_up: tuple[str, ...]) -> tuple[str, ...]:
-    """The warning that networks of made-up numbers deserve; none where all were trained."""
+    """The warning that goes with networks of made-up numbers; none where all were trained."""
     return tuple(f"MADE-UP WEIGHTS: this is no prediction, the networks hold {how}" for how in made_up[:1])

@@ -1,8 +1,11 @@
-"""Photo → centres of the Gaussians, and the camera that took it (paper, section 3, arXiv 2508.18389)."""
+"""Photo → centres of the Gaussians, and the camera that took it (Liang et al. 2025, section 3).
+
+photo ─ DINOv2 ─▶ class token ─┬─ points head ─▶ offsets from the mean shape (N, 3)
+└─ pose head ───▶ rotation and translation
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -10,22 +13,25 @@ from torch import Tensor, nn
 from fastavatar.errors import WeightsError
 from fastavatar.geometry import matrix_from_quaternion_wxyz
 from fastavatar.models.published.dinov2 import Dinov2, Dinov2Sizes, sizes_of
-from fastavatar.models.published.layers import built_without_numbers, load_strictly, projector, widths_of
+from fastavatar.models.published.layers import (
+    Shapes,
+    built_without_numbers,
+    load_strictly,
+    parameter,
+    projector,
+    require_sound,
+    start_linears,
+    widths_of,
+)
+from fastavatar.weights.metadata import Metadata
 
 IMAGE_PX = 224
-_RESIDUAL_FACTOR = 0.1
+_RESIDUAL_FACTOR = 0.1  # the published code's factor on the points head
+_DROPOUT = 0.1  # of the published training
 _HIDDEN_WIDTHS = [1024, 1024, 1024]
 _POINTS = 10144
 _POSE_6D, _POSE_QUATERNION = 9, 7
-
-
-class Metadata(TypedDict, total=False):
-    """`metadata.json` beside the published training runs; what it does not say is read off the shapes."""
-
-    max_points: int
-    use_rotation_6d: bool
-    predict_point_residuals: bool
-    mean_shape: list[list[float]] | None
+_PREFIX = "encoder."  # in training the network sat inside another, which held the losses
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class PointPredictorSizes:
     """What distinguishes one point predictor from another."""
 
     dino: Dinov2Sizes
+    """The backbone."""
     points_widths: list[int]
     """Widths of the head that places the points; the last is 3 × their number."""
     pose_widths: list[int]
@@ -40,22 +47,37 @@ class PointPredictorSizes:
     residuals: bool
     """Whether the points are offsets from a mean shape."""
 
+    def fault(self) -> str | None:
+        """Why no network of these sizes can run; None where one can."""
+        if self.points_widths[-1] % 3:
+            return f"{self.points_widths[-1]} numbers make no points"
+        if self.pose_widths[-1] not in (_POSE_6D, _POSE_QUATERNION):
+            return f"{self.pose_widths[-1]} numbers make no pose of a camera"
+        if self.points_widths[0] != self.dino.width or self.pose_widths[0] != self.dino.width:
+            return f"its heads do not take tokens of {self.dino.width} numbers"
+        return self.dino.fault(IMAGE_PX)
+
 
 class PointPredictor(nn.Module):
-    """DINOv2's class token through two heads."""
+    """DINOv2's class token through two heads. A new network starts with both mean shapes at zero."""
 
     mean_shape: Tensor
+    """(N, 3) metres, fixed."""
+    learn_mean_shape: Tensor
+    """(N, 3) metres, added to it, trained."""
 
     def __init__(self, sizes: PointPredictorSizes) -> None:
         super().__init__()
         self.dino = Dinov2(sizes.dino)
-        self.points_projector = projector(sizes.points_widths, nn.LayerNorm)
-        self.pose_projector = projector(sizes.pose_widths, nn.LayerNorm)
+        self.points_projector = projector(sizes.points_widths, nn.LayerNorm, _DROPOUT)
+        self.pose_projector = projector(sizes.pose_widths, nn.LayerNorm, _DROPOUT)
+        for head in (self.points_projector, self.pose_projector):
+            start_linears(head, nn.init.xavier_uniform_)
         self.residuals = sizes.residuals
         if sizes.residuals:
             points = sizes.points_widths[-1] // 3
-            self.register_buffer("mean_shape", torch.empty(points, 3))
-            self.learn_mean_shape = nn.Parameter(torch.empty(points, 3))
+            self.register_buffer("mean_shape", torch.zeros(points, 3))
+            self.learn_mean_shape = parameter(points, 3)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Points (B, N, 3) in metres and camera-to-world (B, 4, 4) of images (B, 3, 224, 224)."""
@@ -70,10 +92,7 @@ class PointPredictor(nn.Module):
 
 
 def pose_matrix(pose: Tensor) -> Tensor:
-    """Rigid transforms (B, 4, 4) of rotation and translation: 6D (B, 9) or quaternion wxyz (B, 7).
-
-    The 6D rotation (Zhou et al. 2019) holds the matrix's first two rows.
-    """
+    """Rigid transforms (B, 4, 4) from a rotation and a translation: 6D (B, 9) or quaternion wxyz (B, 7)."""
     rotation = (
         matrix_from_6d(pose[:, :6]) if pose.shape[1] == _POSE_6D else matrix_from_quaternion_wxyz(pose[:, :4])
     )
@@ -84,7 +103,11 @@ def pose_matrix(pose: Tensor) -> Tensor:
 
 
 def matrix_from_6d(rows: Tensor) -> Tensor:
-    """Rotation matrices (B, 3, 3) whose first two rows are `rows` (B, 6) made orthonormal."""
+    """Rotation matrices (B, 3, 3) whose first two rows are `rows` (B, 6) made orthonormal.
+
+    The 6D representation of Zhou et al. 2019 (arXiv 1812.07035, section 4): Gram and Schmidt's process on two
+    vectors, which is continuous, unlike any map from three or four numbers.
+    """
     first = nn.functional.normalize(rows[:, :3], dim=-1)
     rest = rows[:, 3:] - (first * rows[:, 3:]).sum(-1, keepdim=True) * first
     second = nn.functional.normalize(rest, dim=-1)
@@ -96,41 +119,48 @@ def load_point_predictor(
     source: str,
     metadata: Metadata | None = None,
     dtype: torch.dtype = torch.float32,
+    frozen: bool = False,
 ) -> PointPredictor:
-    """The predictor with the weights of `state`, of the sizes they or `metadata` tell, DINOv2 in `dtype`.
+    """The predictor with the weights of `state`, DINOv2 in `dtype`; `source` names their file.
 
-    `source` names the file. Raises `WeightsError` that lists the keys that do not fit.
+    Sizes come from `metadata` where it states them, else from the shapes. The network is in evaluation mode,
+    and trainable unless `frozen`. Raises `WeightsError` that lists the keys that do not fit.
     """
-    told = metadata or Metadata()
-    prefix = "encoder."
-    shapes = {name.removeprefix(prefix): tuple(value.shape) for name, value in state.items()}
-    dino = sizes_of(
-        {name[len("dino.") :]: shape for name, shape in shapes.items() if name.startswith("dino.")}
-    )
-    points_widths = widths_of(shapes, "points_projector", [dino.width, *_HIDDEN_WIDTHS, 3 * _POINTS])
-    pose_widths = widths_of(shapes, "pose_projector", [dino.width, *_HIDDEN_WIDTHS, _POSE_6D])
-    if "max_points" in told:
-        points_widths = [*points_widths[:-1], 3 * told["max_points"]]
-    if "use_rotation_6d" in told:
-        pose_widths = [*pose_widths[:-1], _POSE_6D if told["use_rotation_6d"] else _POSE_QUATERNION]
-    residuals = told.get(
-        "predict_point_residuals", {"mean_shape", "learn_mean_shape"} & shapes.keys() != set()
-    )
-    sizes = PointPredictorSizes(dino, points_widths, pose_widths, residuals)
-    # Published names begin with `encoder.`: the network sat inside another that held the training losses.
+    stated = metadata or Metadata()
+    sizes = sizes_by(stated, {name: tuple(value.shape) for name, value in state.items()})
+    fault = sizes.fault()
+    require_sound(fault is None, "point predictor", source, fault or "")
     whole = built_without_numbers(lambda: nn.ModuleDict({"encoder": PointPredictor(sizes)}))
-    load_strictly(whole, state, "point predictor", source)
+    load_strictly(whole, state, "point predictor", source, frozen)
     predictor = whole["encoder"]
     assert isinstance(predictor, PointPredictor)
-    mean_shape = told.get("mean_shape")
-    if residuals and mean_shape is not None:
-        predictor.mean_shape = _mean_shape(mean_shape, predictor.mean_shape.shape, source)
-    predictor.dino.prepare(IMAGE_PX, dtype)
+    if sizes.residuals and stated.mean_shape is not None:
+        predictor.mean_shape = _mean_shape(stated.mean_shape, predictor.mean_shape.shape, source)
+    predictor.dino.compute_in(dtype)
     return predictor
 
 
-def _mean_shape(told: list[list[float]], shape: torch.Size, source: str) -> Tensor:
+def sizes_by(stated: Metadata, shapes: Shapes) -> PointPredictorSizes:
+    """Sizes of the point predictor whose state dict has these names and shapes."""
+    inner = {name.removeprefix(_PREFIX): shape for name, shape in shapes.items()}
+    dino = sizes_of({n.removeprefix("dino."): shape for n, shape in inner.items() if n.startswith("dino.")})
+    points_widths = widths_of(inner, "points_projector", [dino.width, *_HIDDEN_WIDTHS, 3 * _POINTS])
+    pose_widths = widths_of(inner, "pose_projector", [dino.width, *_HIDDEN_WIDTHS, _POSE_6D])
+    residuals = stated.predict_point_residuals
+    if stated.max_points is not None:
+        points_widths = [*points_widths[:-1], 3 * stated.max_points]
+    if stated.use_rotation_6d is not None:
+        pose_widths = [*pose_widths[:-1], _POSE_6D if stated.use_rotation_6d else _POSE_QUATERNION]
+    if residuals is None:
+        residuals = not inner.keys().isdisjoint({"mean_shape", "learn_mean_shape"})
+    return PointPredictorSizes(dino, points_widths, pose_widths, residuals)
+
+
+def _mean_shape(points: list[list[float]], shape: torch.Size, source: str) -> Tensor:
     """The mean shape (N, 3) that `metadata.json` gives."""
-    if len(told) != shape[0] or any(len(point) != shape[1] for point in told):
+    if len(points) != shape[0] or any(len(point) != shape[1] for point in points):
         raise WeightsError(f"mean_shape in the metadata.json of {source} must have shape {tuple(shape)}")
-    return torch.tensor(told, dtype=torch.float32)
+    values = torch.tensor(points, dtype=torch.float32)
+    if not values.isfinite().all():
+        raise WeightsError(f"mean_shape in the metadata.json of {source} holds numbers that are not finite")
+    return values

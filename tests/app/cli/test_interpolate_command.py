@@ -5,10 +5,11 @@ import pytest
 from click.testing import CliRunner
 
 from fastavatar.app.cli.interpolate import command
-from fastavatar.errors import InputError, OverwriteError, WeightsError
+from fastavatar.errors import FastAvatarError, InputError, OverwriteError, UsageError, WeightsError
 from fastavatar.formats.splats.ply import read_ply
 from fastavatar.models.published.made_up import write_made_up
 from tests.models.published.small import POINTS, SMALL_DECODER, SMALL_POINTS
+from tests.weights.limits import file_size_limit
 
 
 def run(*arguments: object) -> list[str]:
@@ -64,5 +65,50 @@ def test_what_is_no_w_is_told(cache: Path, tmp_path: Path) -> None:
 
 def test_missing_weights_are_told(tmp_path: Path) -> None:
     a = results(tmp_path / "a", 1)
-    with pytest.raises(WeightsError, match="--offline"):
+    with pytest.raises(WeightsError, match="offline"):
         run(a, a, "--cache_dir", tmp_path / "none", "--offline", "--output_dir", tmp_path / "out")
+
+
+@pytest.mark.parametrize("steps", ["1", "1001", "-3", "100000000000", "ten", "\u00b2", "nan"])
+def test_numbers_of_steps_without_sense_are_refused(cache: Path, tmp_path: Path, steps: str) -> None:
+    a = results(tmp_path / "a", 1)
+    with pytest.raises(SystemExit) as stop:
+        run(a, a, "--cache_dir", cache, "--output_dir", tmp_path / "out", "--steps", steps)
+    assert stop.value.code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_leaves_no_step_and_keeps_old_ones(cache: Path, tmp_path: Path) -> None:
+    a, out = results(tmp_path / "a", 1), tmp_path / "out"
+    flags = (a, a, "--cache_dir", cache, "--offline", "--output_dir", out, "--steps", 3)
+    run(*flags)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with file_size_limit(5000), pytest.raises(FastAvatarError, match="cannot write"):
+        run(*flags, "--force")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_a_place_that_is_no_folder_is_told(cache: Path, tmp_path: Path) -> None:
+    a, flags = results(tmp_path / "a", 1), ("--cache_dir", cache, "--steps", 2)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FastAvatarError, match="cannot write"):
+        run(a, a, *flags, "--output_dir", tmp_path / "file")
+    (tmp_path / "out" / "step_1.ply").mkdir(parents=True)
+    with pytest.raises(OverwriteError, match="is a folder"):
+        run(a, a, *flags, "--output_dir", tmp_path / "out", "--force")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_input_is_never_written_over(cache: Path, tmp_path: Path) -> None:
+    a = results(tmp_path / "a", 1)
+    (a / "w_vector.npy").rename(tmp_path / "step_0.ply")
+    with pytest.raises(UsageError, match="over itself"):
+        run(
+            tmp_path / "step_0.ply",
+            tmp_path / "step_0.ply",
+            "--cache_dir",
+            cache,
+            "--output_dir",
+            tmp_path,
+            "--force",
+        )

@@ -10,8 +10,9 @@ from fastavatar.models.published.made_up import write_made_up
 from fastavatar.weights.checkpoint import read_checkpoint
 from tests.faces.insightface_pack import write_pack
 from tests.models.published.small import SMALL_DECODER, SMALL_POINTS
+from tests.weights.limits import file_size_limit
 from tests.weights.loopback import Behaviour, serving
-from tests.weights.test_store import NAMES, published_zip
+from tests.weights.test_store import NAMES, archive_of, contents, published_zip
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +95,74 @@ def test_random_does_not_replace_weights(tmp_path: Path) -> None:
     with pytest.raises(OverwriteError, match="--force"):
         run("random", "--seed", 2, tmp_path)
     assert (tmp_path / NAMES[0]).read_bytes() == before
+
+
+def test_random_does_not_replace_a_single_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / NAMES[2]).write_bytes(b"real")
+    with pytest.raises(OverwriteError, match=r"dino_encoder\.pth exists"):
+        run("random", tmp_path)
+    (tmp_path / NAMES[2]).rename(tmp_path / "dino_encoder.safetensors")
+    with pytest.raises(OverwriteError, match=r"dino_encoder\.safetensors exists"):
+        run("random", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["dino_encoder.safetensors"]
+
+
+def test_a_folder_in_the_way_is_never_replaced(tmp_path: Path) -> None:
+    paths = write_made_up(tmp_path / "a", 1, SMALL_DECODER, SMALL_POINTS)
+    (tmp_path / "b" / "encoder_neutral_flame.safetensors").mkdir(parents=True)
+    with pytest.raises(OverwriteError, match="is a folder"):
+        run("convert", paths.encoder, "--output_dir", tmp_path / "b", "--force")
+    (tmp_path / "c" / NAMES[1]).mkdir(parents=True)
+    with pytest.raises(OverwriteError, match="is a folder"):
+        run("random", tmp_path / "c", "--force")
+
+
+def test_convert_writes_no_two_files_to_one_place_and_none_over_its_source(tmp_path: Path) -> None:
+    a, b = (write_made_up(tmp_path / name, 1, SMALL_DECODER, SMALL_POINTS).encoder for name in "ab")
+    with pytest.raises(UsageError, match="two of the files"):
+        run("convert", a, b, "--output_dir", tmp_path / "out", "--force")
+    assert not (tmp_path / "out").exists()
+    run("convert", a)
+    converted = a.with_suffix(".safetensors")
+    before = converted.read_bytes()
+    with pytest.raises(UsageError, match="over itself"):
+        run("convert", converted, "--force")
+    assert converted.read_bytes() == before
+
+
+def test_convert_writes_all_or_nothing(tmp_path: Path) -> None:
+    good = write_made_up(tmp_path / "a", 1, SMALL_DECODER, SMALL_POINTS).encoder
+    (tmp_path / "bad.pth").write_bytes(b"junk")
+    with pytest.raises(WeightsError, match="bad"):
+        run("convert", good, tmp_path / "bad.pth", "--output_dir", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_targets_that_cannot_be_written_are_told(tmp_path: Path) -> None:
+    good = write_made_up(tmp_path / "a", 1, SMALL_DECODER, SMALL_POINTS).encoder
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FastAvatarError, match="cannot write") as caught:
+        run("convert", good, "--output_dir", tmp_path / "file" / "out")
+    assert caught.value.exit_code == 1
+    with pytest.raises(FastAvatarError, match="cannot write"):
+        run("random", tmp_path / "file" / "out")
+    with file_size_limit(1 << 20), pytest.raises(FastAvatarError, match="cannot write .*make room"):
+        run("random", tmp_path / "new")
+    assert not any((tmp_path / "new").iterdir())
+    before = contents(tmp_path / "a")
+    run("convert", good)
+    (tmp_path / "a" / "encoder_neutral_flame.safetensors").write_text("old")
+    with file_size_limit(1 << 20), pytest.raises(FastAvatarError, match="cannot write .*make room"):
+        run("convert", good, "--force")
+    assert contents(tmp_path / "a") == before | {"encoder_neutral_flame.safetensors": b"old"}
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_fetch_says_what_was_wrong_with_an_archive_and_keeps_what_was_there(tmp_path: Path) -> None:
+    run("fetch", "--cache_dir", tmp_path / "c", "--from", published_zip(tmp_path), "--no_face_pack")
+    before = contents(tmp_path / "c")
+    bad = archive_of(tmp_path / "bad.zip", dict.fromkeys(NAMES, b"junk"))
+    with pytest.raises(WeightsError, match=r"bad\.zip is not installed: .* is damaged"):
+        run("fetch", "--cache_dir", tmp_path / "c", "--from", bad, "--force", "--no_face_pack")
+    assert contents(tmp_path / "c") == before
+    assert len(run("check", "--cache_dir", tmp_path / "c")) == 3

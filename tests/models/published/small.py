@@ -26,7 +26,7 @@ def decoder_of_a_head(count: int, seed: int = 3) -> ConditionalDecoder:
     state["base_rotations"] = state["base_rotations"] + torch.tensor([1.0, 0.0, 0.0, 0.0])
     for head in ("scale", "rotation", "opacity", "means"):
         state[f"conditioning_mlp.{head}_head.2.weight"] *= 0.1
-    return load_decoder(state, "decoder")
+    return load_decoder(state, "decoder", frozen=True)
 
 
 def write_small_for(count: int, folder: Path) -> list[str]:

@@ -13,8 +13,7 @@ from tests.models.published.small import SMALL_DINO
 BACKBONES = [
     SMALL_DINO,
     Dinov2Sizes(width=64, depth=3, hidden=256, positions=1 + 8 * 8),
-    Dinov2Sizes(width=64, depth=2, hidden=256, registers=4),
-    Dinov2Sizes(width=64, depth=2, hidden=48, gated=True),
+    Dinov2Sizes(width=64, depth=2, hidden=48),
 ]
 
 
@@ -25,8 +24,8 @@ def shapes_of(sizes: Dinov2Sizes) -> dict[str, tuple[int, ...]]:
 
 def network(sizes: Dinov2Sizes, dtype: torch.dtype = torch.float32) -> Dinov2:
     dinov2 = Dinov2(sizes)
-    load_strictly(dinov2, numbers(shapes_of(sizes), 5), "backbone", "test")
-    dinov2.prepare(224, dtype)
+    load_strictly(dinov2, numbers(shapes_of(sizes), 5), "backbone", "test", frozen=True)
+    dinov2.compute_in(dtype)
     return dinov2
 
 
@@ -39,12 +38,9 @@ def test_sizes_are_read_off_the_names_and_shapes(sizes: Dinov2Sizes) -> None:
     assert sizes_of(shapes_of(sizes)) == sizes
 
 
-@pytest.mark.parametrize(
-    ("width", "depth", "gated", "hidden"),
-    [(384, 12, False, 1536), (1024, 24, False, 4096), (1536, 40, True, 4096)],
-)
-def test_published_backbones_are_recognised(width: int, depth: int, gated: bool, hidden: int) -> None:
-    sizes = Dinov2Sizes(width, depth, hidden, gated=gated)
+@pytest.mark.parametrize(("width", "depth", "hidden"), [(384, 12, 1536), (1024, 24, 4096)])
+def test_published_backbones_are_recognised(width: int, depth: int, hidden: int) -> None:
+    sizes = Dinov2Sizes(width, depth, hidden)
     assert sizes_of(shapes_of(sizes)) == sizes
 
 
@@ -96,15 +92,15 @@ def test_bfloat16_stays_close_and_keeps_sums_in_float32() -> None:
 
 def test_a_table_of_the_right_size_is_left_alone() -> None:
     table = torch.randn(1, 1 + 16 * 16, 8)
-    assert resize_positions(table, 16, antialias=False) is table
+    assert resize_positions(table, 16) is table
 
 
-@given(st.integers(5, 20), st.integers(5, 40), st.booleans())
+@given(st.integers(5, 20), st.integers(5, 40))
 @settings(max_examples=20, deadline=None)
-def test_resizing_keeps_the_class_row_and_constants(side: int, trained: int, antialias: bool) -> None:
+def test_resizing_keeps_the_class_row_and_constants(side: int, trained: int) -> None:
     table = torch.full((1, 1 + trained * trained, 2), 0.5)
     table[:, 0] = 3
-    resized = resize_positions(table, side, antialias)
+    resized = resize_positions(table, side)
     assert resized.shape == (1, 1 + side * side, 2)
     assert torch.equal(resized[:, 0], table[:, 0])
     torch.testing.assert_close(resized[:, 1:], torch.full((1, side * side, 2), 0.5))

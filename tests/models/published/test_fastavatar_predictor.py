@@ -38,7 +38,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def networks(weights: Path) -> Networks:
-    from fastavatar.weights.cache import require_checkpoints
+    from fastavatar.weights.release import require_checkpoints
 
     return load_networks(require_checkpoints(weights), torch.device("cpu"))
 

@@ -2,7 +2,7 @@ import torch
 
 from fastavatar.models.published.decoder import load_decoder
 from fastavatar.models.published.folding import FoldedDecoder, fold
-from fastavatar.models.published.interpolation import End, interpolate
+from fastavatar.models.published.latent import End, interpolate
 from fastavatar.models.published.made_up import layout, numbers
 from tests.models.published.small import POINTS, SMALL_DECODER, SMALL_POINTS
 

@@ -16,12 +16,12 @@ from fastavatar.models.published.made_up import PUBLISHED_POINTS, layout, number
 from fastavatar.models.published.networks import load_networks
 from fastavatar.models.published.options import Precision, PublishedOptions
 from fastavatar.models.published.point_predictor import (
-    Metadata,
     PointPredictorSizes,
     load_point_predictor,
     pose_matrix,
 )
 from fastavatar.models.published.predictor import FramingFacts
+from fastavatar.weights.metadata import Metadata
 from tests.models.published.small import POINTS, SMALL_DECODER, SMALL_DINO, SMALL_POINTS
 
 CPU = torch.device("cpu")
@@ -83,7 +83,7 @@ VARIANTS = [
     PointPredictorSizes(SMALL_DINO, [128, 24, 3 * POINTS], [128, 24, 9], residuals=False),
     PointPredictorSizes(SMALL_DINO, [128, 32, 32, 3 * POINTS], [128, 32, 32, 7], residuals=True),
     PointPredictorSizes(
-        Dinov2Sizes(width=64, depth=1, hidden=32, registers=4, gated=True),
+        Dinov2Sizes(width=64, depth=1, hidden=32),
         [64, 32, 16, 16, 3 * POINTS],
         [64, 32, 16, 16, 7],
         residuals=False,
@@ -229,7 +229,7 @@ def test_what_excludes_each_other_or_is_not_there_is_told(tmp_path: Path) -> Non
         load("cpu", PublishedOptions(embedding=tmp_path / "short.npy"), cache_dir=tmp_path)
     with pytest.raises(InputError, match="W vector of 512 numbers"):
         load("cpu", PublishedOptions(w_vector=tmp_path / "short.npy"), cache_dir=tmp_path)
-    with pytest.raises(WeightsError, match="--offline"):
+    with pytest.raises(WeightsError, match="offline"):
         load("cpu", given, cache_dir=tmp_path / "empty", offline=True)
 
 

@@ -1,7 +1,7 @@
 """Agreement with figures of the published networks on the same made-up weights (float32, CPU).
 
-`parity_seed1.npz` holds their inputs, W and camera whole, and every 40th Gaussian; of the rest the mean of
-the absolute values.
+`parity_seed1.npz` holds their inputs, W and camera whole, every 40th Gaussian, and the mean absolute value of
+all. `python -m scripts.parity_figures` computes it again without the published code.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,8 @@ from fastavatar.models.published.networks import Networks
 from fastavatar.models.published.point_predictor import load_point_predictor
 from fastavatar.models.published.predictor import FastAvatarPredictor
 
-TOLERANCE = 2e-4
+# Measured: 9.5e-7 for the camera, 6.6e-7 for all else; float64 differs from the published code by 1.7e-6.
+TOLERANCE = 5e-6
 Figures = dict[str, NDArray[np.float32]]
 
 
@@ -56,7 +57,7 @@ def agree(found: torch.Tensor | NDArray[np.float32], name: str, expected: Figure
         values[expected["index"]].reshape(expected[name].shape), expected[name], atol=TOLERANCE, rtol=0
     )
     assert np.abs(values.astype(np.float64)).mean() == pytest.approx(
-        float(expected[f"mean_abs_{name}"]), rel=1e-5
+        float(expected[f"mean_abs_{name}"]), rel=5e-7
     )
 
 
