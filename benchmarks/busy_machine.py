@@ -1,4 +1,4 @@
-"""How long the Python API takes beside busy processes, with OpenMP threads that spin or sleep as they wait.
+"""Time of the Python API beside busy processes, with OpenMP threads that spin or sleep while they wait.
 
 `python -m benchmarks.busy_machine [--rounds 15] [--busy 1]` prints Markdown; times are best / median. Each
 row is a process of its own; `busy` other processes do nothing but take a core each. The first row shows what
