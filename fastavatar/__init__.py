@@ -2,8 +2,12 @@
 
 The public names below are imported when they are first used, so that `import fastavatar` costs nothing.
 Import it before torch: only then can it ask OpenMP for threads that sleep while they wait
+<<<<<<< HEAD
 (`OMP_WAIT_POLICY=PASSIVE`, unless that variable is set), which matters where other processes use the same
 cores.
+=======
+(`OMP_WAIT_POLICY=PASSIVE`, unless that variable is set), which matters beside other busy processes.
+>>>>>>> main
 """
 
 import os

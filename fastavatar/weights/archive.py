@@ -46,7 +46,7 @@ def unpack(
     except _DAMAGE as error:
         raise WeightsError(f"{archive} is damaged or no zip file ({error}): fetch it again") from error
     except OSError as error:
-        # bz2 reports damage as an OSError without a number
+        # bz2 reports damage as an OSError without a number.
         reason = f"{error.strerror}; make room" if error.errno else f"it is damaged ({error})"
         raise WeightsError(f"cannot unpack {archive}: {reason}") from error
     return [folder / name for name in chosen]

@@ -16,18 +16,16 @@ import torch
 from torch import Tensor
 
 from fastavatar.errors import WeightsError
+from fastavatar.weights.guards import one_line, require_harmless, require_plain, require_plain_zip
 
 MADE_UP_KEY = "made_up_numbers"
 """Entry of a checkpoint (metadata of a safetensors file) that says its numbers are random."""
 
 _STATE_KEYS = ("model_dict", "model_state_dict")
-_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
-
 # Published training runs share the mean head's tensors between two names; no network shares one eight times.
 _MOST_SHARED = 8
 _HEADROOM_BYTES = 1 << 20
-_MOST_PICKLE_BYTES = 4 << 20  # that of a training run with its optimiser has under 1 MB
-_GREEDY = ("bytearray", "encode")
+
 
 _DAMAGE = (
     RuntimeError,
@@ -88,7 +86,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
     total = 0
     for name, value in found.state.items():
-        _require_plain(path, name, value)
+        require_plain(path, name, value)
         total += value.nbytes
     # Names may share one tensor, so their sum may pass the file's size, but not by any factor.
     if total > _MOST_SHARED * path.stat().st_size + _HEADROOM_BYTES:
@@ -112,24 +110,7 @@ def _read_pth(path: Path) -> Checkpoint:
             f"{path} is no FastAvatar checkpoint: it has no {' or '.join(_STATE_KEYS)} of tensors"
         )
     made_up = holds.get(MADE_UP_KEY)
-    return Checkpoint(path, dict(state), _one_line(made_up) if isinstance(made_up, str) else None)
-
-
-def _require_plain(path: Path, name: str, value: Tensor) -> None:
-    """Raise `WeightsError` unless the tensor is dense, real, in memory, and stored number by number."""
-    if value.layout != torch.strided or value.is_quantized or value.is_nested:
-        kind = "sparse, quantised or nested"
-    elif value.device.type != "cpu":
-        kind = f"on the device {value.device.type!r}"
-    elif not (value.is_floating_point() or value.dtype in _INTEGERS):
-        kind = str(value.dtype).removeprefix("torch.")
-    elif value.nbytes > value.untyped_storage().nbytes():
-        kind = "expanded from fewer numbers"
-    else:
-        return
-    raise WeightsError(
-        f"{path} is refused: its tensor {_one_line(name)} is {kind}; only plain real numbers are read"
-    )
+    return Checkpoint(path, dict(state), one_line(made_up) if isinstance(made_up, str) else None)
 
 
 @contextmanager
@@ -148,10 +129,10 @@ def _read_pickle(path: Path) -> Any:
     try:
         zipped = _is_zip(path)
         if zipped:
-            _require_plain_zip(path)
+            require_plain_zip(path)
         else:
             with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                _require_harmless(path, content)
+                require_harmless(path, content)
         with _also_safe(_INERT), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the pickle protocol of files that are refused anyway
             # only the zip format can be mapped into memory
@@ -160,7 +141,7 @@ def _read_pickle(path: Path) -> Any:
         wants = re.search(r"GLOBAL (\S+)", str(error))
         if wants:
             raise WeightsError(
-                f"{path} is refused: it is not data alone but names {_one_line(wants[1])}, which could run "
+                f"{path} is refused: it is not data alone but names {one_line(wants[1])}, which could run "
                 "code; take the published file, or a safetensors one"
             ) from error
         raise WeightsError(f"{path} is damaged or refused: {_first_line(error)}") from error
@@ -176,33 +157,6 @@ def _is_zip(path: Path) -> bool:
         return file.read(4) == b"PK\x03\x04"
 
 
-def _require_plain_zip(path: Path) -> None:
-    """Raise `WeightsError` for what `torch.save` never writes and `torch.load` does not guard against.
-
-    A compressed entry would grow in memory, and torch maps its compressed bytes as if they were numbers.
-    """
-    with zipfile.ZipFile(path) as opened:
-        entries = opened.infolist()
-        if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
-            raise WeightsError(f"{path} is refused: it is compressed; save it again with torch.save")
-        pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
-        claimed = sum(entry.file_size for entry in entries)
-        if claimed > path.stat().st_size or sum(entry.file_size for entry in pickles) > _MOST_PICKLE_BYTES:
-            raise WeightsError(f"{path} is refused: its entries claim more than the file has")
-        for entry in pickles:
-            _require_harmless(path, opened.read(entry))
-
-
-def _require_harmless(path: Path, pickled: bytes | mmap.mmap) -> None:
-    """Raise `WeightsError` for functions that torch lets a file call although they can fill the memory.
-
-    The one instruction by which torch's reader takes a function spells its name in plain bytes.
-    """
-    for name in _GREEDY:
-        if pickled.find(b"\n%s\n" % name.encode()) >= 0:
-            raise WeightsError(f"{path} is refused: it calls {name}, which no weights need")
-
-
 def _read_safetensors(path: Path) -> Checkpoint:
     from safetensors import SafetensorError, safe_open
 
@@ -212,7 +166,7 @@ def _read_safetensors(path: Path) -> Checkpoint:
             made_up = (file.metadata() or {}).get(MADE_UP_KEY)
     except (SafetensorError, *_DAMAGE) as error:
         raise WeightsError(f"{path} is damaged or no safetensors file: {_first_line(error)}") from error
-    return Checkpoint(path, state, None if made_up is None else _one_line(made_up))
+    return Checkpoint(path, state, None if made_up is None else one_line(made_up))
 
 
 def write_safetensors(checkpoint: Checkpoint, path: Path) -> None:
@@ -251,9 +205,4 @@ def write_pickle(state: dict[str, Tensor], made_up: str, key: str, path: Path) -
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
-    return _one_line(lines[0]) if lines else type(error).__name__
-
-
-def _one_line(text: str) -> str:
-    """Text from a file or a library, fit for one line of a message."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:200])
+    return one_line(lines[0]) if lines else type(error).__name__

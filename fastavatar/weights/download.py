@@ -7,8 +7,6 @@ import re
 import shutil
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,21 +14,27 @@ from email.message import Message
 from pathlib import Path
 
 from fastavatar.errors import WeightsError
+from fastavatar.weights.web import (
+    NUMBER,
+    FileChanged,
+    Refused,
+    TryAgain,
+    about_page,
+    broken,
+    is_page,
+    open_url,
+)
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes that are there and the bytes there will be, None where the server does not say."""
+"""Called with the bytes that have come and the size of the whole file, None if the server does not say."""
 
 _CHUNK = 1 << 18
-_BUSY = {408, 425, 429, 500, 502, 503, 504}
 _LONGEST_WAIT_S = 60.0
 # The published archive has 1.5 GB; a server that never stops sending is stopped here.
 _MOST_BYTES = 8 << 30
-_NUMBER = re.compile("[0-9]{1,18}")
 _RANGE = re.compile("bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|[*])")
-_PAGE_START = re.compile(rb"\s*(<!doctype html|<html|<head|<\?xml)", re.IGNORECASE)
-_QUOTA = re.compile(r"quota exceeded|too many users|download quota", re.IGNORECASE)
 OTHER_SOURCES = "try again later, or give `fastavatar weights fetch` another address or a zip file"
 # Unpacked files lie beside the archive for a moment.
 _ROOM_FACTOR = 2.2
@@ -46,18 +50,6 @@ class Patience:
     """Tries in a row that bring no byte."""
     wait_s: float = 1.0
     """Pause after the first such try; it doubles."""
-
-
-class _Refused(Exception):
-    """A failure that will not pass by trying again."""
-
-
-class _TryAgain(Exception):
-    """A failure that may pass; `after_s` is what the server asked for."""
-
-    def __init__(self, message: str, after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.after_s = after_s
 
 
 def download(
@@ -95,9 +87,9 @@ def _fetch_all(url: str, part: Path, progress: Progress, patience: Patience, ins
         before = _size(part)
         try:
             return _go_on(url, part, progress, patience.timeout_s)
-        except _Refused as error:
+        except Refused as error:
             raise WeightsError(f"{error}; {instead}") from error
-        except _TryAgain as error:
+        except TryAgain as error:
             failures = 0 if _size(part) > before else failures + 1
             if failures >= patience.attempts:
                 raise WeightsError(f"cannot fetch {url}: {error}; {instead}") from error
@@ -109,59 +101,22 @@ def _fetch_all(url: str, part: Path, progress: Progress, patience: Patience, ins
 def _go_on(url: str, part: Path, progress: Progress, timeout_s: float) -> None:
     """Fetch the rest of the file into `part`, all of it where the server cannot continue."""
     have, version = _resumable(url, part)
-    with _open(url, have, version, timeout_s, part) as response:
-        _receive(url, response, part, have, progress)
-
-
-@contextmanager
-def _open(
-    url: str, have: int, version: str, timeout_s: float, part: Path
-) -> Iterator[http.client.HTTPResponse]:
-    """The server's answer to a request for all bytes from `have` on."""
-    headers = {"User-Agent": "fastavatar", "Accept-Encoding": "identity"}
-    if have:
-        headers |= {"Range": f"bytes={have}-"} | ({"If-Range": version} if version else {})
     try:
-        response = _opener().open(urllib.request.Request(url, headers=headers), timeout=timeout_s)
-    except urllib.error.HTTPError as error:
-        _explain_status(url, part, error)
+        with open_url(url, have, version, timeout_s) as response:
+            _receive(url, response, part, have, progress)
+    except FileChanged:
+        part.unlink(missing_ok=True)
         raise
-    except urllib.error.URLError as error:
-        if not have and not isinstance(error.reason, TimeoutError):
-            raise _Refused(f"cannot reach {url} ({error.reason}), no network?") from error
-        raise _TryAgain(f"no connection ({error.reason})") from error
-    except (http.client.InvalidURL, ValueError) as error:
-        raise _Refused(f"{url} is no address to fetch from: {error}") from error
-    except (OSError, http.client.HTTPException) as error:
-        raise _broken(error) from error
-    with response:
-        yield response
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """An opener for http and https alone: a server cannot redirect to a file or to FTP."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.UnknownHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPErrorProcessor,
-    ):
-        opener.add_handler(handler())
-    return opener
 
 
 def _receive(url: str, response: http.client.HTTPResponse, part: Path, have: int, progress: Progress) -> None:
+    """Append the answer to the `have` bytes in `part`, or begin the file again where the server does."""
     start, total = _extent(response)
     if start not in (0, have):
-        part.unlink(missing_ok=True)
-        raise _TryAgain("the server continued at another place")
+        raise FileChanged("the server continued at another place")
     first = _read(response)
-    if start == 0 and _is_page(response.headers, first):
-        raise _Refused(_about_page(url, first + _read(response)))
+    if start == 0 and is_page(response.headers, first):
+        raise Refused(about_page(url, first + _read(response)))
     if total is not None:
         require_room(part.parent, total * _ROOM_FACTOR - start)
     _origin(part).write_text(json.dumps({"url": url, "version": _version(response.headers)}))
@@ -172,11 +127,11 @@ def _receive(url: str, response: http.client.HTTPResponse, part: Path, have: int
             file.write(chunk)
             there += len(chunk)
             if there > _MOST_BYTES:
-                raise _Refused(f"{url} sends more than {_MOST_BYTES >> 30} GB, which is no such file")
+                raise Refused(f"{url} sends more than {_MOST_BYTES >> 30} GB, which is no such file")
             progress(there, total)
             chunk = _read(response)
     if total is not None and there < total:
-        raise _TryAgain(f"the connection broke at {there} of {total} bytes")
+        raise TryAgain(f"the connection broke at {there} of {total} bytes")
 
 
 def _extent(response: http.client.HTTPResponse) -> tuple[int, int | None]:
@@ -186,7 +141,7 @@ def _extent(response: http.client.HTTPResponse) -> tuple[int, int | None]:
         if found is None:
             return -1, None
         return int(found[1]), None if found[2] == "*" else int(found[2])
-    length = _NUMBER.fullmatch(response.headers.get("Content-Length", ""))
+    length = NUMBER.fullmatch(response.headers.get("Content-Length", ""))
     return 0, int(length[0]) if length else None
 
 
@@ -194,44 +149,7 @@ def _read(response: http.client.HTTPResponse) -> bytes:
     try:
         return response.read1(_CHUNK)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise _broken(error) from error
-
-
-def _broken(error: Exception) -> _TryAgain:
-    return _TryAgain(f"the connection broke ({str(error) or type(error).__name__})")
-
-
-def _explain_status(url: str, part: Path, error: urllib.error.HTTPError) -> None:
-    try:
-        page = error.read(_CHUNK)
-    except (OSError, ValueError, http.client.HTTPException):
-        page = b""
-    if error.code == 416:
-        part.unlink(missing_ok=True)
-        raise _TryAgain("the server has another file now") from error
-    if error.code in _BUSY:
-        asked = _NUMBER.fullmatch(error.headers.get("Retry-After", ""))
-        after_s = float(asked[0]) if asked else None
-        raise _TryAgain(f"the server is busy ({error.code} {error.reason})", after_s) from error
-    if _QUOTA.search(page.decode(errors="replace")):
-        raise _Refused(_about_page(url, page)) from error
-    raise _Refused(f"{url} cannot be fetched: {error.code} {error.reason}") from error
-
-
-def _about_page(url: str, page: bytes) -> str:
-    if _QUOTA.search(page.decode(errors="replace")):
-        return quota_message(url)
-    return f"{url} sent a web page instead of the file (a sign-in or confirmation page?)"
-
-
-def quota_message(source: str) -> str:
-    """The message for a file whose daily limit on Google Drive is used up."""
-    return f"{source}: too many people fetched this file lately (Google Drive quota exceeded)"
-
-
-def is_quota(text: str) -> bool:
-    """Whether a server's answer means that the daily limit is used up."""
-    return _QUOTA.search(text) is not None
+        raise broken(error) from error
 
 
 def require_room(folder: Path, needed: float) -> None:
@@ -249,7 +167,7 @@ def _resumable(url: str, part: Path) -> tuple[int, str]:
     try:
         origin = json.loads(_origin(part).read_text())
         return (_size(part), str(origin["version"])) if origin["url"] == url else (0, "")
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return 0, ""
 
 
@@ -258,12 +176,9 @@ def _origin(part: Path) -> Path:
 
 
 def _version(headers: Message) -> str:
+    # A weak tag (RFC 9110, section 8.8.1) does not promise the same bytes, so it cannot resume a download.
     etag = headers.get("ETag", "")
     return headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
-
-
-def _is_page(headers: Message, first: bytes) -> bool:
-    return headers.get_content_type() == "text/html" or _PAGE_START.match(first) is not None
 
 
 def _size(path: Path) -> int:

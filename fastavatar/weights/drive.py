@@ -4,11 +4,12 @@ import logging
 from pathlib import Path
 
 from fastavatar.errors import WeightsError
-from fastavatar.weights.download import OTHER_SOURCES, Progress, is_quota, quota_message, require_room
+from fastavatar.weights.download import OTHER_SOURCES, Progress, require_room
+from fastavatar.weights.web import is_quota, quota_message
 
 log = logging.getLogger(__name__)
 
-_LARGEST_EXPECTED_BYTES = 1.5e9
+_LARGEST_EXPECTED_BYTES = 1.5e9  # Drive does not say how large the published archive is
 _ROOM_FACTOR = 2.2
 _RETRIES = 3
 _TIMEOUT_S = (20.0, 60.0)
@@ -48,12 +49,12 @@ def download_from_drive(file_id: str, target: Path, progress: Progress) -> Path:
 def explain(file_id: str, error: Exception) -> str:
     """One line on why Drive did not give the file."""
     source = f"https://drive.google.com/file/d/{file_id}"
-    told = " ".join(str(error).split())
-    if is_quota(told):
+    reason = " ".join(str(error).split())
+    if is_quota(reason):
         return f"{quota_message(source)}; {OTHER_SOURCES}"
-    if "NameResolutionError" in told or "NewConnectionError" in told:
-        told = "no connection to Google Drive, no network?"
+    if "NameResolutionError" in reason or "NewConnectionError" in reason:
+        reason = "no connection to Google Drive, no network?"
     return (
-        f"cannot fetch {source}: {told[:200]}; fetch it in a browser and give `fastavatar weights fetch` "
+        f"cannot fetch {source}: {reason[:200]}; fetch it in a browser and give `fastavatar weights fetch` "
         "the zip file, or the address of a mirror"
     )

@@ -84,8 +84,8 @@ def _require_usable(staging: Path, url: str) -> None:
     try:
         FaceRecogniser(staging)
     except WeightsError as error:
-        told = str(error).replace(f"{staging}{os.sep}", "").replace(str(staging), "it")
-        raise WeightsError(f"{url} is not installed: {told}") from error
+        reason = str(error).replace(f"{staging}{os.sep}", "").replace(str(staging), "it")
+        raise WeightsError(f"{url} is not installed: {reason}") from error
 
 
 def _is_model(name: str) -> bool:

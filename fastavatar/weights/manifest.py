@@ -1,4 +1,4 @@
-"""Notice when a weights file is not the one that was first used."""
+"""Notice when a file of the weights is not the one that was first used."""
 
 import hashlib
 import json

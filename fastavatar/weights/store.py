@@ -122,8 +122,8 @@ def _fill(staging: Path, archive: Path, source: Source, fits: Fits) -> None:
     try:
         fits(found)
     except WeightsError as error:
-        told = str(error).replace(f"{staging}{os.sep}", "")
-        raise WeightsError(f"{source} is not installed: {told}") from error
+        reason = str(error).replace(f"{staging}{os.sep}", "")
+        raise WeightsError(f"{source} is not installed: {reason}") from error
     manifest.verify(found.paths())
 
 

@@ -102,7 +102,7 @@ class ConditionalDecoder(nn.Module):
         )
         embeddings = parameter(count, sizes.embedding, start=_spread)
         self.gaussian_embeddings = nn.Embedding(count, sizes.embedding, _weight=embeddings.data)
-        outputs = (3, 4, 3 * coefficients, 1, 3)
+        outputs = (3, 4, 3 * coefficients, 1, 3)  # in the order of `HEADS`
         body = [layer for pair in pairwise(sizes.body) for layer in (nn.Linear(*pair), nn.ReLU())]
         heads = {
             f"{name}_head": nn.Sequential(
@@ -155,6 +155,7 @@ class ConditionalDecoder(nn.Module):
     def forward(self, w: Tensor) -> Tensor:
         """Outputs of the heads (N, 3 + 4 + 3K + 1 + 3) for one W (1, 512), in the order of `HEADS`."""
         embeddings = self.gaussian_embeddings.weight
+        # One W for all rows, an embedding for each: (N, 512 + 32).
         shared = self.conditioning_mlp["shared_body"](
             torch.cat([w.expand(len(embeddings), -1), embeddings], 1)
         )
@@ -162,6 +163,7 @@ class ConditionalDecoder(nn.Module):
 
     def assemble(self, heads: Tensor, points: Tensor) -> Gaussians:
         """Gaussians at `points` (N, 3) in metres, shaped by the heads' outputs (N, 3 + 4 + 3K + 1 + 3)."""
+        # K coefficients of red, green and blue, coefficient by coefficient.
         colors = 3 * (1 + self.base_shN.shape[1])
         scale, rotation, color, opacity, move = torch.split(heads, [3, 4, colors, 1, 3], 1)
         sh = torch.cat([self.base_sh0, self.base_shN], 1) + color.reshape(len(color), -1, 3)

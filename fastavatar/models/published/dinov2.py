@@ -89,6 +89,7 @@ class Dinov2(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Class tokens (B, width) of images (B, 3, H, W) normalised by ImageNet's mean and deviation."""
         tokens = self.embed(images)
+        # Attention lets every token read every other until the last block, whose patches nothing reads.
         for block in self.blocks[:-1]:
             tokens = block(tokens)
         cls_token: Tensor = self.norm(self.blocks[-1](tokens, kept=1))[:, 0]

@@ -74,10 +74,12 @@ def fold(decoder: ConditionalDecoder, dtype: torch.dtype = torch.float32) -> Fol
     def linear(layer: nn.Linear) -> tuple[Tensor, Tensor]:
         return layer.weight.to(dtype), layer.bias.to(dtype)
 
+    # Columns of the first layer in the order of its input: W, then the embedding.
     first, *body = decoder.linears("shared_body")
     embeddings = decoder.gaussian_embeddings.weight
     w_columns = first.in_features - embeddings.shape[1]
     heads = [decoder.linears(f"{name}_head") for name in HEADS]
+    # The heads' first layers all read the shared features: one matrix of all their rows.
     stacked = [torch.cat(parts) for parts in zip(*(linear(head[0]) for head in heads), strict=True)]
     return FoldedDecoder(
         decoder=decoder,

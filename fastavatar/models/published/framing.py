@@ -1,4 +1,4 @@
-"""What the point predictor sees of a photo, and the camera that follows from what it says.
+"""What the point predictor sees of a photo, and the camera that follows from its answer.
 
 It was trained on NeRSemble captures: head and shoulders on white, 550×802 pixels, from a camera of 2048 px
 focal length about 1.1 m away, squashed to 224×224. The figures below were measured on two such captures of
@@ -73,6 +73,7 @@ def find_by_mesh(photo: Photo, face: int | None) -> Face:
 
 def framed_like_a_capture(box: Box) -> Region:
     """The region in which the face in `box` (left, top, right, bottom) lies as it does in the captures."""
+    # Size by the square root of the area, which a turned head changes less than width or height.
     left, top, right, bottom = box
     scale = ((right - left) * (bottom - top)) ** 0.5 / _FACE_PX
     return Region(
@@ -93,6 +94,7 @@ def cut(rgb: NDArray[np.uint8], region: Region) -> NDArray[np.uint8]:
     right = min(CAPTURE_WIDTH, int((rgb.shape[1] - region.left) / x))
     bottom = min(CAPTURE_HEIGHT, int((rgb.shape[0] - region.top) / y))
     if left < right and top < bottom:
+        # The part of the photo that those pixels cover; rounding may reach beyond its last row or column.
         source = (
             region.left + left * x,
             region.top + top * y,
@@ -115,6 +117,7 @@ def on_white(rgb: NDArray[np.uint8], coverage: NDArray[np.float32]) -> NDArray[n
 def network_input(rgb: NDArray[np.uint8]) -> Tensor:
     """A picture (H, W, 3) squashed to (1, 3, 224, 224) and normalised as DINOv2 was trained."""
     picture = Image.fromarray(rgb).resize((IMAGE_PX, IMAGE_PX), Image.Resampling.BILINEAR)
+    # (H, W, 3) bytes → (3, H, W) in 0…1
     values = torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255
     mean, deviation = (torch.tensor(c)[:, None, None] for c in (_IMAGENET_MEAN, _IMAGENET_DEVIATION))
     return ((values - mean) / deviation)[None]
@@ -126,12 +129,14 @@ def camera_from_pose(camera_to_world: Tensor, region: Region, width: int, height
     Neither the paper nor the code says which axes the pose has. The captures' own files have OpenGL axes
     (x right, y up, looking along −z) and the training script may have turned them to OpenCV's (x right,
     y down, looking along +z). The head lies at the origin and every training camera looks at it, so the side
-    on which it lies tells: the axes under which it is in front of the camera are taken.
+    on which the head lies decides: the axes under which it is in front of the camera are taken.
     """
     to_world = camera_to_world.detach().cpu().double()
     rotation, center = to_world[:3, :3], to_world[:3, 3]
+    # The third column is the camera's z axis. In OpenCV axes it points from the camera's place to the head.
     if rotation[:, 2] @ center > 0:
         rotation = rotation * torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64)
+    # Inverse of a rigid transform: Rᵀ and −Rᵀ t.
     world_to_camera = torch.eye(4, dtype=torch.float64)
     world_to_camera[:3, :3] = rotation.T
     world_to_camera[:3, 3] = -rotation.T @ center

@@ -1,4 +1,4 @@
-"""The published networks where the points are known: only W is left to find in the photos."""
+"""The published networks for captures whose points are known: only W has to be found in the photos."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,24 +19,24 @@ from fastavatar.models.published.options import ShRefit
 
 @dataclass(frozen=True)
 class GuidedNetworks:
-    """What makes a latent of photos and points, on one device; `load_guided` reads one from checkpoints."""
+    """The networks that turn photos and points into a latent, on one device; `load_guided` reads them."""
 
     encoder: IdentityEncoder | None
     """Embedding → W; None where W is given."""
     decoder: ConditionalDecoder
     """W and points → Gaussians."""
     identity: Identity
-    """Whose W."""
+    """Whose W it is."""
     device: str
     sh_refit: ShRefit = "off"
-    """What becomes of the colours of avatars that are made of the latent."""
+    """Whether colours of avatars from the latent are refitted."""
     made_up: tuple[str, ...] = ()
     """How the numbers of each file that was not trained were made up."""
 
     def latent(self, photos: Sequence[NDArray[np.uint8]], points: Tensor) -> DecoderLatent:
-        """The person in `photos`, each (H, W, 3), with their head's points (N, 3) in metres.
+        """The person in `photos`, each (H, W, 3), with the points (N, 3) of their head in metres.
 
-        Of several photos the directions of the embeddings are averaged, as is usual in face recognition.
+        For several photos the directions of the embeddings are averaged, as is usual in face recognition.
         Raises `NoFaceError` where none shows a face, `InputError` for another number of points than the
         decoder was trained on.
         """
@@ -57,5 +57,6 @@ class GuidedNetworks:
         height, width = photos[0].shape[:2]
         found = [faces for faces in map(self.identity.recogniser.find, photos) if faces]
         chosen = [choose_recognised(faces, width, height) for faces in found or [[]]]
+        # Lengths of embeddings state how sure the recogniser is, not who the person is.
         units = [face.embedding / np.linalg.norm(face.embedding) for face in chosen]
         return replace(chosen[0], embedding=np.mean(units, 0, dtype=np.float32))

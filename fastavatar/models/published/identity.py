@@ -1,4 +1,4 @@
-"""Who the person is: the W vector from a face, from its embedding, or as given."""
+"""Who the person is: W, computed from a face or from its embedding, or given as it is."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ from fastavatar.models.published.identity_encoder import IdentityEncoder
 
 @dataclass(frozen=True)
 class Identity:
-    """What stands for the person: a face to recognise in the photo, an embedding, or W itself."""
+    """The person, by one of three: a face to recognise in the photo, its embedding, or W itself."""
 
     recogniser: FaceRecogniser | None = None
     """Finds the face and its embedding."""
     embedding: NDArray[np.float32] | None = None
-    """(512,) given in its place."""
+    """(512,) given in place of a face."""
     w_vector: NDArray[np.float32] | None = None
     """(512,) given in place of both."""
 
@@ -33,14 +33,14 @@ class Identity:
         return choose_recognised(self.recogniser.find(rgb), rgb.shape[1], rgb.shape[0], face)
 
     def w(self, face: RecognisedFace | None, encoder: IdentityEncoder | None, device: str) -> Tensor:
-        """W (1, 512) on `device`: as given, else of the embedding of `face`, else of the one given.
+        """W (1, 512) on `device`: as given, else from the embedding of `face`, else from the embedding given.
 
-        Raises `InputError` when there is none of them.
+        Raises `InputError` when there is neither.
         """
         if self.w_vector is not None:
             return torch.from_numpy(self.w_vector)[None].to(device)
         embedding = face.embedding if face is not None else self.embedding
         if embedding is None or encoder is None:
-            raise InputError("neither a face, an embedding nor a W vector tells whose avatar to make")
+            raise InputError("there is no face, embedding or W vector to make an avatar from")
         w: Tensor = encoder(torch.from_numpy(embedding)[None].to(device))
         return w

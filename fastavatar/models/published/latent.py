@@ -38,11 +38,11 @@ class DecoderLatent:
     """W, the points, and the decoder that turns them into Gaussians; refined in place of the Gaussians."""
 
     decoder: ConditionalDecoder
-    """In float32, whatever the precision it was used in."""
+    """The network in float32, also where it was used in another precision."""
     w: Tensor
     """(1, 512) the person's appearance."""
     points: Tensor
-    """(N, 3) where the Gaussians are before the decoder moves them, metres, head frame."""
+    """(N, 3) places of the Gaussians before the decoder moves them, metres, head frame."""
     sh_refit: ShRefit = "off"
     """Whether an avatar's colours are refitted; those of `gaussians` are always the decoder's own."""
 
@@ -54,7 +54,7 @@ class DecoderLatent:
         return fold(self.decoder).decode(self.w, self.points)
 
     def copied(self, device: torch.device | str) -> "DecoderLatent":
-        """The same on `device`, sharing no memory with this, its tensors free to take part in autograd."""
+        """A copy on `device` that shares no memory with this one and may take part in autograd."""
         return replace(
             self,
             decoder=deepcopy(self.decoder).to(device),
@@ -78,6 +78,7 @@ def interpolate(decoder: FoldedDecoder, a: End, b: End, steps: int) -> Iterator[
 
     The identity interpolation of Liang et al. 2025.
     """
+    # A W without points is decoded on those of the mean head.
     mean = decoder.decoder.mean_head_points
     from_points, to_points = (mean if end.points is None else end.points for end in (a, b))
     for t in torch.linspace(0, 1, steps).tolist():

@@ -26,6 +26,7 @@ def projector(widths: list[int], norm: Callable[[int], nn.Module], dropout: floa
     In training mode, outputs of every hidden layer but the last are dropped with probability `dropout`, at
     the places in the sequence that the published checkpoints count.
     """
+    # Linear, norm, ReLU, dropout take four places; the last hidden layer has no dropout, so it takes three.
     layers: list[nn.Module] = []
     hidden = list(pairwise(widths[:-1]))
     for place, (width_in, width_out) in enumerate(hidden):
@@ -72,6 +73,7 @@ def widths_of(shapes: Shapes, prefix: str, published: list[int]) -> list[int]:
         if place.isascii() and place.isdecimal() and len(place) < 4
     )
     names = [f"{prefix}.{place}.weight" for place in places]
+    # A linear layer's weight is (out, in): each one's input must be the output of the one before.
     matrices = [shapes[name] for name in names if name in shapes]
     broken = any(before[0] != after[1] for before, after in pairwise(matrices))
     if broken or not 1 <= len(matrices) <= _MOST_LAYERS:

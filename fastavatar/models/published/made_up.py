@@ -72,11 +72,12 @@ def _draw(name: str, shape: tuple[int, ...], seed: int) -> NDArray[np.generic]:
     leaf = name.rpartition(".")[2]
     if leaf == "num_batches_tracked":
         return np.zeros(shape, np.int64)
+    # A stream for each name: a network that gains a tensor keeps the numbers of all others.
     stream = np.random.default_rng([seed, zlib.crc32(name.encode())])
     x = np.asarray(stream.standard_normal(shape, dtype=np.float32))
-    if leaf == "running_var":
+    if leaf == "running_var":  # positive, or the square root has no value
         return 1 + np.float32(0.1) * np.abs(x)
-    if leaf == "temperature":
+    if leaf == "temperature":  # near 1, where training starts
         return 1 + np.float32(0.1) * x
     if leaf == "gamma":  # of a LayerScale
         return np.float32(0.5) + np.float32(0.05) * x
@@ -86,6 +87,6 @@ def _draw(name: str, shape: tuple[int, ...], seed: int) -> NDArray[np.generic]:
         return np.float32(0.1) * x
     if leaf in ("cls_token", "mask_token", "pos_embed"):
         return np.float32(0.2) * x
-    if len(shape) >= 2:
+    if len(shape) >= 2:  # He et al. 2015, equation 10: variance 2 / fan-in keeps activations level under ReLU
         return x * np.float32(math.sqrt(2 / math.prod(shape[1:])))
     return np.float32(0.05) * x

@@ -1,4 +1,4 @@
-"""From checkpoint files to networks that fit each other."""
+"""Load the published networks from checkpoint files, and make sure that they fit each other."""
 
 from dataclasses import dataclass
 
@@ -57,6 +57,7 @@ def load_pair(paths: Checkpoints, device: torch.device, with_encoder: bool = Tru
     if encoder_file is not None:
         encoder = load_identity_encoder(encoder_file.state, str(paths.encoder), frozen=True)
     decoder = load_decoder(decoder_file.state, str(paths.decoder), frozen=True)
+    # Each loader takes any sizes of the design, so that the sizes of two files can still disagree.
     last = None if encoder is None else encoder.projector[-1]
     if isinstance(last, nn.Linear) and last.out_features != w_size(decoder):
         raise WeightsError(
@@ -79,6 +80,7 @@ def load_networks(
     file = read_checkpoint(paths.dino)
     metadata = read_metadata(paths.dino)
     points = load_point_predictor(file.state, str(paths.dino), metadata, dtype, frozen=True)
+    # The decoder's Gaussian i sits at point i: FLAME's triangles in the order of its mesh.
     head = points.points_projector[-1]
     count = pair.decoder.gaussian_embeddings.num_embeddings
     if isinstance(head, nn.Linear) and head.out_features != 3 * count:

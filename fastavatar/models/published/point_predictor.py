@@ -85,8 +85,10 @@ class PointPredictor(nn.Module):
 
     def heads(self, cls_tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Points (B, N, 3) in metres and camera-to-world (B, 4, 4) of class tokens (B, width)."""
+        # One head places all points at once: (B, 3N), x y z of point 0, then of point 1.
         points = self.points_projector(cls_tokens).unflatten(-1, (-1, 3))
         if self.residuals:
+            # A fixed mean of the training set, a learnt correction of it, and this person's offset.
             points = self.mean_shape + self.learn_mean_shape + _RESIDUAL_FACTOR * points
         return points, pose_matrix(self.pose_projector(cls_tokens))
 
@@ -96,6 +98,7 @@ def pose_matrix(pose: Tensor) -> Tensor:
     rotation = (
         matrix_from_6d(pose[:, :6]) if pose.shape[1] == _POSE_6D else matrix_from_quaternion_wxyz(pose[:, :4])
     )
+    # [[R, t], [0, 1]]; the translation is in the last three numbers of either form
     matrix = torch.eye(4).to(pose).repeat(len(pose), 1, 1)
     matrix[:, :3, :3] = rotation
     matrix[:, :3, 3] = pose[:, -3:]
@@ -109,6 +112,7 @@ def matrix_from_6d(rows: Tensor) -> Tensor:
     vectors, which is continuous, unlike any map from three or four numbers.
     """
     first = nn.functional.normalize(rows[:, :3], dim=-1)
+    # What of the second row stands at right angles to the first; the third row follows from both.
     rest = rows[:, 3:] - (first * rows[:, 3:]).sum(-1, keepdim=True) * first
     second = nn.functional.normalize(rest, dim=-1)
     return torch.stack([first, second, torch.linalg.cross(first, second)], -2)
@@ -136,12 +140,14 @@ def load_point_predictor(
     assert isinstance(predictor, PointPredictor)
     if sizes.residuals and stated.mean_shape is not None:
         predictor.mean_shape = _mean_shape(stated.mean_shape, predictor.mean_shape.shape, source)
+    # Only the backbone: the heads have few products, and their rounding would go straight into the points.
     predictor.dino.compute_in(dtype)
     return predictor
 
 
 def sizes_by(stated: Metadata, shapes: Shapes) -> PointPredictorSizes:
     """Sizes of the point predictor whose state dict has these names and shapes."""
+    # The published point predictor sat in `encoder`, its backbone in `encoder.dino`.
     inner = {name.removeprefix(_PREFIX): shape for name, shape in shapes.items()}
     dino = sizes_of({n.removeprefix("dino."): shape for n, shape in inner.items() if n.startswith("dino.")})
     points_widths = widths_of(inner, "points_projector", [dino.width, *_HIDDEN_WIDTHS, 3 * _POINTS])

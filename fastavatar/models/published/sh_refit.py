@@ -2,8 +2,8 @@
 
 The training views stood within ±50° of azimuth and ±20° of elevation. There the published networks' colours
 are as they were trained; beyond, their spherical harmonics swing by up to a hundred, and profiles come out
-dark and tinted. So each Gaussian's harmonics are fitted anew to the colours it shows within that range, with
-a ridge toward their mean: as the basis is orthonormal, their squared distance from it over the whole sphere.
+dark and tinted. So each Gaussian's harmonics are refitted to the colours it shows within that range, with a
+ridge toward their mean: as the basis is orthonormal, their squared distance from it over the whole sphere.
 """
 
 import torch

@@ -106,7 +106,7 @@ def test_a_face_is_chosen_also_where_the_embedding_is_given(networks: Networks) 
 
 
 def test_somebody_must_be_given(networks: Networks) -> None:
-    with pytest.raises(InputError, match="whose avatar"):
+    with pytest.raises(InputError, match="no face, embedding or W vector to make an avatar from"):
         FastAvatarPredictor(networks, Identity(), crop="none").predict(photo())
 
 
