@@ -83,8 +83,8 @@ class Worker:
 
         avatar = pipeline.predict(photo, on_step)
         made = avatar.provenance
-        facts = tuple(FactsWithoutFolders(one) for one in made.facts)
-        made = replace(made, facts=facts, warnings=without_folders(made.warnings))
+        public = tuple(PublicFacts(facts) for facts in made.facts)
+        made = replace(made, facts=public, warnings=without_folders(made.warnings))
         avatar = replace(avatar, provenance=made)
         with stage({}, "write"):
             pipeline.save(avatar, job.results, overwrite=False, started=started)
@@ -107,15 +107,16 @@ class Worker:
 
 
 @dataclass(frozen=True)
-class FactsWithoutFolders:
-    """Facts for the summary without the server's folders."""
+class PublicFacts:
+    """Facts for the summary without the folders of this machine."""
 
     facts: Facts
+    """The facts as the model stated them."""
 
     def for_summary(self) -> Mapping[str, object]:
-        """The same fields, each text `without_folders`."""
-        fields: Mapping[str, object] = without_folders(dict(self.facts.for_summary()))
-        return fields
+        """Fields of `summary.json`."""
+        found: Mapping[str, object] = without_folders(self.facts.for_summary())
+        return found
 
 
 def without_folders(value: Any) -> Any:
