@@ -24,7 +24,7 @@ LARGE_PX = 3464
 LOADED = """
 import json, sys, time
 import fastavatar as fa
-from fastavatar.results.environment import peak_memory_mb
+from fastavatar.system.memory import peak_memory_mb
 
 image, folder, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 predictor = fa.load_predictor("facemesh")

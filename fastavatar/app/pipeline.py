@@ -127,7 +127,7 @@ class Pipeline:
 
         `image` is what the summary calls the photo, instead of the path it was read from.
         """
-        from fastavatar.results.summary import Run
+        from fastavatar.results import Run
 
         settings = {**self.settings.of_results(), "model": self.model}
         run = Run(self.model_reason, started, image, settings)

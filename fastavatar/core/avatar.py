@@ -1,4 +1,4 @@
-"""What every predictor returns: Gaussians, the camera that saw the photo, and where they came from."""
+"""What every predictor returns: Gaussians, the camera that saw the photo, and how they were made."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -39,7 +39,7 @@ class Facts(Protocol):
     """What one step of the work, such as a model or a refinement, adds to an avatar's summary."""
 
     def for_summary(self) -> Mapping[str, object]:
-        """Fields of `summary.json`, JSON-ready; of fields that all models have, the common ones count."""
+        """Fields of `summary.json`, JSON-ready; they cannot replace a field that all summaries have."""
 
 
 AnyFacts = TypeVar("AnyFacts", bound=Facts)
@@ -85,18 +85,18 @@ class Avatar:
     photo: Photo
     """The photo, upright."""
     face: Face | None
-    """The face that was taken; None where no face finder ran."""
+    """The face in the photo that the avatar is of; None where no face finder ran."""
     provenance: Provenance
     arrays: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     """Further arrays of this model, each saved as `<name>.npy`."""
     others: tuple[tuple[Photo, Camera], ...] = ()
-    """Further photos of the same person that it was made from, and the cameras that saw them."""
+    """Further photos of the same person that the avatar was made from, and the cameras that saw them."""
     mesh: Mesh | None = None
     """The head that the model fitted to the photo; None where the model fits none."""
     binding: Binding | None = None
     """Where on `mesh` each Gaussian is held; None without a mesh."""
     latent: Latent | None = None
-    """The code the Gaussians were decoded from; None where no network did, or they were changed since."""
+    """The code that the Gaussians are decoded from; None if no network decoded them or they changed since."""
 
     def __post_init__(self) -> None:
         """Check that every Gaussian is bound, to a mesh that is there."""
@@ -118,9 +118,11 @@ class Avatar:
     ) -> Path:
         """Write every output file into `folder`, all or nothing, and return it.
 
-        `outputs` says which files; `run` carries what only the caller knows into the summary.
-        Raises `OverwriteError` when results are there already and `overwrite` is off, `UsageError` when
-        `folder` is a file, `FastAvatarError` when it cannot be written.
+        `outputs` says which files; `run` carries what only the caller knows into the summary. With
+        `overwrite`, results of an earlier run are replaced. Raises `OverwriteError` when results are there
+        and `overwrite` is off, or when something is in their place that no run wrote; `UsageError` when
+        `folder` is a file or a result would overwrite the photo; `FastAvatarError` when the file system
+        refuses.
         """
         from fastavatar.results.folder import write_results
 

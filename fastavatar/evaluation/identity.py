@@ -37,7 +37,7 @@ _ROOM = 1.3  # picture over head; the detector needs to see what surrounds a fac
 
 
 @dataclass(frozen=True)
-class Identity:
+class Likeness:
     """How similar the faces in the photo and in renders of its avatar are."""
 
     cosines: dict[int, float | None]
@@ -87,8 +87,8 @@ def check_identity_if_possible(avatar: Avatar, pack: str | None = None, device: 
     return replace(avatar, provenance=replace(made, warnings=(*made.warnings, missing)))
 
 
-def measure_identity(avatar: Avatar, recogniser: FaceRecogniser) -> Identity:
-    """Cosines between the avatar's photo and renders of it from `AZIMUTHS_DEG`."""
+def measure_identity(avatar: Avatar, recogniser: FaceRecogniser) -> Likeness:
+    """The likeness between the avatar's photo and renders of the avatar from `AZIMUTHS_DEG`."""
     photo = _person(avatar, recogniser.find(avatar.photo.rgb))
     center, radius_m = head_sphere(avatar.gaussians)
     framed = frame_sphere(avatar.camera.to("cpu", torch.float32), center, _ROOM * radius_m, _SIZE_PX)
@@ -101,7 +101,7 @@ def measure_identity(avatar: Avatar, recogniser: FaceRecogniser) -> Identity:
         faces = recogniser.find(pixels)
         shown = max(faces, key=lambda face: face.area) if faces else None
         cosines[azimuth_deg] = _cosine(photo, shown) if photo and shown else None
-    return Identity(cosines)
+    return Likeness(cosines)
 
 
 def _person(avatar: Avatar, faces: list[RecognisedFace]) -> RecognisedFace | None:

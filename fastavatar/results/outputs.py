@@ -1,4 +1,4 @@
-"""Which files a prediction leaves behind."""
+"""The files that a folder of results can hold, and which of them are asked for."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ TURNTABLE, VIEWER = "turntable.mp4", "head.html"
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is written beside `preview.png` and `summary.json`, and how."""
+    """Which files are written beside `preview.png` and `summary.json`, and how."""
 
     frame: "Frame" = "supersplat"
     """Axes of `splats.ply`."""
@@ -25,7 +25,7 @@ class Outputs:
     viewer: bool = False
     """Whether there is a `head.html`, a page to open in a browser."""
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    """(3,) sRGB in 0…1 behind what is drawn: preview and turntable."""
+    """Background colour of preview and turntable, (3,) sRGB in 0…1."""
 
     def names(self, arrays: Iterable[str] = ()) -> list[str]:
         """Names of all files in the folder of results, the summary last; `arrays` are the model's own."""
@@ -34,7 +34,7 @@ class Outputs:
         return [*([SPLATS] if self.save_ply else []), *saved, PREVIEW, *shown, SUMMARY]
 
     def require_possible(self) -> None:
-        """Raise, before the work, where something that writing needs is not installed."""
+        """Raise `FastAvatarError` if something is not installed that writing these files needs."""
         if self.turntable:
             from fastavatar.results.video import writer_of
 

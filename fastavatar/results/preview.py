@@ -1,4 +1,4 @@
-"""The picture that shows at a glance what came out: the photo beside the avatar from five sides."""
+"""The preview: the photo beside the avatar from five sides."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from fastavatar.rendering.head_view import frame_sphere, head_sphere
 
 TILE_PX = 384
 AZIMUTHS_DEG = (0, -30, 30, -60, 60)
-"""To the person's left, from where the photo's camera stands."""
+"""Azimuths of the five views toward the person's left, counted from the photo's camera."""
 WHITE = (255, 255, 255)
 
 
@@ -20,7 +20,7 @@ def compose_preview(
 ) -> NDArray[np.uint8]:
     """(384, 6·384, 3) sRGB: the photo, then the avatar from the photo's camera, −30°, 30°, −60° and 60°.
 
-    `background` (3,) in 0…1 is behind the avatar, and around the photo where the tile reaches beyond it.
+    `background` (3,) in 0…1 lies behind the avatar, and around the photo where its tile reaches beyond it.
     """
     center, radius_m = head_sphere(avatar.gaussians)
     camera = avatar.camera.to("cpu", torch.float32)
@@ -39,7 +39,7 @@ def compose_preview(
 def _photo_seen_by(
     framed: Camera, camera: Camera, rgb: NDArray[np.uint8], background: tuple[float, float, float]
 ) -> Image.Image:
-    """The part of the photo, taken by `camera`, that `framed` shows; `background` beyond its rim."""
+    """The part of the photo rgb (H, W, 3), taken by `camera`, that `framed` shows; `background` beyond it."""
     zoom = float(framed.K[0, 0] / camera.K[0, 0])
     left, top = (camera.K[:2, 2] - framed.K[:2, 2] / zoom).tolist()
     height, width = rgb.shape[:2]
@@ -59,7 +59,7 @@ def _photo_seen_by(
 
 
 def _labelled(tile: Image.Image, text: str) -> Image.Image:
-    """The tile with a small label in its corner, legible on any ground."""
+    """The tile with a small label in its corner, legible on any background."""
     font = ImageFont.load_default(16)
     ImageDraw.Draw(tile).text((8, TILE_PX - 26), text, (40, 40, 40), font, stroke_width=2, stroke_fill=WHITE)
     return tile

@@ -1,9 +1,12 @@
-"""`summary.json`: what came out, from what, how; `summary.schema.json` beside this file describes it."""
+"""`summary.json`: what was made, from what and how; `summary.schema.json` beside this file describes it."""
 
 import math
+import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
@@ -14,22 +17,25 @@ from fastavatar.core.camera import FACING_THE_HEAD
 from fastavatar.formats.splats.frames import Frame, head_to_frame
 from fastavatar.results.outputs import SUMMARY
 from fastavatar.results.ownership import Written
+from fastavatar.version import __version__
 
 SCHEMA_VERSION = 1
+PACKAGES = ("gsplat", "insightface", "mediapipe", "numba", "numpy", "onnxruntime", "pillow", "scipy", "torch")
+"""Packages whose version can change a result."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What only the caller knows about a run."""
+    """What only the caller of a run knows about it."""
 
     model_reason: str = "named by the caller"
     """Why this model was taken."""
     started: datetime | None = None
     """When the run began, with its time zone."""
     image: str | None = None
-    """What the photo is called, where it was not read from the path it has: a web address, say."""
+    """Name of the photo, such as its web address, if it was read from another path; None takes that path."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """The choices that change what comes out, as JSON has them: a run that is resumed compares them."""
+    """The choices that change the results, JSON-ready; a run that is resumed compares them with its own."""
 
 
 def summarize(
@@ -41,7 +47,7 @@ def summarize(
     versions: Mapping[str, str],
     peak_memory_mb: float,
 ) -> dict[str, Any]:
-    """The summary, JSON-ready; see `docs/conventions.md` for its fields.
+    """The summary, JSON-ready; `docs/conventions.md` lists its fields.
 
     `frame` is the PLY's, `written` the files beside the summary, `seconds` the time of every stage.
     """
@@ -86,8 +92,20 @@ def summarize(
     }
 
 
+@cache
+def versions() -> dict[str, str]:
+    """Versions of this program, Python and those of `PACKAGES` that are installed."""
+    found = {"fastavatar": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
 def splat_statistics(gaussians: Gaussians) -> dict[str, float]:
-    """Figures as the published tool takes them, each over every number of its parameter."""
+    """The statistics of the published tool: each is taken over all numbers of its parameter."""
     g = gaussians.detach()
     return {
         "means_std": float(g.means.std()),
@@ -97,10 +115,10 @@ def splat_statistics(gaussians: Gaussians) -> dict[str, float]:
 
 
 def head_pose(world_to_camera: Tensor) -> dict[str, Any]:
-    """How the head stands before a camera (4, 4): the matrix, and three angles that are 0 face to face.
+    """The head's pose before a camera (4, 4): the matrix, and three angles that are 0 face to face.
 
-    Angles in degrees, applied roll first, then pitch, then yaw, about the head's own axes z, x and y: yaw
-    turns the face to the person's left, pitch raises it, roll tilts it to the person's left shoulder.
+    The angles are in degrees and applied in the order roll, pitch, yaw about the head's own axes z, x and y:
+    yaw turns the face to the person's left, pitch raises it, roll tilts it to the person's left shoulder.
     """
     turned = FACING_THE_HEAD @ world_to_camera[:3, :3].detach().to("cpu", torch.float64)
     pitch = math.asin(max(-1.0, min(1.0, float(turned[1, 2]))))
@@ -110,5 +128,5 @@ def head_pose(world_to_camera: Tensor) -> dict[str, Any]:
         "head_to_camera": world_to_camera.tolist(),
         "yaw_deg": round(math.degrees(yaw), 3) + 0.0,
         "pitch_deg": round(math.degrees(pitch), 3) + 0.0,
-        "roll_deg": round(math.degrees(roll), 3) + 0.0,  # no minus before a zero
+        "roll_deg": round(math.degrees(roll), 3) + 0.0,  # adding 0.0 turns -0.0 into 0.0
     }

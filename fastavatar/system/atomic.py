@@ -25,7 +25,7 @@ _WAIT_S = 10.0
 
 @contextmanager
 def replacing(path: Path, overwrite: bool = True) -> Iterator[Path]:
-    """A path beside `path` to write to, which becomes `path` when the block ends well and goes when not.
+    """A path beside `path` to write to, which becomes `path` if the block succeeds and is removed if not.
 
     Hidden files that killed runs left beside `path` are removed first. Raises `OverwriteError` where
     `overwrite` is off and something is at `path` by the end of the block, and `FastAvatarError` in one line
@@ -47,8 +47,8 @@ def replacing(path: Path, overwrite: bool = True) -> Iterator[Path]:
 def partial(folder: Path, name: str, as_folder: bool = False) -> Iterator[Path]:
     """A new hidden file, or folder, in `folder` for what will be called `name`.
 
-    It is locked while the block runs, which tells `abandoned` in other runs that it is in use. At the end of
-    the block a file goes, and a folder goes if it is empty.
+    It is locked while the block runs: `abandoned` in other runs then knows that it is in use. At the end of
+    the block a file is removed, and a folder is removed if it is empty.
     """
     while True:
         hidden = folder / partial_name(name)
@@ -149,7 +149,7 @@ def replacing_all(paths: Sequence[Path]) -> Iterator[list[Path]]:
 
 @contextmanager
 def refusals_told(path: Path) -> Iterator[None]:
-    """Turn what the file system refuses while writing `path` into one line."""
+    """Turn an `OSError` while writing `path` into a `FastAvatarError` of one line."""
     try:
         yield
     except OSError as error:

@@ -7,7 +7,7 @@ import pytest
 from fastavatar.app.pipeline import Pipeline
 from fastavatar.app.settings import Settings
 from fastavatar.core import Avatar, Face
-from fastavatar.evaluation.identity import Identity, _person, check_identity, measure_identity
+from fastavatar.evaluation.identity import Likeness, _person, check_identity, measure_identity
 from fastavatar.faces.insightface import FaceRecogniser, RecognisedFace
 from fastavatar.rendering import render
 from fastavatar.rendering.head_view import frame_sphere, head_sphere
@@ -24,7 +24,7 @@ def test_photo_and_head_are_compared_by_the_real_loader(avatar: Avatar, tmp_path
     from tests.faces.insightface_pack import write_pack
 
     checked = check_identity(avatar, write_pack(tmp_path / "pack", [FACE_BOX]))
-    found = checked.provenance.fact(Identity)
+    found = checked.provenance.fact(Likeness)
     assert found is not None and list(found.cosines) == [0, -30, 30, -60, 60]
     # each is of its own render
     assert found.cosines[0] != found.cosines[60]
@@ -72,25 +72,25 @@ def test_no_face_in_the_photo_is_told(avatar: Avatar, tmp_path: Path) -> None:
     from tests.faces.insightface_pack import write_pack
 
     checked = check_identity(avatar, write_pack(tmp_path / "pack", []))
-    found = checked.provenance.fact(Identity)
+    found = checked.provenance.fact(Likeness)
     assert found is not None and set(found.cosines.values()) == {None}
     assert checked.provenance.warnings[-1].startswith("no likeness was measured: InsightFace misses the face")
 
 
 def test_what_is_little_alike_is_warned_of() -> None:
-    found = Identity({0: 0.8, -30: 0.29, 30: 0.5, -60: None, 60: -0.1})
+    found = Likeness({0: 0.8, -30: 0.29, 30: 0.5, -60: None, 60: -0.1})
     (warning,) = found.warnings()
     assert (
         warning
         == "the head is little like the photo: cosine 0.29 at -30°, -0.10 at +60°, 0.3 is another person's"
     )
-    assert Identity({0: 0.8, -30: 0.3}).warnings() == ()
+    assert Likeness({0: 0.8, -30: 0.3}).warnings() == ()
 
 
 def test_a_missing_pack_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     avatar = Pipeline(Settings(model="facemesh", check_identity=True)).predict(portrait())
-    assert avatar.provenance.fact(Identity) is None
+    assert avatar.provenance.fact(Likeness) is None
     told = [text for text in avatar.provenance.warnings if "likeness" in text]
     assert told == [
         "no likeness was measured: InsightFace's pack buffalo_l is not here (for non-commercial research "

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fastavatar.core import Photo
+from fastavatar.images.endings import is_photo_name, is_video_name
 from fastavatar.images.photo import load_photo
 from tests.images import pictures
 from tests.images.pictures import (
@@ -253,11 +254,14 @@ def test_the_first_frame_of_an_animation_is_taken(
     assert caplog.messages == [f"{path} is animated; its first frame is taken"]
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "mpo"])
 def test_the_second_picture_in_a_phone_photo_is_ignored(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    suffix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     depth = [Image.new("RGB", (WIDTH, HEIGHT), "black")]
-    path = saved(quarters(), tmp_path / "a.jpg", format="MPO", save_all=True, append_images=depth, quality=95)
+    path = saved(
+        quarters(), tmp_path / f"a.{suffix}", format="MPO", save_all=True, append_images=depth, quality=95
+    )
     np.testing.assert_allclose(pictures.centers(load_photo(path).rgb), EXPECTED, atol=LOSSY)
     assert not caplog.records
 
@@ -312,3 +316,10 @@ def test_round_corners_are_no_cut_out(hidden: float, cut_out: bool) -> None:
     photo = Photo(np.zeros((100, 100, 3), np.uint8), alpha, None, Path("a.png"))
     assert photo.is_cut_out is cut_out
     assert not Photo(photo.rgb, None, None, Path("a.png")).is_cut_out
+
+
+@pytest.mark.parametrize("name", ["a.JPG", "a.mpo", "b/a.heic", "a.b.jp2", "a.jxl", "a.tiff", "a.avif"])
+def test_endings_tell_photos_from_videos(name: str) -> None:
+    assert is_photo_name(name) and not is_video_name(name)
+    assert is_video_name(f"{name}.mp4") and not is_photo_name(f"{name}.mp4")
+    assert not is_photo_name(f"{name}.txt") and not is_video_name(f"{name}.txt")

@@ -39,8 +39,10 @@ def command(
     browser, without network; both are written only. .ksplat is read only. What is lost is listed on stderr.
     """
     from fastavatar.formats.registry import format_of, read_gaussians, write_gaussians
+    from fastavatar.results import require_apart
 
     format_of(target)
+    require_apart([source], [target])
     if target.exists() and not force:
         raise OverwriteError(f"{target} exists: use --force to replace it")
     gaussians = read_gaussians(source, frame_in)

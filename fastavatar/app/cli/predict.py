@@ -51,7 +51,7 @@ def command(
     folder = Path(output_dir)
 
     from fastavatar.app.pipeline import Pipeline
-    from fastavatar.results.folder import require_writable
+    from fastavatar.results import require_writable
     from fastavatar.system.processors import require_address_space
 
     require_address_space()

@@ -133,7 +133,7 @@ def settings_of(**given: Any) -> "Settings":
     """
     from fastavatar.app.settings import Optimization, Settings
     from fastavatar.models.published.options import PublishedOptions
-    from fastavatar.results.outputs import Outputs
+    from fastavatar.results import Outputs
 
     names = {one.name for one in fields(PredictionFlags)} & given.keys()
     flags = PredictionFlags(**{name: given.pop(name) for name in names})
@@ -164,7 +164,7 @@ def settings_of(**given: Any) -> "Settings":
 @contextmanager
 def naming_force() -> Iterator[None]:
     """Add the flag `--force` to the message about results that it would overwrite."""
-    from fastavatar.results.ownership import ResultsExist
+    from fastavatar.results import ResultsExist
 
     try:
         yield

@@ -80,10 +80,7 @@ def command(
     from fastavatar.captures import read_capture
     from fastavatar.models import require_device
     from fastavatar.rendering.threads import limit_threads
-    from fastavatar.results.folder import require_writable
-    from fastavatar.results.outputs import Outputs
-    from fastavatar.results.ownership import places_of_results
-    from fastavatar.results.summary import Run
+    from fastavatar.results import Outputs, Run, places_of_results, require_writable
 
     settings = _settings(inputs, choices)
     limit_threads(threads)

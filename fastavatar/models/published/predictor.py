@@ -60,7 +60,7 @@ class FramingFacts:
 
 @dataclass(frozen=True)
 class _Observed:
-    """A photo as far as it can be told before the points are placed."""
+    """What is known of a photo before the points are placed."""
 
     photo: Photo
     face: Face | None
@@ -133,7 +133,7 @@ class FastAvatarPredictor:
         return found
 
     def _observed(self, photo: Photo, face: int | None) -> "_Observed | Exception":
-        """Who is in a photo and what the networks are to see of it, or why that cannot be told."""
+        """Who is in a photo and what the networks see of it, or the error that finding it out raised."""
         seconds: dict[str, float] = {}
         try:
             with stage(seconds, "recognise"):

@@ -45,15 +45,32 @@ def test_losses_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_results_are_not_replaced_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_ply(storable(count=3), tmp_path / "a.ply")
-    before = (tmp_path / "a.ply").read_bytes()
-    assert run(["convert", str(tmp_path / "a.ply"), str(tmp_path / "a.ply"), "--frame", "head"]) == 7
-    assert capsys.readouterr().err == f"error: {tmp_path / 'a.ply'} exists: use --force to replace it\n"
-    assert (tmp_path / "a.ply").read_bytes() == before
-    assert (
-        run(["convert", str(tmp_path / "a.ply"), str(tmp_path / "a.ply"), "--frame", "head", "--force"]) == 0
-    )
-    assert (tmp_path / "a.ply").read_bytes() != before
+    source, target = tmp_path / "a.ply", tmp_path / "b.ply"
+    write_ply(storable(count=3), source)
+    write_ply(storable(count=4), target)
+    before = target.read_bytes()
+    assert run(["convert", str(source), str(target)]) == 7
+    assert capsys.readouterr().err == f"error: {target} exists: use --force to replace it\n"
+    assert target.read_bytes() == before
+    assert run(["convert", str(source), str(target), "--force"]) == 0
+    assert target.read_bytes() != before
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+@pytest.mark.parametrize("way", ["a.ply", "../heads/a.ply", "soft.ply", "hard.ply"])
+def test_a_file_is_never_written_over_itself(
+    way: str, force: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "heads" / "a.ply"
+    source.parent.mkdir()
+    write_ply(storable(count=3), source)
+    (source.parent / "soft.ply").symlink_to(source)
+    (source.parent / "hard.ply").hardlink_to(source)
+    before = source.read_bytes()
+    assert run(["convert", str(source), str(source.parent / way), "--frame", "head", *force]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "would overwrite an input" in line
+    assert source.read_bytes() == before
 
 
 def test_wrong_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

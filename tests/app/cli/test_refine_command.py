@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from fastavatar.app.cli.main import run
-from tests.synthetic_capture import write_capture
+from fastavatar.formats.splats.ply import write_ply
+from tests.synthetic_capture import make_head, write_capture
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,31 @@ def test_it_writes_results_that_can_be_refined_on(folder: Path, tmp_path: Path) 
 def test_errors_leave_with_their_exit_code(folder: Path, tmp_path: Path, more: list[str], code: int) -> None:
     assert run(_flags(folder, tmp_path / "none", *more)) == code
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_the_start_is_never_overwritten(
+    folder: Path, tmp_path: Path, force: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = tmp_path / "splats.ply"
+    write_ply(make_head(), start, "head")
+    before = start.read_bytes()
+    assert run(_flags(folder, tmp_path, "--start", str(start), *force)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: the output {start} would overwrite an input")
+    assert start.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["splats.ply"]
+
+
+def test_force_takes_nothing_that_is_not_its_own(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "preview.png").mkdir()
+    (tmp_path / "preview.png" / "thesis.docx").write_text("three years of work")
+    assert run(_flags(folder, tmp_path)) == 7
+    assert "choose another folder or allow overwriting with --force" in capsys.readouterr().err
+    assert run(_flags(folder, tmp_path, "--force")) == 7
+    assert "holds preview.png, not written by this program" in capsys.readouterr().err
+    assert (tmp_path / "preview.png" / "thesis.docx").read_text() == "three years of work"
 
 
 def test_a_capture_without_points_needs_a_start(tmp_path: Path) -> None:
