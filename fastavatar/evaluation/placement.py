@@ -17,8 +17,8 @@ from fastavatar.losses.metrics import MASK_THRESHOLD
 from fastavatar.rendering import render
 
 DEPTH_TOLERANCE_M = 0.01
-"""A point up to this far behind the nearest surface counts as lying on it. Chosen by eye: more than neighbouring
-FLAME points lie apart, less than a nose or an ear is deep."""
+"""A point up to this far behind the nearest surface counts as lying on it. Chosen by eye: more than
+neighbouring FLAME points lie apart, less than a nose or an ear is deep."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def place_avatar(avatar: Avatar, capture: Capture, view: View) -> Placed:
 
 
 def depth_ratios(gaussians: Gaussians, points: Tensor, view: View) -> Tensor:
-    """True over rendered depth (M,) at those `points` (P, 3), metres, that the view sees and the render covers."""
+    """True over rendered depth (M,) at those `points` (P, 3), metres, that view and render both show."""
     seen = points[visible_points(points, view)]
     pixels, depth = view.camera.project(seen)
     shown = render(gaussians, view.camera)
@@ -97,8 +97,8 @@ def _opaque(points: Tensor) -> Gaussians:
 
 
 def _moved(gaussians: Gaussians, world_to_camera: Tensor, camera: Camera, scale: float) -> Gaussians:
-    """Gaussians seen by one camera (4, 4), moved to where `camera` sees the same `scale` times as far away."""
-    # A point x that [R|t] sees belongs where [R'|t'] sees it `scale` times as far: R' x' + t' = scale (R x + t).
+    """Gaussians seen by one camera (4, 4), moved to where `camera` sees them `scale` times as far away."""
+    # A point x that [R|t] sees moves to x', where R' x' + t' = scale (R x + t).
     seen_by, true = world_to_camera, camera.world_to_camera.to(world_to_camera)
     rotation = true[:3, :3].T @ seen_by[:3, :3]
     translation = true[:3, :3].T @ (scale * seen_by[:3, 3] - true[:3, 3])
