@@ -113,7 +113,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a calibration says, whichever tool wrote it."""
+    """The content of a calibration, whichever tool wrote it."""
 
     frames: list[Frame]
     """At least one."""

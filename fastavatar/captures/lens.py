@@ -1,4 +1,4 @@
-"""Lens models under the names transforms.json and COLMAP give them, and the undoing of their distortion."""
+"""Lens models under their names in transforms.json and COLMAP, and how pictures are undistorted."""
 
 import math
 from collections.abc import Mapping
@@ -27,22 +27,22 @@ MODELS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Lens:
-    """How a lens bends rays, in OpenCV's terms; all zero bends nothing unless it is a fisheye."""
+    """How a lens bends rays, in OpenCV's parameters; all zero is a pinhole unless it is a fisheye."""
 
     radial: tuple[float, ...] = ()
     """k1 … k6 of the rational model, or k1 … k4 of the fisheye; missing ones are 0."""
     tangential: tuple[float, float] = (0.0, 0.0)
     """p1, p2."""
     fisheye: bool = False
-    """Equidistant: an image radius grows with the ray's angle, not with its tangent."""
+    """Equidistant: the radius in the image grows with the ray's angle, not with the tangent of the angle."""
 
     @property
     def is_straight(self) -> bool:
-        """Whether this is a pinhole's lens: none."""
+        """Whether the lens bends nothing, as a pinhole."""
         return not (self.fisheye or any(self.radial) or any(self.tangential))
 
     def distort(self, on_plane: Tensor) -> Tensor:
-        """Where rays that meet the plane z = 1 at (..., 2) appear on it through this lens, (..., 2).
+        """Points (..., 2) of the plane z = 1 where rays through `on_plane` (..., 2) appear to come from.
 
         Source: OpenCV's calibration model, rational with tangential terms, and its fisheye model.
         """
@@ -51,11 +51,14 @@ class Lens:
         r2 = x * x + y * y
         if self.fisheye:
             radius = r2.sqrt().clamp_min(1e-12)
+            # θ_d = θ (1 + k1 θ² + k2 θ⁴ + k3 θ⁶ + k4 θ⁸), in nested form
             angle = radius.atan()
             a2 = angle * angle
             bent = angle * (1 + a2 * (k[0] + a2 * (k[1] + a2 * (k[2] + a2 * k[3]))))
             return on_plane * (bent / radius)[..., None]
+        # radial: (1 + k1 r² + k2 r⁴ + k3 r⁶) / (1 + k4 r² + k5 r⁴ + k6 r⁶)
         factor = (1 + r2 * (k[0] + r2 * (k[1] + r2 * k[2]))) / (1 + r2 * (k[3] + r2 * (k[4] + r2 * k[5])))
+        # tangential: 2 p1 x y + p2 (r² + 2 x²) across, p1 (r² + 2 y²) + 2 p2 x y down
         p1, p2 = self.tangential
         sideways = torch.stack(
             [2 * p1 * x * y + p2 * (r2 + 2 * x * x), p1 * (r2 + 2 * y * y) + 2 * p2 * x * y], -1
@@ -66,11 +69,11 @@ class Lens:
 def lens_from(model: str, parameters: Mapping[str, float]) -> Lens:
     """The lens of `model`, a name in `MODELS`, with its k and p from `parameters`; missing ones are 0.
 
-    Raises `InputError` for another name, and for a k or p that the model does not have.
+    Raises `InputError` for another name, for a k or p that the model does not have, and for non-finite ones.
     """
     if model not in MODELS:
         raise InputError(f"unknown camera model {model!r}; known are {', '.join(MODELS)}")
-    # OpenCV's five-parameter form, which transforms.json uses under the name of COLMAP's four.
+    # transforms.json uses the name of COLMAP's four-parameter model for OpenCV's form with five.
     known = (*MODELS[model], "k3") if model == "OPENCV" else MODELS[model]
     for name, value in parameters.items():
         if name[0] in "kp" and value != 0 and name not in known:
@@ -83,7 +86,10 @@ def lens_from(model: str, parameters: Mapping[str, float]) -> Lens:
 
 
 def undistort(picture: Tensor, lens: Lens, K: Tensor) -> Tensor:
-    """A picture (H, W, C) as a pinhole of the same `K` (3, 3) would have taken it; 0 outside the original."""
+    """A picture (H, W, C) as a pinhole with the same `K` (3, 3), in pixels, would have taken it.
+
+    What lies outside the original picture becomes 0.
+    """
     require_shape("picture", picture, None, None, None)
     require_shape("K", K, 3, 3)
     if lens.is_straight:
@@ -93,6 +99,7 @@ def undistort(picture: Tensor, lens: Lens, K: Tensor) -> Tensor:
     focal, center = K.diagonal()[:2].double(), K[:2, 2].double()
     on_plane = (torch.stack([columns, rows], -1).double() - center) / focal
     taken_from = lens.distort(on_plane) * focal + center
+    # grid_sample wants −1…1 from edge to edge of the picture.
     grid = taken_from * 2 / torch.tensor([width, height]) - 1
     planes = picture.movedim(-1, 0)[None].double()
     sampled = grid_sample(planes, grid[None], mode="bilinear", padding_mode="zeros", align_corners=False)

@@ -1,4 +1,4 @@
-"""Putting an avatar made from one photo into the capture's world.
+"""Placing an avatar that was made from a photo in the frame of a capture.
 
 A single photo cannot tell size from distance. The protocol removes that one freedom and no other: seen from
 the input camera the avatar keeps its place in the picture and is scaled about the camera's centre.
@@ -16,8 +16,9 @@ from fastavatar.losses.geometry import SOLID_ALPHA
 from fastavatar.losses.metrics import MASK_THRESHOLD
 from fastavatar.rendering import render
 
-# A point this far behind the nearest surface is still taken to lie on it, in metres.
 DEPTH_TOLERANCE_M = 0.01
+"""A point up to this far behind the nearest surface counts as lying on it. Chosen by eye: more than
+neighbouring FLAME points lie apart, less than a nose or an ear is deep."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,11 @@ class Placed:
     points: int
     """How many points determined it."""
     warnings: tuple[str, ...]
-    """Why the scale could not be determined, if so."""
+    """Why the scale could not be determined; empty where it could."""
 
 
 def place_avatar(avatar: Avatar, capture: Capture, view: View) -> Placed:
-    """The avatar as the true camera of its photo, `view`, saw it, at its true distance.
+    """The avatar where `view`, the true camera of its photo, saw it, at its true distance.
 
     The scale is the median of true over predicted depth over the vertices of the capture's mesh, or its FLAME
     points where it has none, that `view` sees and the avatar covers.
@@ -55,7 +56,7 @@ def place_avatar(avatar: Avatar, capture: Capture, view: View) -> Placed:
 
 
 def depth_ratios(gaussians: Gaussians, points: Tensor, view: View) -> Tensor:
-    """(M,) true over rendered depth at those of `points` (P, 3) that the view sees and the render covers."""
+    """True over rendered depth (M,) at those `points` (P, 3), metres, that view and render both show."""
     seen = points[visible_points(points, view)]
     pixels, depth = view.camera.project(seen)
     shown = render(gaussians, view.camera)
@@ -65,10 +66,10 @@ def depth_ratios(gaussians: Gaussians, points: Tensor, view: View) -> Tensor:
 
 
 def visible_points(points: Tensor, view: View) -> Tensor:
-    """(P,) booleans: which of `points` (P, 3) the view sees.
+    """Which of `points` (P, 3), metres, the view sees, as booleans (P,).
 
-    Seen is what projects into the person's mask and lies no more than a centimetre behind the depth that
-    the points themselves show when drawn as opaque Gaussians that just close the gaps between them.
+    The view sees a point that projects into the person's mask and lies at most a centimetre behind the depth
+    of the points when these are drawn as opaque Gaussians that just close the gaps between them.
     """
     height, width = view.mask.shape
     pixels, depth = view.camera.project(points)
@@ -96,7 +97,8 @@ def _opaque(points: Tensor) -> Gaussians:
 
 
 def _moved(gaussians: Gaussians, world_to_camera: Tensor, camera: Camera, scale: float) -> Gaussians:
-    """Gaussians that one camera (4, 4) saw, moved to where `camera` sees the same, `scale` times as far."""
+    """Gaussians seen by one camera (4, 4), moved to where `camera` sees them `scale` times as far away."""
+    # A point x that [R|t] sees moves to x', where R' x' + t' = scale (R x + t).
     seen_by, true = world_to_camera, camera.world_to_camera.to(world_to_camera)
     rotation = true[:3, :3].T @ seen_by[:3, :3]
     translation = true[:3, :3].T @ (scale * seen_by[:3, 3] - true[:3, 3])
