@@ -12,7 +12,9 @@ from fastavatar.errors import InputError
 HEAD_REACH_M = 0.25
 """Gaussians up to here from the head frame's origin belong to the head rather than the shoulders."""
 LEAST_OPACITY = 0.1
+"""Fainter Gaussians do not count: they hardly show."""
 MARGIN = 1.15
+"""Room about the centres, in radii, because a Gaussian reaches beyond its centre; chosen by eye."""
 DISTANCE_M = 1.0
 """The distance at which people look at each other; a scene larger than a head is seen from farther away."""
 DISTANCE_RADII = 3.0
@@ -27,7 +29,8 @@ LEAST_TOP_M = 0.03
 """Height that a head at the origin reaches. Heads of the embedded model reach 0.14 m; one moved down until
 its chin leaves the reach does not reach this."""
 OUTLIER_MEDIANS = 4.0
-"""Gaussians beyond this many median distances from the median centre are stray: a bust ends within 3."""
+"""Gaussians beyond this many median distances from the median centre are stray. Those of the embedded
+model end at 3.3."""
 SIGMAS = 3.0
 """A Gaussian shows up to about three of its standard deviations."""
 SMALLEST_M, LARGEST_M = 1e-6, 1e9
@@ -39,7 +42,7 @@ def head_sphere(gaussians: Gaussians) -> tuple[Tensor, float]:
 
     For a head in metres at the origin the sphere leaves out the shoulders. For anything else, a head moved or
     scaled by another program, it holds everything but stray Gaussians. Raises `InputError` for Gaussians
-    without extent that a camera could frame.
+    that span more than a camera can frame.
     """
     if not len(gaussians):
         return torch.zeros(3), HEAD_REACH_M

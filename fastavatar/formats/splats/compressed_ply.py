@@ -97,12 +97,12 @@ def from_elements(elements: Elements) -> Gaussians:
     chunk, vertex = elements.get("chunk"), elements["vertex"]
     if chunk is None or len(chunk) * CHUNK < len(vertex):
         raise InputError("it is a compressed PLY without the bounds of all its chunks")
-    # the first writers gave colours no bounds: they are in 0…1
-    colored = "min_r" in (chunk.dtype.names or ())
-    names = [*WORDS, *(f"{end}_{name}" for part in BOUNDS[:2] for name in part for end in ("min", "max"))]
-    missing = [
-        name for name in names if name not in (*(vertex.dtype.names or ()), *(chunk.dtype.names or ()))
-    ]
+    bounds = chunk.dtype.names or ()
+    ends = [[f"{end}_{name}" for name in part for end in ("min", "max")] for part in BOUNDS]
+    colored = not set(ends[2]).isdisjoint(bounds)  # the first writers gave colours no bounds: they are in 0…1
+    needed = [*ends[0], *ends[1], *(ends[2] if colored else ())]
+    missing = [name for name in WORDS if name not in (vertex.dtype.names or ())]
+    missing += [name for name in needed if name not in bounds]
     if missing:
         raise InputError(f"it is a compressed PLY without {', '.join(missing)}")
     words = {name: vertex[name].astype(np.uint32) for name in WORDS}

@@ -150,6 +150,17 @@ def test_faint_gaussians_and_strong_coefficients_are_reported_and_not_dropped(tm
     assert losses(strong)[1] == "2 SH coefficients beyond ±4 are clipped"
 
 
+@pytest.mark.parametrize("name", ["min_x", "max_scale_z", "max_g", "packed_rotation"])
+def test_a_missing_property_is_named(name: str, tmp_path: Path) -> None:
+    content = write(storable(), tmp_path / "a.ply").read_bytes()
+    kind = b"uint" if name.startswith("packed") else b"float"
+    old = b"property %s %s\n" % (kind, name.encode())
+    assert content.count(old) == 1
+    (tmp_path / "b.ply").write_bytes(content.replace(old, old.replace(b"_", b"-", 1)))
+    with pytest.raises(InputError, match=f"cannot read .*: it is a compressed PLY without {name}$"):
+        read_ply(tmp_path / "b.ply")
+
+
 @pytest.mark.parametrize(
     ("element", "cut", "said"),
     [
