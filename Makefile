@@ -28,6 +28,7 @@ test: setup lint types check
 lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports
 
 types: setup
 	.venv/bin/mypy
@@ -39,4 +40,4 @@ image-test:
 	scripts/image_test.sh
 
 clean:
-	rm -rf .venv results .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

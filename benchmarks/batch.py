@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from fastavatar.app.batch.local import run_local
-from fastavatar.app.batch.rows import Job, Row
+from fastavatar.app.batch.tasks import PhotoTask, Row
 from fastavatar.app.settings import Settings
 from fastavatar.system.processors import processor_count
 
@@ -52,13 +52,13 @@ def main() -> None:
     parser.add_argument("--ray", action="store_true", help="the engine `ray` as well")
     given = parser.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    engines: dict[str, Callable[[Iterator[Job]], Iterator[Row]]] = {
-        "--engine local": lambda jobs: run_local(jobs, SETTINGS, None, False)
+    engines: dict[str, Callable[[list[PhotoTask]], Iterator[Row]]] = {
+        "--engine local": lambda tasks: run_local(tasks, SETTINGS, None, "new")
     }
     if given.ray:
         from fastavatar.app.batch.on_ray import run_ray
 
-        engines["--engine ray"] = lambda jobs: run_ray(jobs, SETTINGS, None, False, lambda: False, None)
+        engines["--engine ray"] = lambda tasks: run_ray(tasks, SETTINGS, None, "new", lambda: False, None)
     rates: dict[str, list[float]] = {"a loop": [], **{name: [] for name in engines}}
     for _ in range(given.rounds):
         rates["a loop"].append(loop_rate(max(8, given.photos // 2)))
@@ -84,12 +84,12 @@ def loop_rate(photos: int) -> float:
     return 60 * photos / float(done.stdout)
 
 
-def engine_rate(engine: Callable[[Iterator[Job]], Iterator[Row]], photos: int) -> float:
+def engine_rate(engine: Callable[[list[PhotoTask]], Iterator[Row]], photos: int) -> float:
     """Photos a minute of an engine, from when all its workers have begun."""
     warming = 4 * processor_count()
     with tempfile.TemporaryDirectory() as folder:
-        jobs = (Job(str(PORTRAIT), os.path.join(folder, str(number))) for number in range(photos + warming))
-        for number, row in enumerate(engine(jobs)):
+        tasks = [PhotoTask(str(PORTRAIT), os.path.join(folder, str(n))) for n in range(photos + warming)]
+        for number, row in enumerate(engine(tasks)):
             assert row.status == "ok", row
             if number + 1 == warming:
                 begun = time.perf_counter()

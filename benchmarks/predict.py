@@ -22,8 +22,7 @@ LARGE_PX = 3464
 
 # Run by a fresh interpreter with the photo, a folder and the number of rounds; prints JSON
 LOADED = """
-import json, os, sys, time
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
+import json, sys, time
 import fastavatar as fa
 from fastavatar.results.environment import peak_memory_mb
 

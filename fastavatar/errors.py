@@ -3,6 +3,8 @@
 A message says what was wrong, where, and what to do next, in one line.
 """
 
+import errno
+
 
 class FastAvatarError(Exception):
     """Anything that has no code of its own."""
@@ -46,10 +48,35 @@ class OverwriteError(FastAvatarError):
     exit_code = 7
 
 
-def out_of_memory(error: Exception) -> bool:
-    """Whether Python, numpy or torch found no memory; torch, not imported for this, raises a RuntimeError."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "DefaultCPUAllocator: can't allocate memory" in str(error)
-    )
+_NO_MEMORY = (
+    "allocate memory",  # torch's DefaultCPUAllocator, the dynamic loader, ENOMEM
+    "failed to map segment",  # the dynamic loader, in an ImportError
+    "could not find/load shared object",  # llvmlite, which hides the loader's reason
+    "bad_alloc",  # C++ libraries, among them torch
+    "bad allocation",  # onnxruntime
+    "can't start new thread",  # no room for the stack of a thread
+    "memory allocation",  # libheif
+    "out of memory",  # Pillow, CUDA
+)
+"""Parts of messages by which libraries without an own error class say that memory ran out."""
+_WITH_WORDS = (ImportError, OSError, RuntimeError, ValueError)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether `error`, or one that it was raised from, says that memory ran out.
+
+    Under a limit of memory (`ulimit -v`, a container's) that shows as a `MemoryError` of Python or numpy, a
+    `RuntimeError` of torch, an `ImportError` of a library that finds no room, or an `OSError` of a decoder.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, MemoryError) or type(seen).__name__ == "OutOfMemoryError":
+            return True
+        if isinstance(seen, OSError) and seen.errno is not None:
+            if seen.errno == errno.ENOMEM:
+                return True
+        elif isinstance(seen, _WITH_WORDS) and not isinstance(seen, FastAvatarError):
+            if any(words in str(seen).lower() for words in _NO_MEMORY):
+                return True
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return False

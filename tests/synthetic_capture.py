@@ -11,9 +11,16 @@ from PIL import Image
 from plyfile import PlyData, PlyElement
 from torch import Tensor
 
-from fastavatar.captures import Mesh
-from fastavatar.core import Camera, Gaussians, encode_colors, encode_opacities, encode_scales, frontal_camera
-from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
+from fastavatar.core import (
+    Camera,
+    Gaussians,
+    Mesh,
+    encode_colors,
+    encode_opacities,
+    encode_scales,
+    frontal_camera,
+)
+from fastavatar.geometry import matrix_from_quaternion_wxyz
 from fastavatar.rendering import render
 
 RADII_M = (0.08, 0.11, 0.09)
@@ -124,7 +131,7 @@ def write_colmap(folder: Path) -> None:
 
 
 def _quaternion_wxyz(rotation: Tensor) -> list[float]:
-    from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
+    from fastavatar.geometry import quaternion_wxyz_from_matrix
 
     quaternion = quaternion_wxyz_from_matrix(rotation.double())
     assert torch.allclose(matrix_from_quaternion_wxyz(quaternion), rotation.double(), atol=1e-6)

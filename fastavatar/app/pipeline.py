@@ -1,7 +1,7 @@
-"""From a photo to a folder of results, as `predict` and everything that takes many photos goes about it.
+"""From a photo to a folder of results: what commands for one photo and for many share.
 
 file ─ load_photo ─▶ Photo ─ predictor ─▶ Avatar ─ (refine) ─▶ Avatar ─ save ─▶ splats.ply, preview.png, …
-       └─────────────────────────── Pipeline, told what to do by Settings ──────────────────────────┘
+                     └──────────────────── Pipeline, with its Settings ────────────────────┘
 """
 
 import logging
@@ -25,87 +25,77 @@ log = logging.getLogger(__name__)
 
 
 class Pipeline:
-    """A loaded model and the settings that go with it; one after another, any number of photos."""
+    """A loaded model and its settings, for any number of photos, one after the other."""
 
     def __init__(self, settings: Settings) -> None:
         """Choose and load the model; raises what `load_predictor` raises."""
+        from fastavatar.system.processors import require_address_space
+
+        require_address_space()
+
         from fastavatar.models import load_predictor
         from fastavatar.models.choice import choose_device, choose_model
         from fastavatar.rendering.threads import limit_threads
+        from fastavatar.system.cache_folder import cache_folder
 
         limit_threads(settings.threads)
         self.settings = settings
-        self.model, self.model_reason = choose_model(
-            settings.model, settings.cache_dir, dict(settings.published)
-        )
+        published = settings.published.given()
+        self.model, self.model_reason = choose_model(settings.model, settings.cache_dir, published)
         log.info("model %s: %s", self.model, self.model_reason)
+        log.debug("cache folder %s", cache_folder(settings.cache_dir))
         self.device = choose_device(settings.device)
         self.refinement = _refinement(settings, self.model)
-        options = dict(settings.published)
         if self.model == "fastavatar":
-            options |= {"cache_dir": settings.cache_dir, "offline": settings.offline}
-        self._predictor = load_predictor(self.model, self.device, seed=settings.seed, **options)
+            published |= {"cache_dir": settings.cache_dir, "offline": settings.offline}
+        self._predictor = load_predictor(self.model, self.device, seed=settings.seed, **published)
 
     def predict(self, photo: "Photo", on_step: "Callable[[Progress], None] | None" = None) -> "Avatar":
-        """The avatar of `photo`; `on_step` hears every step of a refinement.
+        """The avatar of `photo`; `on_step` is called after every step of a refinement.
 
-        Raises what the model raises, `UsageError` for a focal length no lens has.
+        Raises what the model raises, `UsageError` for a focal length that no lens has.
         """
-        avatar = self._predictor.predict(self._told(photo), self.settings.face)
-        return replace(self._finished(avatar, on_step), photo=photo)  # of the focal length its file tells
+        avatar = self._predictor.predict(self._with_focal_length(photo), self.settings.face)
+        # the summary states the focal length that the file has, not the one that the user gave
+        return replace(self._finished(avatar, on_step), photo=photo)
 
     def predict_several(
         self, photos: "Sequence[Photo]", on_step: "Callable[[Progress], None] | None" = None
     ) -> "Avatar":
-        """One avatar of the person whom all `photos` show, as `predict`; of one photo the same.
+        """One avatar of the person whom all `photos` show; for one photo the same as `predict`.
 
-        Raises what `predict` raises, `UsageError` where the model takes one photo only.
+        Raises what `predict` raises, and `UsageError` if the model takes one photo only.
         """
         if len(photos) == 1:
             return self.predict(photos[0], on_step)
-        from fastavatar.models.facemesh.predictor import FaceMeshPredictor
+        from fastavatar.models import TakesSeveral
 
-        if not isinstance(self._predictor, FaceMeshPredictor):
+        if not isinstance(self._predictor, TakesSeveral):
             raise UsageError(f"the model {self.model} takes one photo")
-        avatar = self._predictor.predict_several([self._told(photo) for photo in photos])
+        avatar = self._predictor.predict_several([self._with_focal_length(photo) for photo in photos])
         return replace(self._finished(avatar, on_step), photo=photos[0])
 
-    def _told(self, photo: "Photo") -> "Photo":
-        """The photo with the focal length that the user gave, where one was."""
+    def _with_focal_length(self, photo: "Photo") -> "Photo":
+        """The photo with the focal length that the user gave, or as it is without one."""
         focal_px = self.settings.focal_px
         return photo if focal_px is None else with_focal_length(photo, focal_px)
 
     def _finished(self, avatar: "Avatar", on_step: "Callable[[Progress], None] | None") -> "Avatar":
-        """The avatar refined where asked for, its warnings told."""
+        """The avatar refined, cut and compared as the settings ask for; logs its warnings."""
         if self.settings.optimization is not None:
             avatar = self._refined(avatar, self.settings.optimization.seconds, on_step)
         if not self.settings.shoulders:
-            from fastavatar.app.shoulders import without_shoulders
-
-            avatar = replace(avatar, gaussians=without_shoulders(avatar.gaussians), latent=None)
+            avatar = without_shoulders(avatar)
         if self.settings.check_identity:
-            avatar = self._identity_checked(avatar)
+            from fastavatar.evaluation.identity import check_identity_if_possible
+
+            avatar = check_identity_if_possible(avatar, self.settings.published.face_pack, self.device)
         for warning in avatar.provenance.warnings:
             log.warning("%s", warning)
         return avatar
 
-    def _identity_checked(self, avatar: "Avatar") -> "Avatar":
-        from fastavatar.evaluation.identity import check_identity
-        from fastavatar.weights.face_pack import DEFAULT_PACK, find_face_pack
-
-        name = self.settings.published.get("face_pack") or DEFAULT_PACK
-        pack = find_face_pack(name)
-        if pack is not None:
-            return check_identity(avatar, pack, self.device)
-        missing = (
-            f"no likeness was measured: InsightFace's pack {name} is not here (for non-commercial research "
-            "only; fastavatar weights fetch gets it)"
-        )
-        made = avatar.provenance
-        return replace(avatar, provenance=replace(made, warnings=(*made.warnings, missing)))
-
     def predict_many(self, photos: "Sequence[Photo]") -> "list[Avatar | Exception]":
-        """The avatar of each photo, or what its prediction raised: one bad photo leaves the others be."""
+        """The avatar of each photo, or what its prediction raised: one bad photo does not stop the others."""
         from fastavatar.core import Avatar
         from fastavatar.models import TakesMany
 
@@ -118,13 +108,13 @@ class Pipeline:
         for photo in photos:
             try:
                 found.append(self.predict(photo))
-            except Exception as error:  # whatever it is, the caller has other photos to go on with
+            except Exception as error:  # the caller goes on with the other photos
                 log.debug("where:", exc_info=True)
                 found.append(error)
         return found
 
     def changed(self, **changes: Any) -> "Pipeline":
-        """The same loaded model under settings with `changes`, of fields about the photo and the results."""
+        """The same loaded model with other settings about the photo and the results."""
         other = copy(self)
         other.settings = replace(self.settings, **changes)
         other.refinement = _refinement(other.settings, self.model)
@@ -139,7 +129,8 @@ class Pipeline:
         """
         from fastavatar.results.summary import Run
 
-        run = Run(self.model_reason, started, image)
+        settings = {**self.settings.of_results(), "model": self.model}
+        run = Run(self.model_reason, started, image, settings)
         return avatar.save(folder, overwrite, outputs=self.settings.outputs, run=run)
 
     def _refined(
@@ -162,3 +153,40 @@ class Pipeline:
 
 def _refinement(settings: Settings, model: "ModelName") -> "Config | None":
     return settings.optimization.config(model) if settings.optimization else None
+
+
+_NECK_SLOPE = 0.25
+"""How far the line across the neck rises for each metre toward the face; the neck rises to the back."""
+_NECK_HALF_M, _SHOULDER_SLOPE = 0.08, 1.0
+"""Half the neck's width, and how far the line sinks for each metre beside it, as shoulders do."""
+_FADE_FROM_M, _FADE_TO_M = -0.12, -0.15
+"""Heights in the head frame between which opacities end. These values and the above were chosen by eye."""
+_LEAST_OPACITY = 1 / 255
+"""Less opacity than that no viewer draws."""
+
+
+def without_shoulders(avatar: "Avatar") -> "Avatar":
+    """The avatar's head and neck; opacities end smoothly over three centimetres of the neck.
+
+    They fade between y = −0.12 m and y = −0.15 m of the head frame where z is 0, higher at the back and
+    beside the neck. Gaussians beyond go, with their bindings; a latent would bring them back, so it goes too.
+    """
+    import torch
+
+    from fastavatar.core import encode_opacities
+
+    gaussians = avatar.gaussians
+    x, y, z = gaussians.means.T
+    height = y + _NECK_SLOPE * z - _SHOULDER_SLOPE * (x.abs() - _NECK_HALF_M).clamp_min(0)
+    share = ((height - _FADE_TO_M) / (_FADE_FROM_M - _FADE_TO_M)).clamp(0, 1)
+    share = share * share * (3 - 2 * share)  # smoothstep
+    opacities = gaussians.opacities * share
+    faded = encode_opacities(opacities.clamp(_LEAST_OPACITY, 1))
+    logits = torch.where(share < 1, faded, gaussians.opacity_logits)
+    kept = (share == 1) | (opacities > _LEAST_OPACITY)
+    return replace(
+        avatar,
+        gaussians=replace(gaussians, opacity_logits=logits).subset(kept),
+        binding=None if avatar.binding is None else avatar.binding.subset(kept),
+        latent=None,
+    )

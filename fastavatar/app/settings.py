@@ -1,11 +1,11 @@
-"""What a user chooses for a prediction, as `Pipeline` takes it: light to import and to pickle."""
+"""What a user chooses for predictions, as `Pipeline` takes it: light to import and to pickle."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastavatar.errors import UsageError
+from fastavatar.models.published.options import PublishedOptions
 from fastavatar.results.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -19,16 +19,17 @@ class Optimization:
     """A refinement of every avatar on its own photo."""
 
     preset: str | None = None
-    """How, a preset or a YAML file; None takes the model's own."""
+    """A preset's name or a YAML file; None takes the model's own preset."""
     iterations: int | None = None
-    """Steps; None leaves them to the preset."""
+    """Number of steps; None takes the preset's."""
     seconds: float | None = None
     """Wall-clock limit of the steps."""
 
     def config(self, model: "ModelName") -> "Config":
         """The configuration with these steps for avatars of `model`.
 
-        Raises `UsageError` for one that refines networks the model has not, and what `load_config` raises.
+        Raises `UsageError` for one that refines networks that the model does not have, and what `load_config`
+        raises.
         """
         from fastavatar.refinement import load_config
         from fastavatar.refinement.run import default_preset
@@ -36,61 +37,89 @@ class Optimization:
         preset = self.preset or default_preset(views=1, latent=model == "fastavatar")
         config = load_config(preset).overridden(iterations=self.iterations)
         if config.model == "decoder" and model != "fastavatar":
-            raise UsageError(f"--config {preset} refines the published networks: it needs --model fastavatar")
+            raise UsageError(
+                f"the configuration {preset} refines the published networks: it needs the model fastavatar"
+            )
         return config
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user chooses; light to import and to pickle, so that every worker can be told."""
+    """What a user chooses; light to import and to pickle, so that it can be sent to every worker."""
 
     model: Literal["auto", "facemesh", "fastavatar"] = "auto"
-    """`auto` takes the published networks where their weights are at hand."""
+    """`auto` takes the published networks if their weights are in the cache or given."""
     device: str = "auto"
-    """`cpu`, `cuda`, `cuda:N`, or `auto`: CUDA where it is."""
+    """`cpu`, `cuda`, `cuda:N`, or `auto`: CUDA if there is a device, else the CPU."""
     seed: int = 42
-    """Of every random choice."""
+    """Random seed."""
     threads: int | None = None
     """CPU threads of the whole process; None stands for all it may use."""
     face: int | None = None
-    """Which face, from the left, from 0; None takes the largest."""
+    """Number of the face, from the left, from 0; None takes the largest."""
     focal_px: float | None = None
-    """Focal length in pixels, instead of what the file tells."""
+    """Focal length in pixels, instead of what the file states."""
     optimization: Optimization | None = None
-    """Refinement on the photo, where asked for."""
+    """Refinement on the photo; None leaves the avatar as predicted."""
     shoulders: bool = True
     """Whether the torso stays."""
     check_identity: bool = False
-    """Whether a recogniser, where it is at hand, compares photo and head."""
+    """Whether InsightFace's recogniser, if its pack is here, compares photo and head."""
     outputs: Outputs = field(default_factory=Outputs)
-    """What is written."""
+    """Which files are written."""
     cache_dir: Path | None = None
-    """Where weights are kept."""
+    """Folder of the weights; None takes the user's own."""
     offline: bool = False
-    """Whether nothing may be fetched."""
-    published: Mapping[str, Any] = field(default_factory=dict)
-    """Options that only the published networks understand."""
+    """Whether downloads are forbidden."""
+    published: PublishedOptions = field(default_factory=PublishedOptions)
+    """Options of the published networks."""
+
+    def of_results(self) -> dict[str, Any]:
+        """The choices that change what comes out, as JSON has them; `model` only where one was named.
+
+        Where the work is done is not among them: device, threads, folders. Of files only the names are.
+        """
+        how = self.optimization and asdict(self.optimization)
+        chosen = {
+            "model": None if self.model == "auto" else self.model,
+            "seed": self.seed,
+            "face": self.face,
+            "focal_px": self.focal_px,
+            "optimization": how and {**how, "preset": how["preset"] and Path(how["preset"]).name},
+            "shoulders": self.shoulders,
+            "check_identity": self.check_identity,
+            **asdict(self.outputs),
+            "background": list(self.outputs.background),
+            "published": {
+                name: value.name if isinstance(value, Path) else value
+                for name, value in self.published.given().items()
+            },
+        }
+        return {name: value for name, value in chosen.items() if name != "model" or value is not None}
 
     def for_several(self) -> "Settings":
         """The same for several photos of one person, which only the embedded model takes.
 
-        Raises `UsageError` where the published networks or one face of a photo were asked for.
+        Raises `UsageError` for settings that ask for the published networks or for a certain face.
         """
-        if self.model == "fastavatar" or self.published:
-            raise UsageError("the published networks take one photo: give one --image, or --model facemesh")
+        if self.model == "fastavatar" or self.published.given():
+            raise UsageError("the published networks take one photo: give one, or choose the model facemesh")
         if self.face is not None:
-            raise UsageError("--face is of one photo: of several the largest face of each is taken")
+            raise UsageError("a face can be chosen in one photo only: in several the largest is taken")
         return replace(self, model="facemesh")
 
 
 def with_focal_length(photo: "Photo", focal_px: float) -> "Photo":
-    """The photo as if its file told this focal length in pixels; raises `UsageError` where no lens has it."""
+    """The photo as if its file stated this focal length in pixels.
+
+    Raises `UsageError` for one that no lens has.
+    """
     from fastavatar.images.exif import CREDIBLE_FOCAL
 
-    least, most = (share * max(photo.width, photo.height) for share in CREDIBLE_FOCAL)
+    least, most = (share * max(photo.width, photo.height) / photo.scale for share in CREDIBLE_FOCAL)
     if not least <= focal_px <= most:
         raise UsageError(
-            f"--focal_px {focal_px:g} is no lens's for {photo.width}×{photo.height} px: "
+            f"no lens has a focal length of {focal_px:g} px for {photo.width}×{photo.height} px: "
             f"give {least:.0f} to {most:.0f}"
         )
-    return replace(photo, focal_px=focal_px)
+    return replace(photo, focal_px=focal_px * photo.scale)

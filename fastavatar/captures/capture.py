@@ -1,12 +1,12 @@
 """What a capture holds: views, and what is known of the head's true surface."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
-from fastavatar.core import Camera
+from fastavatar.core import Camera, Mesh
 
 
 @dataclass(frozen=True)
@@ -14,36 +14,34 @@ class View:
     """One calibrated photograph, free of lens distortion."""
 
     name: str
-    """File name of the image without its ending; views are sorted by it."""
+    """What the view is called; names of one capture are distinct and serve as file names."""
     image: Tensor
     """(H, W, 3) sRGB in 0…1, on white."""
     mask: Tensor
     """(H, W) the person's coverage in 0…1; all ones where the capture has neither mask nor transparency."""
     camera: Camera
     """At the image's size."""
-
-
-@dataclass(frozen=True)
-class Mesh:
-    """A triangle mesh in the head frame."""
-
-    vertices: Tensor
-    """(V, 3) metres."""
-    faces: Tensor
-    """(F, 3) vertex indices, int64."""
+    has_mask: bool = True
+    """Whether `mask` comes from a mask file or from transparency."""
 
 
 @dataclass(frozen=True)
 class Capture:
-    """All that a capture folder holds about one head in one pose."""
+    """A head in one pose, as a capture folder shows it."""
 
     folder: Path
-    """Where it was read from."""
-    views: tuple[View, ...]
-    """In the order of their names."""
+    """The folder it was read from."""
+    views: Sequence[View]
+    """In the order of their images' paths; their pictures are read when they are first used."""
     points: Tensor | None
     """(P, 3) known points of the head in metres: the FLAME triangles' centres, or COLMAP's points."""
     mesh: Mesh | None
     """The true surface, from `mesh.npz`."""
     flame: Mapping[str, Tensor]
-    """FLAME parameters of the capture's first frame by name; empty where there are none."""
+    """FLAME parameters of the time step that was read, by name; empty where there are none."""
+    files: frozenset[Path] = frozenset()
+    """Every file that belongs to the capture, links resolved."""
+
+    def holds(self, path: Path) -> bool:
+        """Whether `path` is one of the capture's files, which no command may write to."""
+        return path.resolve() in self.files

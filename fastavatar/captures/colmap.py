@@ -1,18 +1,51 @@
 """COLMAP models, read by pycolmap (`pip install fastavatar[colmap]`)."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from fastavatar.captures.frames import Frame, find_mask
+from fastavatar.captures.colmap_binary import require_whole_model
+from fastavatar.captures.files import is_file, is_folder, names_in, path_from, shown
+from fastavatar.captures.frames import Calibration, Frame
 from fastavatar.captures.lens import MODELS, lens_from
 from fastavatar.errors import FastAvatarError, InputError
 
+log = logging.getLogger(__name__)
 
-def read_colmap(model: Path, folder: Path) -> tuple[list[Frame], Tensor | None]:
+_PLACES = ("sparse", "colmap/sparse")  # COLMAP's own and nerfstudio's
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder holds a COLMAP model, binary or text."""
+    return any(is_file(folder / f"cameras{ending}") for ending in (".bin", ".txt"))
+
+
+def find_models(folder: Path) -> list[Path]:
+    """The COLMAP models of a capture folder by number: `sparse/0`, `sparse/1`, …, or `sparse` itself.
+
+    Raises `InputError` where a folder cannot be read.
+    """
+    for place in _PLACES:
+        sparse = folder / place
+        numbers = sorted((name for name in names_in(sparse) if name.isdecimal()), key=int)
+        found = [sparse / name for name in numbers if is_model(sparse / name)]
+        if not found and is_folder(sparse / "0"):  # damaged: reading it says what is missing
+            found = [sparse / "0"]
+        if found or is_model(sparse):
+            return found or [sparse]
+    return []
+
+
+def folder_of(model: Path) -> Path:
+    """The capture folder that a model belongs to: the nearest one above it that has a folder `images`."""
+    above = list(model.absolute().parents)[:3]
+    return next((folder for folder in above if is_folder(folder / "images")), above[0])
+
+
+def read_colmap(model: Path, folder: Path) -> Calibration:
     """The frames and points (P, 3), by their ids, of the model in `model`; pictures lie in `folder`.
 
     Raises `InputError` naming the file, and the image where one is at fault; `FastAvatarError` where
@@ -22,24 +55,28 @@ def read_colmap(model: Path, folder: Path) -> tuple[list[Frame], Tensor | None]:
         import pycolmap
     except ImportError as error:
         raise FastAvatarError(f"reading {model} needs pycolmap: pip install pycolmap") from error
+    require_whole_model(model)
     try:
         reconstruction = pycolmap.Reconstruction(model)
-    except (ValueError, IndexError, RuntimeError) as error:  # what pycolmap raises on damaged files
-        raise InputError(f"cannot read the COLMAP model in {model}: {error}") from error
-    frames = [
-        _frame(model, folder, image, reconstruction.cameras[image.camera_id])
-        for image in reconstruction.images.values()
-        if image.has_pose
-    ]
-    if not frames:
+        registered = [image for image in reconstruction.images.values() if image.has_pose]
+        cameras = {image.image_id: reconstruction.cameras[image.camera_id] for image in registered}
+        keys = sorted(reconstruction.points3D)
+        points = np.array([reconstruction.points3D[key].xyz for key in keys], np.float32).reshape(-1, 3)
+    # What pycolmap raises on damaged files.
+    except (ValueError, LookupError, RuntimeError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"cannot read the COLMAP model in {model}: {reason}") from error
+    if not registered:
         raise InputError(f"{model}: the COLMAP model has no image with a pose")
-    points = [reconstruction.points3D[key].xyz for key in sorted(reconstruction.points3D)]
-    return frames, torch.from_numpy(np.array(points)).float() if points else None
+    if not np.isfinite(points).all():
+        raise InputError(f"{model}: a point of the COLMAP model is not finite")
+    frames = [_frame(model, folder, image, cameras[image.image_id]) for image in registered]
+    return Calibration(frames, torch.from_numpy(points) if len(points) else None)
 
 
 def _frame(model: Path, folder: Path, image: Any, camera: Any) -> Frame:
     """One registered image with its camera."""
-    source = f"{model}: image {image.name}"
+    source = f"{model}: image {image.name if image.name.isprintable() else shown(image.name)}"
     values = dict(zip(MODELS.get(camera.model_name, ()), map(float, camera.params), strict=False))
     try:
         lens = lens_from(camera.model_name, values)
@@ -50,8 +87,8 @@ def _frame(model: Path, folder: Path, image: Any, camera: Any) -> Frame:
     world_to_camera[:3] = torch.from_numpy(np.array(image.cam_from_world().matrix()))
     return Frame(
         source,
-        folder / "images" / image.name,
-        find_mask(folder, image.name),
+        path_from(folder / "images", image.name, f"{source}: its name"),
+        None,
         focal,
         (values["cx"], values["cy"]),
         (int(camera.width), int(camera.height)),

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from fastavatar.errors import InputError
-from fastavatar.geometry.shapes import require_shape
+from fastavatar.geometry import require_shape
 
 # Parameters of each model in COLMAP's order.
 MODELS: dict[str, tuple[str, ...]] = {

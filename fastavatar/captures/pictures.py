@@ -1,6 +1,11 @@
-"""Reading a frame's image and mask: on white, free of distortion."""
+"""Reading a frame's image and mask: on white, free of distortion, when they are first used."""
 
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 import torch
@@ -8,24 +13,117 @@ from PIL import Image
 from torch import Tensor
 
 from fastavatar.captures.capture import View
+from fastavatar.captures.files import is_file
 from fastavatar.captures.frames import Frame
 from fastavatar.captures.lens import undistort
 from fastavatar.errors import InputError
+from fastavatar.images.decode import DECODING_ERRORS
 
-# An image whose pixels outside the mask are this white on average was put on white already.
 ALREADY_ON_WHITE = 0.98
+"""An image whose pixels outside the mask are this white on average was put on white already: JPEG's ringing
+around a person on white costs under 0.01."""
+_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 
 
-def read_view(frame: Frame) -> View:
-    """The frame's pictures as a view; raises `InputError` naming file and frame."""
-    rgb, alpha = _read_image(frame)
-    height, width = alpha.shape if alpha is not None else rgb.shape[:2]
-    if frame.size is not None and frame.size != (width, height):
+class Views(Sequence[View]):
+    """The views of a capture, each made when it is asked for: `views[3]` is a new view every time.
+
+    A view keeps its pictures as long as something holds the view: a loop over all holds one at a time.
+    """
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        """Look at the head of every picture; raises `InputError` for what `read_view` could not use."""
+        self._made = [(frame, *_look_at(frame)) for frame in frames]
+
+    def __len__(self) -> int:
+        """How many views the capture has."""
+        return len(self._made)
+
+    @overload
+    def __getitem__(self, index: int) -> View: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[View]: ...
+    def __getitem__(self, index: int | slice) -> View | Sequence[View]:
+        """The view, or the views, there."""
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(len(self))[index])
+        frame, size, has_mask = self._made[index]
+        return StoredView.of(frame, size, has_mask)
+
+
+class StoredView(View):
+    """A view whose pictures are read from its frame's files when one of them is first used."""
+
+    _frame: Frame
+
+    @classmethod
+    def of(cls, frame: Frame, size: tuple[int, int], has_mask: bool) -> View:
+        """The view of a frame whose image has this width and height in pixels."""
+        view = cls.__new__(cls)
+        # The instance of a frozen class; `image` and `mask` stay unset until the properties below set them.
+        vars(view).update(name=frame.name, camera=frame.camera(*size), has_mask=has_mask, _frame=frame)
+        return view
+
+    @cached_property
+    def image(self) -> Tensor:
+        """(H, W, 3), as `View.image`; raises `InputError` where the file is damaged."""
+        return self._pictures[0]
+
+    @cached_property
+    def mask(self) -> Tensor:
+        """(H, W), as `View.mask`; raises `InputError` where the file is damaged."""
+        return self._pictures[1]
+
+    @cached_property
+    def _pictures(self) -> tuple[Tensor, Tensor]:
+        return _read_pictures(self._frame)
+
+
+def picture_size(frame: Frame) -> tuple[int, int]:
+    """Width and height of the frame's image in pixels; it is opened only where the calibration names none."""
+    if frame.size is not None:
+        return frame.size
+    if not is_file(frame.image_path):
+        raise InputError(f"{frame.source}: it states no w and h, and there is no file {frame.image_path}")
+    return _look_at(frame)[0]
+
+
+def _look_at(frame: Frame) -> tuple[tuple[int, int], bool]:
+    """Width and height of the image, and whether it has a mask, from the heads of the files.
+
+    Raises `InputError` where a picture is missing, of another size than the calibration says, or not usable.
+    """
+    with _opened(frame, frame.image_path) as picture:
+        size, has_mask = picture.size, _has_alpha(picture)
+    if frame.size is not None and frame.size != size:
         raise InputError(
             f"{frame.source}: the calibration is for {frame.size[0]}×{frame.size[1]} pixels, "
-            f"{frame.image_path} has {width}×{height}"
+            f"{frame.image_path} has {size[0]}×{size[1]}"
         )
-    mask = _read_mask(frame, (width, height))
+    if frame.mask_path is not None:
+        with _opened(frame, frame.mask_path) as picture:
+            if picture.size != size:
+                raise InputError(
+                    f"{frame.source}: the mask {frame.mask_path} has {picture.size[0]}×{picture.size[1]} "
+                    f"pixels, the image {size[0]}×{size[1]}"
+                )
+        has_mask = True
+    return size, has_mask
+
+
+def _read_pictures(frame: Frame) -> tuple[Tensor, Tensor]:
+    """Image (H, W, 3) on white and mask (H, W), both undistorted, in 0…1."""
+    with _opened(frame, frame.image_path) as picture:
+        if _has_alpha(picture):
+            rgba = _unit(picture.convert("RGBA"))
+            rgb, alpha = rgba[..., :3], rgba[..., 3]
+        else:
+            rgb, alpha = _unit(picture.convert("RGB")), None
+    mask = None
+    if frame.mask_path is not None:
+        with _opened(frame, frame.mask_path) as picture:
+            mask = _unit(picture.convert("L"))
+    height, width = rgb.shape[:2]
     if alpha is not None:
         coverage = alpha
     elif mask is not None and not _is_on_white(rgb, mask):
@@ -34,52 +132,43 @@ def read_view(frame: Frame) -> View:
         coverage = torch.ones(height, width)
     if mask is None:
         mask = coverage
-    camera = frame.camera(width, height)
+    K = frame.camera(width, height).K
     # White is subtracted while the lens is undone, so that what lies outside the original becomes white.
-    without_white = undistort((rgb - 1) * coverage[..., None], frame.lens, camera.K)
-    mask = undistort(mask[..., None], frame.lens, camera.K)[..., 0]
-    return View(frame.image_path.stem, (1 + without_white).clamp(0, 1), mask, camera)
+    without_white = undistort((rgb - 1) * coverage[..., None], frame.lens, K)
+    mask = undistort(mask[..., None], frame.lens, K)[..., 0]
+    return (1 + without_white).clamp(0, 1), mask
+
+
+@contextmanager
+def _opened(frame: Frame, path: Path) -> Iterator[Image.Image]:
+    """A picture whose head is read; what goes wrong with it in the block becomes an `InputError`."""
+    if not is_file(path):
+        raise InputError(f"{frame.source}: there is no file {path}")
+    try:
+        # Pillow warns of large pictures on stderr before it refuses larger ones; captures may be large.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as picture:
+                if picture.mode not in _MODES:
+                    raise InputError(
+                        f"{frame.source}: {path} is of mode {picture.mode}, 8 bits a channel are needed"
+                    )
+                yield picture
+    except InputError:
+        raise
+    except (*DECODING_ERRORS, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{frame.source}: cannot read {path}: {reason}") from error
+
+
+def _has_alpha(picture: Image.Image) -> bool:
+    return picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
 
 
 def _is_on_white(rgb: Tensor, mask: Tensor) -> bool:
     """Whether the image (H, W, 3) is white wherever the mask (H, W) is 0; true where it never is."""
     outside = rgb[mask == 0]
     return len(outside) == 0 or float(outside.mean()) > ALREADY_ON_WHITE
-
-
-def _read_image(frame: Frame) -> tuple[Tensor, Tensor | None]:
-    """Colours (H, W, 3) and coverage (H, W), None where the file has no transparency, in 0…1."""
-    picture = _open(frame, frame.image_path)
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        rgba = _unit(picture.convert("RGBA"))
-        return rgba[..., :3], rgba[..., 3]
-    return _unit(picture.convert("RGB")), None
-
-
-def _read_mask(frame: Frame, size: tuple[int, int]) -> Tensor | None:
-    """(H, W) in 0…1; the mask file must be as large as the image."""
-    if frame.mask_path is None:
-        return None
-    picture = _open(frame, frame.mask_path)
-    if picture.size != size:
-        raise InputError(
-            f"{frame.source}: the mask {frame.mask_path} has {picture.size[0]}×{picture.size[1]} pixels, "
-            f"the image {size[0]}×{size[1]}"
-        )
-    return _unit(picture.convert("L"))
-
-
-def _open(frame: Frame, path: Path) -> Image.Image:
-    if not path.is_file():
-        raise InputError(f"{frame.source}: there is no file {path}")
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{frame.source}: cannot read {path}: {error}") from error
-    if picture.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
-        raise InputError(f"{frame.source}: {path} is of mode {picture.mode}, 8 bits a channel are needed")
-    return picture
 
 
 def _unit(picture: Image.Image) -> Tensor:

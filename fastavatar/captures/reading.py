@@ -1,57 +1,154 @@
-"""One folder in, one `Capture` out, whichever tool wrote it."""
+"""One folder in, one `Capture` out, whichever tool wrote it.
 
-from collections import Counter
+path ─ _located ─┬─ transforms.py ─┬─▶ Calibration ─ arranged ─▶ frames ─┬─ Views ─▶ views of the Capture
+                 └─ colmap.py ─────┘                                     └─▶ names and cameras
+"""
+
+import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from fastavatar.captures.capture import Capture
-from fastavatar.captures.colmap import read_colmap
-from fastavatar.captures.pictures import read_view
+from fastavatar.captures.colmap import find_models, folder_of, is_model, read_colmap
+from fastavatar.captures.files import is_file, is_folder, names_in
+from fastavatar.captures.frames import Calibration, arranged, require_own_images
+from fastavatar.captures.pictures import Views, picture_size
 from fastavatar.captures.surfaces import read_flame, read_mesh, read_points
-from fastavatar.captures.transforms import FILE_NAME, read_transforms
-from fastavatar.errors import InputError
+from fastavatar.captures.transforms import read_transforms
+from fastavatar.core import Camera
+from fastavatar.errors import InputError, UsageError
+
+log = logging.getLogger(__name__)
 
 Source = Literal[
-    "auto",  # transforms.json where there is one, else COLMAP
-    "transforms",  # transforms.json
-    "colmap",  # sparse/0
+    "auto",  # transforms.json where there is one, else COLMAP, else transforms_train.json
+    "transforms",  # transforms.json, else transforms_train.json
+    "colmap",  # sparse/0, or sparse
 ]
+TRANSFORMS = "transforms.json"
+NERF_TRANSFORMS = "transforms_train.json"
+"""The original NeRF code has one file a split, and none that holds all views."""
 
 
-def read_capture(folder: str | Path, source: Source = "auto") -> Capture:
-    """Read a capture folder into memory.
+def read_capture(folder: str | Path, source: Source = "auto", timestep: int | None = None) -> Capture:
+    """Read a capture: cameras and surfaces at once, the views' pictures when they are used.
 
-    The layout is the one VHAP and the NeRSemble exports use: `transforms.json` or a COLMAP model in
-    `sparse/0`, pictures where these say, and, where there are any, `points3d.ply`, `mesh.npz` and
-    FLAME parameters. Both sources give the same views, in the order of their names.
+    `folder` is a capture folder, one of its transforms.json files, or one of its COLMAP models. The layout is
+    the one that VHAP and the NeRSemble exports use: `transforms.json` or a COLMAP model in `sparse/0`,
+    pictures where these say, and, where there are any, `points3d.ply`, `mesh.npz` and FLAME parameters. Both
+    sources give the same views. From a sequence one time step is read: that of index `timestep`, by default
+    the first.
 
     Raises `InputError` naming the file and the frame for anything missing, damaged or contradictory, and
-    for cameras that are singular, mirrored or of an unknown model.
+    for cameras that are singular, mirrored or of an unknown model; `UsageError` for a time step that the
+    capture does not have.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"there is no capture folder {folder}")
-    transforms, model = folder / FILE_NAME, folder / "sparse" / "0"
-    if source == "auto":
-        source = "transforms" if transforms.is_file() or not model.is_dir() else "colmap"
-    points = read_points(folder / "points3d.ply")
-    flame_path = next(iter(sorted((folder / "flame_param").glob("*.npz"))), None)
-    if source == "transforms":
-        if not transforms.is_file():
-            raise InputError(f"{folder} is no capture: it has neither {FILE_NAME} nor sparse/0")
-        frames, named_flame = read_transforms(transforms)
-        flame_path = named_flame or flame_path
-    else:
-        frames, colmap_points = read_colmap(model, folder)
-        points = colmap_points if points is None else points
-    frames.sort(key=lambda frame: str(frame.image_path))
-    twice = [path for path, count in Counter(frame.image_path for frame in frames).items() if count > 1]
-    if twice:
-        raise InputError(f"{frames[0].source.split(':')[0]}: two frames share the image {twice[0]}")
+    place, calibration = _calibration(Path(folder), source, timestep)
+    require_own_images(calibration.frames)
+    views = Views(calibration.frames)
+    _say_masks(place.folder, [view.has_mask for view in views])
+    points_path, mesh_path = _points_path(place.folder, calibration), place.folder / "mesh.npz"
+    points = read_points(points_path)
+    flame_path = calibration.flame_path or _first_flame(place.folder)
+    surfaces = [points_path, mesh_path, *([flame_path] if flame_path else [])]
     return Capture(
-        folder,
-        tuple(read_view(frame) for frame in frames),
-        points,
-        read_mesh(folder / "mesh.npz"),
+        place.folder,
+        views,
+        calibration.points if points is None else points,
+        read_mesh(mesh_path),
         {} if flame_path is None else read_flame(flame_path),
+        _files(place, calibration).union(path.resolve() for path in surfaces),
     )
+
+
+def read_cameras(path: str | Path, timestep: int | None = None) -> list[tuple[str, Camera]]:
+    """The name and the camera of every view, as `read_capture` gives them, in its order.
+
+    Pictures are opened only where the calibration does not say their size. Raises as `read_capture` does.
+    """
+    _, calibration = _calibration(Path(path), "auto", timestep)
+    return [(frame.name, frame.camera(*picture_size(frame))) for frame in calibration.frames]
+
+
+def calibrated_files(path: str | Path) -> frozenset[Path]:
+    """The files that a calibration consists of and names: itself, images and masks, links resolved."""
+    return _files(*_calibration(Path(path), "auto", None))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a capture lies."""
+
+    folder: Path
+    """The capture's folder."""
+    calibration: Path
+    """Its JSON file, or the folder of its COLMAP model."""
+
+
+def _calibration(path: Path, source: Source, timestep: int | None) -> tuple[_Place, Calibration]:
+    """Where the capture at `path` lies, and its calibration with the frames in order and named."""
+    place = _located(path, source)
+    if is_folder(place.calibration):
+        if timestep is not None:
+            raise UsageError(f"{place.calibration} has no time step {timestep}: it is not a sequence")
+        found = read_colmap(place.calibration, place.folder)
+    else:
+        found = read_transforms(place.calibration, timestep)
+    return place, replace(found, frames=arranged(found.frames, place.folder))
+
+
+def _files(place: _Place, calibration: Calibration) -> frozenset[Path]:
+    named = [path for frame in calibration.frames for path in (frame.image_path, frame.mask_path)]
+    return frozenset(path.resolve() for path in (place.calibration, *named) if path is not None)
+
+
+def _located(path: Path, source: Source) -> _Place:
+    """Where the capture lies that `path` names: a folder, a JSON file or a COLMAP model."""
+    if not is_folder(path):
+        if is_file(path) or path.suffix.lower() == ".json":  # reading it says when it is not there
+            return _Place(path.parent, path)
+        raise InputError(f"there is no capture folder {path}")
+    if is_model(path):
+        return _Place(folder_of(path), path)
+    named, split = path / TRANSFORMS, path / NERF_TRANSFORMS
+    if source != "colmap" and is_file(named):
+        return _Place(path, named)
+    models = [] if source == "transforms" else find_models(path)
+    if models:
+        if len(models) > 1:
+            others = ", ".join(model.name for model in models[1:])
+            log.warning(
+                "%s holds %d COLMAP models: only %s is read; for another (%s) give its folder as the capture",
+                *(models[0].parent, len(models), models[0].name, others),
+            )
+        return _Place(path, models[0])
+    if source != "colmap" and is_file(split):
+        log.warning("%s has no %s: the views of %s are read", path, TRANSFORMS, NERF_TRANSFORMS)
+        return _Place(path, split)
+    raise InputError(f"{path} is no capture: it has neither {TRANSFORMS} nor sparse/0 nor {NERF_TRANSFORMS}")
+
+
+def _points_path(folder: Path, calibration: Calibration) -> Path:
+    """The PLY that the calibration names, else the one that VHAP writes; neither need exist."""
+    named = calibration.points_path
+    if named is not None and is_file(named):
+        return named
+    if named is not None:
+        log.warning("the calibration names points in %s, and there is no such file", named)
+    return folder / "points3d.ply"
+
+
+def _first_flame(folder: Path) -> Path | None:
+    """The first file of FLAME parameters, None where there is none."""
+    parameters = folder / "flame_param"
+    return next((parameters / name for name in names_in(parameters) if name.endswith(".npz")), None)
+
+
+def _say_masks(folder: Path, have: list[bool]) -> None:
+    """Log how many views have masks, as a warning where only some have."""
+    said = f"{sum(have)} of {len(have)} views of {folder} have masks"
+    if 0 < sum(have) < len(have):
+        log.warning("%s: masked metrics of the others cover their whole images", said)
+    else:
+        log.info("%s", said)

@@ -1,13 +1,15 @@
-"""The values that travel between rooms: Gaussians, cameras, photos, faces, avatars.
+"""The values that travel between rooms: Gaussians, cameras, meshes, photos, faces, avatars.
 
-Import them from here. Each loads when it is first used (PEP 562), so a photo does not load torch.
+Import them from here. Each loads when it is first used, so that a photo does not load torch.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fastavatar.system.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from fastavatar.core.avatar import Avatar as Avatar
+    from fastavatar.core.avatar import Facts as Facts
     from fastavatar.core.avatar import Latent as Latent
     from fastavatar.core.avatar import Provenance as Provenance
     from fastavatar.core.camera import Camera as Camera
@@ -21,29 +23,27 @@ if TYPE_CHECKING:
     from fastavatar.core.gaussians import encode_colors as encode_colors
     from fastavatar.core.gaussians import encode_opacities as encode_opacities
     from fastavatar.core.gaussians import encode_scales as encode_scales
+    from fastavatar.core.mesh import Binding as Binding
+    from fastavatar.core.mesh import Mesh as Mesh
     from fastavatar.core.photo import Photo as Photo
 
-_MODULES = {
-    "avatar": ("Avatar", "Latent", "Provenance"),
-    "camera": ("Camera", "frontal_camera"),
-    "face": ("Face",),
-    "gaussians": (
-        "Gaussians",
-        "concatenate",
-        "decode_colors",
-        "decode_opacities",
-        "decode_scales",
-        "encode_colors",
-        "encode_opacities",
-        "encode_scales",
-    ),
-    "photo": ("Photo",),
-}
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a value's module when the value is first asked for."""
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+__getattr__ = lazy_attributes(
+    __name__,
+    {
+        ".avatar": ["Avatar", "Facts", "Latent", "Provenance"],
+        ".camera": ["Camera", "frontal_camera"],
+        ".face": ["Face"],
+        ".gaussians": [
+            "Gaussians",
+            "concatenate",
+            "decode_colors",
+            "decode_opacities",
+            "decode_scales",
+            "encode_colors",
+            "encode_opacities",
+            "encode_scales",
+        ],
+        ".mesh": ["Binding", "Mesh"],
+        ".photo": ["Photo"],
+    },
+)

@@ -1,8 +1,9 @@
 """What every predictor returns: Gaussians, the camera that saw the photo, and where they came from."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from fastavatar.core.camera import Camera
 from fastavatar.core.face import Face
 from fastavatar.core.gaussians import Gaussians
+from fastavatar.core.mesh import Binding, Mesh
 from fastavatar.core.photo import Photo
+from fastavatar.errors import InputError
 
 if TYPE_CHECKING:
     from fastavatar.results.outputs import Outputs
@@ -32,6 +35,16 @@ class Latent(Protocol):
         """A copy on `device` that shares no memory with this."""
 
 
+class Facts(Protocol):
+    """What one step of the work, such as a model or a refinement, adds to an avatar's summary."""
+
+    def for_summary(self) -> Mapping[str, object]:
+        """Fields of `summary.json`, JSON-ready; of fields that all models have, the common ones count."""
+
+
+AnyFacts = TypeVar("AnyFacts", bound=Facts)
+
+
 @dataclass(frozen=True)
 class Provenance:
     """How an avatar was made, for its summary."""
@@ -48,8 +61,17 @@ class Provenance:
     """Wall-clock seconds per stage, in order."""
     warnings: tuple[str, ...] = ()
     """What a user should know about this result, one sentence each."""
-    extra: dict[str, object] = field(default_factory=dict)
-    """Further summary fields of this model, JSON-ready."""
+    facts: tuple[Facts, ...] = ()
+    """What each step adds to the summary; at most one of each kind."""
+
+    def fact(self, kind: type[AnyFacts]) -> AnyFacts | None:
+        """The facts of that kind; None where no step stated them."""
+        return next((found for found in self.facts if isinstance(found, kind)), None)
+
+    def with_facts(self, new: Facts, warnings: Sequence[str] = ()) -> "Provenance":
+        """The same with further facts, which replace those of their kind, and further warnings."""
+        others = tuple(found for found in self.facts if type(found) is not type(new))
+        return replace(self, facts=(*others, new), warnings=(*self.warnings, *warnings))
 
 
 @dataclass(frozen=True)
@@ -69,8 +91,22 @@ class Avatar:
     """Further arrays of this model, each saved as `<name>.npy`."""
     others: tuple[tuple[Photo, Camera], ...] = ()
     """Further photos of the same person that it was made from, and the cameras that saw them."""
+    mesh: Mesh | None = None
+    """The head that the model fitted to the photo; None where the model fits none."""
+    binding: Binding | None = None
+    """Where on `mesh` each Gaussian is held; None without a mesh."""
     latent: Latent | None = None
     """The code the Gaussians were decoded from; None where no network did, or they were changed since."""
+
+    def __post_init__(self) -> None:
+        """Check that every Gaussian is bound, to a mesh that is there."""
+        if self.binding is None:
+            return
+        if self.mesh is None or len(self.binding) != len(self.gaussians):
+            raise InputError(
+                f"{len(self.gaussians)} Gaussians need a mesh and as many bindings, found "
+                f"{len(self.binding)} and {'no' if self.mesh is None else 'a'} mesh"
+            )
 
     def save(
         self,

@@ -17,4 +17,7 @@ class Face:
     box: tuple[float, float, float, float]
     """Left, top, right, bottom in pixels."""
     landmarks: NDArray[np.float32]
-    """(478, 3) Face Mesh landmarks: x right, y down in pixels; z in the same unit, smaller is nearer."""
+    """(478, 3) Face Mesh landmarks: x right, y down in pixels; z in the same unit, smaller is nearer.
+
+    (0, 3) where the face was found by InsightFace, which gives no such landmarks.
+    """

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-_CUT_OUT_SHARE = 0.05
+_CUT_OUT_SHARE = 0.05  # chosen by eye: round corners of a phone's screenshot cover less than 0.01
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,25 @@ class Photo:
     focal_px: float | None
     """Focal length in pixels of this picture from EXIF, None where the file does not say."""
     path: Path
-    """Where it was read from."""
+    """The file that the photo was read from."""
+    at_seconds: float | None = None
+    """The time of the frame where the file is a video, None for a photo."""
+    scale: float = 1.0
+    """Pixels of this picture to those of the file; below 1 where a frame of a video was made smaller."""
+
+    @property
+    def name(self) -> str:
+        """What messages and summaries call the photo: its path, and for a frame of a video its time."""
+        return f"{self.path}{self._at}"
+
+    @property
+    def stem(self) -> str:
+        """The name without folder and ending, for files and tables about the photo."""
+        return f"{self.path.stem}{self._at}"
+
+    @property
+    def _at(self) -> str:
+        return "" if self.at_seconds is None else f" at {self.at_seconds:.2f} s"
 
     @property
     def is_cut_out(self) -> bool:

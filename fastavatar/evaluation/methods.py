@@ -4,42 +4,91 @@ To add one, write a `Method` and name it in `METHODS`.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from fastavatar.captures import Capture, View
-from fastavatar.core import Photo
+from fastavatar.core import Gaussians, Photo
 from fastavatar.errors import UsageError
-from fastavatar.evaluation.answers import Answer, Method, Options
-from fastavatar.evaluation.guided import answer_guided
 from fastavatar.evaluation.placement import place_avatar
+from fastavatar.models.published.options import PublishedOptions
+from fastavatar.refinement.photo_view import photo_of_view
+from fastavatar.rendering import Compositing
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every method is given beside the capture."""
+
+    device: str = "cpu"
+    """Where to compute."""
+    seed: int = 0
+    """Seed of every random choice."""
+    iterations: int | None = None
+    """Optimisation steps; None leaves them to the method, 0 asks for its answer before any."""
+    config: str | None = None
+    """How to optimise, a preset or a YAML file; None leaves it to the method."""
+    cache_dir: Path | None = None
+    """Where weights are kept."""
+    offline: bool = False
+    """Whether nothing may be fetched."""
+    published: PublishedOptions = field(default_factory=PublishedOptions)
+    """Options of the published networks."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a method believes: Gaussians to be rendered, or an image for every view."""
+
+    seconds: float
+    """Wall-clock time from the inputs to the answer, without loading networks."""
+    gaussians: Gaussians | None = None
+    """In the capture's frame; None where `images` is given."""
+    images: Sequence[Tensor] | None = None
+    """One (H, W, 3) in 0…1 for each view of the capture; None where `gaussians` is given."""
+    compositing: Compositing = "classic"
+    """How the Gaussians' colours meet the background; see `fastavatar.rendering`."""
+    warnings: tuple[str, ...] = ()
+    """What a reader of the figures should know, one sentence each."""
+    extra: Mapping[str, object] = field(default_factory=dict)
+    """Further facts for the JSON."""
+
+
+Method = Callable[[Capture, Sequence[int], Options], Answer]
 
 
 def answer_white(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
-    """White everywhere: the floor that the background alone is worth."""
-    return Answer(0.0, images=tuple(torch.ones_like(view.image) for view in capture.views))
+    """White everywhere: the score that the background alone is worth."""
+    cameras = [view.camera for view in capture.views]
+    # One white pixel seen as an image of any size, so that many views cost no memory.
+    return Answer(0.0, images=[torch.ones(()).expand(c.height, c.width, 3) for c in cameras])
 
 
 def answer_input(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
-    """For every view the input photo taken nearest to it: the floor that ignoring the camera is worth."""
-    given = torch.stack([_gaze(capture.views[index]) for index in inputs])
+    """For every view the input photo taken nearest to it: the score of ignoring the camera.
+
+    Raises `UsageError` where the views differ in size.
+    """
+    given = [capture.views[index] for index in inputs]
+    gazes = torch.stack([_gaze(view) for view in given])
     images = []
     for view in capture.views:
-        image = capture.views[inputs[int((given @ _gaze(view)).argmax())]].image
-        if image.shape != view.image.shape:
+        nearest = given[int((gazes @ _gaze(view)).argmax())]
+        if (nearest.camera.width, nearest.camera.height) != (view.camera.width, view.camera.height):
             raise UsageError("the method 'input' needs views of one size")
-        images.append(image)
-    return Answer(0.0, images=tuple(images))
+        images.append(nearest.image)
+    return Answer(0.0, images=images)
 
 
 def answer_photo(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
-    """The embedded model on photos and their focal lengths, put where the first one's camera saw it.
+    """The embedded model on photos and their focal lengths, placed where the first one's camera saw it.
 
-    Its size is then fixed by the capture's depth. Of the other photos no camera is told. With
-    `iterations` it is refined on the photos first, by `config`.
+    The capture's depth then fixes the size. The cameras of the other photos are not used. With `iterations`
+    the avatar is refined on the photos first, by `config`.
     """
     from fastavatar.models.facemesh.predictor import FaceMeshPredictor
 
@@ -68,6 +117,51 @@ def answer_photo(capture: Capture, inputs: Sequence[int], options: Options) -> A
     )
 
 
+def answer_guided(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
+    """Gaussians at the capture's points, refined on the input views: the FastAvatar paper's protocol.
+
+    With `iterations` 0 they are what refinement begins with: the published networks' feed-forward answer, or
+    discs where these networks are not used.
+    """
+    from fastavatar.models.published.networks import made_up_told
+    from fastavatar.refinement import load_config, refine_gaussians
+    from fastavatar.refinement.guided import choose_preset, load_networks_for, start_of
+
+    views = [capture.views[index] for index in inputs]
+    preset, reason = choose_preset(options.config, capture, len(views), options.cache_dir, options.published)
+    config = load_config(preset)
+    networks = load_networks_for(
+        config, options.device, options.cache_dir, options.offline, options.published
+    )
+    start_time = time.perf_counter()
+    start = start_of(capture, views, networks)
+    extra: dict[str, object] = {"config": preset, "config_reason": reason, "iterations": 0}
+    gaussians = start.gaussians
+    if options.iterations != 0:
+        outcome = refine_gaussians(
+            start.latent or gaussians,
+            views,
+            config,
+            iterations=options.iterations,
+            seed=options.seed,
+            device=options.device,
+        )
+        gaussians = outcome.gaussians
+        extra |= {
+            "iterations": outcome.steps,
+            "refine_seconds": round(outcome.seconds, 3),
+            "loss": vars(outcome.loss.weights),
+            "no_lpips": outcome.loss.no_lpips,
+        }
+    return Answer(
+        time.perf_counter() - start_time,
+        gaussians=gaussians,
+        compositing=config.compositing,
+        warnings=made_up_told(start.made_up),
+        extra=extra | {"num_gaussians": len(gaussians)},
+    )
+
+
 METHODS: dict[str, Method] = {
     "guided": answer_guided,
     "photo": answer_photo,
@@ -82,6 +176,5 @@ def _gaze(view: View) -> Tensor:
 
 
 def _photo(capture: Capture, view: View) -> Photo:
-    """The view as if it had been loaded from a file that tells its focal length."""
-    rgb = (view.image * 255).round().to(torch.uint8).numpy()
-    return Photo(rgb, None, float(view.camera.K[0, 0]), Path(capture.folder) / f"{view.name}.png")
+    """The view as a photo whose file states its focal length, without the mask that the model must find."""
+    return replace(photo_of_view(view, capture.folder), alpha=None)

@@ -1,34 +1,76 @@
-"""The comparison itself: a method answers a capture, and every view is held against the photograph."""
+"""The comparison itself: a method answers a capture, and every view is compared with its photograph."""
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from fastavatar.captures import Capture, View
 from fastavatar.errors import UsageError, WeightsError
-from fastavatar.evaluation.answers import Answer, Options
-from fastavatar.evaluation.methods import METHODS
-from fastavatar.evaluation.report import Report, ViewReport
+from fastavatar.evaluation.methods import METHODS, Answer, Options
+from fastavatar.evaluation.report import Report, ViewReport, counted
 from fastavatar.losses.geometry import SurfaceErrors, pool, surface_errors
 from fastavatar.losses.metrics import psnr, ssim
 from fastavatar.losses.perceptual import Lpips, load_lpips
 from fastavatar.models import require_device
 from fastavatar.rendering import Render, render
+from fastavatar.system.memory import peak_memory_mb
 
 
 def evaluate(capture: Capture, method: str, inputs: Sequence[int], options: Options | None = None) -> Report:
     """Answer `capture` by `method`, a name in `METHODS`, from the views `inputs`, and compare every view.
 
-    Images are compared on white, at the capture's size, clamped to 0…1.
+    Images are compared on white, at the capture's size, clamped to 0…1. Photographs are read one at a time.
 
     Raises `UsageError` for an unknown method or an input that is no view, `DeviceError` for a device that
     is not there, and what the method raises.
     """
     options = options or Options()
     inputs = tuple(dict.fromkeys(inputs))
+    _require_question(capture, method, inputs)
+    require_device(options.device)
+    _reset_peak_memory(options.device)
+    answer = METHODS[method](capture, inputs, options)
+    peak_mb = _peak_memory_mb(options.device)
+    lpips, unavailable = _lpips_or_reason(options.device)
+
+    views, images, surfaces = [], [], []
+    with torch.no_grad():
+        for index, (view, image, shown) in enumerate(_shown(capture, answer, options.device)):
+            surface = surface_errors(shown, view.camera, capture.mesh) if shown and capture.mesh else None
+            azimuth_deg, elevation_deg = view.camera.azimuth_elevation_deg
+            found = ViewReport(
+                view=index,
+                name=view.name,
+                azimuth_deg=azimuth_deg,
+                elevation_deg=elevation_deg,
+                is_input=index in inputs,
+                has_mask=view.has_mask,
+                scores=_scores(image, view, lpips, options.device),
+                geometry_mm=None if surface is None else surface.summary(),
+            )
+            views.append(found)
+            images.append(image)
+            surfaces.append(surface)
+    return Report(
+        capture=capture.folder.resolve().name,
+        method=method,
+        inputs=inputs,
+        views=tuple(views),
+        geometry_mm=_pooled(views, surfaces),
+        seconds=answer.seconds,
+        peak_memory_mb=peak_mb,
+        device=options.device,
+        lpips_unavailable=unavailable,
+        warnings=answer.warnings,
+        extra=answer.extra,
+        images=tuple(images),
+    )
+
+
+def _require_question(capture: Capture, method: str, inputs: Sequence[int]) -> None:
+    """Raise `UsageError` for an unknown method, and for inputs that are no views of the capture."""
     if method not in METHODS:
         raise UsageError(f"unknown method {method!r}; known are {', '.join(METHODS)}")
     if not inputs:
@@ -36,45 +78,6 @@ def evaluate(capture: Capture, method: str, inputs: Sequence[int], options: Opti
     for index in inputs:
         if not 0 <= index < len(capture.views):
             raise UsageError(f"input view {index}: {capture.folder} has views 0 to {len(capture.views) - 1}")
-    require_device(options.device)
-    _reset_peak_memory(options.device)
-    answer = METHODS[method](capture, inputs, options)
-    peak_memory_mb = _peak_memory_mb(options.device)
-    lpips, unavailable = _lpips_or_reason(options.device)
-
-    views, images, surfaces = [], [], []
-    with torch.no_grad():
-        for index, (view, image, shown) in enumerate(_shown(capture, answer, options.device)):
-            surface = surface_errors(shown, view.camera, capture.mesh) if shown and capture.mesh else None
-            azimuth, elevation = view.camera.azimuth_elevation_deg
-            views.append(
-                ViewReport(
-                    index,
-                    view.name,
-                    azimuth,
-                    elevation,
-                    index in inputs,
-                    _scores(image, view, lpips, options.device),
-                    None if surface is None else surface.summary(),
-                )
-            )
-            images.append(image)
-            surfaces.append(surface)
-    report = Report(
-        capture.folder.resolve().name,
-        method,
-        inputs,
-        tuple(views),
-        None,
-        answer.seconds,
-        peak_memory_mb,
-        options.device,
-        unavailable,
-        answer.warnings,
-        answer.extra,
-        tuple(images),
-    )
-    return replace(report, geometry_mm=_pooled(report, surfaces))
 
 
 def _shown(capture: Capture, answer: Answer, device: str) -> Iterator[tuple[View, Tensor, Render | None]]:
@@ -102,11 +105,12 @@ def _scores(image: Tensor, view: View, lpips: Lpips | None, device: str) -> dict
 
 
 def _pooled(
-    report: Report, surfaces: Sequence[SurfaceErrors | None]
+    views: Sequence[ViewReport], surfaces: Sequence[SurfaceErrors | None]
 ) -> dict[str, dict[str, float | int | None]] | None:
-    """The surface errors of the views the mean is over, together."""
-    parts = [surface for view in report.counted if (surface := surfaces[view.view]) is not None]
-    return pool(parts).summary() if parts else None
+    """The surface errors of the views that count in the mean, all points together."""
+    parts = [surfaces[view.view] for view in counted(views)]
+    measured = [part for part in parts if part is not None]
+    return pool(measured).summary() if measured else None
 
 
 def _lpips_or_reason(device: str) -> tuple[Lpips | None, str | None]:
@@ -122,11 +126,7 @@ def _reset_peak_memory(device: str) -> None:
 
 
 def _peak_memory_mb(device: str) -> float:
-    """Peak so far in MB: allocated on the card, or resident in this process since its start."""
+    """Peak so far in MB: allocated on the card, or held by this process since its start."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device) / 1e6
-    import resource
-    import sys
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+    return peak_memory_mb()

@@ -1,64 +1,81 @@
-"""What an evaluation found, as JSON and as a table."""
+"""What an evaluation found: as JSON, as a table, and as a sheet of pictures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 from torch import Tensor
+
+from fastavatar.captures import Capture, View
 
 METRICS = ("psnr", "ssim", "lpips", "psnr_masked", "ssim_masked", "lpips_masked")
 
-# Azimuth bins are this wide; one of them is centred on the front.
 BIN_DEG = 30
+"""Width of an azimuth bin; one of them is centred on the front."""
+PICTURE_HEIGHT = 320
+"""Height of each picture on the contact sheet, in pixels."""
+VIEWS_PER_ROW = 4
+LABEL_HEIGHT = 16
+GAP = 8
 
 Scores = Mapping[str, float | None]
-"""The `METRICS` by name; None where one could not be had."""
+"""The `METRICS` by name; None where one could not be computed."""
 Geometry = Mapping[str, Mapping[str, float | int | None]]
 """By region: `mean` and `p90` in mm and the number of `points`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ViewReport:
     """One view's figures."""
 
     view: int
     """Index among the capture's views."""
     name: str
-    """Its name."""
+    """The view's name."""
     azimuth_deg: float
-    """Of the camera as seen from the origin, positive to the person's left."""
+    """Where the camera stands as seen from the origin, positive to the person's left."""
     elevation_deg: float
-    """Likewise, positive above."""
+    """Where the camera stands as seen from the origin, positive above."""
     is_input: bool
-    """Whether the method was given it."""
+    """Whether the method was given this view."""
+    has_mask: bool
+    """Whether the capture has a mask of this view; without one masked metrics cover the whole image."""
     scores: Scores
-    """How like the render is to the photograph."""
+    """How similar the render is to the photograph."""
     geometry_mm: Geometry | None
     """How far the surface shown lies from the true one; None without Gaussians or a mesh."""
 
 
-@dataclass(frozen=True)
+def counted(views: Sequence[ViewReport]) -> list[ViewReport]:
+    """The views that count in a mean: those that were not input, or all views where each was input."""
+    return [view for view in views if not view.is_input] or list(views)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """One method's figures on one capture."""
 
     capture: str
-    """Name of its folder."""
+    """Name of the capture's folder."""
     method: str
     """Name of the method."""
     inputs: tuple[int, ...]
-    """Indices of the views it was given."""
+    """Indices of the views that the method was given."""
     views: tuple[ViewReport, ...]
     """Every view, in order."""
     geometry_mm: Geometry | None
     """Over the same views as `mean`, all points pooled."""
     seconds: float
-    """What the method took."""
+    """How long the method took, without loading networks."""
     peak_memory_mb: float
     """Most memory in use: of the process on a CPU, allocated on the card with CUDA."""
     device: str
-    """Where it ran."""
+    """Where the method and the comparison ran."""
     lpips_unavailable: str | None
-    """Why there is no LPIPS."""
+    """Why there is no LPIPS; None where there is."""
     warnings: tuple[str, ...]
     """What a reader of the figures should know."""
     extra: Mapping[str, object]
@@ -68,9 +85,8 @@ class Report:
 
     @property
     def counted(self) -> list[ViewReport]:
-        """The views the mean is over: those that were not input, or all where every view was."""
-        novel = [view for view in self.views if not view.is_input]
-        return novel or list(self.views)
+        """The views in the mean, see `counted`."""
+        return counted(self.views)
 
     @property
     def mean(self) -> Scores:
@@ -94,14 +110,20 @@ class Report:
             for k in sorted(bins)
         ]
 
+    @property
+    def views_with_mask(self) -> int:
+        """How many views have a mask."""
+        return sum(view.has_mask for view in self.views)
+
     def to_json(self) -> dict[str, Any]:
-        """Everything, as JSON takes it."""
+        """Every figure, JSON-ready."""
         return {
             "capture": self.capture,
             "method": self.method,
             "inputs": list(self.inputs),
             "mean_over": "novel" if any(not view.is_input for view in self.views) else "inputs",
             "mean": self.mean,
+            "views_with_mask": self.views_with_mask,
             "by_azimuth": self.by_azimuth(),
             "geometry_mm": self.geometry_mm,
             "seconds": self.seconds,
@@ -114,7 +136,7 @@ class Report:
         }
 
     def table(self) -> str:
-        """The same for people."""
+        """The same figures as lines of text."""
         heading = ["view", "azimuth", *METRICS]
         rows = [
             [view.name + (" *" if view.is_input else ""), f"{view.azimuth_deg:.0f}°", *_cells(view.scores)]
@@ -134,9 +156,51 @@ class Report:
             if found["mean"] is not None:
                 lines.append(f"surface, {region}: mean {found['mean']:.2f} mm, p90 {found['p90']:.2f} mm")
         lines.append(f"{self.seconds:.1f} s, {self.peak_memory_mb:.0f} MB on {self.device}")
+        lines.append(f"{self.views_with_mask} of {len(self.views)} views have masks")
         if self.lpips_unavailable:
             lines.append(f"no LPIPS: {self.lpips_unavailable}")
         return "\n".join([*lines, *self.warnings])
+
+
+def contact_sheet(capture: Capture, report: Report) -> Image.Image:
+    """For every view what was rendered, the photograph and their absolute difference, labelled.
+
+    `report` must be of this capture; the photographs are read one after another.
+    """
+    tiles = [
+        _tile(image, view, found)
+        for image, view, found in zip(report.images, capture.views, report.views, strict=True)
+    ]
+    width, height = max(tile.width for tile in tiles), max(tile.height for tile in tiles)
+    columns = min(VIEWS_PER_ROW, len(tiles))
+    rows = -(-len(tiles) // columns)
+    sheet = Image.new("RGB", (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), "white")
+    for index, tile in enumerate(tiles):
+        row, column = divmod(index, columns)
+        sheet.paste(tile, (column * (width + GAP), row * (height + GAP)))
+    return sheet
+
+
+def _tile(image: Tensor, view: View, report: ViewReport) -> Image.Image:
+    """One view: label above render, photograph and difference."""
+    difference = (image - view.image).abs()
+    pictures = [_thumbnail(picture) for picture in (image, view.image, difference)]
+    width = pictures[0].width
+    tile = Image.new("RGB", (3 * width, PICTURE_HEIGHT + LABEL_HEIGHT), "white")
+    given = ", input" if report.is_input else ""
+    label = f"{report.name}  {report.azimuth_deg:.0f} deg  {report.scores['psnr']:.2f} dB{given}"
+    ImageDraw.Draw(tile).text((2, 2), label, fill="black")
+    for column, picture in enumerate(pictures):
+        tile.paste(picture, (column * width, LABEL_HEIGHT))
+    return tile
+
+
+def _thumbnail(picture: Tensor) -> Image.Image:
+    """(H, W, 3) in 0…1 at the sheet's height."""
+    pixels: NDArray[np.uint8] = (picture.clamp(0, 1) * 255).round().byte().numpy()
+    full = Image.fromarray(pixels)
+    width = max(1, round(full.width * PICTURE_HEIGHT / full.height))
+    return full.resize((width, PICTURE_HEIGHT), Image.Resampling.BOX)
 
 
 def _flat(view: ViewReport) -> dict[str, Any]:

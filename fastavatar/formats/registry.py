@@ -7,11 +7,13 @@ from pathlib import Path
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError, UsageError
 from fastavatar.formats.html import page
-from fastavatar.formats.splats import compressed_layout, splat, splat_transform
+from fastavatar.formats.splats import compressed_layout, glb, sog, splat, spz
 from fastavatar.formats.splats.compressed_ply import encode_compressed_ply
 from fastavatar.formats.splats.frames import DEFAULT_FRAME, Frame
+from fastavatar.formats.splats.ksplat import parse_ksplat
 from fastavatar.formats.splats.npz import encode_npz, parse_npz
 from fastavatar.formats.splats.ply import encode_ply, parse_ply
+from fastavatar.formats.splats.sog_reading import parse_sog
 from fastavatar.formats.splats.splat import encode_splat, parse_splat
 from fastavatar.formats.splats.stored import Stored
 from fastavatar.system.atomic import replacing
@@ -35,12 +37,12 @@ def _nothing(gaussians: Gaussians) -> tuple[str, ...]:
     return ()
 
 
-def _rounded(gaussians: Gaussians) -> tuple[str, ...]:
-    return ("everything is rounded, colours that change with the view most; the file cannot say its frame",)
+def _write_only(path: Path) -> Stored:
+    raise UsageError(f"{path}: {path.suffix} files are written only; keep the .ply beside it")
 
 
-def _stated_nowhere(gaussians: Gaussians) -> tuple[str, ...]:
-    return ("the file cannot say its frame",)
+def _read_only(gaussians: Gaussians, frame: Frame) -> bytes:
+    raise UsageError(".ksplat files are read only; .spz files are as small")
 
 
 FORMATS = (
@@ -48,10 +50,11 @@ FORMATS = (
     Format(".ply", encode_ply, parse_ply, _nothing),
     Format(".splat", encode_splat, parse_splat, splat.losses),
     Format(".npz", encode_npz, parse_npz, _nothing),
-    Format(".sog", splat_transform.encoder(".sog"), splat_transform.parse, _rounded),
-    Format(".spz", splat_transform.encoder(".spz"), splat_transform.parse, _rounded),
-    Format(".glb", splat_transform.encoder(".glb"), splat_transform.write_only, _stated_nowhere),
-    Format(".html", page.encode_page, splat_transform.write_only, page.losses),
+    Format(".sog", sog.encode_sog, parse_sog, sog.losses),
+    Format(".spz", spz.encode_spz, spz.parse_spz, spz.losses),
+    Format(".ksplat", _read_only, parse_ksplat, _nothing),
+    Format(".glb", glb.encode_glb, _write_only, glb.losses),
+    Format(".html", page.encode_page, _write_only, page.losses),
 )
 """The first whose ending fits is meant."""
 

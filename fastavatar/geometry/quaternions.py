@@ -22,12 +22,14 @@ def quaternion_wxyz_from_matrix(rotations: Tensor) -> Tensor:
     """
     r = rotations
     r00, r11, r22 = r[..., 0, 0], r[..., 1, 1], r[..., 2, 2]
+    # Shepperd 1978
     # four_q2[k] = 4 q_k², and row k below = 4 q_k · q
     four_q2 = torch.stack(
         [1 + r00 + r11 + r22, 1 + r00 - r11 - r22, 1 - r00 + r11 - r22, 1 - r00 - r11 + r22], -1
     )
     wx, wy, wz = r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]
     xy, xz, yz = r[..., 0, 1] + r[..., 1, 0], r[..., 0, 2] + r[..., 2, 0], r[..., 1, 2] + r[..., 2, 1]
+    # Each row is 4 q_k times the quaternion, for k = w, x, y, z
     candidates = torch.stack(
         [
             torch.stack([four_q2[..., 0], wx, wy, wz], -1),

@@ -63,6 +63,7 @@ def rotate(coefficients: Tensor, rotation: Tensor) -> Tensor:
     directions and the same directions turned back.
     """
     degree = degree_of(coefficients.shape[1])
+    # Solve B(d) M = B(Rᵀ d) for each band: M is that band's rotation matrix (a Wigner D-matrix)
     directions = _spread_directions()
     turn = rotation.detach().to("cpu", torch.float64)
     at_directions = basis(directions, degree)
@@ -77,6 +78,7 @@ def rotate(coefficients: Tensor, rotation: Tensor) -> Tensor:
 
 def _spread_directions(count: int = 32) -> Tensor:
     """Unit vectors (count, 3) on a Fibonacci spiral: enough to determine every band up to degree 3."""
+    # Equal steps in z are equal areas; the golden angle spreads the azimuths
     step = torch.arange(count, dtype=torch.float64) + 0.5
     z = 1 - 2 * step / count
     azimuth = step * math.pi * (3 - math.sqrt(5))

@@ -1,25 +1,29 @@
-"""A file of unknown content → a decoded picture, or one line that says why not."""
+"""A file of unknown content to a decoded picture, or an error of one line that says why not."""
 
+import importlib
 import io
 import logging
-import os
 import stat
-import sys
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from fastavatar.errors import InputError
-from fastavatar.images.decoding_errors import DECODING_ERRORS
+from fastavatar.errors import InputError, out_of_memory
+from fastavatar.images.containers import JXL_SIGNATURES, jpeg_xl_size
+from fastavatar.images.endings import KNOWN as KNOWN
+from fastavatar.images.endings import is_video_name
+from fastavatar.images.mediapipe_quiet import quiet_stderr
 
 log = logging.getLogger(__name__)
 
-FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "TIFF", "BMP", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "JXL")
 """Only these are tried: other readers of Pillow start programs or parse what no camera writes."""
-KNOWN = "JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF"
 MAX_BYTES = 500_000_000
 MAX_PIXELS = 120_000_000
 """A 108-megapixel phone's photo fits; one more doubling would not fit in 1.5 GB of memory."""
@@ -27,33 +31,66 @@ MIN_SIDE_PX = 32
 MAX_ASPECT = 20
 DNG_VERSION_TAG = 50706
 
+DECODING_ERRORS = (
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    ZeroDivisionError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow and its plugins raise on damaged files, which they document nowhere.
 
-def decode(path: Path) -> Image.Image:
-    """The first frame of the picture at `path`, decoded, not yet turned upright.
+Each was seen coming out of one decoder or another; memory running out is not among them.
+"""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A decoded picture and the file that it comes from."""
+
+    image: Image.Image
+    """The first frame, its pixels loaded, not yet turned upright."""
+    content: bytes
+    """The whole file."""
+
+
+def decode(path: Path) -> Decoded:
+    """The first frame of the picture at `path`.
 
     Raises `InputError` when there is no such file, or it is no picture, damaged, or of an unusable size.
     """
     name = shown(path)
-    _require_file(path, name)
-    with _failures_told(name):
-        image = _open(path)
+    require_file(path, name)
+    with failures_in_one_line(name):
+        content = path.read_bytes()
+        image = _open(content, name)
         _require_usable(image, name)
-        with _quiet_libtiff() if image.format == "TIFF" else nullcontext():
+        # libtiff writes about damage to stderr, where the user gets one line instead
+        with quiet_stderr(show_after_error=False) if image.format == "TIFF" else nullcontext():
             image.load()
-    if image.format in ("GIF", "PNG", "WEBP") and _animated(image):
+    if image.format in ("AVIF", "GIF", "PNG", "WEBP") and _animated(image):
         log.warning("%s is animated; its first frame is taken", name)
-    return image
+    return Decoded(image, content)
 
 
 def require_picture(path: Path, max_pixels: int = MAX_PIXELS) -> None:
-    """Raise as `decode` does for what the head of the file tells, decoding no pixel.
+    """Raise as `decode` does for what the head of the file says, decoding no pixel where that is possible.
 
     `max_pixels` sets a limit lower than that of `decode`.
     """
     name = shown(path)
-    _require_file(path, name)
-    with _failures_told(name):
-        _require_usable(_open(path), name, max_pixels)
+    require_file(path, name)
+    with failures_in_one_line(name):
+        _require_usable(_open(path.read_bytes(), name, max_pixels), name, max_pixels)
 
 
 def shown(path: Path) -> str:
@@ -62,58 +99,68 @@ def shown(path: Path) -> str:
 
 
 @contextmanager
-def _failures_told(name: str) -> Iterator[None]:
-    """Turn what Pillow makes of bad files into one line."""
+def failures_in_one_line(name: str) -> Iterator[None]:
+    """Turn whatever Pillow raises on a bad file inside the block into an `InputError` of one line."""
     try:
         with warnings.catch_warnings():
-            # The limits below are this program's own, and damaged metadata is reported by who reads it.
+            # The limits below are this program's own, and the readers of metadata report damage to it.
             warnings.simplefilter("ignore")
             yield
     except UnidentifiedImageError:
+        if is_video_name(name):
+            raise InputError(
+                f"cannot read {name}: it is a video where a photo is expected; give a frame of it as a photo"
+            ) from None
         raise InputError(f"cannot read {name}: it is not a picture; give a {KNOWN} file") from None
     except Image.DecompressionBombError:
         raise InputError(_too_large(name, MAX_PIXELS)) from None
     except InputError:
         raise
     except DECODING_ERRORS as error:
+        if out_of_memory(error):
+            raise MemoryError(f"while reading {name}") from error
         raise InputError(
-            f"cannot read {name}: the picture is cut off or damaged ({_line(error)}); copy or export it again"
+            f"cannot read {name}: the picture is cut off or damaged ({line_of(error)}); "
+            "copy or export it again"
         ) from error
 
 
-def _open(path: Path) -> Image.Image:
-    # From memory, since Pillow closes files at different times for different formats.
-    content = path.read_bytes()
+def _open(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
     if content[4:8] == b"ftyp":
         import pillow_heif
 
         pillow_heif.register_heif_opener()
+    if content.startswith(JXL_SIGNATURES):
+        _prepare_jpeg_xl(content, name, max_pixels)
     Image.init()
+    # From memory, since Pillow closes files at different times for different formats.
     return Image.open(io.BytesIO(content), formats=[known for known in FORMATS if known in Image.OPEN])
+
+
+def _prepare_jpeg_xl(content: bytes, name: str, max_pixels: int) -> None:
+    """Import Pillow's plugin, and check the size first: the plugin decodes a file when it opens it."""
+    try:
+        importlib.import_module("pillow_jxl")  # registers itself
+    except ModuleNotFoundError:
+        raise InputError(
+            f"cannot read {name}: it is a JPEG XL picture, which needs a plugin of Pillow; "
+            "pip install pillow-jxl-plugin, or export it as JPEG"
+        ) from None
+    size = jpeg_xl_size(content)
+    if size is None:
+        raise InputError(f"cannot read {name}: the picture is cut off or damaged; copy or export it again")
+    require_size(*size[:2], name, max_pixels)
 
 
 def _animated(image: Image.Image) -> bool:
     try:
         return bool(getattr(image, "is_animated", False))
-    except DECODING_ERRORS:  # of a later frame, which nobody asked for
+    except DECODING_ERRORS:  # a later frame is damaged, which does not matter here
         return True
 
 
-@contextmanager
-def _quiet_libtiff() -> Iterator[None]:
-    """Keep what libtiff writes to file descriptor 2 about damage from the user, who gets one line instead."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def _require_file(path: Path, name: str) -> None:
+def require_file(path: Path, name: str, max_bytes: float = MAX_BYTES) -> None:
+    """Raise `InputError` unless `path` is a regular file that may be read, not empty and not too large."""
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -122,7 +169,7 @@ def _require_file(path: Path, name: str) -> None:
             raise InputError(f"cannot read {name}: it is not a regular file; save the photo to one")
         if status.st_size == 0:
             raise InputError(f"cannot read {name}: the file is empty; copy or export the photo again")
-        if status.st_size > MAX_BYTES:
+        if status.st_size > max_bytes:
             raise InputError(
                 f"cannot read {name}: {status.st_size / 1e6:.0f} MB is no photo; give a {KNOWN} file"
             )
@@ -134,11 +181,21 @@ def _require_file(path: Path, name: str) -> None:
     except InputError:
         raise
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {name}: {_line(error)}; check the path") from None
+        raise InputError(f"cannot read {name}: {line_of(error)}; check the path") from None
 
 
 def _require_usable(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> None:
-    width, height = image.size
+    require_size(*image.size, name, max_pixels)
+    if image.mode in ("F", "LAB"):
+        raise InputError(
+            f"cannot use {name}: its pixels are stored as {image.mode}; export it as RGB with 8 or 16 bits"
+        )
+    if image.format == "TIFF" and DNG_VERSION_TAG in image.tag_v2:  # type: ignore[attr-defined]
+        raise InputError(f"cannot read {name}: it is a raw photo (DNG); export it as JPEG")
+
+
+def require_size(width: int, height: int, name: str, max_pixels: int) -> None:
+    """Raise `InputError` for a picture that is too large to be safe, too small, or a strip."""
     if width * height > max_pixels:
         raise InputError(_too_large(name, max_pixels, f"{width}×{height} pixels, "))
     if min(width, height) < MIN_SIDE_PX:
@@ -148,12 +205,6 @@ def _require_usable(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS)
         )
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise InputError(f"cannot use {name}: {width}×{height} pixels are a strip; crop it around the face")
-    if image.mode in ("F", "LAB"):
-        raise InputError(
-            f"cannot use {name}: its pixels are stored as {image.mode}; export it as RGB with 8 or 16 bits"
-        )
-    if image.format == "TIFF" and DNG_VERSION_TAG in image.tag_v2:  # type: ignore[attr-defined]
-        raise InputError(f"cannot read {name}: it is a raw photo (DNG); export it as JPEG")
 
 
 def _too_large(name: str, max_pixels: int, size: str = "") -> str:
@@ -163,6 +214,7 @@ def _too_large(name: str, max_pixels: int, size: str = "") -> str:
     )
 
 
-def _line(error: Exception) -> str:
+def line_of(error: Exception) -> str:
+    """The reason an error gives, in one line of at most 200 characters."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(reason.split()) or type(error).__name__
+    return " ".join(reason.split())[:200] or type(error).__name__

@@ -1,25 +1,28 @@
-"""The straight line along which a picture cuts somebody off below."""
+"""The straight line along which a picture cuts off the person at the bottom."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-_EDGE_PX = 2.0
-_STRAIGHT = 0.8  # share of columns that must agree on it
+_EDGE_PX = 2.0  # distance up to which the end of a column lies on the line: chosen by eye
+_STRAIGHT = 0.8  # share of the columns that have to end on the line; chosen by eye
+_LEAST_WIDTH = 0.25  # share of the picture's columns that have to end above its lower edge; chosen by eye
+_ROUNDS = 6  # of fitting and leaving out; chosen by eye
 
 
 def lower_edge(mask: NDArray[np.float32]) -> tuple[float, float, float] | None:
-    """Slope and offset, px, of the straight line on which the mask (H, W) ends below, and its middle column.
+    """Slope, offset in pixels and middle column of the straight line on which the mask (H, W) ends below.
 
-    None without one.
+    Returns None where the person reaches the picture's lower edge or ends on no straight line. The fit is
+    least squares on the lowest person pixel of each column, trimmed at the median error in each round.
     """
     person = mask > 0.5
     height, width = person.shape
     columns = np.flatnonzero(person[: height - 2].any(0) & ~person[height - 2 :].any(0))
-    if len(columns) < width / 4:
+    if len(columns) < width * _LEAST_WIDTH:
         return None
     last = height - person[::-1, columns].argmax(0)
     at, kept = columns + 0.5, np.ones(len(columns), bool)
-    for _ in range(6):
+    for _ in range(_ROUNDS):
         slope, offset = np.polyfit(at[kept], last[kept], 1)
         error = np.abs(last - slope * at - offset)
         kept = error <= max(_EDGE_PX, float(np.median(error)))

@@ -1,4 +1,4 @@
-"""MediaPipe, imported and run without its C++ log lines in the user's sight."""
+"""MediaPipe, imported and run without its C++ log lines on the user's terminal."""
 
 import contextlib
 import importlib
@@ -14,7 +14,7 @@ _STDERR = 2
 
 
 class _Silence:
-    """File descriptor 2 turned to a scratch file while anyone, on any thread, asks for silence."""
+    """File descriptor 2 redirected to a scratch file as long as any thread asks for silence."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -29,18 +29,18 @@ class _Silence:
                 return
             if sys.stderr is not None:
                 sys.stderr.flush()
-            with contextlib.suppress(OSError):  # a process may run without a stderr: then all is quiet
+            with contextlib.suppress(OSError):  # a process without a stderr writes nothing there
                 self._kept = os.dup(_STDERR)
                 self._scratch = tempfile.TemporaryFile()
                 os.dup2(self._scratch.fileno(), _STDERR)
 
-    def end(self, tell: bool) -> None:
-        """Bring the descriptor back when nobody needs silence; `tell` passes on what was written."""
+    def end(self, show: bool) -> None:
+        """Restore the descriptor after the last thread; `show` writes out what was held back so far."""
         with self._lock:
             self._askers -= 1
-            if self._scratch is None or (self._askers and not tell):
+            if self._scratch is None or (self._askers and not show):
                 return
-            if tell:
+            if show:
                 self._scratch.seek(0)
                 os.write(self._kept, self._scratch.read())
             if not self._askers:
@@ -54,11 +54,11 @@ _silence = _Silence()
 
 
 @contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Send what native code writes to file descriptor 2 to a scratch file; an error brings it back.
+def quiet_stderr(show_after_error: bool = True) -> Iterator[None]:
+    """Hold back what native code writes to file descriptor 2; show it if the block raises an error.
 
-    MediaPipe's graphs log through absl before Python can configure it, so the descriptor itself is turned,
-    for the whole process: what other threads write there meanwhile is lost too.
+    Native libraries write there before and beside Python's logging, so the descriptor itself is redirected,
+    for the whole process: what other threads write there in the meantime is held back too.
     """
     _silence.begin()
     failed = False
@@ -68,7 +68,7 @@ def quiet_stderr() -> Iterator[None]:
         failed = True
         raise
     finally:
-        _silence.end(tell=failed)
+        _silence.end(show=failed and show_after_error)
 
 
 def solutions() -> Any:
@@ -88,7 +88,7 @@ class _Pyplot(ModuleType):
 
 @contextlib.contextmanager
 def _pyplot_when_used() -> Iterator[None]:
-    """Spare the third of a second that MediaPipe's drawing helpers take to import what nobody here uses."""
+    """Delay the import of pyplot, a third of a second that only MediaPipe's drawing helpers need."""
     if {"mediapipe", "matplotlib"} & sys.modules.keys():
         yield
         return

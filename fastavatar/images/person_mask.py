@@ -1,4 +1,4 @@
-"""Where the person is in a photo, by MediaPipe's selfie segmenter, whose model ships inside its wheel."""
+"""The person mask of a photo, by MediaPipe's selfie segmenter, whose model ships inside its wheel."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from scipy.ndimage import label
 
 from fastavatar.images.mediapipe_quiet import quiet_stderr, solutions
 
-_WHITE = 253
+_WHITE = 253  # chosen by eye: compression makes white a little darker
 _LEAST_SHARE, _LEAST_SHARE_BELOW = 0.05, 0.005
-"""Of the picture, that white above and white below must cover to be backdrop."""
+"""Shares of the picture from which white at its upper and at its lower edge is backdrop; chosen by eye."""
 
 
 def person_mask(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -27,10 +27,10 @@ def person_mask(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def white_backdrop(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Where a photo (H, W, 3) shows a pure white backdrop, one that reaches its upper edge: (H, W).
+    """Pixels (H, W) of a photo (H, W, 3) that belong to a pure white backdrop, which reaches its upper edge.
 
-    What is as white from side to side along the lower edge belongs to it: there the person was cut off. The
-    segmenter takes that, and the soft fade into it, for clothing.
+    White along the whole lower edge belongs to it too: there the person was cut off. The segmenter takes
+    that strip, and the soft fade into it, for clothing.
     """
     parts, _ = label((rgb >= _WHITE).all(2))
     size = np.bincount(parts.ravel())
@@ -41,7 +41,10 @@ def white_backdrop(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _large_among(found: NDArray[Any], size: NDArray[Any], least_share: float) -> NDArray[Any]:
-    """Those parts found (E,) that are large, by the size (P,) of each; 0 is no part."""
+    """The numbers among `found` (E,) of the parts larger than a share of the whole; 0 is no part.
+
+    `size` (P,) has the pixels of each part.
+    """
     parts = np.unique(found)
     large = (parts > 0) & (size[parts] > least_share * size.sum())
     return np.asarray(parts[large])

@@ -6,34 +6,34 @@ import numpy as np
 
 from fastavatar.core import Photo
 from fastavatar.errors import InputError
-from fastavatar.images.color import on_white, split_alpha, to_srgb
-from fastavatar.images.decode import decode, shown
+from fastavatar.images.color import on_white, split_alpha, stated_encoding, to_srgb
+from fastavatar.images.decode import decode, failures_in_one_line, shown
 from fastavatar.images.exif import focal_length_px, read_exif
 
 
 def load_photo(path: str | Path) -> Photo:
-    """Read a photo: JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF, of any mode and up to 16 bits.
+    """Read a photo of any kind in `endings.KNOWN`, of any mode and up to 16 bits.
 
     ```
-    file ─ decode ─▶ stored pixels ─ EXIF ─▶ upright ─ split ─┬▶ colours ─ ICC ─▶ sRGB ─┬▶ on white
-                                                              └▶ alpha ────────────────┘
+    file ─ decode ─▶ stored pixels ─ EXIF ─▶ upright ─ split ─┬▶ colours ─ encoding ─▶ sRGB ─┬▶ on white
+                                                              └▶ alpha ─────────────────────┘
     ```
 
     Raises `InputError`, exit code 4, when it is missing, unreadable, unsafe or wholly transparent.
     """
     path = Path(path)
     name = shown(path)
-    image = decode(path)
-    profile = image.info.get("icc_profile")
-    exif = read_exif(image, name)
-    if exif.uprighting is not None:
-        image = image.transpose(exif.uprighting)
-    focal_px = focal_length_px(exif.tags, *image.size)
-    colors, alpha = split_alpha(image)
-    rgb = to_srgb(colors, profile, name)
-    if alpha is None or alpha.getextrema() == (255, 255):
-        return Photo(np.array(rgb), None, focal_px, path)
-    if alpha.getextrema() == (0, 0):
-        raise InputError(f"cannot use {name}: it is wholly transparent; export it with its background")
-    coverage = np.asarray(alpha, np.float32) / np.float32(255)
-    return Photo(np.array(on_white(rgb, alpha)), coverage, focal_px, path)
+    with failures_in_one_line(name):
+        decoded = decode(path)
+        exif = read_exif(decoded, name)
+        encoding = stated_encoding(decoded, exif.is_adobe_rgb, name)
+        image = decoded.image if exif.uprighting is None else decoded.image.transpose(exif.uprighting)
+        focal_px = focal_length_px(exif.tags, *image.size)
+        colors, alpha = split_alpha(image, name)
+        rgb = to_srgb(colors, encoding, name)
+        if alpha is None or alpha.getextrema() == (255, 255):
+            return Photo(np.array(rgb), None, focal_px, path)
+        if alpha.getextrema() == (0, 0):
+            raise InputError(f"cannot use {name}: it is wholly transparent; export it with its background")
+        coverage = np.asarray(alpha, np.float32) / np.float32(255)
+        return Photo(np.array(on_white(rgb, alpha)), coverage, focal_px, path)

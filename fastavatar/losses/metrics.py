@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from fastavatar.errors import InputError
-from fastavatar.geometry.shapes import require_shape
+from fastavatar.geometry import require_shape
 
 # Wang et al. 2004: an 11×11 Gaussian window of 1.5 pixels, K1 = 0.01, K2 = 0.03, for values in 0…1.
 SSIM_RADIUS = 5
@@ -50,6 +50,16 @@ def ssim(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> Tensor:
         return similarity.mean()
     inner = mask[SSIM_RADIUS:-SSIM_RADIUS, SSIM_RADIUS:-SSIM_RADIUS]
     return similarity[inner > MASK_THRESHOLD].mean()
+
+
+def mean_absolute_error(image: Tensor, truth: Tensor) -> Tensor:
+    """() mean absolute difference of images (H, W, C)."""
+    return (image - truth).abs().mean()
+
+
+def structural_dissimilarity(image: Tensor, truth: Tensor) -> Tensor:
+    """() 1 − SSIM of images (H, W, C): 0 for equal images."""
+    return 1 - ssim(image, truth)
 
 
 def ssim_map(image: Tensor, truth: Tensor) -> Tensor:

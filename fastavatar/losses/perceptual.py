@@ -35,6 +35,8 @@ def load_lpips(device: torch.device | str = "cpu") -> Lpips:
         raise WeightsError(f"LPIPS needs the package lpips: pip install lpips ({error})") from error
     path = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE_FILE
     if not path.is_file():
-        raise WeightsError(f"LPIPS needs torchvision's ImageNet backbone at {path}")
+        raise WeightsError(
+            f"LPIPS needs torchvision's ImageNet backbone {BACKBONE_FILE} in the folder of torch.hub"
+        )
     network = lpips.LPIPS(net="alex", verbose=False).to(device).eval().requires_grad_(False)
     return Lpips(network)

@@ -1,28 +1,44 @@
-"""How far a render is from a photograph."""
+"""The photometric loss: a weighted sum of differences between a render and a photograph.
+
+To add a term, write its function in a file of this room and name it in `LossWeights`, in one line.
+"""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 from torch import Tensor
 
 from fastavatar.errors import WeightsError
-from fastavatar.losses.metrics import ssim
-from fastavatar.losses.perceptual import Lpips, load_lpips
+from fastavatar.losses.metrics import mean_absolute_error, structural_dissimilarity
+from fastavatar.losses.perceptual import load_lpips
 
 log = logging.getLogger(__name__)
+
+Difference = Callable[[Tensor, Tensor], Tensor]
+"""Two images (H, W, 3), render then truth, to a differentiable number ()."""
+
+
+def _term(load: Callable[[torch.device | str], Difference]) -> float:
+    """A weight of 0 by default, of the difference that `load` makes for a device.
+
+    `load` raises `WeightsError` where something the difference needs is not on this machine.
+    """
+    weight: float = field(default=0.0, metadata={"load": load})
+    return weight
 
 
 @dataclass(frozen=True)
 class LossWeights:
     """How much each difference between render and photograph counts."""
 
-    l1: float
-    """Of the mean absolute difference."""
-    ssim: float
-    """Of 1 − SSIM."""
-    lpips: float
-    """Of LPIPS; shared out among the others where its backbone is not at hand."""
+    l1: float = _term(lambda device: mean_absolute_error)
+    """Weight of the mean absolute difference."""
+    ssim: float = _term(lambda device: structural_dissimilarity)
+    """Weight of 1 − SSIM."""
+    lpips: float = _term(load_lpips)
+    """Weight of LPIPS; it goes to the other terms where LPIPS's backbone is not on this machine."""
 
 
 @dataclass(frozen=True)
@@ -30,37 +46,53 @@ class Loss:
     """A weighted sum of differences."""
 
     weights: LossWeights
-    """The weights it really has."""
-    lpips: Lpips | None
-    """None where it has no weight or is not at hand."""
-    no_lpips: str | None
-    """Why LPIPS is not at hand though it was asked for."""
+    """The weights in use."""
+    terms: Mapping[str, Difference]
+    """The differences in use, by the names of their weights."""
+    missing: Mapping[str, str]
+    """Why a term that was asked for is not in use, by its name."""
+
+    @property
+    def no_lpips(self) -> str | None:
+        """Why LPIPS is not in use though it was asked for; None where it is in use or was not asked for."""
+        return self.missing.get("lpips")
 
     def __call__(self, image: Tensor, truth: Tensor) -> Tensor:
         """() of two images (H, W, 3), render then truth."""
-        total = self.weights.l1 * (image - truth).abs().mean()
-        if self.weights.ssim > 0:
-            total = total + self.weights.ssim * (1 - ssim(image, truth))
-        if self.lpips is not None:
-            total = total + self.weights.lpips * self.lpips(image, truth)
+        total = image.new_zeros(())
+        for name, difference in self.terms.items():
+            total = total + getattr(self.weights, name) * difference(image, truth)
         return total
 
 
 def photometric_loss(weights: LossWeights, device: torch.device | str) -> Loss:
     """The loss with these weights, on `device`.
 
-    Where LPIPS is not at hand its weight goes to the other terms in proportion, and the log says so.
+    The weight of a term that is not on this machine goes to the other terms in proportion, and the log says
+    so.
     """
-    if weights.lpips == 0:
-        return Loss(weights, None, None)
-    try:
-        return Loss(weights, load_lpips(device=device), None)
-    except WeightsError as error:
-        log.warning("no LPIPS in the loss, its weight goes to the other terms: %s", error)
-        return Loss(without_lpips(weights), None, str(error))
+    terms: dict[str, Difference] = {}
+    missing: dict[str, str] = {}
+    for weight in fields(weights):
+        if getattr(weights, weight.name) == 0:
+            continue
+        try:
+            terms[weight.name] = weight.metadata["load"](device)
+        except WeightsError as error:
+            missing[weight.name] = str(error)
+            log.warning(
+                "the loss goes without %s, whose weight goes to the other terms: %s",
+                weight.name.upper(),
+                error,
+            )
+    return Loss(without(weights, *missing), terms, missing)
 
 
-def without_lpips(weights: LossWeights) -> LossWeights:
-    """The same total, LPIPS' share spread over the other terms."""
-    factor = 1 + weights.lpips / (weights.l1 + weights.ssim)
-    return LossWeights(weights.l1 * factor, weights.ssim * factor, 0.0)
+def without(weights: LossWeights, *terms: str) -> LossWeights:
+    """The same total weight, with that of `terms` spread over the others in proportion."""
+    given = vars(weights)
+    kept = sum(weight for name, weight in given.items() if name not in terms)
+    factor = 1 + sum(given[name] for name in terms) / kept if terms else 1.0
+    return replace(
+        weights, **{name: 0.0 if name in terms else weight * factor for name, weight in given.items()}
+    )

@@ -1,10 +1,13 @@
 """Models that turn a photo into an `Avatar`."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, get_args, runtime_checkable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
-from fastavatar.core import Avatar, Photo
 from fastavatar.errors import DeviceError, UsageError
+
+if TYPE_CHECKING:
+    from fastavatar.core import Avatar, Photo
 
 ModelName = Literal[
     "facemesh",  # the embedded model: no download, free for any use
@@ -15,7 +18,7 @@ ModelName = Literal[
 class Predictor(Protocol):
     """What every model is once it is loaded."""
 
-    def predict(self, photo: Photo, face: int | None = None) -> Avatar:
+    def predict(self, photo: "Photo", face: int | None = None) -> "Avatar":
         """The avatar of the face numbered `face` from the left, of the largest without it.
 
         Raises `NoFaceError` when there is no such face.
@@ -26,16 +29,27 @@ class Predictor(Protocol):
 class TakesMany(Protocol):
     """A predictor whose networks take many photos at once."""
 
-    def predict_many(self, photos: Sequence[Photo], face: int | None = None) -> list[Avatar | Exception]:
+    def predict_many(self, photos: "Sequence[Photo]", face: int | None = None) -> "list[Avatar | Exception]":
         """The avatar of each photo, or what `predict` would raise for it."""
+
+
+@runtime_checkable
+class TakesSeveral(Protocol):
+    """A predictor that makes one head from several photos of one person."""
+
+    def predict_several(self, photos: "Sequence[Photo]") -> "Avatar":
+        """One avatar of the person whom all photos show, the largest face of each.
+
+        Raises `NoFaceError`, naming the photo, where one shows no face.
+        """
 
 
 def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Predictor:
     """A model ready to predict on `device`: `cpu`, `cuda` or `cuda:N`.
 
-    Options of `fastavatar` are those of `fastavatar.models.published.load`; `facemesh` takes `seed`.
-    Raises `UsageError` for an unknown name, `DeviceError` for a device that is not there, and what loading
-    raises.
+    `facemesh` takes the option `seed`; `fastavatar` takes `seed`, `cache_dir`, `offline` and the fields of
+    `PublishedOptions`. Raises `UsageError` for an unknown name, `DeviceError` for a device that is not there,
+    and what loading raises.
     """
     if name not in get_args(ModelName):
         raise UsageError(f"there is no model {name!r}: use {' or '.join(get_args(ModelName))}")
@@ -44,9 +58,13 @@ def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Pred
         from fastavatar.models.facemesh.predictor import FaceMeshPredictor
 
         return FaceMeshPredictor(device, **options)
-    from fastavatar.models.published import load
+    from fastavatar.models.published.loading import load
+    from fastavatar.models.published.options import PublishedOptions
 
-    return load(device, **options)
+    published = {
+        field.name: options.pop(field.name) for field in fields(PublishedOptions) if field.name in options
+    }
+    return load(device, PublishedOptions(**published), **options)
 
 
 def require_device(device: str) -> None:
@@ -60,6 +78,4 @@ def require_device(device: str) -> None:
     if asked.type not in ("cpu", "cuda"):
         raise DeviceError(f"device {device!r} is not supported: use cpu, cuda or cuda:N")
     if asked.type == "cuda" and (asked.index or 0) >= torch.cuda.device_count():
-        raise DeviceError(
-            f"there is no device {device!r} here ({torch.cuda.device_count()} found): use --device cpu"
-        )
+        raise DeviceError(f"there is no device {device!r} here ({torch.cuda.device_count()} found): use cpu")

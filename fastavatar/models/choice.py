@@ -9,7 +9,7 @@ from fastavatar.models import ModelName
 def choose_model(
     asked: Literal["auto", "facemesh", "fastavatar"], cache_dir: Path | None, published_inputs: dict[str, Any]
 ) -> tuple[ModelName, str]:
-    """The model to take and why, in words for the log and the summary.
+    """The model to take and why, in words for the log and the summary, without paths of this machine.
 
     `published_inputs` are the user's flags that only `fastavatar` understands.
     """
@@ -24,13 +24,13 @@ def choose_model(
     folder = weights_folder(cache_folder(cache_dir))
     if find_checkpoints(folder) is not None:
         if find_face_pack() is not None:
-            return "fastavatar", f"its weights are in {folder}"
+            return "fastavatar", "its weights are in the cache"
         return "facemesh", (
             "the FastAvatar weights are here, InsightFace's pack is not; --model fastavatar fetches it "
             "(for research only)"
         )
     return "facemesh", (
-        f"no FastAvatar weights in {folder}; --model fastavatar fetches them ({SIZE}, for research only)"
+        f"no FastAvatar weights in the cache; --model fastavatar fetches them ({SIZE}, for research only)"
     )
 
 

@@ -1,67 +1,35 @@
-"""The states worth keeping of a run: the last good one, and the best a held-out view has seen."""
+"""Early stopping: the best parameters so far, and whether the score still improves."""
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-import torch
+from torch import Tensor
 
-from fastavatar.captures import View
-from fastavatar.losses.metrics import psnr
-from fastavatar.optimise.refinable import Refinable, State, restore, state_of
-from fastavatar.rendering import render
-
-if TYPE_CHECKING:
-    from fastavatar.refinement.config import Config
-
-_FEWEST_VIEWS = 3
+from fastavatar.optimise.objective import Values, copied
+from fastavatar.optimise.schedule import Schedule
 
 
-def split(views: Sequence[View], config: "Config") -> tuple[Sequence[View], View | None]:
-    """Views to train on and the one held out: the last, where asked for and three or more are given."""
-    if config.patience == 0 or len(views) < _FEWEST_VIEWS:
-        return views, None
-    return views[:-1], views[-1]
+class EarlyStopping:
+    """Follows a score that is better the higher it is."""
 
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self.best: Values | None = None
+        """The parameters of the best score; None before the first check."""
+        self.best_step = 0
+        """Steps done when they had it."""
+        self.best_score = -math.inf
+        self.checks_without_gain = 0
 
-class Keeper:
-    """Remembers states of a model."""
+    def due(self, step: int) -> bool:
+        """Whether the score is to be checked after `step` steps."""
+        return self._schedule.patience > 0 and step % self._schedule.check_every == 0
 
-    def __init__(self, model: Refinable, held_out: View | None, config: "Config") -> None:
-        self._model, self._held_out, self._config = model, held_out, config
-        self._last = state_of(model)
-        self._best: State | None = None
-        self._best_step, self._score, self._without_gain = 0, -math.inf, 0
-
-    def remember(self) -> None:
-        """The state now is a good one to go back to."""
-        self._last = state_of(self._model)
-
-    def go_back(self) -> None:
-        """To the last good state."""
-        restore(self._model, self._last)
-
-    def tired(self, step: int) -> bool:
-        """Whether the held-out view, looked at every so many steps, has gained nothing for too long."""
-        if self._held_out is None or step % self._config.check_every:
-            return False
-        with torch.no_grad():
-            shown = render(
-                self._model.gaussians(), self._held_out.camera, compositing=self._config.compositing
-            )
-        score = float(psnr(shown.image, self._held_out.image))
-        if score > self._score:
-            self._best, self._best_step = state_of(self._model), step
-            self._score, self._without_gain = score, 0
+    def update(self, step: int, score: float, parameters: Mapping[str, Tensor]) -> bool:
+        """Take the score after `step` steps into account; whether the run should stop."""
+        if score > self.best_score:
+            self.best, self.best_step, self.best_score = copied(parameters), step, score
+            self.checks_without_gain = 0
         else:
-            self._without_gain += 1
-        return self._without_gain >= self._config.patience
-
-    def finish(self, step: int) -> int:
-        """Put the best state into the model; the step it is from."""
-        if self._best is not None:
-            restore(self._model, self._best)
-            return self._best_step
-        if not all(bool(value.isfinite().all()) for value in self._model.parameters.values()):
-            self.go_back()
-        return step
+            self.checks_without_gain += 1
+        return self.checks_without_gain >= self._schedule.patience

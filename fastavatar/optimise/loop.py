@@ -1,147 +1,226 @@
-"""Adam over whatever a model lets it change, one view a step, until steps or seconds run out.
+"""The optimisation loop: Adam on an objective until steps, seconds or patience run out.
 
-           ┌──────────── loss + penalty ──▶ Adam ────────────┐
-view ─▶ render(model.gaussians()) ◀── model.parameters ◀─────┘
+┌────── objective.loss(step) ──▶ backward ──▶ Adam ──────┐
+parameters ┤                                                       ├▶ parameters
+└── not finite: back to the last good ones, slower ─────┘
 """
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from fastavatar.captures import View
-from fastavatar.core import Gaussians
 from fastavatar.errors import FastAvatarError
-from fastavatar.losses.metrics import psnr
-from fastavatar.losses.photometric import Loss, photometric_loss
-from fastavatar.models.published.latent import DecoderLatent
-from fastavatar.optimise.early_stopping import Keeper, split
-from fastavatar.optimise.refinable import Refinable
-from fastavatar.optimise.schedule import adam, set_rates, stage_at, view_order
-from fastavatar.rendering import render
-
-if TYPE_CHECKING:
-    from fastavatar.refinement.config import Config
+from fastavatar.optimise.checkpoint import CheckpointFile, read_checkpoint, write_checkpoint
+from fastavatar.optimise.early_stopping import EarlyStopping
+from fastavatar.optimise.objective import Objective, copied, restore
+from fastavatar.optimise.schedule import Schedule, adam, set_rates, stage_at
 
 log = logging.getLogger(__name__)
 
 MAX_RECOVERIES = 3
-_SNAPSHOT_EVERY = 10
-_RECOVERY_FACTOR = 0.3
+"""Losses that are not finite before a run is given up: more than that many mean rates far too high."""
+_SNAPSHOT_EVERY = 10  # steps; a recovery loses at most so many, and a copy costs far less than a step
+_RECOVERY_FACTOR = 0.3  # on the learning rates after each recovery; chosen by trying, not sensitive
+
+Stopped = Literal[
+    "iterations",  # every step was done
+    "seconds",  # the time limit was reached
+    "early",  # the score on held-out data stopped improving
+    "interrupted",  # Ctrl-C
+]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """One step, for a bar."""
+    """One step, for a progress bar."""
 
     step: int
     """Steps done."""
     steps: int
     """Steps planned."""
     loss: float
-    psnr: float
-    """Of the view of this step, dB."""
+    figures: Mapping[str, float]
+    """Further figures of this step from the objective, by name."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """Refined Gaussians and how it went."""
+class RunResult:
+    """How a run went; the objective's parameters hold its result."""
 
-    gaussians: Gaussians
     steps: int
     """Steps done."""
     best_step: int
-    """Steps after which the Gaussians were as they are returned."""
+    """Steps after which the parameters were as they are now."""
     seconds: float
-    stopped: str
-    """`iterations`, `seconds`, `early` or `interrupted`."""
+    """Wall-clock time."""
+    stopped: Stopped
     recoveries: int
     """How often a loss was not finite."""
-    loss: Loss
-    """What was minimised."""
     losses: tuple[float, ...]
-    """Of every step."""
-    latent: DecoderLatent | None = None
-    """What the Gaussians follow from, where W and a decoder were refined."""
+    """Loss of every step."""
 
 
 def optimise(
-    model: Refinable,
-    views: Sequence[View],
-    config: "Config",
+    objective: Objective,
+    schedule: Schedule,
     *,
-    seed: int = 0,
     seconds: float | None = None,
     on_step: Callable[[Progress], None] | None = None,
-) -> Outcome:
-    """Refine `model` in place on `views`, which lie on its device.
+    checkpoint: CheckpointFile | None = None,
+) -> RunResult:
+    """Minimise `objective` in place.
 
-    The last view is held out where the configuration asks for it and three or more are given. Ctrl-C ends
-    the run with the best so far. The same seed gives the same result.
+    Ctrl-C ends the run and keeps the best parameters so far. With a `checkpoint` the run goes on from its
+    file where that exists, and writes it as it goes; an interrupted run then continues as if unbroken.
 
-    Raises `FastAvatarError` when the loss is not finite again after `MAX_RECOVERIES` recoveries.
+    Raises `FastAvatarError` when the loss is not finite again after `MAX_RECOVERIES` recoveries, and what
+    `read_checkpoint` raises.
     """
-    loss_of = photometric_loss(config.loss, views[0].image.device)
-    training, held_out = split(views, config)
-    order = view_order(len(training), seed)
-    keeper = Keeper(model, held_out, config)
-    rate, recoveries, stopped, losses = 1.0, 0, "iterations", []
-    optimiser, stage = None, None
     started = time.perf_counter()
-    step = 0
+    descent = _Descent(objective, schedule)
+    if checkpoint is not None and checkpoint.path.exists():
+        descent.load(checkpoint)
+    stopped: Stopped = "iterations"
     try:
-        while step < config.iterations:
+        while descent.step < schedule.iterations:
             if seconds is not None and time.perf_counter() - started > seconds:
                 stopped = "seconds"
                 break
-            fraction = step / config.iterations
-            if stage is not (now := stage_at(config.stages, fraction)) or optimiser is None:
-                stage, optimiser = now, adam(model, now, config.adam)
-            set_rates(optimiser, rate * config.final_rate**fraction)
-            view = training[next(order)]
-            image = render(model.gaussians(), view.camera, compositing=config.compositing).image
-            loss = loss_of(image, view.image) + model.penalty()
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            if not _finite(loss, optimiser):
-                recoveries += 1
-                if recoveries > MAX_RECOVERIES:
-                    raise FastAvatarError(
-                        f"refinement does not converge: step {step} is not finite after {MAX_RECOVERIES} "
-                        "recoveries; try lower learning rates"
-                    )
-                keeper.go_back()
-                rate *= _RECOVERY_FACTOR
-                optimiser = None
-                log.warning("step %d is not finite: back to the last good state, slower", step)
+            if not descent.advance():
                 continue
-            if step % _SNAPSHOT_EVERY == 0:
-                keeper.remember()  # before the step: this state gave a finite loss
-            optimiser.step()
-            step += 1
-            losses.append(float(loss.detach()))
             if on_step is not None:
-                on_step(
-                    Progress(step, config.iterations, losses[-1], float(psnr(image.detach(), view.image)))
-                )
-            if keeper.tired(step):
+                done, loss = descent.step, descent.losses[-1]
+                on_step(Progress(done, schedule.iterations, loss, objective.figures()))
+            stop = descent.should_stop()
+            if checkpoint is not None and (stop or checkpoint.due(descent.step)):
+                descent.save(checkpoint)
+            if stop:
                 stopped = "early"
                 break
     except KeyboardInterrupt:
         stopped = "interrupted"
-        log.warning("interrupted after %d of %d steps: the best so far is kept", step, config.iterations)
-    best_step = keeper.finish(step)
-    with torch.no_grad():
-        gaussians = model.gaussians().detach()
+        log.warning(
+            "interrupted after %d of %d steps: the best so far is kept", descent.step, schedule.iterations
+        )
+    best_step = descent.finish()
     took = time.perf_counter() - started
-    return Outcome(gaussians, step, best_step, took, stopped, recoveries, loss_of, tuple(losses))
+    return RunResult(descent.step, best_step, took, stopped, descent.recoveries, tuple(descent.losses))
+
+
+class _Descent:
+    """The state of a run: everything a checkpoint holds."""
+
+    def __init__(self, objective: Objective, schedule: Schedule) -> None:
+        self._objective, self._schedule = objective, schedule
+        self._parameters = objective.parameters
+        self._last_good = copied(self._parameters)
+        self._early_stopping = EarlyStopping(schedule)
+        self._optimiser: torch.optim.Adam | None = None
+        self._stage = -1
+        self._slowdown = 1.0
+        self.step, self.recoveries = 0, 0
+        self.losses: list[float] = []
+
+    def advance(self) -> bool:
+        """One step; False where the loss was not finite and the last good parameters are back instead."""
+        fraction = self.step / self._schedule.iterations
+        optimiser = self._optimiser_at(fraction)
+        set_rates(optimiser, self._slowdown * self._schedule.final_rate**fraction)
+        loss = self._objective.loss(self.step)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if not _finite(loss, optimiser):
+            self._recover()
+            return False
+        if self.step % _SNAPSHOT_EVERY == 0:
+            self._last_good = copied(self._parameters)  # before the step: these gave a finite loss
+        optimiser.step()
+        self.step += 1
+        self.losses.append(float(loss.detach()))
+        return True
+
+    def should_stop(self) -> bool:
+        """Whether the score has stopped improving, where it is due to be looked at."""
+        if not self._early_stopping.due(self.step):
+            return False
+        with torch.no_grad():
+            score = self._objective.score()
+        return score is not None and self._early_stopping.update(self.step, score, self._parameters)
+
+    def finish(self) -> int:
+        """Leave the best parameters in place, and return the steps after which they were so."""
+        if self._early_stopping.best is not None:
+            restore(self._parameters, self._early_stopping.best)
+            return self._early_stopping.best_step
+        if not all(bool(value.isfinite().all()) for value in self._parameters.values()):
+            restore(self._parameters, self._last_good)
+        return self.step
+
+    def _optimiser_at(self, fraction: float) -> torch.optim.Adam:
+        """Adam of the stage that runs now: a new one where a stage begins or after a recovery."""
+        stage = stage_at(self._schedule.stages, fraction)
+        if stage != self._stage or self._optimiser is None:
+            self._stage = stage
+            self._optimiser = adam(self._parameters, self._schedule.stages[stage], self._schedule.adam)
+        return self._optimiser
+
+    def _recover(self) -> None:
+        self.recoveries += 1
+        if self.recoveries > MAX_RECOVERIES:
+            raise FastAvatarError(
+                f"the optimisation does not converge: step {self.step} is not finite after {MAX_RECOVERIES} "
+                "recoveries; try lower learning rates"
+            )
+        restore(self._parameters, self._last_good)
+        self._slowdown *= _RECOVERY_FACTOR
+        self._optimiser = None  # its running means may hold what is not finite
+        log.warning("step %d is not finite: back to the last good state, slower", self.step)
+
+    def save(self, checkpoint: CheckpointFile) -> None:
+        """Write all of this state to the checkpoint's file."""
+        assert self._optimiser is not None
+        early = self._early_stopping
+        write_checkpoint(
+            checkpoint,
+            {
+                "step": self.step,
+                "recoveries": self.recoveries,
+                "slowdown": self._slowdown,
+                "losses": self.losses,
+                "stage": self._stage,
+                "parameters": copied(self._parameters),
+                "last_good": dict(self._last_good),
+                "optimiser": self._optimiser.state_dict(),
+                "best": None if early.best is None else dict(early.best),
+                "best_step": early.best_step,
+                "best_score": early.best_score,
+                "checks_without_gain": early.checks_without_gain,
+                "random": torch.get_rng_state(),
+            },
+        )
+
+    def load(self, checkpoint: CheckpointFile) -> None:
+        """Go on from the checkpoint's file."""
+        state = read_checkpoint(checkpoint, self._parameters)
+        self.step, self.recoveries, self._slowdown = state["step"], state["recoveries"], state["slowdown"]
+        self.losses, self._last_good = state["losses"], state["last_good"]
+        restore(self._parameters, state["parameters"])
+        self._stage = state["stage"]
+        self._optimiser = adam(self._parameters, self._schedule.stages[self._stage], self._schedule.adam)
+        self._optimiser.load_state_dict(state["optimiser"])
+        early = self._early_stopping
+        early.best, early.best_step, early.best_score = state["best"], state["best_step"], state["best_score"]
+        early.checks_without_gain = state["checks_without_gain"]
+        torch.set_rng_state(state["random"])
 
 
 def _finite(loss: Tensor, optimiser: torch.optim.Optimizer) -> bool:
+    """Whether the loss and every gradient are finite; a sum of a gradient is not where any part is not."""
     gradients = [value.grad for group in optimiser.param_groups for value in group["params"]]
     parts = [loss.detach(), *(gradient.sum() for gradient in gradients if gradient is not None)]
     return bool(torch.stack(parts).isfinite().all())

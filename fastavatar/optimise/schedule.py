@@ -1,59 +1,82 @@
-"""Which view comes next, what may change now, and how fast."""
+"""How a run goes: its steps, what may change when, how fast, and in which order examples come."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-
-from fastavatar.optimise.refinable import Refinable
+from torch import Tensor
 
 
 @dataclass(frozen=True)
 class AdamSettings:
-    """Adam's constants (Kingma and Ba 2015)."""
+    """Adam's constants (Kingma and Ba 2015, algorithm 1)."""
 
     beta1: float
-    """Decay of the mean of the gradients."""
+    """Decay of the running mean of the gradients."""
     beta2: float
-    """Decay of the mean of their squares."""
+    """Decay of the running mean of their squares."""
     epsilon: float
     """Added to the root of the latter."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the run and what it may change; Adam starts afresh with it."""
+    """A part of a run and what it may change; each stage starts with a new Adam."""
 
     share: float
-    """Of all steps; the shares of the stages sum to 1."""
+    """Share of all steps; the shares of a run's stages sum to 1."""
     learning_rates: Mapping[str, float]
-    """Adam's rate at the start of each parameter that may change; the others are kept.
+    """Adam's rate at the start, by parameter; parameters without one do not change.
 
-    A name stands for itself and for all that begin with it and a dot, but for those named themselves.
+    A name stands for itself and for every name that continues it after a dot, unless that has its own rate.
     """
 
 
-def view_order(count: int, seed: int) -> Iterator[int]:
-    """Indices without end, every view once in each round, rounds in random order."""
-    generator = torch.Generator().manual_seed(seed)
-    while True:
-        yield from torch.randperm(count, generator=generator).tolist()
+@dataclass(frozen=True)
+class Schedule:
+    """The schedule of a run."""
+
+    iterations: int
+    """Steps."""
+    final_rate: float
+    """Factor that all learning rates reach at the last step, by exponential decay."""
+    adam: AdamSettings
+    stages: tuple[Stage, ...]
+    patience: int = 0
+    """Checks of the score without a gain before the run stops; 0 checks nothing."""
+    check_every: int = 1
+    """Steps between two checks."""
 
 
-def stage_at(stages: Sequence[Stage], fraction: float) -> Stage:
-    """The stage that runs when `fraction` of all steps, 0…1, is done."""
+class ExampleOrder:
+    """Which of `count` examples each step takes: all once a round, every round in a new random order."""
+
+    def __init__(self, count: int, seed: int) -> None:
+        self._count = count
+        self._generator = torch.Generator().manual_seed(seed)
+        self._order: list[int] = []
+
+    def __getitem__(self, step: int) -> int:
+        """Index of the example of step `step`, from 0."""
+        while len(self._order) <= step:
+            self._order += torch.randperm(self._count, generator=self._generator).tolist()
+        return self._order[step]
+
+
+def stage_at(stages: Sequence[Stage], fraction: float) -> int:
+    """Index of the stage that runs when `fraction` of all steps, 0…1, is done."""
     end = 0.0
-    for stage in stages:
+    for index, stage in enumerate(stages):
         end += stage.share
         if fraction < end - 1e-9:
-            return stage
-    return stages[-1]
+            return index
+    return len(stages) - 1
 
 
-def adam(model: Refinable, stage: Stage, settings: AdamSettings) -> torch.optim.Adam:
-    """Adam over the parameters that may change in `stage`; the others need no gradient from now on."""
+def adam(parameters: Mapping[str, Tensor], stage: Stage, settings: AdamSettings) -> torch.optim.Adam:
+    """Adam over the parameters that may change in `stage`; the others stop requiring gradients."""
     groups = []
-    for name, value in model.parameters.items():
+    for name, value in parameters.items():
         rate = rate_of(name, stage.learning_rates)
         value.requires_grad_(rate > 0 and value.numel() > 0)
         if value.requires_grad:
@@ -62,13 +85,13 @@ def adam(model: Refinable, stage: Stage, settings: AdamSettings) -> torch.optim.
 
 
 def rate_of(name: str, learning_rates: Mapping[str, float]) -> float:
-    """The rate given for `name`, else for the nearest of the dotted names above it, else 0."""
+    """The rate given to `name`, else to the longest dotted prefix of it, else 0."""
     while name not in learning_rates and "." in name:
         name = name.rpartition(".")[0]
     return learning_rates.get(name, 0.0)
 
 
 def set_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:
-    """Every rate as `factor` times what it was at the start of the stage's optimiser."""
+    """Set every rate to `factor` times its rate at the start of the stage."""
     for group in optimiser.param_groups:
         group["lr"] = group["initial_lr"] * factor

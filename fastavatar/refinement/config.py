@@ -2,17 +2,36 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
+from fastavatar.errors import InputError
 from fastavatar.losses.photometric import LossWeights
-from fastavatar.optimise.schedule import AdamSettings, Stage
-from fastavatar.refinement.config_checks import check
+from fastavatar.optimise.schedule import AdamSettings, Schedule, Stage
 from fastavatar.rendering.picture import Compositing
 
 Model = Literal[
     "direct",  # the Gaussians themselves, no network
     "decoder",  # W and the published decoder, whose Gaussians follow
 ]
+
+
+GAUSSIANS = ("means", "quats_wxyz", "log_scales", "opacity_logits", "sh")
+
+# The decoder's are called as in its checkpoints; only `w` is no part of them.
+PARAMETERS: Mapping[Model, tuple[str, ...]] = {
+    "direct": ("means", "quats_wxyz", "log_scales", "opacity_logits", "sh0", "shN"),
+    "decoder": (
+        "w",
+        "conditioning_mlp",
+        "conditioning_mlp.shared_body",
+        *(f"conditioning_mlp.{head}_head" for head in ("scale", "rotation", "color", "opacity", "means")),
+        "gaussian_embeddings",
+        *(f"base_{name}" for name in ("rotations", "scales", "sh0", "shN", "opacity")),
+    ),
+}
+"""What the learning rates of each model's stages may name."""
+
+_LOWEST = {"iterations": 1, "smoothing": 0, "sh_degree": 0, "patience": 0, "check_every": 1}
 
 
 @dataclass(frozen=True)
@@ -48,3 +67,64 @@ class Config:
         config = replace(self, **{name: value for name, value in values.items() if value is not None})  # type: ignore[arg-type]
         check(config, "the configuration")
         return config
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule of the run."""
+        return Schedule(
+            self.iterations, self.final_rate, self.adam, self.stages, self.patience, self.check_every
+        )
+
+
+def check(config: Config, source: str) -> None:
+    """Raise `InputError`, which begins with `source`, for values no run could use."""
+    for problem in (_of_names(config), _of_numbers(config), _of_stages(config)):
+        if problem is not None:
+            raise InputError(f"{source}: {problem}")
+
+
+def check_model(model: object, source: str) -> None:
+    """Raise `InputError`, which begins with `source`, unless there is such a model."""
+    if not isinstance(model, str) or model not in PARAMETERS:
+        raise InputError(f"{source}: model must be one of {', '.join(PARAMETERS)}, found {model!r}")
+
+
+def _of_names(config: Config) -> str | None:
+    known = PARAMETERS[config.model]
+    named = {*config.anchors, *(name for stage in config.stages for name in stage.learning_rates)}
+    if unknown := sorted(named - {*known}):
+        return f"{config.model} has no {', '.join(unknown)}; it has {', '.join(known)}"
+    if unknown := sorted({*config.kept} - {*GAUSSIANS}):
+        return f"kept names {', '.join(unknown)}; Gaussians have {', '.join(GAUSSIANS)}"
+    if config.compositing not in get_args(Compositing):
+        return f"compositing must be {' or '.join(get_args(Compositing))}, found {config.compositing!r}"
+    return None
+
+
+def _of_numbers(config: Config) -> str | None:
+    for name, low in _LOWEST.items():
+        value = getattr(config, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < low:
+            return f"{name} must be a whole number from {low}, found {value!r}"
+    if config.sh_degree > 3:
+        return f"sh_degree must be 0 to 3, found {config.sh_degree}"
+    if not isinstance(config.final_rate, int | float) or not 0 < config.final_rate <= 1:
+        return f"final_rate must lie in (0, 1], found {config.final_rate!r}"
+    adam = config.adam
+    if not (0 <= adam.beta1 < 1 and 0 <= adam.beta2 < 1 and 0 < adam.epsilon < 1):
+        return f"adam's betas must lie in [0, 1) and epsilon in (0, 1), found {vars(adam)}"
+    return None
+
+
+def _of_stages(config: Config) -> str | None:
+    weights = [config.loss.l1, config.loss.ssim, config.loss.lpips, *config.anchors.values()]
+    rates = [rate for stage in config.stages for rate in stage.learning_rates.values()]
+    if not all(0 <= weight < float("inf") for weight in (*weights, *rates)):
+        return "weights and learning rates must not be negative"
+    if config.loss.l1 + config.loss.ssim <= 0:
+        return "loss needs a weight for l1 or ssim"
+    shares = [stage.share for stage in config.stages]
+    numeric = all(isinstance(share, int | float) and share > 0 for share in shares)
+    if not numeric or abs(sum(shares) - 1) > 1e-6:
+        return f"the shares of the stages must be positive and sum to 1, found {shares}"
+    return None

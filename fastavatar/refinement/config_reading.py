@@ -14,8 +14,7 @@ import yaml
 from fastavatar.errors import InputError, UsageError
 from fastavatar.losses.photometric import LossWeights
 from fastavatar.optimise.schedule import AdamSettings, Stage
-from fastavatar.refinement.config import Config, Model
-from fastavatar.refinement.config_checks import check, check_model
+from fastavatar.refinement.config import Config, Model, check, check_model
 
 _OF_ONE_MODEL: Mapping[Model, set[str]] = {
     "direct": {"smoothing", "anchors", "sh_degree"},
@@ -39,7 +38,7 @@ def load_config(source: str | Path) -> Config:
         check_model(found["model"], str(source))
     values = _entries(found, _wanted(found), str(source))
     values["adam"] = AdamSettings(**_block(values["adam"], AdamSettings, f"{source}: adam"))
-    values["loss"] = LossWeights(**_block(values["loss"], LossWeights, f"{source}: loss"))
+    values["loss"] = _loss_weights(values["loss"], f"{source}: loss")
     values["stages"] = tuple(_stage(stage, source) for stage in _list(values["stages"], "stages", source))
     if "anchors" in values:
         values["anchors"] = _numbers(values["anchors"], str(source))
@@ -88,6 +87,15 @@ def _entries(found: Any, wanted: set[str], source: str) -> dict[str, Any]:
 def _block(found: Any, kind: type, source: str) -> dict[str, float]:
     """Numbers for exactly the fields of `kind`."""
     return _numbers(_entries(found, {field.name for field in fields(kind)}, source), source)
+
+
+def _loss_weights(found: Any, source: str) -> LossWeights:
+    """Weights by the names of the loss's terms; a term that is not named has none."""
+    given = _numbers(found, source)
+    known = [field.name for field in fields(LossWeights)]
+    if unknown := sorted(given.keys() - {*known}):
+        raise InputError(f"{source} has unknown {', '.join(unknown)}; its terms are {', '.join(known)}")
+    return LossWeights(**given)
 
 
 def _stage(found: Any, source: object) -> Stage:

@@ -10,8 +10,8 @@ from scipy.sparse import csr_matrix, diags, identity
 from torch import Tensor
 
 from fastavatar.core import Camera, Gaussians
+from fastavatar.geometry import neighbour_graph
 from fastavatar.refinement.config import Config
-from fastavatar.surfaces.points import neighbour_graph
 
 
 class DirectModel:

@@ -4,10 +4,9 @@ capture's points, views ─┬─ W of the views ─ decoder ─▶ Gaussians an
                          └─ discs, colours seen ──────▶ Gaussians                    `direct`, …
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -18,8 +17,9 @@ from fastavatar.models.choice import choose_model
 from fastavatar.models.points.start import start_from_points
 from fastavatar.models.published.decoder import DecoderSizes
 from fastavatar.models.published.guided import GuidedNetworks
-from fastavatar.models.published.latent import DecoderLatent
+from fastavatar.models.published.latent import DecoderLatent, LatentFacts
 from fastavatar.models.published.networks import made_up_told
+from fastavatar.models.published.options import PublishedOptions
 from fastavatar.models.published.predictor import LICENCE
 from fastavatar.refinement.config import Config
 from fastavatar.refinement.photo_view import photo_of_view
@@ -41,37 +41,39 @@ class Start:
 
 
 def choose_preset(
-    asked: str | None, capture: Capture, views: int, cache_dir: Path | None, given: Mapping[str, Any]
+    asked: str | None, capture: Capture, views: int, cache_dir: Path | None, options: PublishedOptions
 ) -> tuple[str, str]:
     """The configuration for so many views of `capture`, and why, in words for the log.
 
-    That `asked` for; else `published` where the networks' weights are `given` by flags, or in the cache and
-    the capture has the points they know.
+    The one `asked` for; else `published` where `options` name the networks' weights, or the cache holds them
+    and the capture has the points they know.
     """
     if asked is not None:
-        return asked, "asked for with --config"
-    model, reason = choose_model("auto", cache_dir, dict(given))
+        return asked, "asked for"
+    given = options.given()
+    model, reason = choose_model("auto", cache_dir, given)
     if model != "fastavatar":
-        return default_preset(views), "no published weights at hand; --config published fetches them"
+        return default_preset(views), "no published weights at hand; the configuration published fetches them"
     if not given and (capture.points is None or len(capture.points) != DecoderSizes().gaussians):
         return default_preset(views), "the capture's points are not those the published networks know"
     return default_preset(views, latent=True), reason
 
 
 def load_networks_for(
-    config: Config, device: str, cache_dir: Path | None, offline: bool, given: Mapping[str, Any]
+    config: Config, device: str, cache_dir: Path | None, offline: bool, options: PublishedOptions
 ) -> GuidedNetworks | None:
     """The networks that `config` refines; None where it refines none.
 
-    Raises `UsageError` for options `given` that then mean nothing, and what `load_guided` raises.
+    Raises `UsageError` for `options` that then mean nothing, and what `load_guided` raises.
     """
     if config.model == "decoder":
         from fastavatar.models.published.loading import load_guided
 
-        return load_guided(device, cache_dir=cache_dir, offline=offline, **given)
-    if given:
-        flags = ", ".join(f"--{name}" for name in given)
-        raise UsageError(f"{flags}: only for configurations of the published networks, as --config published")
+        return load_guided(device, options, cache_dir=cache_dir, offline=offline)
+    if given := options.given():
+        raise UsageError(
+            f"{', '.join(given)}: only for configurations of the published networks, such as published"
+        )
     return None
 
 
@@ -98,10 +100,6 @@ def avatar_at(start: Start, capture: Capture, view: View, seed: int, device: str
         made = Provenance("direct", _LICENCE, seed, device)
         return Avatar(start.gaussians, view.camera, photo, None, made)
     made_up = made_up_told(start.made_up)
-    extra: dict[str, object] = {
-        "w_vector_shape": list(start.latent.w.shape),
-        "made_up_weights": bool(made_up),
-        "sh_refit": start.latent.sh_refit,
-    }
-    made = Provenance("fastavatar", LICENCE, seed, device, warnings=made_up, extra=extra)
+    facts = LatentFacts(tuple(start.latent.w.shape), start.latent.sh_refit, bool(made_up))
+    made = Provenance("fastavatar", LICENCE, seed, device, warnings=made_up, facts=(facts,))
     return Avatar(start.gaussians, view.camera, photo, None, made, latent=start.latent)

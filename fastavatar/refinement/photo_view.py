@@ -55,7 +55,7 @@ def view_of_photo(avatar: Avatar) -> View:
     K = camera.K.clone()
     K[:2, 2] -= torch.tensor([left, top])
     cropped = Camera(K, camera.world_to_camera, right - left, bottom - top).resized(width, height)
-    return View(photo.path.stem, color * mask[..., None] + 1 - mask[..., None], mask, cropped)
+    return View(photo.stem, color * mask[..., None] + 1 - mask[..., None], mask, cropped)
 
 
 def photo_of_view(view: View, folder: Path) -> Photo:

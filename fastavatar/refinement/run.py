@@ -1,7 +1,7 @@
 """`fa.refine`: an avatar and views in, the avatar drawn closer to them out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -9,14 +9,51 @@ import torch
 from fastavatar.captures import View
 from fastavatar.core import Avatar, Gaussians
 from fastavatar.errors import DeviceError, UsageError
+from fastavatar.losses.photometric import Loss, LossWeights, photometric_loss
 from fastavatar.models.published.latent import DecoderLatent
 from fastavatar.models.published.sh_refit import refit_sh
-from fastavatar.optimise.loop import Outcome, Progress, optimise
-from fastavatar.refinement.config import Config
+from fastavatar.optimise.loop import Progress, RunResult, optimise
+from fastavatar.refinement.config import Config, Model
 from fastavatar.refinement.config_reading import load_config
 from fastavatar.refinement.decoded import DecodedModel
 from fastavatar.refinement.direct import DirectModel
+from fastavatar.refinement.objective import ViewsObjective
 from fastavatar.refinement.photo_view import views_of_photos
+
+
+@dataclass(frozen=True)
+class Outcome(RunResult):
+    """How a refinement went, and the Gaussians it gave."""
+
+    gaussians: Gaussians
+    """On the CPU."""
+    loss: Loss
+    """What was minimised."""
+    latent: DecoderLatent | None = None
+    """The code the Gaussians are decoded from; None where no decoder was refined."""
+
+
+@dataclass(frozen=True)
+class RefinementFacts:
+    """What the summary says about a refinement."""
+
+    model: Model
+    """What was optimised."""
+    iterations: int
+    """Steps that were made."""
+    best_iteration: int
+    """The step after which the Gaussians were as they are in the result."""
+    stopped: str
+    """Why it ended."""
+    views: tuple[str, ...]
+    """Names of the views it was compared with."""
+    loss: LossWeights
+    no_lpips: str | None
+    """Why LPIPS, though asked for, had no weight."""
+
+    def for_summary(self) -> dict[str, object]:
+        """The field `refinement` of `summary.json`."""
+        return {"refinement": {**asdict(self), "views": list(self.views)}}
 
 
 def refine(
@@ -65,21 +102,17 @@ def refine(
         on_step=on_step,
     )
     before, latent = avatar.provenance, outcome.latent
-    facts = {
-        "model": config.model,
-        "iterations": outcome.steps,
-        "best_iteration": outcome.best_step,
-        "stopped": outcome.stopped,
-        "views": [view.name for view in chosen],
-        "loss": vars(outcome.loss.weights),
-        "no_lpips": outcome.loss.no_lpips,
-    }
-    provenance = replace(
-        before,
-        device=device,
-        seconds={**before.seconds, "refine": round(outcome.seconds, 4)},
-        extra={**before.extra, "refinement": facts},
+    facts = RefinementFacts(
+        model=config.model,
+        iterations=outcome.steps,
+        best_iteration=outcome.best_step,
+        stopped=outcome.stopped,
+        views=tuple(view.name for view in chosen),
+        loss=outcome.loss.weights,
+        no_lpips=outcome.loss.no_lpips,
     )
+    seconds_of_all = {**before.seconds, "refine": round(outcome.seconds, 4)}
+    provenance = replace(before.with_facts(facts), device=device, seconds=seconds_of_all)
     gaussians = outcome.gaussians
     if latent is not None and latent.sh_refit == "auto":
         gaussians = replace(gaussians, sh=refit_sh(gaussians.sh))
@@ -110,11 +143,15 @@ def refine_gaussians(
     ]
     try:
         model = _model(start, moved, config, device)
-        outcome = optimise(model, moved, config, seed=seed, seconds=seconds, on_step=on_step)
+        loss = photometric_loss(config.loss, device)
+        objective = ViewsObjective(model, moved, config, loss, seed)
+        run = optimise(objective, config.schedule, seconds=seconds, on_step=on_step)
     except torch.OutOfMemoryError as error:
         raise DeviceError(f"not enough memory on {device}: try --device cpu") from error
     latent = model.latent.copied("cpu") if isinstance(model, DecodedModel) else None
-    return replace(outcome, gaussians=outcome.gaussians.to("cpu"), latent=latent)
+    with torch.no_grad():
+        gaussians = model.gaussians().detach().to("cpu")
+    return Outcome(**vars(run), gaussians=gaussians, loss=loss, latent=latent)
 
 
 def default_preset(views: int, latent: bool = False) -> str:

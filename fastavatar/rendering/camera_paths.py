@@ -11,7 +11,7 @@ from fastavatar.errors import UsageError
 
 PathName = Literal[
     "turntable",  # once around, toward the person's left
-    "sway",  # from side to side, for a head whose back nobody saw
+    "sway",  # from side to side, for a head whose back no photo shows
     "orbit",  # a flat circle before the face
 ]
 PATHS: tuple[PathName, ...] = get_args(PathName)

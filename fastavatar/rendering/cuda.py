@@ -1,4 +1,4 @@
-"""Drawing on CUDA with gsplat, told to do what the CPU does.
+"""Drawing on CUDA with gsplat, set up to compute what the CPU rasteriser computes.
 
 Source: Ye et al. 2024 (gsplat), `rasterization` of version 1.5, mode "classic". It takes the camera's centre
 from the inverse of `world_to_camera`, the CPU from its transpose: the same for every rigid pose and along
@@ -75,7 +75,8 @@ def rasterization() -> Callable[..., Any]:
             from gsplat.cuda._backend import _C as kernels
     except ModuleNotFoundError as error:
         raise DeviceError(
-            f"drawing on CUDA needs {error.name}: pip install 'fastavatar[cuda]', or use --device cpu"
+            f"drawing on CUDA needs {error.name}: pip install '.[cuda]' where this project lies, "
+            "or draw on the CPU"
         ) from error
     except (ImportError, OSError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -85,4 +86,4 @@ def rasterization() -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-_HOW_TO_BUILD = f"install the CUDA toolkit of torch's version and run `{BUILD_COMMAND}`, or use --device cpu"
+_HOW_TO_BUILD = f"install the CUDA toolkit of torch's version and run `{BUILD_COMMAND}`, or draw on the CPU"

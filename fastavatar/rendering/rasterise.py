@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fastavatar.core import Camera, Gaussians
 from fastavatar.errors import DeviceError, InputError
-from fastavatar.geometry.shapes import require_shape
+from fastavatar.geometry import require_shape
 from fastavatar.rendering.picture import Compositing, Render
 from fastavatar.rendering.threads import thread_count
 

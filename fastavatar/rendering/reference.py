@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.core import Camera, Gaussians
-from fastavatar.geometry import spherical_harmonics
-from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
+from fastavatar.geometry import matrix_from_quaternion_wxyz, spherical_harmonics
 from fastavatar.rendering.constants import (
     ALPHA_MAX,
     ALPHA_MIN,

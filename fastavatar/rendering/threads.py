@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 from fastavatar.errors import UsageError
-from fastavatar.system.processors import processor_count
+from fastavatar.system.processors import MAX_THREADS, processor_count
 
 _limit: int | None = None
 
@@ -32,12 +32,12 @@ def limit_threads(threads: int | None) -> None:
 def thread_count(requested: int | None = None) -> int:
     """Threads to use: `requested`, or as many as the CPU affinity and the cgroup's quota allow.
 
-    Raises `UsageError` when fewer than one is requested.
+    Raises `UsageError` unless 1 to `MAX_THREADS` are requested.
     """
     if requested is None:
         return min(processor_count(), _limit or sys.maxsize)
-    if requested < 1:
-        raise UsageError(f"at least 1 thread is needed, found {requested}")
+    if not 1 <= requested <= MAX_THREADS:
+        raise UsageError(f"the number of threads must be 1 to {MAX_THREADS}, found {requested}")
     return requested
 
 

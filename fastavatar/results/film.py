@@ -1,4 +1,4 @@
-"""Pictures of a head from one camera after the other, as 8-bit pixels."""
+"""Pictures of a head from a sequence of cameras, as 8-bit pixels."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fastavatar.core import Camera, Gaussians
-from fastavatar.rendering import render
+from fastavatar.rendering import Render, render
 from fastavatar.rendering.camera_paths import cameras_along
 from fastavatar.rendering.head_view import facing_camera, head_sphere
-from fastavatar.results.video import write_video
+from fastavatar.results.video import Picture, write_video
 
-WHITE = (1.0, 1.0, 1.0)
+WHITE, BLACK = (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
 FRAMES, FPS, SIZE_PX = 120, 30.0, 512
 ROOM = 1.15
-"""Around a head that turns, so that its hair stays in the picture from every side."""
+"""Width of the picture in diameters of the head's sphere; hair reaches beyond the sphere. Chosen by eye."""
 FAR_SHADE = 0.15
-"""Of what is farthest; black is nothing at all."""
+"""Grey of the farthest surface in a depth picture. Black means that nothing is there."""
 DEPTH_RADII = 1.5
-"""From the near side of the sphere about a head to the far end of the shades: its far side is not seen."""
+"""Range of a depth picture, from the near side of the head's sphere, in its radii: its far side is hidden."""
 
 
 def head_cameras(
@@ -31,7 +31,7 @@ def head_cameras(
     size_px: int = SIZE_PX,
     elevation_deg: float = 0.0,
 ) -> list[Camera]:
-    """Cameras along a path of `camera_paths` about the head, which fills their square pictures.
+    """Cameras along a path of `camera_paths` around the head, which fills their square pictures.
 
     Raises `UsageError` for an unknown path or no pictures.
     """
@@ -41,16 +41,20 @@ def head_cameras(
 
 
 def draw_film(
-    gaussians: Gaussians, cameras: Iterable[Camera], background: Sequence[float] = WHITE
-) -> Iterator[NDArray[np.uint8]]:
-    """(H, W, 3) sRGB pictures over `background` (3,), on the Gaussians' device."""
+    gaussians: Gaussians, cameras: Iterable[Camera], background: Sequence[float] | None = WHITE
+) -> Iterator[Picture]:
+    """Pictures (H, W, 3) over `background` (3,), or (H, W, 4) with alpha where it is None.
+
+    They are drawn on the Gaussians' device.
+    """
     for camera in cameras:
         with torch.no_grad():
-            yield _pixels(render(gaussians, camera.to(gaussians.means.device), background).image)
+            drawn = render(gaussians, camera.to(gaussians.means.device), background or BLACK)
+            yield _pixels(drawn.image if background else _with_alpha(drawn))
 
 
-def draw_depth_film(gaussians: Gaussians, cameras: Iterable[Camera]) -> Iterator[NDArray[np.uint8]]:
-    """(H, W, 3) grey pictures of depth: white at the near side of the head, dark behind its middle."""
+def draw_depth_film(gaussians: Gaussians, cameras: Iterable[Camera]) -> Iterator[Picture]:
+    """Grey pictures (H, W, 3) of depth: white at the near side of the head, dark behind its middle."""
     center, radius_m = head_sphere(gaussians)
     for camera in cameras:
         middle_m = float(camera.to("cpu").project(center[None].to(camera.K.dtype))[1])
@@ -62,11 +66,23 @@ def draw_depth_film(gaussians: Gaussians, cameras: Iterable[Camera]) -> Iterator
 
 
 def write_turntable(gaussians: Gaussians, path: str | Path, background: Sequence[float] = WHITE) -> None:
-    """Write one round about the head as a video: 4 s, 512², over `background` (3,); its ending says how.
+    """Write one turn around the head as a video of 4 s, 512², over `background` (3,).
 
-    Raises what `write_video` raises.
+    The ending of `path` chooses the format. Raises what `write_video` raises.
     """
     write_video(draw_film(gaussians, head_cameras(gaussians), background), Path(path), FPS)
+
+
+def _with_alpha(drawn: Render) -> Tensor:
+    """(H, W, 4) of a picture drawn over black: its colours, no longer multiplied by alpha, and alpha.
+
+    Pixels that nothing covers get the mean colour of the others, because a codec that mixes neighbouring
+    pixels would carry black into the rim of the head.
+    """
+    alpha = drawn.alpha[..., None]
+    covered = (drawn.image / alpha.clamp(min=0.5 / 255)).clamp(0, 1)
+    mean = (drawn.image.clamp(0, 1).sum((0, 1)) / alpha.sum().clamp(min=1e-6)).clamp(0, 1)
+    return torch.cat([torch.where(alpha > 0.5 / 255, covered, mean), alpha], 2)
 
 
 def _pixels(image: Tensor) -> NDArray[np.uint8]:

@@ -3,38 +3,43 @@
 import json
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from fastavatar.core import Avatar
-from fastavatar.errors import OverwriteError
 from fastavatar.formats.html.page import viewer_page
 from fastavatar.formats.splats.ply import encode_ply
 from fastavatar.results.environment import peak_memory_mb, versions
 from fastavatar.results.film import write_turntable
 from fastavatar.results.outputs import PREVIEW, SPLATS, SUMMARY, TURNTABLE, VIEWER, Outputs
+from fastavatar.results.ownership import Written, places_of_results, require_apart, require_replaceable
 from fastavatar.results.preview import compose_preview
-from fastavatar.results.staging import require_folder, staged
+from fastavatar.results.staging import clear_staging, require_folder, staged
 from fastavatar.results.summary import Run, summarize
 from fastavatar.system.atomic import refusals_told
 
+_LEAST_ROOM_BYTES = 3_000_000
+"""What the smallest results take: 10,144 Gaussians of 248 bytes and a preview of 0.8 MB."""
 
-def require_writable(folder: Path, overwrite: bool = False, names: Iterable[str] = ()) -> None:
+
+def require_writable(
+    folder: Path, overwrite: bool = False, names: Iterable[str] = (), inputs: Iterable[str | Path] = ()
+) -> None:
     """Raise in one line when results cannot or may not be written to `folder`.
 
-    Raises `OverwriteError` when results are there already, or files of these further `names`, and
-    `overwrite` is off; `UsageError` when `folder` is a file; `FastAvatarError` without permission.
+    What a killed run left half-done in there is undone first. Raises `UsageError` when `folder` is a file or
+    a result would overwrite one of `inputs`; `OverwriteError` when results are there already, or files of
+    these further `names`, and `overwrite` is off, or when one of them was not written by this program;
+    `FastAvatarError` when the file system refuses.
     """
-    require_folder(folder)
-    taken = sorted({*_results_in(folder), *(name for name in names if (folder / name).exists())})
-    if taken and not overwrite:
-        raise OverwriteError(
-            f"{folder} holds results already ({', '.join(taken)}); "
-            "choose another folder or allow overwriting with --force"
-        )
+    names = list(names)
+    require_folder(folder, _LEAST_ROOM_BYTES)
+    clear_staging(folder)
+    require_apart(inputs, places_of_results(folder, names))
+    require_replaceable(folder, overwrite, names)
 
 
 def write_results(
@@ -46,18 +51,23 @@ def write_results(
 ) -> Path:
     """Write every result that `outputs` asks for into `folder`, all or none, and return it.
 
-    Results of an earlier run are replaced when `overwrite` is on; other files in the folder stay.
-    Raises what `require_writable` raises, `FastAvatarError` when the disk is full, and what writing each file
-    raises.
+    Results of an earlier run are replaced when `overwrite` is on; other files in the folder stay. Of two runs
+    that write to one folder at once, one writes all its results, then the other one replaces all of them or
+    raises. Raises what `require_writable` raises, with the avatar's photos as inputs, `FastAvatarError` when
+    the disk is full, and what writing each file raises.
     """
     outputs = outputs or Outputs()
     arrays = {f"{name}.npy": array for name, array in avatar.arrays.items()}
-    shown = [*([TURNTABLE] if outputs.turntable else []), *([VIEWER] if outputs.viewer else [])]
-    files = [*([SPLATS] if outputs.save_ply else []), *arrays, PREVIEW, *shown, SUMMARY]
-    require_writable(folder, overwrite, files)
+    files = outputs.names(avatar.arrays)
+    photos = [avatar.photo.path, *(photo.path for photo, _ in avatar.others)]
+    require_writable(folder, overwrite, files, photos)
+
+    def replaced() -> Iterator[str]:
+        yield from require_replaceable(folder, overwrite, files)  # again, since the work may have taken long
+
     made = avatar.provenance
     seconds = dict(made.seconds)
-    with refusals_told(folder), staged(folder, _results_in(folder)) as staging:
+    with refusals_told(folder), staged(folder, replaced()) as staging:
         started = time.perf_counter()
         if outputs.save_ply:
             facts = [f"model {made.model}", f"seed {made.seed}", f"licence {made.licence}"]
@@ -83,18 +93,10 @@ def write_results(
             (staging / VIEWER).write_bytes(viewer_page(avatar.gaussians))
             seconds["viewer"] = time.perf_counter() - started
 
-        summary = summarize(avatar, run or Run(), outputs.frame, files, seconds, versions(), peak_memory_mb())
+        written = {name: Written.of(staging / name) for name in files if name != SUMMARY}
+        summary = summarize(
+            avatar, run or Run(), outputs.frame, written, seconds, versions(), peak_memory_mb()
+        )
         text = json.dumps(summary, indent=2, allow_nan=False)
         (staging / SUMMARY).write_text(text + "\n", encoding="utf-8")
     return folder
-
-
-def _results_in(folder: Path) -> set[str]:
-    """Names of the results an earlier run left in `folder`: the usual ones and those its summary lists."""
-    names = {SPLATS, PREVIEW, SUMMARY}
-    try:
-        listed = json.loads((folder / SUMMARY).read_bytes())["files"]
-        names |= {name for name in listed if Path(name).name == name}
-    except (OSError, ValueError, TypeError, KeyError):
-        pass  # no summary, or one of another program
-    return {name for name in names if (folder / name).is_file()}

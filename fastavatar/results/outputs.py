@@ -1,5 +1,6 @@
 """Which files a prediction leaves behind."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,12 @@ class Outputs:
     """Whether there is a `head.html`, a page to open in a browser."""
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """(3,) sRGB in 0…1 behind what is drawn: preview and turntable."""
+
+    def names(self, arrays: Iterable[str] = ()) -> list[str]:
+        """Names of all files in the folder of results, the summary last; `arrays` are the model's own."""
+        shown = [*([TURNTABLE] if self.turntable else []), *([VIEWER] if self.viewer else [])]
+        saved = [f"{name}.npy" for name in arrays]
+        return [*([SPLATS] if self.save_ply else []), *saved, PREVIEW, *shown, SUMMARY]
 
     def require_possible(self) -> None:
         """Raise, before the work, where something that writing needs is not installed."""

@@ -1,82 +1,153 @@
-"""A folder's files replaced together: all of them, or none."""
+"""A folder's files replaced together: all of them, or none, whatever ends the run.
+
+ 1. New files are written to a hidden folder inside.
+ 2. Under a lock, the files to be replaced move to `.retired` in there, and the new ones get their names by
+    hard links: that never replaces anything, and shows later which files came from there.
+ 3. `.retired` becomes `.done`: from here on the new files count.
+ 4. The hidden folder goes.
+
+A run that ends between 2 and 3 is undone, at once or by the next run that comes to the folder.
+"""
 
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fastavatar.errors import FastAvatarError, UsageError
-from fastavatar.system.atomic import partial_name
+from fastavatar.errors import FastAvatarError, OverwriteError, UsageError
+from fastavatar.system.atomic import abandoned, alone_in, partial, place, refusals_told
 
 _STAGING = "results"
+_RETIRED, _DONE = ".retired", ".done"
 
 
-def require_folder(folder: Path) -> None:
-    """Raise in one line unless `folder` is one, or can be made, and files can be made in it."""
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"cannot write to {folder}: it is a file; give a folder")
-    existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
-    if not existing.is_dir():
-        raise UsageError(f"cannot write to {folder}: {existing} is a file; give a folder")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise FastAvatarError(f"cannot write to {folder}: permission denied; choose another folder")
+def require_folder(folder: Path, room_bytes: int = 0) -> None:
+    """Raise in one line unless `folder` is one, or can be made, and files of `room_bytes` can be made in it.
+
+    Tries it with a hidden folder that is removed at once. Raises `UsageError` where it is a file,
+    `FastAvatarError` where the file system refuses or is full.
+    """
+    with refusals_told(folder):
+        if _is_there(folder) and not folder.is_dir():
+            raise UsageError(f"cannot write to {folder}: it is a file; give a folder")
+        whole = folder.absolute()
+        existing = next(one for one in (whole, *whole.parents) if _is_there(one))
+        if not existing.is_dir():
+            raise UsageError(f"cannot write to {folder}: {existing} is a file; give a folder")
+        try:
+            with partial(existing, _STAGING, as_folder=True):
+                pass
+        except PermissionError:
+            raise FastAvatarError(
+                f"cannot write to {folder}: permission denied; choose another folder"
+            ) from None
+        room = os.statvfs(existing)
+        free = room.f_bfree * room.f_frsize
+        if free < room_bytes and room.f_blocks:  # some network file systems do not say how large they are
+            raise FastAvatarError(
+                f"cannot write to {folder}: {free / 1e6:.1f} MB are free on its disk, and results take at "
+                f"least {room_bytes / 1e6:.1f} MB; make room or choose another folder"
+            )
 
 
 @contextmanager
-def staged(folder: Path, replaced: Iterable[str]) -> Iterator[Path]:
+def staged(folder: Path, replaced: Iterable[str] = ()) -> Iterator[Path]:
     """A hidden folder to write to, whose files move into `folder` when the block ends well.
 
-    Those `replaced` go, all else in `folder` stays. When the block fails, or the moving does, `folder` is
-    as it was. The hidden folder lies inside, since what is around may be another disk or not writable.
+    The files `replaced` go, everything else in `folder` stays. `replaced` is read when the files move, while
+    no other run changes the folder: a generator may look then, and may raise. When the block or the move
+    fails, or the process is killed, `folder` is as it was; after a kill it is the next run that sees to it.
+    The hidden folder lies inside, since the parent folder may be on another disk or not writable.
+
+    Raises `OverwriteError` where a new file's name is taken and not among `replaced`.
     """
-    made = [place for place in (folder, *folder.parents) if not place.exists()]
-    staging = folder / partial_name(_STAGING)
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
     done = False
     try:
-        staging.mkdir(parents=True)
-        yield staging
-        _swap(staging, folder, list(replaced))
+        folder.mkdir(parents=True, exist_ok=True)
+        with partial(folder, _STAGING, as_folder=True) as staging:
+            try:
+                yield staging
+                with alone_in(folder):
+                    _swap(staging, folder, replaced)
+            finally:
+                _settle(staging, folder)
         done = True
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
         if not done:
-            for place in made:
-                _remove_if_empty(place)
+            for one in made:
+                _remove_if_empty(one)
 
 
 def clear_staging(folder: Path) -> None:
-    """Remove what runs that were killed left of their hidden folders, and `folder` itself if that was all.
-
-    For callers that know no other run to be writing there.
-    """
-    for left in folder.glob(f".{_STAGING}.*.partial"):
-        shutil.rmtree(left, ignore_errors=True)
+    """Undo what killed runs left half-done in `folder`; remove `folder` too if nothing else was in it."""
+    if not any(abandoned(folder, _STAGING)):
+        return
+    with alone_in(folder):
+        for left in abandoned(folder, _STAGING):
+            if _holds_files_only(left):
+                _settle(left, folder)
     _remove_if_empty(folder)
 
 
-def _swap(staging: Path, folder: Path, replaced: list[str]) -> None:
-    """Move the staged files into `folder` and the replaced ones out; undo what was moved on any failure."""
-    fresh = sorted(path.name for path in staging.iterdir())
-    retired = staging / partial_name("retired")
-    retired.mkdir()
-    moves = [(folder / name, retired / name) for name in sorted({*replaced, *fresh})]
-    moves = [(source, target) for source, target in moves if source.exists()]
-    moves += [(staging / name, folder / name) for name in fresh]
-    done: list[tuple[Path, Path]] = []
+def _swap(staging: Path, folder: Path, replaced: Iterable[str]) -> None:
+    """Move the replaced files out of `folder`, link the new ones in; `_settle` undoes what is half-done."""
+    new = sorted(path.name for path in staging.iterdir())
+    old = sorted({name for name in replaced if os.path.lexists(folder / name)})
+    taken = [name for name in new if name not in old and os.path.lexists(folder / name)]
+    if taken:
+        raise OverwriteError(f"{folder} holds {', '.join(taken)} already; choose another folder")
+    (staging / _RETIRED).mkdir()
+    copied: list[str] = []
     try:
-        for source, target in moves:
-            done.append((source, target))
-            os.replace(source, target)
-    except BaseException:  # an interrupt must leave what was there as much as a failure
-        for source, target in reversed(done):
-            if target.exists() and not source.exists():
-                os.replace(target, source)
+        for name in old:
+            os.rename(folder / name, staging / _RETIRED / name)
+        for name in new:
+            place(staging / name, folder / name)
+            copied.append(name)
+        os.rename(staging / _RETIRED, staging / _DONE)
+    except BaseException:  # an interrupt must leave what was there as much as a failure does
+        for name in copied:
+            (folder / name).unlink(missing_ok=True)
         raise
 
 
-def _remove_if_empty(folder: Path) -> None:
+def _settle(staging: Path, folder: Path) -> None:
+    """Undo a swap that did not come to its end, then empty the hidden folder.
+
+    What cannot be put back because its name was taken meanwhile stays in the hidden folder.
+    """
+    retired = staging / _RETIRED
+    if retired.is_dir():
+        for path in staging.iterdir():
+            with suppress(FileNotFoundError):
+                if path.is_file() and path.samefile(folder / path.name):
+                    (folder / path.name).unlink()
+        for path in retired.iterdir():
+            if not os.path.lexists(folder / path.name):
+                os.rename(path, folder / path.name)
+        if any(retired.iterdir()):
+            return
+    shutil.rmtree(staging, ignore_errors=True)
+
+
+def _holds_files_only(staging: Path) -> bool:
+    """Whether a hidden folder holds what `staged` puts there and nothing else: files, and replaced files."""
+    inner = [staging / _RETIRED, staging / _DONE]
+    found = [*staging.iterdir(), *(path for one in inner if one.is_dir() for path in one.iterdir())]
+    return all(path in inner or (path.is_file() and not path.is_symlink()) for path in found)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a file, folder or link; raises `OSError` for a name that no file can have."""
     try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
         folder.rmdir()
-    except OSError:
-        return

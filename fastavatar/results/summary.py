@@ -1,8 +1,8 @@
 """`summary.json`: what came out, from what, how; `summary.schema.json` beside this file describes it."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,8 @@ from torch import Tensor
 from fastavatar.core import Avatar, Gaussians
 from fastavatar.core.camera import FACING_THE_HEAD
 from fastavatar.formats.splats.frames import Frame, head_to_frame
+from fastavatar.results.outputs import SUMMARY
+from fastavatar.results.ownership import Written
 
 SCHEMA_VERSION = 1
 
@@ -26,26 +28,29 @@ class Run:
     """When the run began, with its time zone."""
     image: str | None = None
     """What the photo is called, where it was not read from the path it has: a web address, say."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The choices that change what comes out, as JSON has them: a run that is resumed compares them."""
 
 
 def summarize(
     avatar: Avatar,
     run: Run,
     frame: Frame,
-    files: Sequence[str],
+    written: Mapping[str, Written],
     seconds: Mapping[str, float],
     versions: Mapping[str, str],
     peak_memory_mb: float,
 ) -> dict[str, Any]:
     """The summary, JSON-ready; see `docs/conventions.md` for its fields.
 
-    `frame` is the PLY's, `files` are what lies beside the summary, `seconds` those of every stage.
+    `frame` is the PLY's, `written` the files beside the summary, `seconds` the time of every stage.
     """
     made, camera, face = avatar.provenance, avatar.camera, avatar.face
+    stated = {name: value for facts in made.facts for name, value in facts.for_summary().items()}
     return {
-        **made.extra,
+        **stated,
         "schema_version": SCHEMA_VERSION,
-        "image_path": run.image or str(avatar.photo.path),
+        "image_path": run.image or avatar.photo.name,
         "image": {
             "width": avatar.photo.width,
             "height": avatar.photo.height,
@@ -68,8 +73,10 @@ def summarize(
             "height": camera.height,
         },
         "face": face and {"index": face.index, "count": face.count, "box": list(map(float, face.box))},
-        "files": list(files),
+        "files": [*written, SUMMARY],
+        "checksums": {name: asdict(file) for name, file in written.items()},
         "seed": made.seed,
+        "settings": dict(run.settings),
         "device": made.device,
         "started": run.started and run.started.isoformat(timespec="seconds"),
         "seconds": {stage: round(value, 4) for stage, value in seconds.items()},

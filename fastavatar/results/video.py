@@ -1,8 +1,19 @@
-"""Pictures as a video, an animation that loops, a still, or a folder of stills."""
+"""Pictures as a video, an animation that loops, or a still.
+
+ending   opaque pictures (H, W, 3)      pictures with alpha (H, W, 4)
+.mp4     H.264, 4:2:0                   none: the format has no alpha
+.mov     H.264, 4:2:0                   ProRes 4444
+.webm    VP9, 4:2:0                     VP9, 4:2:0 and alpha
+.webp    lossy, alpha lossless
+.gif     256 colours                    255 colours and one that is transparent
+.png     the first picture
+"""
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,49 +23,88 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fastavatar.errors import FastAvatarError, UsageError
-from fastavatar.results.staging import staged
-from fastavatar.system.atomic import refusals_told, replacing
+from fastavatar.system.atomic import replacing
 
 Picture = NDArray[np.uint8]
-"""(H, W, 3) sRGB."""
+"""(H, W, 3) sRGB, or (H, W, 4) with alpha, by which the colours are not multiplied."""
+Writer = Callable[[Iterator[Picture], Path, float], None]
 
-INSTALL = "pip install 'fastavatar[video]', or write .webp"
-X264 = {"crf": "18", "preset": "fast"}
+INSTALL = "pip install av, or write .webp"
 PALETTE_SAMPLES = 8
 """Pictures that choose the colours of a GIF."""
+GIF_COLORS = 255
+"""One of a GIF's 256 colours is kept for what is transparent."""
+OPAQUE_FROM = 128
+"""Alpha from which a pixel of a GIF is opaque: the format knows no more."""
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """How PyAV makes a video."""
+
+    container: str
+    codec: str
+    pixels: str
+    """FFmpeg's name of the pixel format; those with an `a` after `yuv` have alpha."""
+    options: Mapping[str, str]
+    container_options: Mapping[str, str] = field(default_factory=dict)
+
+
+_X264 = {"crf": "18", "preset": "fast"}
+_INDEX_FIRST = {"movflags": "+faststart"}  # a browser can play it before all of it has arrived
+_VP9 = {"crf": "24", "b:v": "0", "cpu-used": "4", "row-mt": "1"}  # quality like that of x264's, chosen by eye
+_OPAQUE = {
+    ".mp4": _Encoding("mp4", "libx264", "yuv420p", _X264, _INDEX_FIRST),
+    ".mov": _Encoding("mov", "libx264", "yuv420p", _X264, _INDEX_FIRST),
+    ".webm": _Encoding("webm", "libvpx-vp9", "yuv420p", _VP9),
+}
+_WITH_ALPHA = {
+    ".mov": _Encoding("mov", "prores_ks", "yuva444p10le", {"profile": "4444"}, _INDEX_FIRST),
+    # VP9 keeps alpha as a second stream, which must not refer to frames that are not shown.
+    ".webm": _Encoding("webm", "libvpx-vp9", "yuva420p", {**_VP9, "auto-alt-ref": "0"}),
+}
+ENDINGS = (".mp4", ".webm", ".mov", ".gif", ".webp", ".png")
 
 
 def write_video(pictures: Iterable[Picture], path: Path, fps: float) -> None:
-    """Write pictures of one size to `path`, .mp4, .gif, .webp or, the first of them, .png.
+    """Write pictures of one size to `path` in the format of its ending, one of `ENDINGS`.
 
-    `path` is replaced as a whole. Raises `UsageError` for another ending or pictures of different sizes,
-    `FastAvatarError` when it cannot be written or, for .mp4, PyAV is not installed.
+    `path` is replaced as a whole. Raises `UsageError` for another ending, for pictures of different sizes and
+    for alpha where the format has none, `FastAvatarError` when `path` cannot be written or PyAV is missing.
     """
-    write = writer_of(path)
-    with replacing(path) as partial:
-        write(_alike(pictures), partial, fps)
+    writer_of(path)
+    alike = _alike(pictures)
+    first = next(alike, None)
+    if first is None:
+        raise UsageError(f"there are no pictures for {path}")
+    write = writer_of(path, transparent=first.shape[2] == 4)
+    with replacing(path) as target:
+        write(chain([first], alike), target, fps)
 
 
-def writer_of(path: Path) -> Callable[[Iterator[Picture], Path, float], None]:
+def writer_of(path: Path, transparent: bool = False) -> Writer:
     """What writes files of this ending; raises as `write_video` does, before anything is drawn."""
-    writers = {".mp4": _write_mp4, ".gif": _write_gif, ".webp": _write_webp, ".png": _write_png}
-    if path.suffix.lower() not in writers:
-        raise UsageError(
-            f"{path} has an ending of no video: use one of {', '.join(writers)}, or a folder's name"
-        )
-    if path.suffix.lower() == ".mp4":
-        _pyav()
-    return writers[path.suffix.lower()]
+    ending = path.suffix.lower()
+    if ending not in ENDINGS:
+        raise UsageError(f"{path} has an ending of no video: use {_others(ending)}")
+    plain: dict[str, Writer] = {".gif": _write_gif, ".webp": _write_webp, ".png": _write_png}
+    if ending in plain:
+        return plain[ending]
+    encodings = _WITH_ALPHA if transparent else _OPAQUE
+    if ending not in encodings:
+        raise UsageError(f"{path} cannot be transparent, {ending} has no alpha: use {_others(ending)}")
+    encoding = encodings[ending]
+    try:
+        _pyav(ending).Codec(encoding.codec, "w")
+    except ValueError:  # PyAV's own wheels have them all, other builds may not
+        raise FastAvatarError(
+            f"writing {ending} needs {encoding.codec}, which this PyAV lacks: {INSTALL}"
+        ) from None
+    return partial(_write_stream, encoding)
 
 
-def write_stills(pictures: Iterable[tuple[str, Picture]], folder: Path, replaced: Iterable[str] = ()) -> None:
-    """Write named pictures as PNG files into `folder`, all or none; the files `replaced` go.
-
-    Raises `FastAvatarError` when they cannot be written.
-    """
-    with refusals_told(folder), staged(folder, replaced) as staging:
-        for name, picture in pictures:
-            Image.fromarray(picture).save(staging / f"{name}.png")
+def _others(ending: str) -> str:
+    return f"one of {', '.join(known for known in ENDINGS if known != ending)}, or a folder's name"
 
 
 def _alike(pictures: Iterable[Picture]) -> Iterator[Picture]:
@@ -69,42 +119,49 @@ def _alike(pictures: Iterable[Picture]) -> Iterator[Picture]:
         yield picture
 
 
-def _write_mp4(pictures: Iterator[Picture], path: Path, fps: float) -> None:
-    """H.264 that every browser plays: 4:2:0, limited range and BT.709 said and meant, its index in front."""
-    av = _pyav()
+def _write_stream(encoding: _Encoding, pictures: Iterator[Picture], path: Path, fps: float) -> None:
+    """A video that says its colours are BT.709 of limited range, and means it."""
+    av = _pyav(f".{encoding.container}")
     first = next(pictures)
     rows, columns = (-(-length // 2) * 2 for length in first.shape[:2])
-    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=X264)
-        stream.width, stream.height, stream.pix_fmt = columns, rows, "yuv420p"
+    kind = "rgba" if first.shape[2] == 4 else "rgb24"
+    options = dict(encoding.container_options)
+    with av.open(str(path), "w", format=encoding.container, options=options) as container:
+        rate = Fraction(fps).limit_denominator(1001)
+        stream = container.add_stream(encoding.codec, rate=rate, options=dict(encoding.options))
+        stream.width, stream.height, stream.pix_fmt = columns, rows, encoding.pixels
         colors = stream.codec_context
         colors.colorspace = colors.color_primaries = colors.color_trc = 1  # BT.709
         colors.color_range = 1  # limited
         for picture in chain([first], pictures):
-            # 4:2:0 needs even sides: an odd one is drawn out by its last pixel
-            even = np.pad(
-                picture, ((0, rows - len(picture)), (0, columns - picture.shape[1]), (0, 0)), mode="edge"
-            )
-            frame = av.VideoFrame.from_ndarray(even, format="rgb24").reformat(
-                format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+            # 4:2:0 needs even sides: the last pixel of an odd one is repeated.
+            margins = ((0, rows - len(picture)), (0, columns - picture.shape[1]), (0, 0))
+            frame = av.VideoFrame.from_ndarray(np.pad(picture, margins, mode="edge"), format=kind).reformat(
+                format=encoding.pixels, dst_colorspace="ITU709", dst_color_range="MPEG"
             )
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
 
 
 def _write_gif(pictures: Iterator[Picture], path: Path, fps: float) -> None:
-    """256 colours for all pictures and no dithering, so that nothing flickers; times in 1/100 s."""
-    images = [Image.fromarray(picture) for picture in pictures]
-    samples = images[:: -(-len(images) // PALETTE_SAMPLES)]
-    montage = Image.fromarray(np.concatenate([np.asarray(image) for image in samples]))
+    """One palette for all pictures and no dithering, so that nothing flickers; times in 1/100 s."""
+    arrays = list(pictures)
+    samples = arrays[:: -(-len(arrays) // PALETTE_SAMPLES)]
+    montage = Image.fromarray(np.concatenate([array[..., :3] for array in samples]))
     # Maximum coverage keeps the colours there are: a white background stays white.
-    palette = montage.quantize(256, Image.Quantize.MAXCOVERAGE)
-    first, *others = (image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images)
+    palette = montage.quantize(GIF_COLORS, Image.Quantize.MAXCOVERAGE)
+    images = []
+    for array in arrays:
+        image = Image.fromarray(array[..., :3]).quantize(palette=palette, dither=Image.Dither.NONE)
+        if array.shape[2] == 4:
+            image.paste(GIF_COLORS, mask=Image.fromarray(array[..., 3] < OPAQUE_FROM))
+        images.append(image)
     ends = [round(100 * index / fps) for index in range(len(images) + 1)]
     hundredths = [max(end - start, 1) for start, end in zip(ends, ends[1:], strict=False)]
-    first.save(
-        path, "GIF", save_all=True, append_images=others, duration=[10 * time for time in hundredths], loop=0
-    )
+    times: dict[str, Any] = {"duration": [10 * time for time in hundredths], "loop": 0}
+    if arrays[0].shape[2] == 4:
+        times |= {"transparency": GIF_COLORS, "disposal": 2}  # 2: clear the picture before the next one
+    images[0].save(path, "GIF", save_all=True, append_images=images[1:], **times)
 
 
 def _write_webp(pictures: Iterator[Picture], path: Path, fps: float) -> None:
@@ -117,8 +174,8 @@ def _write_png(pictures: Iterator[Picture], path: Path, fps: float) -> None:
     Image.fromarray(next(pictures)).save(path, "PNG")
 
 
-def _pyav() -> Any:
+def _pyav(ending: str) -> Any:
     try:
         return importlib.import_module("av")
     except ModuleNotFoundError as error:
-        raise FastAvatarError(f"writing .mp4 needs PyAV: {INSTALL}") from error
+        raise FastAvatarError(f"writing {ending} needs PyAV: {INSTALL}") from error

@@ -1,1 +1,1 @@
-"""Surfaces as points: what pictures tell of them, what continues their colours, the discs that close them."""
+"""Surfaces given by points: their colours in pictures, blended and completed, and discs that cover them."""

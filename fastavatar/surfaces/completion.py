@@ -1,15 +1,15 @@
-"""Colours for the surface that no picture shows, continued from what is seen and from the other half."""
+"""Colours where no picture shows the surface: continued from what is seen and from the mirror half."""
 
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import spsolve
 
-from fastavatar.geometry.arrays import Array, Bools, Ints
+from fastavatar.geometry import Array, Bools, Ints
 
-_MIRROR_SHARE = 0.9
+_MIRROR_SHARE = 0.9  # of the mirror half's gradients: light often differs between the halves; chosen by eye
 FAR_PULL = 1e-3
-"""Toward a colour of its own, beside the pull 1 of a neighbour's: felt beyond some thirty points."""
-_LEAST_PULL = 1e-6
+"""Pull toward a point's far colour, against 1 for each neighbour: felt beyond about thirty points."""
+_LEAST_PULL = 1e-6  # keeps the system regular where nothing seen is connected
 
 
 def complete_colors(
@@ -20,13 +20,13 @@ def complete_colors(
     far: Array | None = None,
     pull: Array | float = FAR_PULL,
 ) -> Array:
-    """Colours (N, 3) where those seen stay and the others continue them over the surface.
+    """Colours (N, 3) of all points: `seen` (N,) ones stay, the others continue them over the surface.
 
-    Between two hidden neighbours whose mirror images are seen, the colour changes as it does there, so that
-    brows, lips and nostrils of the hidden half appear without a seam (gradient-domain blending, Pérez et al.
-    2003, on the neighbour graph). Elsewhere it changes as little as can be, and far from all that is seen
-    tends to `far` (N, 3), where given, the sooner the stronger its `pull` (N,) beside a neighbour's 1. One
-    sparse linear system.
+    Between two hidden neighbours whose mirror images (`mirror` (N,)) are seen, the colour changes as it does
+    there, so that brows, lips and nostrils of the hidden half appear without a seam: gradient-domain blending
+    (Pérez et al. 2003) on the graph `neighbours` (N, N). Elsewhere the colour is harmonic. Far from
+    everything seen it tends to `far` (N, 3), where given, with strength `pull` (N,) against 1 for each
+    neighbour.
     """
     if seen.all() or not seen.any():
         return colors.copy()
@@ -36,11 +36,12 @@ def complete_colors(
     mirrored = seen[mirror[a]] & seen[mirror[b]]
     change = np.where(mirrored[:, None], _MIRROR_SHARE * (colors[mirror[a]] - colors[mirror[b]]), 0.0)
 
-    # without `far` just enough to make the system solvable where nothing seen is connected
     if far is None:
         pulls, tends_to = np.full(len(hidden), _LEAST_PULL), colors[seen].mean(0)
     else:
         pulls, tends_to = np.broadcast_to(pull, len(seen))[hidden], far[hidden]
+    # For each hidden i: (Σ_j w_ij + pull_i) c_i − Σ_hidden w_ij c_j = Σ_seen w_ij c_j + Σ w_ij g_ij + pull_i
+    # far_i
     number = np.full(len(seen), -1)
     number[hidden] = np.arange(len(hidden))
     both = ~seen[b]
@@ -48,6 +49,7 @@ def complete_colors(
     weight = links.data
     off_diagonal = csr_matrix((weight[both], (links.row[both], number[b[both]])), size)
     matrix = diags(np.bincount(links.row, weight, len(hidden)) + pulls) - off_diagonal
+    # g_ij, the gradient copied from the mirror half, is 0 where that is not seen
     known = weight[:, None] * (np.where(both[:, None], 0.0, colors[b]) + change)
     sums = np.stack([np.bincount(links.row, known[:, c], len(hidden)) for c in range(3)], 1)
     right = np.asarray(sums + pulls[:, None] * tends_to)

@@ -1,4 +1,4 @@
-"""What a picture tells of surface points: which of them it sees, and their colours."""
+"""Surface points in a picture: which of them it sees, and their colours."""
 
 import numpy as np
 import torch
@@ -6,38 +6,40 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates, minimum_filter
 
 from fastavatar.core import Camera
-from fastavatar.geometry.arrays import Array, Bools
+from fastavatar.geometry import Array, Bools
 
 _MIN_FACING = 0.2  # cosine between normal and view below which a surface smears
-_OCCLUSION_M = 0.008
-_CELL_M = 0.005
-_RIM_PX = 2
+_OCCLUSION_M = 0.008  # a point this much deeper than its surroundings is hidden: about a lip's thickness
+_CELL_M = 0.005  # of the depth buffer: wider than the gaps between points
+_RIM_PX = 2  # of the mask, where the background shines through
 _MIN_COVERAGE = 0.9
 
 
 def visible_points(pixels: Array, depth: Array, facing: Array, focal_px: float) -> Bools:
-    """Which points (N,) a camera sees: those that face it and have nothing well before them.
+    """Which points (N,) a camera sees: those that face it and are not hidden by nearer ones.
 
-    `pixels` (N, 2), `depth` (N,) in metres, `facing` (N,) cosine between normal and view. The points are laid
-    in cells as wide as the gaps between them; a surface that turns away may lie as much deeper than the
-    nearest point around as its slope explains.
+    `pixels` (N, 2), `depth` (N,) in metres, `facing` (N,) cosine between normal and direction of view. A
+    depth buffer with cells wider than the gaps between points decides; where a surface turns away, it may be
+    deeper than the nearest point around by as much as its slope explains.
     """
     cell_px = max(1.0, _CELL_M * focal_px / float(np.median(depth)))
     cells = np.floor(pixels / cell_px).astype(np.int64)
     cells -= cells.min(0)
     nearest = np.full(tuple(cells.max(0) + 1), np.inf)
+    # Depth buffer: the nearest point of each cell, then of its 3 × 3 surroundings
     np.minimum.at(nearest, (cells[:, 0], cells[:, 1]), depth)
     nearest = minimum_filter(nearest, 3, mode="nearest")
     cosine = np.clip(facing, _MIN_FACING, 1)
+    # tan of the angle between normal and view: depth per distance along the picture
     slope = np.sqrt(1 - cosine**2) / cosine
     limit = nearest[cells[:, 0], cells[:, 1]] + _OCCLUSION_M + 1.5 * _CELL_M * slope
     return np.asarray((facing > _MIN_FACING) & (depth < limit))
 
 
 def sample_photo(rgb: NDArray[np.float32], mask: NDArray[np.float32], pixels: Array) -> tuple[Array, Bools]:
-    """Colours (N, 3) of a photo (H, W, 3) at pixels (N, 2), and which are the person's (N,).
+    """Colours (N, 3) of a photo (H, W, 3) at pixels (N, 2), and which of them (N,) are the person's.
 
-    A rim of the mask (H, W) is left out: there the background shines through.
+    The rim of the mask (H, W) is left out, as the background shines through there.
     """
     height, width = mask.shape
     inside = ((pixels >= 0) & (pixels < [width, height])).all(1)
@@ -56,10 +58,11 @@ def colors_in_view(
     camera: Camera,
     recessed: Array | float = 0.0,
 ) -> tuple[Array, Array, Bools]:
-    """What a picture (H, W, 3) with a person mask (H, W) tells of surface points (N, 3), metres.
+    """Surface points (N, 3), metres, in a picture (H, W, 3) with a person mask (H, W).
 
-    Their colours (N, 3), the cosine (N,) between their normals (N, 3) and the way to the camera, and which of
-    them (N,) it sees as the person's. Points may lie `recessed` (N,) metres deeper than what is around them.
+    Returns their colours (N, 3), the cosines (N,) between their normals (N, 3) and the directions to the
+    camera, and which of them (N,) are seen as the person's. `recessed` (N,) are metres by which points lie
+    deeper than the surface around them without being hidden by it, such as teeth behind lips.
     """
     camera = camera.to("cpu", torch.float64)
     pixels, depth = (values.numpy() for values in camera.project(torch.from_numpy(means)))

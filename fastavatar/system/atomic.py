@@ -1,27 +1,137 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, locks between runs, and what killed runs left behind.
 
+A hidden file or folder that is being written is locked by its process. The operating system frees the lock
+when the process ends, whatever ends it, so a hidden file without a lock was left by a run that is gone.
+"""
+
+import fcntl
 import os
+import re
 import secrets
+import shutil
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from fastavatar.errors import FastAvatarError
+from fastavatar.errors import FastAvatarError, OverwriteError
+
+_LONGEST_NAME = 255
+"""Bytes of a file's name on all common file systems."""
+_ENDING = re.compile(r"\.[0-9a-f]{8}\.partial")
+_WAIT_S = 10.0
+"""How long a run waits for another one in the same folder; to move its files takes far less than a second."""
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, overwrite: bool = True) -> Iterator[Path]:
     """A path beside `path` to write to, which becomes `path` when the block ends well and goes when not.
 
-    Raises `FastAvatarError` in one line when the file system refuses.
+    Hidden files that killed runs left beside `path` are removed first. Raises `OverwriteError` where
+    `overwrite` is off and something is at `path` by the end of the block, and `FastAvatarError` in one line
+    when the file system refuses.
     """
-    partial = path.with_name(partial_name(path.name))
     with refusals_told(path):
+        for left in abandoned(path.parent, path.name):
+            if left.is_file():
+                left.unlink(missing_ok=True)
+        with partial(path.parent, path.name) as hidden:
+            yield hidden
+            if overwrite:
+                os.replace(hidden, path)
+            else:
+                place(hidden, path)
+
+
+@contextmanager
+def partial(folder: Path, name: str, as_folder: bool = False) -> Iterator[Path]:
+    """A new hidden file, or folder, in `folder` for what will be called `name`.
+
+    It is locked while the block runs, which tells `abandoned` in other runs that it is in use. At the end of
+    the block a file goes, and a folder goes if it is empty.
+    """
+    while True:
+        hidden = folder / partial_name(name)
+        if as_folder:
+            hidden.mkdir()
+        else:
+            hidden.touch(exist_ok=False)
+        held = _held(hidden)
+        if held is not None:
+            break
+    try:
+        yield hidden
+    finally:
+        if as_folder:
+            with suppress(OSError):
+                hidden.rmdir()
+        else:
+            hidden.unlink(missing_ok=True)
+        _release(held)
+
+
+def abandoned(folder: Path, name: str) -> Iterator[Path]:
+    """Hidden files and folders for `name` in `folder` whose process is gone, each locked while it is out.
+
+    Files on a file system without locks are never taken for abandoned.
+    """
+    kept = _hidden_stem(name)
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        if not (entry.name.startswith(kept) and _ENDING.fullmatch(entry.name[len(kept) :])):
+            continue
+        if not (entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)):
+            continue
         try:
-            yield partial
-            os.replace(partial, path)
+            descriptor = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            if _lock(descriptor):
+                yield Path(entry.path)
         finally:
-            partial.unlink(missing_ok=True)
+            _release(descriptor)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold `folder` against other runs for as long as the block takes; waits for a short while.
+
+    Raises `OverwriteError` where another run keeps holding it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        give_up = time.monotonic() + _WAIT_S
+        while _lock(descriptor) is False:
+            if time.monotonic() > give_up:
+                raise OverwriteError(
+                    f"another run is writing to {folder}: wait for it, or choose another folder"
+                )
+            time.sleep(0.02)
+        yield
+    finally:
+        _release(descriptor)
+
+
+def place(source: Path, target: Path) -> None:
+    """Give the file `source` the further name `target`, in one step that never replaces anything.
+
+    Raises `OverwriteError` where something is at `target`. Where the file system has no hard links `target`
+    is a copy.
+    """
+    try:
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except FileExistsError:
+            raise
+        except OSError:
+            with source.open("rb") as read, target.open("xb") as written:
+                shutil.copyfileobj(read, written)
+    except FileExistsError:
+        raise OverwriteError(f"{target} exists already: another run or program has just written it") from None
 
 
 @contextmanager
@@ -49,4 +159,41 @@ def refusals_told(path: Path) -> Iterator[None]:
 
 def partial_name(name: str) -> str:
     """A hidden name that no other run uses at the same time."""
-    return f".{name}.{secrets.token_hex(4)}.partial"
+    return f"{_hidden_stem(name)}.{secrets.token_hex(4)}.partial"
+
+
+def _hidden_stem(name: str) -> str:
+    """What all hidden names for `name` begin with, short enough for what `partial_name` appends."""
+    return "." + os.fsdecode(os.fsencode(name)[: _LONGEST_NAME - len(".") - len(".01234567.partial")])
+
+
+def _held(hidden: Path) -> int | None:
+    """A descriptor that locks what was just created; None where another run removed it meanwhile."""
+    kind = os.O_RDONLY if hidden.is_dir() else os.O_RDWR  # NFS locks only what is open for writing
+    try:
+        descriptor = os.open(hidden, kind)
+    except FileNotFoundError:
+        return None
+    with suppress(FileNotFoundError):
+        free = _lock(descriptor) is not False
+        if free and os.path.samestat(os.fstat(descriptor), os.lstat(hidden)):
+            return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Whether this process holds the lock now; None where the file system has no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _release(descriptor: int) -> None:
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # for all forked copies of the descriptor as well
+    os.close(descriptor)

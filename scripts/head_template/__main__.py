@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fastavatar.geometry.polygons import inside_polygon
+from fastavatar.geometry import inside_polygon
 from scripts.head_template.face import (
     EYE_BULGE,
     EYE_RIMS,

@@ -11,7 +11,8 @@ from scipy.spatial.distance import cdist
 
 import fastavatar as fa
 from fastavatar.faces.facemesh import choose_face, find_faces
-from fastavatar.models.facemesh.pose import assumed_focal_px, metric_landmarks, rigid_alignment
+from fastavatar.geometry import fit_similarity
+from fastavatar.models.facemesh.pose import assumed_focal_px, metric_landmarks
 from scripts.head_template.loops import boundary_loop
 
 Points = NDArray[np.float64]
@@ -51,8 +52,7 @@ def mirror_of_landmarks(points: Points, rounds: int = 5) -> Ints:
     source, target = (np.array(side) for side in zip(*pairs, *(pair[::-1] for pair in pairs), strict=True))
     flipped = points * [-1, 1, 1]
     for _ in range(rounds):
-        rotation, translation, scale = rigid_alignment(flipped[source], points[target])
-        laid = scale * flipped[:468] @ rotation.T + translation
+        laid = fit_similarity(flipped[source], points[target]).apply(flipped[:468])
         source, target = linear_sum_assignment(cdist(laid, points[:468], "sqeuclidean"))
     irises = [473, 476, 475, 474, 477, 468, 471, 470, 469, 472]
     mirror = np.concatenate([target, irises])
@@ -77,7 +77,7 @@ def portrait_landmarks() -> Points:
 def average_face(points: Points, mirror: Ints) -> Points:
     """The landmarks (478, 3) in the head frame, symmetric, at average size."""
     flipped = points[mirror] * [-1, 1, 1]
-    rotation, translation, _ = rigid_alignment(flipped, points)
+    _, rotation, translation = fit_similarity(flipped, points)
     points = (points + flipped @ rotation.T + translation) / 2
     # The axis along which each point differs from its mirror image is the head's x axis.
     across = points - points[mirror]

@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fastavatar.captures import read_capture
-from fastavatar.captures.cameras import read_cameras
+from fastavatar.captures import read_cameras, read_capture
 from fastavatar.errors import InputError
 from tests.synthetic_capture import write_capture, write_colmap
 

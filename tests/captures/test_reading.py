@@ -139,7 +139,7 @@ def _spoil_matrix(factors: list[float]) -> Callable[[dict[str, Any]], None]:
         (_spoil("fg_mask_path", "fg_masks/gone.png"), "there is no file"),
         (_spoil("w", 45), "the calibration is for 45×56 pixels"),
         (_spoil("fl_x", -1), "bad intrinsics"),
-        (_spoil("fl_x", "wide"), "could not convert"),
+        (_spoil("fl_x", "wide"), "fl_x must be a number, found 'wide'"),
         (_spoil("cx", float("nan")), "bad intrinsics"),
         (_spoil("camera_model", "PERISCOPE"), "unknown camera model 'PERISCOPE'"),
         (_spoil("camera_model", ["OPENCV"]), "unknown camera model"),
@@ -147,7 +147,7 @@ def _spoil_matrix(factors: list[float]) -> Callable[[dict[str, Any]], None]:
         (_spoil("k1", float("inf")), "the distortion has non-finite numbers"),
         (_spoil("transform_matrix", [[1, 0], [0, 1]]), "must be 4×4"),
         (_spoil("transform_matrix", np.zeros((4, 4)).tolist()), "singular"),
-        (_spoil("transform_matrix", [[1, 2], [3]]), "expected sequence"),
+        (_spoil("transform_matrix", [[1, 2], [3]]), "must be 4×4 numbers, found rows of 2, 1"),
         (_spoil_matrix([1, 1, 0, 1]), "singular"),
         (_spoil_matrix([-1, 1, 1, 1]), "mirrored"),
         (_spoil_matrix([2, 2, 2, 1]), "not a rotation and a translation"),
@@ -172,8 +172,9 @@ def test_pictures_that_cannot_be_used_are_named(folder: Path, tmp_path: Path) ->
     with pytest.raises(InputError, match=r"frame 2 .*00000_02\.png is of mode I;16"):
         read_capture(tmp_path)
     image.write_bytes((folder / "images" / "00000_02.png").read_bytes()[:60])
+    damaged = read_capture(tmp_path).views[2]
     with pytest.raises(InputError, match=r"frame 2 .*cannot read .*00000_02\.png"):
-        read_capture(tmp_path)
+        _ = damaged.image
     image.write_bytes((folder / "images" / "00000_02.png").read_bytes())
     Image.new("L", (WIDTH + 1, HEIGHT)).save(tmp_path / "fg_masks" / "00000_02.png")
     with pytest.raises(InputError, match=r"frame 2 .*the mask .* has 45×56 pixels, the image 44×56"):

@@ -8,7 +8,7 @@ import torch
 from fastavatar.captures import Capture, View, read_capture
 from fastavatar.core import Avatar, Camera, Gaussians, Photo, Provenance
 from fastavatar.evaluation.placement import depth_ratios, place_avatar, visible_points
-from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
+from fastavatar.geometry import matrix_from_quaternion_wxyz
 from fastavatar.rendering import render
 from tests.synthetic_capture import RADII_M, make_head, write_capture
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
-from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
+from fastavatar.geometry import matrix_from_quaternion_wxyz
 from fastavatar.geometry.spherical_harmonics import basis
 
 

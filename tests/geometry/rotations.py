@@ -5,7 +5,7 @@ import math
 import torch
 from hypothesis import strategies as st
 
-from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
+from fastavatar.geometry import matrix_from_quaternion_wxyz
 
 _numbers = st.floats(-1, 1).map(lambda value: round(value, 6))
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from fastavatar.geometry.polygons import inside_polygon
+from fastavatar.geometry import inside_polygon
 
 
 def test_inside_is_what_a_loop_encloses() -> None:

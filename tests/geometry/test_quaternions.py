@@ -1,7 +1,7 @@
 import torch
 from hypothesis import given
 
-from fastavatar.geometry.quaternions import (
+from fastavatar.geometry import (
     matrix_from_quaternion_wxyz,
     multiply_quaternions_wxyz,
     quaternion_wxyz_from_matrix,

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fastavatar.errors import InputError
-from fastavatar.geometry.shapes import require_shape
+from fastavatar.geometry import require_shape
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (7, 3)])

@@ -1,4 +1,7 @@
 import os
+import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +13,11 @@ from PIL import Image
 from fastavatar.errors import InputError
 from fastavatar.images.decode import require_picture
 from fastavatar.images.photo import load_photo
+from tests.clips import write_clip
 from tests.images import pictures
+from tests.images.mutations import mutated, sources
 from tests.images.pictures import huge_png, quarters, saved
+from tests.portraits import ROOT
 
 pillow_heif.register_heif_opener()
 
@@ -36,9 +42,15 @@ def sparse(path: Path) -> None:
         file.truncate(600_000_000)
 
 
-NOT_A_PICTURE = (
-    "cannot read {}: it is not a picture; give a JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF file"
-)
+KINDS = "JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000 or JPEG XL"
+
+
+def palette_png(path: Path, *chunks: tuple[bytes, bytes]) -> None:
+    """Pixels of a palette's colour 3."""
+    path.write_bytes(pictures.png((64, 64), 8, 3, (b"\0" + b"\3" * 64) * 64, *chunks))
+
+
+NOT_A_PICTURE = f"cannot read {{}}: it is not a picture; give a {KINDS} file"
 DAMAGED = "cannot read {}: the picture is cut off or damaged (…); copy or export it again"
 UNSAFE = (
     "cannot read {}: 30000×20000 pixels, more than the 120 megapixels that are safe to open; make it smaller"
@@ -74,7 +86,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "600 MB": (
         "a.jpg",
         sparse,
-        "cannot read {}: 600 MB is no photo; give a JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF file",
+        f"cannot read {{}}: 600 MB is no photo; give a {KINDS} file",
     ),
     "text": ("a.jpg", lambda p: p.write_text("not a photo\n" * 9), NOT_A_PICTURE),
     "web page": ("a.png", lambda p: p.write_text("<!doctype html><title>404</title>"), NOT_A_PICTURE),
@@ -82,6 +94,11 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "eps": ("a.eps", lambda p: saved(quarters(), p), NOT_A_PICTURE),
     "pdf": ("a.pdf", lambda p: saved(quarters(), p), NOT_A_PICTURE),
     "archive": ("a.jpg", lambda p: p.write_bytes(b"PK\3\4" + bytes(100)), NOT_A_PICTURE),
+    "video": (
+        "a.mp4",
+        lambda p: write_clip(p, [np.zeros((64, 64, 3), np.uint8)]),
+        "cannot read {}: it is a video where a photo is expected; give a frame of it as a photo",
+    ),
     "zeros": ("a.jpg", lambda p: p.write_bytes(bytes(5000)), NOT_A_PICTURE),
     "one byte": ("a.jpg", lambda p: p.write_bytes(b"\xff"), NOT_A_PICTURE),
     "head of a jpeg": ("a.jpg", lambda p: part(noise(), p, 0.01), DAMAGED),
@@ -99,6 +116,18 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda p: flipped(noise(), p, compression="tiff_adobe_deflate"),
         DAMAGED,
     ),
+    "palette png without a palette": ("a.png", lambda p: palette_png(p), DAMAGED),
+    "palette png with more transparencies than colours": (
+        "a.png",
+        lambda p: palette_png(p, (b"PLTE", b"\1\2\3"), (b"tRNS", b"\0\x80" * 150)),
+        DAMAGED,
+    ),
+    "32-bit grey tiff": (
+        "a.tif",
+        lambda p: saved(Image.fromarray(np.full((64, 64), 70_000, np.int32)), p),
+        "cannot use {}: its pixels have 32 bits; export it with 8 or 16 bits",
+    ),
+    "half a jpeg 2000": ("a.jp2", lambda p: part(noise(), p, 0.02), DAMAGED),
     "png without pixels": ("a.png", lambda p: p.write_bytes(pictures.png((64, 64), 8, 2, b"")), DAMAGED),
     "bomb": (
         "a.png",
@@ -170,7 +199,22 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
         load_photo(path)
 
 
-def test_what_the_head_of_a_file_tells_is_refused_before_decoding(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", sources())
+def test_damaged_bytes_give_a_photo_or_one_line(kind: str, tmp_path: Path) -> None:
+    """Seeded, so that a failure comes back; `load_photo` may raise nothing but `InputError`."""
+    rng, path = random.Random(kind), tmp_path / "a"
+    refused = 0
+    for _ in range(40):
+        path.write_bytes(mutated(sources()[kind], rng))
+        try:
+            assert load_photo(path).rgb.dtype == np.uint8
+        except InputError as error:
+            refused += 1
+            assert "\n" not in str(error) and len(str(error)) < 500
+    assert refused > 0  # so the damage does reach the decoder
+
+
+def test_what_the_head_of_a_file_says_is_refused_before_decoding(tmp_path: Path) -> None:
     """In the words of decoding; what only decoding finds passes."""
     huge, cut = tmp_path / "huge.png", tmp_path / "cut.png"
     huge.write_bytes(huge_png(2000, 1000))
@@ -182,3 +226,17 @@ def test_what_the_head_of_a_file_tells_is_refused_before_decoding(tmp_path: Path
     cut.write_bytes(b"no picture")
     with pytest.raises(InputError, match="it is not a picture"):
         require_picture(cut)
+
+
+@pytest.mark.parametrize(("keep", "expected"), [(1.0, "(96, 96, 3)"), (0.9, "InputError")])
+def test_a_process_without_stderr_reads_tiff(keep: float, expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    part(noise(), path, keep, compression="tiff_lzw")
+    program = (
+        "from fastavatar.images.photo import load_photo\n"
+        f"try: print(load_photo('{path}').rgb.shape)\n"
+        "except Exception as error: print(type(error).__name__)"
+    )
+    command = f'exec "{sys.executable}" -c "{program}" 2>&-'
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == expected

@@ -41,7 +41,7 @@ def test_focal_plane_resolution_counts_the_pixels_as_taken(
     assert focal_length_px(tags, width, height) == pytest.approx(50 * 200 * shrunk)
 
 
-def test_film_equivalent_length_goes_first() -> None:
+def test_the_film_equivalent_length_has_precedence() -> None:
     assert focal_length_px({FILM_MM: 36, FOCAL_MM: 6, PLANE_X: 9000}, 3600, 2400) == pytest.approx(3600)
 
 
@@ -59,9 +59,9 @@ def test_film_equivalent_length_goes_first() -> None:
         {FOCAL_MM: 50},
         {FOCAL_MM: 50, PLANE_X: 0},
         {FOCAL_MM: 50, PLANE_X: 5000, PLANE_UNIT: 99},
-        {FILM_MM: 26, WIDTH: 4000, HEIGHT: 2000},  # cropped since: this picture is 4 : 3
+        {FILM_MM: 26, WIDTH: 4000, HEIGHT: 2000},  # cropped later: this picture is 4 : 3
     ],
     ids=str,
 )
-def test_tags_that_do_not_tell(tags: dict[int, object]) -> None:
+def test_tags_that_give_no_focal_length(tags: dict[int, object]) -> None:
     assert focal_length_px(tags, 4000, 3000) is None

@@ -19,7 +19,7 @@ def test_a_straight_edge_is_found_through_hair_that_hangs_below_it(slope: float)
     assert middle == pytest.approx(200, abs=20)
 
 
-def test_a_round_edge_and_the_pictures_own_are_none() -> None:
+def test_a_round_edge_and_the_edge_of_the_picture_do_not_count() -> None:
     rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX] + 0.5
     disc = np.hypot(rows - 200, columns - 250) < 150
     assert lower_edge(disc.astype(np.float32)) is None

@@ -14,7 +14,7 @@ def say(text: str) -> None:
     os.write(2, text.encode())
 
 
-def test_native_lines_are_kept_out_of_sight(capfd: pytest.CaptureFixture[str]) -> None:
+def test_native_lines_are_held_back(capfd: pytest.CaptureFixture[str]) -> None:
     say("before ")
     with quiet_stderr():
         say("W0000 noise")
@@ -25,14 +25,21 @@ def test_native_lines_are_kept_out_of_sight(capfd: pytest.CaptureFixture[str]) -
     assert capfd.readouterr().err == "before after"
 
 
-def test_an_error_brings_them_back(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_error_shows_them(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="broken"), quiet_stderr():
         say("F0000 what went wrong")
         raise ValueError("broken")
     assert capfd.readouterr().err == "F0000 what went wrong"
 
 
-def test_an_interrupt_does_not(capfd: pytest.CaptureFixture[str]) -> None:
+def test_they_stay_hidden_where_the_caller_has_its_own_message(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="broken"), quiet_stderr(show_after_error=False):
+        say("F0000 what went wrong")
+        raise ValueError("broken")
+    assert capfd.readouterr().err == ""
+
+
+def test_an_interrupt_does_not_show_them(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(KeyboardInterrupt), quiet_stderr():
         say("W0000 noise")
         raise KeyboardInterrupt
@@ -70,7 +77,7 @@ def test_a_process_without_stderr_finds_faces() -> None:
 
 
 def test_pyplot_waits_until_it_is_used() -> None:
-    """MediaPipe imports it for its drawing helpers, which go on to work for whoever wants them."""
+    """MediaPipe imports it for its drawing helpers, which keep working for programs that use them."""
     program = (
         "import sys\n"
         "from fastavatar.images.mediapipe_quiet import solutions\n"

@@ -36,7 +36,7 @@ def test_its_edge_lies_where_the_person_ends(size_px: int, mask: NDArray[np.floa
     assert wrong.sum() < 0.04 * inside[head].sum()
 
 
-def test_a_white_backdrop_is_nobody(mask: NDArray[np.float32]) -> None:
+def test_a_white_backdrop_is_not_the_person(mask: NDArray[np.float32]) -> None:
     rgb = portrait().rgb.copy()
     rgb[:, 380:] = 255
     assert (person_mask(rgb)[:, 380:] == 0).all()
@@ -53,12 +53,12 @@ def test_a_backdrop_reaches_the_upper_edge() -> None:
 
 
 @pytest.mark.parametrize("rgb", [np.full((40, 60, 3), 128, np.uint8), np.full((60, 40, 3), 255, np.uint8)])
-def test_where_nobody_is_the_mask_is_finite(rgb: Rgb) -> None:
+def test_the_mask_of_a_picture_without_a_person_is_finite(rgb: Rgb) -> None:
     mask = person_mask(rgb)
     assert mask.shape == rgb.shape[:2] and np.isfinite(mask).all()
 
 
-def test_what_is_white_from_side_to_side_below_is_backdrop_too() -> None:
+def test_white_along_the_whole_lower_edge_is_backdrop_too() -> None:
     """A bust cut off before white; without white above it is a white shirt."""
     rgb = np.full((100, 100, 3), 128, np.uint8)
     rgb[70:] = 255

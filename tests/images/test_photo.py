@@ -1,4 +1,5 @@
 import logging
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +27,7 @@ pillow_heif.register_heif_opener()
 
 EXPECTED = np.array(list(COLORS.values()))
 EXACT, LOSSY = 1, 12
-ORIENTATION, EXIF_IFD, FILM_MM = 0x0112, 0x8769, 0xA405
+ORIENTATION, UNUSED_TAG, EXIF_IFD, FILM_MM = 0x0112, 0x0113, 0x8769, 0xA405
 
 
 def grey(
@@ -205,11 +206,28 @@ def test_the_orientation_is_applied_once_to_colors_and_alpha(
         np.testing.assert_allclose(pictures.centers(coverage)[:, 0], stored, atol=1)
 
 
-def test_heic_orientation_is_applied_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("orientation", UPRIGHT_FROM)
+@pytest.mark.parametrize("suffix", ["heic", "avif"])
+def test_a_turn_that_the_file_states_is_applied_once(suffix: str, orientation: int, tmp_path: Path) -> None:
     exif = Image.Exif()
-    exif[ORIENTATION] = 6
-    photo = load_photo(saved(quarters(), tmp_path / "a.heic", exif=exif.tobytes(), quality=95))
-    np.testing.assert_allclose(pictures.centers(photo.rgb), EXPECTED[UPRIGHT_FROM[6]], atol=LOSSY)
+    exif[ORIENTATION] = orientation
+    photo = load_photo(saved(quarters(), tmp_path / f"a.{suffix}", exif=exif.tobytes(), quality=95))
+    np.testing.assert_allclose(pictures.centers(photo.rgb), EXPECTED[UPRIGHT_FROM[orientation]], atol=LOSSY)
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT_FROM)
+@pytest.mark.parametrize("suffix", ["heic", "avif"])
+def test_a_turn_that_exif_alone_states_is_applied(suffix: str, orientation: int, tmp_path: Path) -> None:
+    """As some programs write it: EXIF has an orientation, and the container has no property for it."""
+    exif = Image.Exif()
+    exif[UNUSED_TAG] = 1  # becomes the orientation, of which Pillow itself would make a property
+    path = saved(quarters(), tmp_path / f"a.{suffix}", exif=exif.tobytes(), quality=95)
+    content = path.read_bytes()
+    written = struct.pack(">HHIHH", UNUSED_TAG, 3, 1, 1, 0)
+    assert content.count(written) == 1 and b"irot" not in content and b"imir" not in content
+    path.write_bytes(content.replace(written, struct.pack(">HHIHH", ORIENTATION, 3, 1, orientation, 0)))
+    photo = load_photo(path)
+    np.testing.assert_allclose(pictures.centers(photo.rgb), EXPECTED[UPRIGHT_FROM[orientation]], atol=LOSSY)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "heic", "png", "webp", "tif"])
@@ -226,7 +244,7 @@ def test_an_opaque_alpha_channel_is_no_mask(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
-def test_of_an_animation_the_first_frame_is_taken(
+def test_the_first_frame_of_an_animation_is_taken(
     suffix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     later = [Image.new("RGB", (WIDTH, HEIGHT), "black")]
@@ -235,7 +253,7 @@ def test_of_an_animation_the_first_frame_is_taken(
     assert caplog.messages == [f"{path} is animated; its first frame is taken"]
 
 
-def test_the_second_picture_in_a_phone_photo_is_passed_over(
+def test_the_second_picture_in_a_phone_photo_is_ignored(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     depth = [Image.new("RGB", (WIDTH, HEIGHT), "black")]
@@ -280,7 +298,7 @@ def test_damaged_metadata_is_ignored_with_one_warning(
 @pytest.mark.parametrize(
     "exif", [b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01", b"Exif\0\0MM\0*"]
 )
-def test_damaged_exif_is_passed_over(exif: bytes, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+def test_damaged_exif_is_ignored(exif: bytes, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     photo = load_photo(saved(quarters(), tmp_path / "a.jpg", quality=95, exif=exif))
     np.testing.assert_allclose(pictures.centers(photo.rgb), EXPECTED, atol=LOSSY)
     assert photo.focal_px is None

@@ -4,13 +4,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastavatar.captures import Mesh
-from fastavatar.core import frontal_camera
+from fastavatar.core import Mesh, frontal_camera
+from fastavatar.geometry import nearest_on_triangles
 from fastavatar.losses.geometry import (
     REGIONS,
     SurfaceErrors,
-    distance_to_mesh,
-    nearest_on_triangles,
     pool,
     region_of,
     surface_errors,
@@ -26,7 +24,7 @@ def test_distance_is_that_of_trying_every_triangle(seed: int, faces: int) -> Non
     vertices = torch.randn(30, 3, generator=generator)
     mesh = Mesh(vertices, torch.randint(0, 30, (faces, 3), generator=generator))  # some without area
     points = torch.randn(40, 3, generator=generator) * 2
-    distances, nearest = distance_to_mesh(points, mesh)
+    distances, nearest = mesh.nearest(points)
     corners = vertices[mesh.faces].double().numpy()
     for point, distance in zip(points.double().numpy(), distances.tolist(), strict=True):
         repeated = np.repeat(point[None], faces, 0)
@@ -52,8 +50,8 @@ def test_points_off_a_surface_measure_how_far_they_are() -> None:
     mesh = make_mesh()
     centers = mesh.vertices[mesh.faces].mean(1)
     outward = torch.nn.functional.normalize(centers, dim=1)
-    near, _ = distance_to_mesh(centers, mesh)
-    away, _ = distance_to_mesh(centers + 0.02 * outward, mesh)
+    near, _ = mesh.nearest(centers)
+    away, _ = mesh.nearest(centers + 0.02 * outward)
     assert float(near.max()) < 1e-6
     assert float(away.median()) == pytest.approx(0.02, rel=0.1)
 

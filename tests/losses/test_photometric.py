@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fastavatar.losses.metrics import ssim
-from fastavatar.losses.photometric import LossWeights, photometric_loss, without_lpips
+from fastavatar.losses.photometric import LossWeights, photometric_loss, without
 
 
 def test_terms_are_weighted() -> None:
@@ -27,5 +27,5 @@ def test_lpips_weight_goes_to_the_others_where_it_is_not_at_hand(
         loss = photometric_loss(LossWeights(0.6, 0.3, 0.1), "cpu")
     weights = loss.weights
     assert "LPIPS" in caplog.text and "LPIPS needs" in str(loss.no_lpips)
-    assert weights == without_lpips(LossWeights(0.6, 0.3, 0.1))
+    assert weights == without(LossWeights(0.6, 0.3, 0.1), "lpips")
     assert weights.l1 + weights.ssim == pytest.approx(1) and weights.l1 / weights.ssim == pytest.approx(2)

@@ -11,10 +11,12 @@ from fastavatar.core import Avatar, Gaussians, Provenance
 from fastavatar.errors import UsageError
 from fastavatar.losses.metrics import psnr, ssim
 from fastavatar.models.published.latent import DecoderLatent
-from fastavatar.models.published.sh_refit import ShRefit, refit_sh
+from fastavatar.models.published.options import ShRefit
+from fastavatar.models.published.sh_refit import refit_sh
 from fastavatar.refinement import Config, load_config, refine_gaussians
 from fastavatar.refinement.decoded import DecodedModel
 from fastavatar.refinement.photo_view import photo_of_view
+from fastavatar.refinement.run import RefinementFacts
 from fastavatar.rendering import render
 from fastavatar.rendering.reference import render_reference
 from tests.models.published.small import decoder_of_a_head
@@ -147,9 +149,9 @@ def test_the_latent_given_is_left_alone(latent: DecoderLatent, views: list[View]
 
 def test_an_avatar_of_the_networks_is_refined_through_them(latent: DecoderLatent, views: list[View]) -> None:
     refined = fa.refine(_avatar(latent, views[2]), views[:1], iterations=4)
-    facts = refined.provenance.extra["refinement"]
-    assert isinstance(facts, dict) and facts["model"] == "decoder"
-    assert facts["loss"]["lpips"] == 0 and "LPIPS needs" in facts["no_lpips"]
+    facts = refined.provenance.fact(RefinementFacts)
+    assert facts is not None and facts.model == "decoder"
+    assert facts.loss.lpips == 0 and "LPIPS needs" in str(facts.no_lpips)
     assert refined.latent is not None
     assert torch.equal(torch.from_numpy(refined.arrays["w_vector"]), refined.latent.w)
     torch.testing.assert_close(refined.latent.gaussians().sh, refined.gaussians.sh)

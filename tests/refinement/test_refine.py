@@ -10,13 +10,16 @@ import fastavatar as fa
 from fastavatar.captures import Capture, View, read_capture
 from fastavatar.core import Gaussians
 from fastavatar.errors import FastAvatarError, InputError, UsageError
+from fastavatar.geometry import neighbour_graph
 from fastavatar.losses.metrics import psnr
-from fastavatar.optimise.loop import MAX_RECOVERIES, Progress, optimise
+from fastavatar.losses.photometric import photometric_loss
+from fastavatar.optimise.loop import MAX_RECOVERIES, Progress, RunResult, optimise
 from fastavatar.refinement import Config, load_config, refine_gaussians, start_from_points
 from fastavatar.refinement.direct import DirectModel
+from fastavatar.refinement.objective import ViewsObjective
+from fastavatar.refinement.run import RefinementFacts
 from fastavatar.rendering import render
 from fastavatar.rendering.reference import render_reference
-from fastavatar.surfaces.points import neighbour_graph
 from tests.synthetic_capture import RADII_M, write_capture
 
 GIVEN = (0, 2, 4)
@@ -200,20 +203,26 @@ class _Failing(DirectModel):
         return super().penalty() * (float("nan") if self._calls in self._failing else 1.0)
 
 
+def _optimise(model: DirectModel, views: list[View], config: Config) -> RunResult:
+    loss = photometric_loss(config.loss, "cpu")
+    return optimise(ViewsObjective(model, views, config, loss, seed=0), config.schedule)
+
+
 def test_a_loss_that_is_not_finite_is_recovered_from(start: Gaussians, views: list[View]) -> None:
     config = load_config("direct_several").overridden(iterations=25)
     model = _Failing(start, [view.camera for view in views], config).fail_at(8, 15)
-    outcome = optimise(model, views, config)
-    assert outcome.recoveries == 2 and outcome.steps == 25
-    outcome.gaussians.require_finite()
-    assert _mean_psnr(outcome.gaussians, views) > _mean_psnr(start, views)
+    run = _optimise(model, views, config)
+    assert run.recoveries == 2 and run.steps == 25
+    refined = model.gaussians().detach()
+    refined.require_finite()
+    assert _mean_psnr(refined, views) > _mean_psnr(start, views)
 
 
 def test_one_that_never_is_again_fails_clearly(start: Gaussians, views: list[View]) -> None:
     config = load_config("direct_several").overridden(iterations=25)
     model = _Failing(start, [view.camera for view in views], config).fail_at(*range(5, 30))
     with pytest.raises(FastAvatarError, match=f"not finite after {MAX_RECOVERIES} recoveries"):
-        optimise(model, views, config)
+        _optimise(model, views, config)
 
 
 def test_an_avatar_comes_back_with_what_was_done(views: list[View], start: Gaussians) -> None:
@@ -226,8 +235,10 @@ def test_an_avatar_comes_back_with_what_was_done(views: list[View], start: Gauss
     refined = fa.refine(avatar, iterations=30)  # on its own photo
     assert _mean_psnr(refined.gaussians, [views[1]]) > _mean_psnr(start, [views[1]]) + 1
     assert set(refined.provenance.seconds) == {"pose", "refine"}
-    facts = refined.provenance.extra["refinement"]
-    assert isinstance(facts, dict) and facts["iterations"] == 30 and facts["stopped"] == "iterations"
+    facts = refined.provenance.fact(RefinementFacts)
+    assert facts is not None and (facts.iterations, facts.stopped) == (30, "iterations")
+    told = facts.for_summary()["refinement"]
+    assert isinstance(told, dict) and set(told["loss"]) == {"l1", "ssim", "lpips"}
 
 
 def test_wrong_questions_are_refused_in_one_line(start: Gaussians, views: list[View]) -> None:

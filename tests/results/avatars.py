@@ -1,5 +1,6 @@
 """An avatar the tests make themselves: a ball of coloured Gaussians before a frontal camera."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,18 @@ from fastavatar.core import Avatar, Face, Gaussians, Photo, Provenance, encode_c
 
 RADIUS_M = 0.1
 WIDTH, HEIGHT = 120, 90
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a model adds to the summary."""
+
+    gaussians: int | None = None
+
+    def for_summary(self) -> dict[str, object]:
+        """Two fields of its own, and one that all models have, if it is given."""
+        own: dict[str, object] = {"w_vector_shape": [512], "head_width_m": 0.15}
+        return own if self.gaussians is None else {**own, "num_gaussians": self.gaussians}
 
 
 def make_avatar(seed: int = 0) -> Avatar:
@@ -31,7 +44,7 @@ def make_avatar(seed: int = 0) -> Avatar:
         "cpu",
         {"face": 0.25},
         ("The face is small.",),
-        {"w_vector_shape": [512], "head_width_m": 0.15},
+        (ModelFacts(),),
     )
     arrays = {"w_vector": np.arange(512, dtype=np.float32)}
     return Avatar(gaussians, frontal_camera(1.0, 150.0, WIDTH, HEIGHT), photo, face, made, arrays)

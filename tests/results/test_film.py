@@ -53,6 +53,21 @@ def test_a_picture_is_what_render_draws_over_the_background() -> None:
     assert picture[0, 0].tolist() == [51, 102, 255]
 
 
+def test_a_transparent_picture_laid_over_a_colour_is_the_picture_over_that_colour() -> None:
+    head = make_ball()
+    camera = head_cameras(head, frames=1, size_px=40)[0]
+    (picture,) = draw_film(head, [camera], None)
+    assert picture.shape == (40, 40, 4)
+    alpha = picture[..., 3:].astype(float) / 255
+    assert alpha[0, 0] == 0 and alpha[20, 20] > 0.98 and ((alpha > 0.1) & (alpha < 0.9)).any()
+    for color in ((1.0, 1.0, 1.0), (0.2, 0.4, 1.0)):
+        (expected,) = draw_film(head, [camera], color)
+        laid = picture[..., :3] * alpha + 255 * np.array(color) * (1 - alpha)
+        assert np.abs(laid - expected).max() < 2
+    # no black where nothing is, which codecs would mix into the rim
+    assert (picture[..., :3].max(2) > 60).all()
+
+
 def test_depth_is_bright_where_it_is_near_and_black_where_nothing_is() -> None:
     head = make_head(2000)
     (picture,) = draw_depth_film(head, head_cameras(head, frames=1, size_px=40))

@@ -1,11 +1,12 @@
 import json
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -83,7 +84,7 @@ def test_results_are_not_replaced_unasked(tmp_path: Path) -> None:
     assert caught.value.exit_code == 7
     assert str(caught.value) == (
         f"{tmp_path} holds results already (preview.png, splats.ply, summary.json, w_vector.npy); "
-        "choose another folder or allow overwriting with --force"
+        "choose another folder or allow overwriting"
     )
     assert contents(tmp_path) == before
     with pytest.raises(OverwriteError):
@@ -126,22 +127,25 @@ def test_a_failed_run_leaves_what_was_there(tmp_path: Path) -> None:
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("moves", range(8))
+@pytest.mark.parametrize("moves", range(9))
 def test_an_interrupt_while_moving_leaves_what_was_there(
     moves: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_avatar().save(tmp_path)
     before = contents(tmp_path)
     left = [moves]
-    move = os.replace
 
-    def interrupted(source: Path, target: Path) -> None:
-        left[0] -= 1
-        if left[0] == -1:
-            raise KeyboardInterrupt
-        move(source, target)
+    def interrupted(move: Callable[..., None]) -> Callable[..., None]:
+        def step(*arguments: Any, **more: Any) -> None:
+            left[0] -= 1
+            if left[0] == -1:
+                raise KeyboardInterrupt
+            move(*arguments, **more)
 
-    monkeypatch.setattr(os, "replace", interrupted)
+        return step
+
+    monkeypatch.setattr(os, "rename", interrupted(os.rename))
+    monkeypatch.setattr(os, "link", interrupted(os.link))
     with pytest.raises(KeyboardInterrupt):
         make_avatar(1).save(tmp_path, overwrite=True)
     assert contents(tmp_path) == before
@@ -191,6 +195,6 @@ def test_a_strange_summary_names_nothing_else_as_results(text: str, tmp_path: Pa
     folder.mkdir()
     (tmp_path / "notes.txt").write_text("mine")
     (folder / "summary.json").write_text(text)
-    make_avatar().save(folder, overwrite=True)
-    assert (tmp_path / "notes.txt").read_text() == "mine"
-    assert sorted(contents(folder)) == NAMES
+    with pytest.raises(OverwriteError, match="holds summary.json, not written by this program"):
+        make_avatar().save(folder, overwrite=True)
+    assert contents(tmp_path) == {"notes.txt": b"mine", "results/summary.json": text.encode()}

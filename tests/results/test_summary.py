@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import strategies as st
 
 from fastavatar.core import frontal_camera
 from fastavatar.results.environment import peak_memory_mb, versions
+from fastavatar.results.ownership import Written
 from fastavatar.results.summary import Run, head_pose, splat_statistics, summarize
-from tests.results.avatars import make_avatar
+from tests.results.avatars import ModelFacts, make_avatar
 
 angles = st.floats(-80, 80)
 
@@ -25,7 +27,8 @@ def about(axis: int, degrees: float) -> torch.Tensor:
 
 
 def make_summary() -> dict[str, Any]:
-    return summarize(make_avatar(), Run(), "head", ["a"], {"all": 1.23456}, {"fastavatar": "0"}, 12.34)
+    written = {"splats.ply": Written(3, "0" * 64)}
+    return summarize(make_avatar(), Run(), "head", written, {"all": 1.23456}, {"fastavatar": "0"}, 12.34)
 
 
 def test_the_published_fields() -> None:
@@ -42,8 +45,9 @@ def test_the_published_fields() -> None:
 
 def test_models_cannot_shadow_common_fields() -> None:
     avatar = make_avatar()
-    avatar.provenance.extra["num_gaussians"] = -1
-    assert summarize(avatar, Run(), "head", [], {}, {}, 0)["num_gaussians"] == 300
+    avatar = replace(avatar, provenance=avatar.provenance.with_facts(ModelFacts(gaussians=-1)))
+    assert avatar.provenance.fact(ModelFacts) == ModelFacts(gaussians=-1)
+    assert summarize(avatar, Run(), "head", {}, {}, {}, 0)["num_gaussians"] == 300
 
 
 def test_what_is_told_about_photo_camera_and_face() -> None:

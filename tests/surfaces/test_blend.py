@@ -1,7 +1,7 @@
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.surfaces.blend import blend
 
 COUNT = 400

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_matrix, csr_matrix
 
 from fastavatar.core import frontal_camera
-from fastavatar.geometry.arrays import Array, Bools, Ints
+from fastavatar.geometry import Array, Bools, Ints
 from fastavatar.models.facemesh.surface import surface_points
 from fastavatar.models.facemesh.template import load_template
 from fastavatar.surfaces.completion import complete_colors

@@ -6,13 +6,14 @@ from hypothesis import strategies as st
 
 from fastavatar.captures import View
 from fastavatar.core import frontal_camera
+from fastavatar.geometry import neighbour_graph
 from fastavatar.models.points.bust import complete_bust
 from fastavatar.models.points.cut_line import find_cut_line
 from fastavatar.models.points.start import seen_colors
 from fastavatar.models.points.symmetry import mirror_of
 from fastavatar.rendering import render
 from fastavatar.surfaces.discs import opaque_discs
-from fastavatar.surfaces.points import Surface, neighbour_graph, surface_of
+from fastavatar.surfaces.points import Surface, surface_of
 from tests.synthetic_capture import RADII_M, fibonacci_directions
 
 

@@ -1,4 +1,4 @@
-"""All results of a run at a glance: a page of previews, in pages of some hundred."""
+"""The contact sheet: previews of all results of a run on one page, or on several of 500 photos each."""
 
 import os
 from html import escape
@@ -6,13 +6,12 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
-from fastavatar.app.batch.index import read_rows
-from fastavatar.app.batch.rows import Row
+from fastavatar.app.batch.index import GENERATOR, SHEET, read_rows, require_own
 from fastavatar.app.batch.storage import is_address, join
+from fastavatar.app.batch.tasks import Row
 from fastavatar.results.outputs import PREVIEW
 from fastavatar.system.atomic import replacing
 
-SHEET = "contact_sheet.html"
 _ROWS_A_PAGE = 500
 
 _STYLE = """
@@ -28,18 +27,21 @@ nav { margin: 1.5rem 0 }
 
 
 def write_contact_sheet(folder: Path, root: str) -> None:
-    """Write `contact_sheet.html` of the index in `folder`, and `contact_sheet_2.html` … where it is long.
+    """Write `contact_sheet.html` of the index in `folder`, and `contact_sheet_2.html` … for many rows.
 
-    Its links lead from `root`, the place the pages are for, to the results.
+    Its links lead from `root`, the place the pages are for, to the results. Raises `OverwriteError` where a
+    file of another program is in the way, `FastAvatarError` when a page cannot be written.
     """
     rows = read_rows(folder)
     page, number = list(islice(rows, _ROWS_A_PAGE)), 1
     while page or number == 1:
         following = list(islice(rows, _ROWS_A_PAGE))
+        require_own(str(folder / _name(number)))
         with replacing(folder / _name(number)) as partial:
             partial.write_text(_html(page, root, number, last=not following), "utf-8", "backslashreplace")
         page, number = following, number + 1
-    while (folder / _name(number)).exists():  # of an earlier, longer run
+    while os.path.lexists(folder / _name(number)):  # of an earlier, longer run
+        require_own(str(folder / _name(number)))
         (folder / _name(number)).unlink()
         number += 1
 
@@ -53,24 +55,24 @@ def _html(rows: list[Row], root: str, number: int, last: bool) -> str:
     links = [] if number == 1 else [f'<a href="{_name(number - 1)}">before</a>']
     links += [] if last else [f'<a href="{_name(number + 1)}">next</a>']
     nav = f"<nav>{' · '.join(links)}</nav>" if links else ""
-    told = f"{len(rows)} photos, {failed} failed" + ("" if number == 1 and last else f", page {number}")
+    title = f"{len(rows)} photos, {failed} failed" + ("" if number == 1 and last else f", page {number}")
     figures = "\n".join(_figure(row, root) for row in rows)
     return (
-        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{told}</title>\n'
+        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n{GENERATOR}\n<title>{title}</title>\n'
         f'<meta name="viewport" content="width=device-width">\n<style>{_STYLE}</style>\n'
-        f"<h1>{told}</h1>\n{nav}\n{figures}\n{nav}\n</html>\n"
+        f"<h1>{title}</h1>\n{nav}\n{figures}\n{nav}\n</html>\n"
     )
 
 
 def _figure(row: Row, root: str) -> str:
     name = escape(row.photo)
     if row.status == "failed":
-        told = f"{name}<br>{escape(row.error)} <span>(code {row.error_code})</span>"
-        return f'<figure class="failed"><figcaption>{told}</figcaption></figure>'
+        caption = f"{name}<br>{escape(row.error)} <span>(code {row.error_code})</span>"
+        return f'<figure class="failed"><figcaption>{caption}</figcaption></figure>'
     place = _link(_place_of(row, root))
-    told = f"{name} <span>{escape(row.model)}, {row.count:,} Gaussians, {row.seconds:.1f} s</span>"
+    caption = f"{name} <span>{escape(row.model)}, {row.count:,} Gaussians, {row.seconds:.1f} s</span>"
     picture = f'<img loading="lazy" src="{place}/{PREVIEW}" alt="{name}">'
-    return f'<figure><a href="{place}/">{picture}</a><figcaption>{told}</figcaption></figure>'
+    return f'<figure><a href="{place}/">{picture}</a><figcaption>{caption}</figcaption></figure>'
 
 
 def _place_of(row: Row, root: str) -> str:

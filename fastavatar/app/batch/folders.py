@@ -1,50 +1,201 @@
-"""One photo's folder of results, on this machine or elsewhere: made ready, filled, cleared."""
+"""One photo's folder of results, on this machine or elsewhere: is it complete, who made it, may it be filled.
 
+Folders are the truth about a run, whatever its index says: results are complete when a summary is there and
+every file it lists has the size it had when it was written.
+"""
+
+import json
+import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fastavatar.app.batch.rows import Job
-from fastavatar.app.batch.storage import is_address, join, names_in, write
-from fastavatar.errors import OverwriteError
-from fastavatar.results.outputs import SUMMARY
+from fastavatar.app.batch.storage import is_address, join, names_in, read, sizes_in, write
+from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, checked_row, one_line
+from fastavatar.errors import OverwriteError, UsageError
+from fastavatar.results.outputs import PREVIEW, SPLATS, SUMMARY
+from fastavatar.results.ownership import own_results
 from fastavatar.results.staging import clear_staging
 
 if TYPE_CHECKING:
     from fastavatar.app.pipeline import Pipeline
     from fastavatar.core import Avatar
 
+Summary = Mapping[str, Any]
 
-def prepare(folder: str, overwrite: bool) -> None:
-    """Clear what a killed run left in a folder of results.
+_SHARED_BYTES = 64
+"""How many first bytes a torn summary shares with that of another run on the same photo, up to its path."""
 
-    Raises `OverwriteError` where results are in it and `overwrite` is off, and what `require_writable` does.
+
+def complete_summary(output: str) -> Summary | None:
+    """The summary in a folder of results; None unless every file it lists is there with its recorded size.
+
+    Summaries of versions that recorded no sizes only say which files there must be. Half-moved files of a
+    killed run are put back first.
     """
-    clear(folder)
+    try:
+        if not is_address(output):
+            clear_staging(Path(output))
+        summary: Any = json.loads(_read_summary(output))
+        there, recorded = sizes_in(output), summary.get("checksums", {})
+        listed = {name: recorded.get(name, {"bytes": there[name]})["bytes"] for name in summary["files"]}
+        complete = all(there.get(name) == size and size > 0 for name, size in listed.items())
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+    ):  # an InputError is a ValueError
+        return None
+    return summary if complete else None
+
+
+def finished_row(task: PhotoTask, since: datetime | None = None) -> Row | None:
+    """The row that complete results stand for; None where they are not complete, or of another photo.
+
+    Results begun before `since` do not count.
+    """
+    summary = complete_summary(task.output)
+    return None if summary is None else row_of(summary, task, since)
+
+
+def row_of(summary: Summary, task: PhotoTask, since: datetime | None = None) -> Row | None:
+    """The row of `task` with this summary; None if it is of another photo or was begun before `since`."""
+    try:
+        same = os.path.abspath(summary["image_path"]) == os.path.abspath(task.photo)
+        if not same or (since is not None and datetime.fromisoformat(summary["started"]) < since):
+            return None
+        found = {
+            "photo": task.photo,
+            "status": "ok",
+            "error_code": 0,
+            "error": "",
+            "count": summary["num_gaussians"],
+            "seconds": round(sum(summary["seconds"].values()), 3),
+            "model": summary["model"],
+            "output": task.output,
+        }
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return checked_row(found)
+
+
+def require_same_settings(summary: Summary, asked: Mapping[str, Any], output: str) -> None:
+    """Raise `UsageError`, naming the first difference, for results of other settings than `asked`.
+
+    Settings that the summary does not tell, since an earlier version wrote it, are not compared.
+    """
+    recorded = summary.get("settings")
+    made = {"seed": summary.get("seed"), "frame": summary.get("frame"), "model": summary.get("model")}
+    made = {name: value for name, value in made.items() if value is not None}
+    made |= recorded if isinstance(recorded, dict) else {}
+    for name, value in asked.items():
+        if name in made and made[name] != value:
+            was, now = (one_line(json.dumps(one), 200) for one in (made[name], value))
+            raise UsageError(
+                f"{one_line(output)} was made with {name} {was}, this run asks for {now}: resume with the "
+                "settings of that run, or choose another folder"
+            )
+
+
+def prepare(task: PhotoTask, mode: Mode) -> None:
+    """Undo what a killed run left half-done in a task's folder, and see that results may be written there.
+
+    Raises `OverwriteError` where results are there and the mode is `new`, or they are complete, of another
+    photo and the mode is `resume`; and what `require_writable` raises.
+    """
+    folder = task.output
     if not is_address(folder):
         from fastavatar.results.folder import require_writable
 
-        require_writable(Path(folder), overwrite)
-    elif not overwrite and SUMMARY in names_in(folder):
-        raise OverwriteError(f"{folder} holds results already; choose another folder or use --force")
+        clear_staging(Path(folder))
+        if mode != "resume":
+            require_writable(Path(folder), overwrite=mode == "force")
+            return
+    elif mode == "new" and (taken := sorted(names_in(folder) & {SPLATS, PREVIEW, SUMMARY})):
+        raise OverwriteError(
+            f"{folder} holds results already ({', '.join(taken)}); choose another folder or use force"
+        )
+    if mode == "resume" and (summary := complete_summary(folder)) is not None:
+        other = one_line(str(summary.get("image_path")))
+        raise OverwriteError(f"{one_line(folder)} holds the results of {other}: choose another folder")
 
 
-def fill(job: Job, pipeline: "Pipeline", avatar: "Avatar", overwrite: bool, started: datetime) -> None:
+def fill(task: PhotoTask, pipeline: "Pipeline", avatar: "Avatar", mode: Mode, started: datetime) -> None:
     """Write a photo's results into its folder.
 
-    On this machine it is all of them or none. Elsewhere the summary comes last: results without one are none.
+    On this machine either all results are written or none. Elsewhere the summary comes last: results without
+    one do not count. Raises what `Pipeline.save` raises, `OverwriteError` where a file is in the way that a
+    killed run or this program cannot be proved to have left.
     """
-    if not is_address(job.output):
-        pipeline.save(avatar, Path(job.output), overwrite, started, job.photo)
+    if not is_address(task.output):
+        folder = Path(task.output)
+        if mode == "resume":
+            _clear_incomplete(folder, pipeline, avatar, started, task.photo)
+        pipeline.save(avatar, folder, mode != "new", started, task.photo)
         return
-    with TemporaryDirectory(prefix="fastavatar-") as folder:
-        pipeline.save(avatar, Path(folder), overwrite, started, job.photo)
-        for path in sorted(Path(folder).iterdir(), key=lambda path: path.name == SUMMARY):
-            write(join(job.output, path.name), path.read_bytes())
+    with TemporaryDirectory(prefix="fastavatar-") as temporary:
+        pipeline.save(avatar, Path(temporary), False, started, task.photo)
+        for path in sorted(Path(temporary).iterdir(), key=lambda path: path.name == SUMMARY):
+            write(join(task.output, path.name), path.read_bytes())
 
 
-def clear(folder: str) -> None:
-    """Remove what a killed run left in a folder of results, and the folder where that was all."""
-    if not is_address(folder):
-        clear_staging(Path(folder))
+def clear(output: str) -> None:
+    """Undo what a killed run left half-done in a folder of results, and remove the folder if it is empty."""
+    if not is_address(output):
+        clear_staging(Path(output))
+
+
+def _clear_incomplete(
+    folder: Path, pipeline: "Pipeline", avatar: "Avatar", started: datetime, photo: str
+) -> None:
+    """Remove results that are cut off, or whose summary is gone, if they are what the new results begin with.
+
+    So an edited `splats.ply` is never taken for a damaged one: where a file differs, writing the results
+    raises.
+    """
+    if not folder.is_dir():
+        return
+    with TemporaryDirectory(prefix="fastavatar-") as temporary:
+        new = Path(temporary)
+        own, written = own_results(folder), False
+        for name in sorted(
+            name for name in os.listdir(folder) if name not in own and not name.startswith(".")
+        ):
+            if not written:
+                pipeline.save(avatar, new, False, started, photo)
+                written = True
+            path = folder / name
+            if (
+                path.is_file()
+                and not path.is_symlink()
+                and (new / name).is_file()
+                and _begins(path, new / name)
+            ):
+                path.unlink()
+
+
+def _begins(old: Path, new: Path) -> bool:
+    """Whether a file is what another one begins with; a summary tells times, so a torn one agrees in less."""
+    if old.stat().st_size > new.stat().st_size and old.name != SUMMARY:
+        return False
+    before, after = old.read_bytes(), new.read_bytes()
+    if after.startswith(before):
+        return True
+    return old.name == SUMMARY and not _is_json(before) and before[:_SHARED_BYTES] == after[:_SHARED_BYTES]
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _read_summary(output: str) -> bytes:
+    return read(join(output, SUMMARY)) if is_address(output) else (Path(output) / SUMMARY).read_bytes()

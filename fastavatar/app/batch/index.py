@@ -1,48 +1,175 @@
-"""The index of a run: one row per photo, `results.jsonl` as they come and `results.parquet` at the end.
+"""The index of a run: one row a photo, `results.jsonl` as they come and `results.parquet` at the end.
 
-A row is one append to a file: whatever is killed, rows that were written stay, and at most the last is torn.
+A row is one append to a file: rows that were written stay whatever ends the run, and at most the last one is
+torn. The index lies in the output folder; for results elsewhere it lies in a folder of this machine until the
+run ends.
 """
 
+import fcntl
+import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from fastavatar.app.batch.rows import Row, parse_row
+from fastavatar.app.batch.storage import is_address, join, names_in, opened, read, write
+from fastavatar.app.batch.tasks import FIELDS, Mode, Row, one_line, parse_row
+from fastavatar.errors import OverwriteError
+from fastavatar.results.staging import require_folder
 from fastavatar.system.atomic import refusals_told, replacing
 
-LINES, TABLE = "results.jsonl", "results.parquet"
+LINES, TABLE, SHEET = "results.jsonl", "results.parquet", "contact_sheet.html"
+GENERATOR = '<meta name="generator" content="fastavatar batch">'
+"""What every page of a contact sheet holds: it tells this program's pages from those of others."""
+_PAGE = re.compile(r"contact_sheet(_\d+)?\.html")
+_HEAD_BYTES = 1 << 16
+"""How much of a file is read to see who wrote it."""
 _ROWS_AT_ONCE = 10_000
+
+
+def is_index_name(name: str) -> bool:
+    """Whether a run may give this name to a file in its output folder."""
+    return name in (LINES, TABLE) or _PAGE.fullmatch(name) is not None
+
+
+def require_index_place(output_dir: str, mode: Mode) -> None:
+    """Raise unless a run of this mode may write its index to `output_dir`.
+
+    Raises `OverwriteError` where a file with the name of one of the index's was not written by a run, or any
+    is there and the mode is `new`; and what `require_folder` raises.
+    """
+    if is_address(output_dir):
+        names = names_in(output_dir)
+    else:
+        require_folder(Path(output_dir))
+        names = set(os.listdir(output_dir)) if os.path.isdir(output_dir) else set()
+    taken = sorted(filter(is_index_name, names))
+    for name in taken:
+        require_own(join(output_dir, name))
+    if taken and mode == "new":
+        raise OverwriteError(
+            f"{one_line(output_dir)} holds the results of a run already ({', '.join(taken)}): resume that "
+            "run, begin again with force, or choose another folder"
+        )
+
+
+def require_own(place: str) -> None:
+    """Raise `OverwriteError` where what lies at this path or address was not written by a run."""
+    if not is_address(place) and not os.path.lexists(place):
+        return
+    if not _is_own(place):
+        raise OverwriteError(
+            f"{one_line(place)} was not written by a run of this program: move it away, or choose another "
+            "folder"
+        )
+
+
+def _is_own(place: str) -> bool:
+    if not is_address(place) and (os.path.islink(place) or not os.path.isfile(place)):
+        return False
+    with opened(place) as file:
+        if place.endswith(TABLE):
+            return _holds_table(file)
+        head: bytes = file.read(_HEAD_BYTES)
+    return _holds_rows(head) if place.endswith(LINES) else GENERATOR.encode() in head
+
+
+def _holds_rows(head: bytes) -> bool:
+    """Whether a file begins like an index: with no rows yet, or with at least one, whole or torn."""
+    return not head.strip() or any(_is_shaped_like_row(line) for line in head.split(b"\n"))
+
+
+def _is_shaped_like_row(line: bytes) -> bool:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        begun = b'{"photo": "'
+        return bool(line) and line[: len(begun)] == begun[: len(line)]  # torn
+    return isinstance(found, dict) and found.keys() >= set(FIELDS)
+
+
+def _holds_table(file: Any) -> bool:
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        return tuple(ParquetFile(file).schema_arrow.names) == FIELDS
+    except (pyarrow.ArrowException, OSError, ValueError):
+        return False
+
+
+@contextmanager
+def index_folder(output_dir: str, mode: Mode) -> Iterator[Path]:
+    """A folder of this machine for the index, which no other run uses at the same time.
+
+    Elsewhere nothing can be appended to a file. There the index is fetched first and put back at the end,
+    whatever ends the run but a kill. It is put back at the start, too: so a place that cannot be written to
+    ends the run before the work, and a second run finds an index. Raises `OverwriteError` while another run
+    holds the folder and what `require_index_place` raises, `FastAvatarError` where the index cannot be
+    written.
+    """
+    if not is_address(output_dir):
+        folder = Path(output_dir)
+        require_folder(folder)
+        with refusals_told(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with _sole_run(folder):
+            require_index_place(output_dir, mode)  # again: another run may have ended since
+            _clear_hidden(folder)
+            yield folder
+        return
+    with TemporaryDirectory(prefix="fastavatar-") as temporary:
+        folder = Path(temporary)
+        index = read(join(output_dir, LINES)) if LINES in names_in(output_dir) else b""
+        (folder / LINES).write_bytes(index)
+        write(join(output_dir, LINES), index)
+        try:
+            yield folder
+        finally:
+            for path in folder.iterdir():
+                write(join(output_dir, path.name), path.read_bytes())
 
 
 @contextmanager
 def started_index(folder: Path, kept: Iterable[Row]) -> Iterator[Callable[[Row], None]]:
-    """Replace the index in `folder` by the rows `kept`, and hand out what appends one more.
+    """Replace the index in `folder` by the rows `kept`, and yield what appends one more.
 
-    Raises `FastAvatarError` when it cannot be written.
+    Raises `FastAvatarError` when the index cannot be written.
     """
-    path = folder / LINES
+    path, table = folder / LINES, folder / TABLE
     with replacing(path) as partial, partial.open("wb") as lines:
         lines.writelines(row.to_line() for row in kept)
-    (folder / TABLE).unlink(missing_ok=True)  # of the index that was
+    require_own(str(table))
+    table.unlink(missing_ok=True)  # of the index before
     with refusals_told(path), path.open("ab", buffering=0) as lines:
         yield lambda row: _append(lines.fileno(), row.to_line())
 
 
 def read_rows(folder: Path) -> Iterator[Row]:
     """The rows of the index in `folder`, as they were written; none where there is no index."""
+    return (row for row in read_lines(folder) if row is not None)
+
+
+def read_lines(folder: Path) -> Iterator[Row | None]:
+    """What `read_rows` yields, with None for each line that is no row."""
     try:
         with (folder / LINES).open("rb") as lines:
-            yield from (row for row in map(parse_row, lines) if row is not None)
+            yield from map(parse_row, lines)
     except FileNotFoundError:
         return
 
 
 def write_table(folder: Path) -> None:
-    """Write the rows of the index in `folder` as a Parquet table, without holding them all."""
+    """Write the rows of the index in `folder` as a Parquet table, a part at a time.
+
+    Raises `OverwriteError` where another program's file is in the way, `FastAvatarError` when the table
+    cannot be written.
+    """
     import pyarrow
     from pyarrow.parquet import ParquetWriter
 
@@ -59,7 +186,13 @@ def write_table(folder: Path) -> None:
         ]
     )
     rows = read_rows(folder)
-    with replacing(folder / TABLE) as partial, ParquetWriter(str(partial), schema) as table:
+    require_own(str(folder / TABLE))
+    # An open file instead of its name: pyarrow takes no name that is not UTF-8.
+    with (
+        replacing(folder / TABLE) as partial,
+        partial.open("wb") as file,
+        ParquetWriter(file, schema) as table,
+    ):
         while some := [_printable(asdict(row)) for row in islice(rows, _ROWS_AT_ONCE)]:
             table.write_table(pyarrow.Table.from_pylist(some, schema))
 
@@ -71,10 +204,39 @@ def _append(file: int, line: bytes) -> None:
 
 
 def _printable(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with file names that are no UTF-8 in escapes: a table's text is UTF-8."""
+    """The row with file names that are not UTF-8 in escapes: a table's text is UTF-8."""
     return {
         name: value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         if isinstance(value, str)
         else value
         for name, value in row.items()
     }
+
+
+@contextmanager
+def _sole_run(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this run; raises `OverwriteError` while another one on this machine holds it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, whatever ends it
+    except BlockingIOError:
+        raise OverwriteError(
+            f"another run is writing to {one_line(str(folder))}: wait for it, or choose another folder"
+        ) from None
+
+
+def _clear_hidden(folder: Path) -> None:
+    """Remove the half-written files of an index that killed runs left; the caller holds the folder."""
+    left = re.compile(r"\.(.+)\.[0-9a-f]{8}\.partial")
+    for path in folder.iterdir():
+        found = left.fullmatch(path.name)
+        if found and is_index_name(found[1]) and path.is_file() and not path.is_symlink():
+            path.unlink(missing_ok=True)

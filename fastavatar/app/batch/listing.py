@@ -1,20 +1,38 @@
 """Which photos there are: those of a folder, of a pattern, of a list, or of standard input."""
 
+import codecs
 import glob
+import logging
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
+from fastavatar.app.batch.search import Found, before_magic, search_folder, search_pattern
 from fastavatar.app.batch.storage import files_below, is_address, join, read
+from fastavatar.app.batch.tasks import one_line
 from fastavatar.errors import InputError
 from fastavatar.results.outputs import PREVIEW, SUMMARY
 
-PICTURES = frozenset(".jpg .jpeg .jpe .jfif .png .webp .heic .heif .hif .avif .tif .tiff .bmp .gif".split())
+log = logging.getLogger(__name__)
+
+PICTURES = frozenset(
+    ".jpg .jpeg .jpe .jfif .mpo .png .webp .heic .heif .hif .avif .tif .tiff .bmp .gif".split()
+)
 """Endings of what a folder is searched for; patterns and lists may name files of any ending."""
 LISTS = frozenset({".txt", ".lst"})
 STDIN = "-"
+MAX_LIST_BYTES = 1 << 28
+"""Of a list: 256 MiB name millions of photos; a device that never ends is refused."""
+_BYTE_ORDER_MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"} | {
+    codecs.BOM_UTF16_LE: "utf-16",  # after those of UTF-32, which begin with the same bytes
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_MOST_REASONS = 6
+"""Reasons that a message gives for files that were passed over."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +43,8 @@ class Listing:
     """Each once, in the order they are to be done."""
     base: str
     """Results of `base/a/me.jpg` go to `a/me.jpg` of the output folder."""
+    unreadable: list[str] = field(default_factory=list)
+    """Folders that could not be searched, each with the reason."""
 
 
 def names_many(image: str) -> bool:
@@ -41,79 +61,120 @@ def names_many(image: str) -> bool:
 def list_photos(image: str, output_dir: str) -> Listing:
     """The photos that `image` stands for; those inside `output_dir` are results, not photos.
 
-    Lines of a list are addresses, or paths as they are seen from the working folder. Raises `InputError` when
-    there is no photo, or the list cannot be read.
+    Lines of a list are addresses, or paths as they are seen from the working folder. The log names folders
+    that could not be read and counts the files that were passed over. Raises `InputError` when there is no
+    photo, or the list cannot be read.
     """
     if image == STDIN:
-        listing = Listing(_unique(_lines(sys.stdin.buffer)), os.curdir)
+        if sys.stdin is None:
+            raise InputError("cannot read the list on standard input: it is closed")
+        listing = Listing(_unique(_lines(sys.stdin.buffer, "on standard input")), os.curdir)
     elif is_address(image):
         listing = _at_address(image, output_dir)
     elif os.path.isdir(image):
-        listing = Listing(list(_in_folder(image, os.path.abspath(output_dir))), image)
+        listing = _searched(search_folder(image, output_dir, _why_not), image)
     elif os.path.exists(image) and Path(image).suffix.lower() not in LISTS:
         listing = Listing([image], os.path.dirname(image))
     elif glob.has_magic(image) and not os.path.exists(image):
-        inside = os.path.join(os.path.abspath(output_dir), "")
-        matches = (path for path in glob.iglob(image, recursive=True) if os.path.isfile(path))
-        found = sorted(path for path in matches if not os.path.abspath(path).startswith(inside))
-        listing = Listing(found, _before_magic(image))
+        listing = _searched(search_pattern(image, output_dir), before_magic(image))
     else:
         listing = Listing(_unique(_of_list(image)), os.curdir)
     if not listing.photos:
-        raise InputError(f"no photos in {'standard input' if image == STDIN else image}")
+        unread = f"; cannot read {one_line(listing.unreadable[0])}" if listing.unreadable else ""
+        raise InputError(f"no photos in {'standard input' if image == STDIN else one_line(image)}{unread}")
     return listing
+
+
+def _searched(found: Found, base: str) -> Listing:
+    """The photos found below `base`; the log tells of all else."""
+    for folder in found.unreadable:
+        log.warning("cannot read the folder %s", one_line(folder))
+    if found.passed_over:
+        reasons = [f"{count} {one_line(reason, 40)}" for reason, count in found.passed_over.most_common()]
+        others = len(reasons) - _MOST_REASONS
+        told = ", ".join(reasons[:_MOST_REASONS]) + (f" and {others} other kinds" if others > 0 else "")
+        log.info("passed over in %s: %s", one_line(base or os.curdir), told)
+    return Listing(found.files, base, found.unreadable)
 
 
 def _at_address(address: str, output_dir: str) -> Listing:
     """Photos at an address: of a folder where it ends with a slash, of a list, or the one it names."""
     if address.endswith("/"):
-        return Listing(list(_below(address, join(output_dir, ""))), address)
+        return _searched(_below(address, join(output_dir, "")), address)
     if Path(address).suffix.lower() in LISTS:
-        return Listing(_unique(_lines(read(address).splitlines())), os.curdir)
+        return Listing(_unique(_decoded(read(address), address)), os.curdir)
     return Listing([address], address.rpartition("/")[0])
 
 
-def _below(address: str, output_dir: str) -> Iterator[str]:
-    """What `_in_folder` yields, of a folder at an address."""
-    files = list(files_below(address))
-    results = {file.removesuffix(SUMMARY) for file in files if file.endswith(f"/{SUMMARY}")}
+def _below(address: str, output_dir: str) -> Found:
+    """What `search_folder` finds, of a folder at an address."""
+    found, beside = Found(), dict[str, set[str]]()
+    files = [file for file in files_below(address) if not file.startswith(output_dir)]
     for file in files:
-        hidden = "/." in file.removeprefix(address.rstrip("/"))
-        is_preview = file.endswith(f"/{PREVIEW}") and file.removesuffix(PREVIEW) in results
-        if _is_picture(file) and not (hidden or is_preview or file.startswith(output_dir)):
-            yield file
+        folder, _, name = file.rpartition("/")
+        beside.setdefault(folder, set()).add(name)
+    for file in files:
+        folder, _, name = file.rpartition("/")
+        inside = f"{folder}/".removeprefix(address.rstrip("/"))
+        reason = "hidden" if "/." in inside else _why_not(name, beside[folder])
+        if reason is None:
+            found.files.append(file)
+        elif reason:
+            found.passed_over[reason] += 1
+    return found
 
 
-def _is_picture(path: str) -> bool:
-    hidden = os.path.basename(path).startswith(".")
-    return not hidden and os.path.splitext(path)[1].lower() in PICTURES
-
-
-def _in_folder(folder: str, output_dir: str) -> Iterator[str]:
-    """Pictures anywhere below `folder`, in order; hidden ones, `output_dir` and earlier previews are none."""
-    for place, folders, files in os.walk(folder):
-        inside = [name for name in folders if not name.startswith(".")]
-        folders[:] = sorted(
-            name for name in inside if os.path.abspath(os.path.join(place, name)) != output_dir
-        )
-        for name in sorted(files):
-            is_preview = name == PREVIEW and SUMMARY in files
-            if _is_picture(name) and not is_preview:
-                yield os.path.join(place, name)
+def _why_not(name: str, beside: set[str]) -> str | None:
+    """Why a file in a folder is no photo; empty for results of an earlier run, None for a photo."""
+    if name.startswith("."):
+        return "hidden"
+    ending = os.path.splitext(name)[1].lower()
+    if SUMMARY in beside and (name == PREVIEW or ending not in PICTURES):
+        return ""
+    return None if ending in PICTURES else ending or "without an ending"
 
 
 def _of_list(path: str) -> list[str]:
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise InputError(f"cannot read the list {one_line(path)}: it is not a regular file")
         with open(path, "rb") as lines:
-            return list(_lines(lines))
+            return _lines(lines, one_line(path))
     except OSError as error:
-        raise InputError(f"cannot read the list {path}: {(error.strerror or str(error)).lower()}") from error
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"cannot read the list {one_line(path)}: {reason}") from error
 
 
-def _lines(lines: Iterable[bytes]) -> Iterator[str]:
-    """What stands on each line that is not blank, of any system's line breaks and any bytes."""
-    for line in lines:
-        text = os.fsdecode(line.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n"))
+def _lines(file: BinaryIO, name: str) -> list[str]:
+    content = file.read(MAX_LIST_BYTES + 1)
+    if len(content) > MAX_LIST_BYTES:
+        raise InputError(
+            f"cannot read the list {name}: it is larger than {MAX_LIST_BYTES >> 20} MiB; split it"
+        )
+    return list(_decoded(content, name))
+
+
+def _decoded(content: bytes, name: str) -> Iterator[str]:
+    """What stands on each line that is not blank, of any system's line breaks and any bytes.
+
+    UTF-16 and UTF-32 are known by their byte order mark; otherwise names are the bytes between line breaks.
+    """
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if content.startswith(mark):
+            try:
+                content = content.decode(encoding).encode("utf-8")
+            except UnicodeError as error:
+                raise InputError(
+                    f"cannot read the list {name}: damaged {encoding.upper()} ({error})"
+                ) from None
+            break
+    for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).split(b"\n"), 1):
+        if b"\0" in line:
+            raise InputError(
+                f"cannot read the list {name}: line {number} holds a zero byte; save the list as UTF-8, one "
+                "path a line"
+            )
+        text = os.fsdecode(line.strip(b"\r"))
         if text.strip():
             yield text
 
@@ -124,9 +185,3 @@ def _unique(photos: Iterable[str]) -> list[str]:
     for photo in photos:
         named.setdefault(photo if is_address(photo) else os.path.abspath(photo), photo)
     return list(named.values())
-
-
-def _before_magic(pattern: str) -> str:
-    """The folder that every match of a pattern lies in."""
-    parts = Path(pattern).parts
-    return str(Path(*(parts[: next(i for i, part in enumerate(parts) if glob.has_magic(part))])))

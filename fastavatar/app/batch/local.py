@@ -6,7 +6,7 @@ one that kills again is a failed row.
 
 import logging
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -14,9 +14,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING
 
-from fastavatar.app.batch.folders import clear
-from fastavatar.app.batch.resume import finished_row
-from fastavatar.app.batch.rows import Job, Row, failed_row
+from fastavatar.app.batch.folders import clear, finished_row
+from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, failed_row
 from fastavatar.app.batch.worker import Ready, work
 from fastavatar.errors import DeviceError, FastAvatarError
 from fastavatar.system.processors import processor_count
@@ -30,19 +29,21 @@ _LOOK_UP_S = 0.5
 
 
 def run_local(
-    jobs: Iterator[Job],
+    tasks: Sequence[PhotoTask],
     settings: "Settings",
     workers: int | None,
-    overwrite: bool,
+    mode: Mode,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Generator[Row]:
-    """Work off the jobs and yield their rows as they come; once `stopped`, only those in hand.
+    """Work off the tasks and yield their rows as they come; once `stopped`, only those in hand.
 
-    Without a number of workers there is one per core, on CUDA one per GPU; cores are shared out evenly.
-    Raises `FastAvatarError` where the model cannot be loaded. When it is closed early nothing half-written
-    stays.
+    Without a number of workers there is one per core, on CUDA one per GPU; there are never more than tasks.
+    Cores are shared out evenly. Raises `FastAvatarError` where the model cannot be loaded. When the generator
+    is closed early nothing half-written stays.
     """
-    crew = _Crew(jobs, settings, workers, overwrite)
+    if not tasks:
+        return
+    crew = _Crew(tasks, settings, workers, mode)
     try:
         yield from crew.rows(stopped)
     finally:
@@ -57,52 +58,52 @@ class _Worker:
     connection: Connection
     device: str
     room: int = 0
-    """Jobs it may have in hand; 0 until its model is loaded."""
-    in_hand: deque[Job] = field(default_factory=deque)
-    suspects: deque[Job] = field(default_factory=deque)
+    """Tasks it may have in hand; 0 until its model is loaded."""
+    in_hand: deque[PhotoTask] = field(default_factory=deque)
+    suspects: deque[PhotoTask] = field(default_factory=deque)
     """What another worker had in hand when it died: each is tried with nothing beside it."""
-    suspected: Job | None = None
+    suspected: PhotoTask | None = None
 
-    def give(self, job: Job) -> None:
-        self.in_hand.append(job)
+    def give(self, task: PhotoTask) -> None:
+        self.in_hand.append(task)
         try:
-            self.connection.send(job)
+            self.connection.send(task)
         except OSError:
-            pass  # it is dead: the next look at its connection tells
+            pass  # the worker is dead, which the next look at its connection shows
 
     def took(self, row: Row) -> None:
-        """Note that the job of `row` is done."""
-        self.in_hand = deque(job for job in self.in_hand if job.output != row.output)
+        """Note that the task of `row` is done."""
+        self.in_hand = deque(task for task in self.in_hand if task.output != row.output)
 
 
 class _Crew:
     """The workers of one run."""
 
     def __init__(
-        self, jobs: Iterator[Job], settings: "Settings", workers: int | None, overwrite: bool
+        self, tasks: Sequence[PhotoTask], settings: "Settings", workers: int | None, mode: Mode
     ) -> None:
         cores = settings.threads or processor_count()
-        self._jobs = jobs
-        self._exhausted = False
+        self._left = deque(tasks)
         self._asked = workers
+        self._most = len(tasks)
         self._cores = cores
-        self._settings = replace(settings, threads=max(1, cores // (workers or cores)))
-        self._overwrite = overwrite
-        self._since = datetime.now(UTC).replace(microsecond=0)  # as summaries tell it
+        self._settings = replace(settings, threads=max(1, cores // min(workers or cores, len(tasks))))
+        self._mode = mode
+        self._since = datetime.now(UTC).replace(microsecond=0)  # as summaries state it
         self._workers: list[_Worker] = []
         self._model: str | None = None
 
     def rows(self, stopped: Callable[[], bool]) -> Iterator[Row]:
-        """Rows as they come, until there are no more jobs."""
+        """Rows as they come, until there are no more tasks."""
         self._hire(self._settings.device)
         while True:
             if stopped():
-                self._exhausted = True
+                self._left.clear()
                 for worker in self._workers:
                     worker.suspects.clear()
             for worker in self._workers:
                 self._feed(worker)
-            if self._exhausted and not any(worker.in_hand or worker.suspects for worker in self._workers):
+            if not self._left and not any(worker.in_hand or worker.suspects for worker in self._workers):
                 return
             ready = wait([worker.connection for worker in self._workers], _LOOK_UP_S)
             for worker in [worker for worker in self._workers if worker.connection in ready]:
@@ -114,8 +115,8 @@ class _Crew:
             worker.process.kill()
             worker.process.join()
             worker.connection.close()
-            for job in worker.in_hand:
-                clear(job.output)
+            for task in worker.in_hand:
+                clear(task.output)
         self._workers.clear()
 
     def _hire(self, device: str) -> _Worker:
@@ -123,7 +124,7 @@ class _Crew:
         ours, theirs = context.Pipe()
         level = logging.DEBUG if log.isEnabledFor(logging.DEBUG) else logging.ERROR
         settings = replace(self._settings, device=device)
-        process = context.Process(target=work, args=(theirs, settings, self._overwrite, level), daemon=True)
+        process = context.Process(target=work, args=(theirs, settings, self._mode, level), daemon=True)
         process.start()
         theirs.close()
         worker = _Worker(process, ours, device)
@@ -138,12 +139,8 @@ class _Crew:
                 worker.suspected = worker.suspects.popleft()
                 worker.give(worker.suspected)
             return
-        while len(worker.in_hand) < worker.room and not self._exhausted:
-            job = next(self._jobs, None)
-            if job is None:
-                self._exhausted = True
-            else:
-                worker.give(job)
+        while len(worker.in_hand) < worker.room and self._left:
+            worker.give(self._left.popleft())
 
     def _heard(self, worker: _Worker) -> Iterator[Row]:
         try:
@@ -164,10 +161,10 @@ class _Crew:
         worker.room = 2 * ready.at_once + 2
         if self._model is not None:
             return
-        # the first: only now is it known on what they work, and nothing remains to be fetched or compiled
+        # Only the first worker knows which device they work on, and leaves nothing to be fetched or compiled.
         self._model = ready.model
         log.info("model %s: %s", ready.model, ready.reason)
-        count = self._asked or ready.gpus or self._cores
+        count = min(self._asked or ready.gpus or self._cores, self._most)
         for index in range(1, count):
             self._hire(f"cuda:{index % ready.gpus}" if ready.gpus > 1 else worker.device)
 
@@ -178,14 +175,14 @@ class _Crew:
         if not worker.room:
             raise DeviceError(f"a worker ended before its model was loaded ({how}): too little memory?")
         suspects = worker.suspects
-        for job in worker.in_hand:
-            done = finished_row(job, self._since)
+        for task in worker.in_hand:
+            done = finished_row(task, self._since)
             if done is not None:
                 yield done
-            elif job is worker.suspected:
-                clear(job.output)
-                yield failed_row(job, DeviceError(f"its worker died ({how}): too little memory?"), 0.0)
+            elif task is worker.suspected:
+                clear(task.output)
+                yield failed_row(task, DeviceError(f"its worker died ({how}): too little memory?"), 0.0)
             else:
-                suspects.appendleft(job)
+                suspects.appendleft(task)
         log.debug("a worker died (%s)", how)
         self._hire(worker.device).suspects = suspects

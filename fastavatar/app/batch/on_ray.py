@@ -1,21 +1,20 @@
 """The engine of many machines: Ray Data, whose actors hold the model and are replaced where they die.
 
-A task that is tried again leaves the photos its first try finished; those it had in hand are tried one at a
-time, and the one that kills again and again is a failed row.
+A batch that is tried again leaves the photos its first try finished; those it had in hand are tried one at a
+time, and the one that kills its actor again and again is a failed row.
 """
 
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from fastavatar.app.batch.resume import unfinished
-from fastavatar.app.batch.rows import Job, Row, failed_row, parse_row
-from fastavatar.app.batch.stages import work_off
-from fastavatar.app.batch.worker import AT_ONCE_ON_CUDA
+from fastavatar.app.batch.folders import finished_row
+from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, failed_row, parse_row
+from fastavatar.app.batch.worker import AT_ONCE_ON_CUDA, work_off
 from fastavatar.errors import DeviceError, FastAvatarError
 
 if TYPE_CHECKING:
@@ -23,41 +22,41 @@ if TYPE_CHECKING:
 
     from fastavatar.app.settings import Settings
 
-_MOST_JOBS_A_TASK = 32
-_TASKS_A_WORKER = 8
+_MOST_PHOTOS_A_BATCH = 32
+_BATCHES_A_WORKER = 8
 _TRIES = 3
 _OBJECT_STORE_BYTES = 200_000_000
 """Of a cluster started here: only names and rows travel."""
 
 
 def run_ray(
-    jobs: Iterator[Job],
+    tasks: Sequence[PhotoTask],
     settings: "Settings",
     workers: int | None,
-    overwrite: bool,
+    mode: Mode,
     stopped: Callable[[], bool],
     address: str | None,
 ) -> Generator[Row]:
-    """Work off the jobs on a Ray cluster and yield their rows as they come; once `stopped`, end at once.
+    """Work off the tasks on a Ray cluster and yield their rows as they come; once `stopped`, end at once.
 
     `settings.threads` is the cores of each worker, 1 by default; without a number of workers there are as
     many as the cluster has room for. Raises `FastAvatarError` without Ray, where the cluster cannot be
     reached or the model not be loaded.
     """
-    todo = list(jobs)
-    if not todo:
+    if not tasks:
         return
     _connect(address)
     settings, resources, most = _share(settings, workers)
-    jobs_a_task = max(1, min(_MOST_JOBS_A_TASK, len(todo) // (most * _TASKS_A_WORKER)))
+    most = min(most, len(tasks))
+    photos_a_batch = max(1, min(_MOST_PHOTOS_A_BATCH, len(tasks) // (most * _BATCHES_A_WORKER)))
     actor = {
         "settings": settings,
-        "overwrite": overwrite,
-        "since": datetime.now(UTC).replace(microsecond=0),  # as summaries tell it
+        "mode": mode,
+        "since": datetime.now(UTC).replace(microsecond=0),  # as summaries state it
         "ledger": _ledger(),
     }
     seen: set[str] = set()
-    for row in _rows(todo, jobs_a_task, actor, resources, most):
+    for row in _rows(tasks, photos_a_batch, actor, resources, most):
         if row.output not in seen:
             seen.add(row.output)
             yield row
@@ -66,13 +65,13 @@ def run_ray(
 
 
 class Ledger:
-    """Which jobs were begun and how often; an actor of the whole cluster, which outlives those that work."""
+    """Which tasks were begun and how often; an actor of the whole cluster, which outlives those that work."""
 
     def __init__(self) -> None:
         self._begun: Counter[str] = Counter()
 
     def begin(self, outputs: list[str]) -> None:
-        """Note that jobs of these output folders are taken in hand."""
+        """Note that tasks of these output folders are taken in hand."""
         self._begun.update(outputs)
 
     def tries(self, outputs: list[str]) -> list[int]:
@@ -80,7 +79,7 @@ class Ledger:
         return [self._begun[output] for output in outputs]
 
     def end(self, outputs: list[str]) -> None:
-        """Forget jobs that have come to an end."""
+        """Forget tasks that have come to an end."""
         for output in outputs:
             self._begun.pop(output, None)
 
@@ -88,9 +87,9 @@ class Ledger:
 class Actor:
     """A loaded model on some node of the cluster."""
 
-    def __init__(self, settings: "Settings", overwrite: bool, since: datetime, ledger: Any) -> None:
+    def __init__(self, settings: "Settings", mode: Mode, since: datetime, ledger: Any) -> None:
         logging.getLogger("fastavatar").setLevel(logging.ERROR)
-        self._overwrite = overwrite
+        self._mode = mode
         self._since = since
         self._ledger = ledger
         self._error: FastAvatarError | None = None
@@ -102,11 +101,11 @@ class Actor:
     def __call__(self, table: "pyarrow.Table") -> dict[str, list[bytes]]:
         """The rows, as lines, of a table of photos and output folders."""
         columns = [map(os.fsdecode, table[name].to_pylist()) for name in ("photo", "output")]
-        jobs = [Job(photo, output) for photo, output in zip(*columns, strict=True)]
+        tasks = [PhotoTask(photo, output) for photo, output in zip(*columns, strict=True)]
         if self._error is not None:
-            rows = [replace(failed_row(jobs[0], self._error, 0.0), output="")]
+            rows = [replace(failed_row(tasks[0], self._error, 0.0), output="")]
         else:
-            rows = self._work_off(jobs)
+            rows = self._work_off(tasks)
         return {"row": [row.to_line() for row in rows]}
 
     def _load(self, settings: "Settings") -> None:
@@ -114,16 +113,22 @@ class Actor:
 
         self._pipeline = Pipeline(settings)
 
-    def _work_off(self, jobs: list[Job]) -> list[Row]:
+    def _work_off(self, tasks: list[PhotoTask]) -> list[Row]:
         import ray
 
         rows: list[Row] = []
-        left = list(unfinished(iter(jobs), set(), lambda row: rows.append(row) if row else None, self._since))
-        tries = ray.get(self._ledger.tries.remote([job.output for job in left]))
+        left: list[PhotoTask] = []
+        for task in tasks:
+            done = finished_row(task, self._since)
+            if done is None:
+                left.append(task)
+            else:
+                rows.append(done)
+        tries = ray.get(self._ledger.tries.remote([task.output for task in left]))
         tried = dict(zip(left, tries, strict=True))
-        together = [[job for job in left if not tried[job]]]
-        for some in [*together, *([job] for job in left if tried[job])]:
-            outputs = [job.output for job in some]
+        together = [[task for task in left if not tried[task]]]
+        for some in [*together, *([task] for task in left if tried[task])]:
+            outputs = [task.output for task in some]
             if some and tried[some[0]] >= _TRIES:
                 rows.append(failed_row(some[0], DeviceError("its worker died: too little memory?"), 0.0))
             else:
@@ -132,15 +137,15 @@ class Actor:
             ray.get(self._ledger.end.remote(outputs))
         return rows
 
-    def _predict(self, jobs: list[Job], done: Callable[[Row], None]) -> None:
+    def _predict(self, tasks: list[PhotoTask], done: Callable[[Row], None]) -> None:
         at_once = AT_ONCE_ON_CUDA if self._pipeline.device.startswith("cuda") else 1
-        work_off(self._pipeline, iter(jobs), done, self._overwrite, at_once)
+        work_off(self._pipeline, iter(tasks), done, self._mode, at_once)
 
 
 def _connect(address: str | None) -> None:
     """Join the cluster at `address`; without one that which runs here, else one of this machine's own."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # it tells of restarts that this engine wants
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it reports restarts that this engine wants
     try:
         import ray
     except ImportError:
@@ -178,15 +183,19 @@ def _ledger() -> Any:
 
 
 def _rows(
-    jobs: list[Job], jobs_a_task: int, actor: dict[str, Any], resources: dict[str, Any], most: int
+    tasks: Sequence[PhotoTask],
+    photos_a_batch: int,
+    actor: dict[str, Any],
+    resources: dict[str, Any],
+    most: int,
 ) -> Iterator[Row]:
     """Rows as tasks get done; raises what kept an actor from loading its model."""
     import ray
 
     ray.data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    tasks = ray.data.from_arrow(list(_tables(jobs, jobs_a_task)))
-    done = tasks.map_batches(
+    batches = ray.data.from_arrow(list(_tables(tasks, photos_a_batch)))
+    done = batches.map_batches(
         Actor,
         fn_constructor_kwargs=actor,
         batch_size=None,
@@ -203,9 +212,9 @@ def _rows(
         yield row
 
 
-def _tables(jobs: list[Job], jobs_a_task: int) -> "Iterator[pyarrow.Table]":
+def _tables(tasks: Sequence[PhotoTask], photos_a_batch: int) -> "Iterator[pyarrow.Table]":
     import pyarrow
 
-    names = [{name: os.fsencode(getattr(job, name)) for name in ("photo", "output")} for job in jobs]
-    for first in range(0, len(names), jobs_a_task):
-        yield pyarrow.Table.from_pylist(names[first : first + jobs_a_task])
+    names = [{name: os.fsencode(getattr(task, name)) for name in ("photo", "output")} for task in tasks]
+    for first in range(0, len(names), photos_a_batch):
+        yield pyarrow.Table.from_pylist(names[first : first + photos_a_batch])

@@ -1,97 +1,114 @@
-"""What an earlier run finished, killed at whatever moment: a folder is complete, or it is done again."""
+"""What an earlier run finished, whatever ended it: read from the folders of results, which are the truth.
 
-import fcntl
-import json
+The index only adds the rows of photos that this run does not list. It may lack rows, hold torn ones, or be
+gone.
+"""
+
+import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from fastavatar.app.batch.index import read_rows
-from fastavatar.app.batch.rows import Job, Row
-from fastavatar.app.batch.storage import is_address, join, names_in, read
-from fastavatar.errors import OverwriteError
-from fastavatar.results.outputs import SUMMARY
+from fastavatar.app.batch.folders import complete_summary, require_same_settings, row_of
+from fastavatar.app.batch.index import LINES, read_lines, read_rows
+from fastavatar.app.batch.storage import is_address
+from fastavatar.app.batch.tasks import PhotoTask, Row
 
+log = logging.getLogger(__name__)
 
-def finished_rows(folder: Path, finished: set[int]) -> Iterator[Row]:
-    """Rows of the index in `folder` whose results are there still; the `key` of each goes to `finished`."""
-    for row in read_rows(folder):
-        own = key(row)
-        if row.status == "ok" and own not in finished and _is_there(row.output):
-            finished.add(own)
-            yield row
+_AT_ONCE = 32
+"""Summaries that are asked for at a time where results lie elsewhere: each takes two requests."""
 
 
-def _is_there(output: str) -> bool:
-    return is_address(output) or os.path.exists(Path(output) / SUMMARY)  # to ask elsewhere takes too long
+@dataclass
+class EarlierRun:
+    """The results that are complete already."""
+
+    finished: set[int] = field(default_factory=set)
+    """The `key` of each photo whose results are complete."""
+    unlisted: list[Row] = field(default_factory=list)
+    """Rows of complete results that the index lacks: their run was killed before it wrote the row."""
+    model: str | None = None
+    """The model that made the results; None where there are none."""
 
 
-def key(of: Job | Row) -> int:
+def key(of: PhotoTask | Row) -> int:
     """Stands for photo and output folder in sets of many: 64 bits, and so good for millions."""
     return hash((os.path.abspath(of.photo), os.path.abspath(of.output)))
 
 
-def unfinished(
-    jobs: Iterator[Job],
-    finished: set[int],
-    keep: Callable[[Row | None], None],
-    since: datetime | None = None,
-) -> Iterator[Job]:
-    """The jobs that are to be done; `keep` hears of the others, and of the row where the index lacks it.
+def review(
+    folder: Path,
+    tasks: Sequence[PhotoTask],
+    asked: Mapping[str, Any],
+    stopped: Callable[[], bool] = lambda: False,
+) -> EarlierRun:
+    """Look at the results of the index in `folder` and of the tasks; once `stopped`, at no more of them.
 
-    `finished` holds the `key` of those the index knows; `since` is as in `finished_row`.
+    The log says what the index holds that is no longer so. Raises `UsageError` where results were made with
+    other settings than `asked`, or by different models.
     """
-    for job in jobs:
-        known = key(job) in finished
-        row = None if known else finished_row(job, since)
-        if known or row is not None:
-            keep(row)
-        else:
-            yield job
+    earlier, asked = EarlierRun(), dict(asked)
+
+    def look(named: Iterable[PhotoTask]) -> Iterator[tuple[PhotoTask, Row | None]]:
+        for task, row, summary in _checked(named, stopped):
+            if row is not None:
+                require_same_settings(summary, asked, task.output)
+                earlier.model = asked.setdefault("model", row.model)
+                earlier.finished.add(key(task))
+            yield task, row
+
+    listed = {key(task) for task in tasks}
+    rows = (row for row in read_rows(folder) if row.status == "ok")
+    done = (PhotoTask(row.photo, row.output) for row in rows)
+    lost = [key(task) in listed for task, row in look(done) if row is None]
+    for _, row in look(task for task in tasks if key(task) not in earlier.finished):
+        if row is not None:
+            earlier.unlisted.append(row)
+    torn = sum(row is None for row in read_lines(folder))
+    _report(torn, redone=sum(lost), lost=len(lost) - sum(lost))
+    return earlier
 
 
-def finished_row(job: Job, since: datetime | None = None) -> Row | None:
-    """The row of results that are complete although no index tells so; None where they are not.
-
-    A run that was killed between the last file and its row leaves such results. Those begun before `since` do
-    not count.
-    """
-    try:
-        summary = json.loads(_read(job.output))
-        named = os.path.abspath(summary["image_path"]) == os.path.abspath(job.photo)
-        fresh = since is None or datetime.fromisoformat(summary["started"]) >= since
-        complete = named and fresh and _names_in(job.output).issuperset(summary["files"])
-        seconds, count, model = sum(summary["seconds"].values()), summary["num_gaussians"], summary["model"]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):  # `InputError` is a ValueError
-        return None
-    return Row(job.photo, "ok", 0, "", count, round(seconds, 3), model, job.output) if complete else None
+def kept_rows(folder: Path, earlier: EarlierRun, tasks: Iterable[PhotoTask]) -> Iterator[Row]:
+    """Rows for the resumed run's index: of complete results, and failed ones of photos not in `tasks`."""
+    listed = {key(task) for task in tasks}
+    seen: set[int] = set()
+    for row in read_rows(folder):
+        own = key(row)
+        good = own in earlier.finished if row.status == "ok" else own not in listed | earlier.finished
+        if good and own not in seen:
+            seen.add(own)
+            yield row
+    yield from earlier.unlisted
 
 
-def _read(output: str) -> bytes:
-    return read(join(output, SUMMARY)) if is_address(output) else (Path(output) / SUMMARY).read_bytes()
+def _checked(
+    tasks: Iterable[PhotoTask], stopped: Callable[[], bool]
+) -> Iterator[tuple[PhotoTask, Row | None, Mapping[str, Any]]]:
+    """Each task with the row and the summary of its results; None and nothing where they are not complete."""
+
+    def check(task: PhotoTask) -> tuple[PhotoTask, Row | None, Mapping[str, Any]]:
+        summary = complete_summary(task.output)
+        return task, None if summary is None else row_of(summary, task), summary or {}
+
+    left = iter(tasks)
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        while not stopped() and (some := list(islice(left, _AT_ONCE))):
+            elsewhere = any(is_address(task.output) for task in some)
+            yield from threads.map(check, some) if elsewhere else map(check, some)
 
 
-def _names_in(output: str) -> set[str]:
-    return names_in(output) if is_address(output) else set(os.listdir(output))
-
-
-@contextmanager
-def sole_run(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this run; raises `OverwriteError` while another one on this machine holds it."""
-    place = os.open(folder, os.O_RDONLY)
-    try:
-        _lock(place, folder)
-        yield
-    finally:
-        os.close(place)
-
-
-def _lock(place: int, folder: Path) -> None:
-    try:
-        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, whatever ends it
-    except BlockingIOError:
-        raise OverwriteError(
-            f"another run is writing to {folder}: wait for it, or choose another folder"
-        ) from None
+def _report(torn: int, redone: int, lost: int) -> None:
+    if torn:
+        log.warning("%d lines of %s are no rows of this program and were left out", torn, LINES)
+    if redone:
+        log.warning(
+            "%d photos are made again: %s calls them done, but their results are not complete", redone, LINES
+        )
+    if lost:
+        log.warning("%d rows were left out of %s: their results are not complete or gone", lost, LINES)

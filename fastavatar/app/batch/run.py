@@ -1,18 +1,23 @@
 """A run over many photos: list, resume, work off, keep the index."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from fastavatar.app.batch.contact_sheet import write_contact_sheet
-from fastavatar.app.batch.home import index_folder, require_no_index
-from fastavatar.app.batch.index import started_index, write_table
+from fastavatar.app.batch.index import (
+    index_folder,
+    is_index_name,
+    require_index_place,
+    started_index,
+    write_table,
+)
 from fastavatar.app.batch.listing import list_photos
 from fastavatar.app.batch.local import run_local
-from fastavatar.app.batch.places import jobs_of, place_of
-from fastavatar.app.batch.resume import finished_rows, unfinished
-from fastavatar.app.batch.rows import Job, Row
+from fastavatar.app.batch.resume import EarlierRun, kept_rows, key, review
+from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, one_line, task_of
+from fastavatar.errors import UsageError
 
 if TYPE_CHECKING:
     from fastavatar.app.settings import Settings
@@ -28,11 +33,7 @@ class Plan:
     """Where folders of results and the index go: a folder or an address."""
     limit: int | None = None
     """Only so many photos, the first."""
-    mode: Literal[
-        "new",  # nothing may be there
-        "resume",  # what is complete stays, the rest is done
-        "force",  # all is done again
-    ] = "new"
+    mode: Mode = "new"
     workers: int | None = None
     """Worker processes; None leaves it to the engine."""
     engine: Literal[
@@ -41,6 +42,15 @@ class Plan:
     ] = "local"
     address: str | None = None
     """Of the Ray cluster; None takes one that is there, else starts one on this machine."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a plan comes to."""
+
+    tasks: list[PhotoTask]
+    unreadable: list[str]
+    """Folders that could not be searched for photos, each with the reason."""
 
 
 @dataclass
@@ -54,7 +64,7 @@ class Tally:
     done: int = 0
     """Finished by this one."""
     failed: int = 0
-    """Of this run."""
+    """Failed in this run."""
 
     def count(self, row: Row) -> None:
         """Count a photo of this run."""
@@ -64,39 +74,53 @@ class Tally:
             self.failed += 1
 
 
+def list_work(plan: Plan) -> Work:
+    """The photos of the plan, each with its folder of results; nothing is written.
+
+    Raises `OverwriteError` where the index may not be written, `InputError` for no photos, `UsageError` where
+    results would meet the photo or the index.
+    """
+    require_index_place(plan.output_dir, plan.mode)
+    listing = list_photos(plan.image, plan.output_dir)
+    tasks = [task_of(photo, listing.base, plan.output_dir) for photo in listing.photos[: plan.limit]]
+    for task in tasks:
+        first = task.output.removeprefix(plan.output_dir).lstrip("/").split("/")[0]
+        if is_index_name(first):
+            raise UsageError(
+                f"the results of {one_line(task.photo)} would go to {first}, a name of the run's index: "
+                "rename that folder or photo"
+            )
+    return Work(tasks, listing.unreadable)
+
+
 def run(
     plan: Plan,
+    tasks: Sequence[PhotoTask],
     settings: "Settings",
     on_row: Callable[[Row | None, Tally], None],
     stopped: Callable[[], bool] = lambda: False,
 ) -> Tally:
-    """Turn every photo of the plan into a folder of results and a row of the index.
+    """Turn every task of the plan into a folder of results and a row of the index.
 
-    `on_row` is told of every photo done or failed, and with None of those there were before; once `stopped`,
-    those in hand are finished and the run ends. An error of one photo is a row. Raises `InputError` for no
-    photos, `OverwriteError` where an index is and the mode is `new` or where another run is at work,
-    `FastAvatarError` where nothing can be written or no model be loaded.
+    `on_row` hears of every photo done or failed, and with None of those that are complete already. Once
+    `stopped`, those in hand are finished and the run ends. An error of one photo is a row. Raises
+    `OverwriteError` where an index is there and the mode is `new` or where another run is at work,
+    `UsageError` where a run is resumed with other settings, `FastAvatarError` where nothing can be written or
+    no model can be loaded.
     """
-    if plan.mode == "new":
-        require_no_index(plan.output_dir)
-    listing = list_photos(plan.image, plan.output_dir)
-    photos = listing.photos[: plan.limit]
-    for photo in photos:
-        place_of(photo, listing.base)  # raises before the work
-    tally = Tally(len(photos))
-    finished: set[int] = set()
-    with index_folder(plan.output_dir) as folder:
-        earlier = finished_rows(folder, finished) if plan.mode == "resume" else ()
-        with started_index(folder, earlier) as append:
-
-            def keep(row: Row | None) -> None:
-                if row is not None:
-                    append(row)
-                tally.kept += 1
-                on_row(None, tally)
-
-            jobs = jobs_of(photos, listing.base, plan.output_dir)
-            left = unfinished(jobs, finished, keep) if plan.mode == "resume" else jobs
+    tally = Tally(len(tasks))
+    with index_folder(plan.output_dir, plan.mode) as folder:
+        earlier, kept = EarlierRun(), cast(Iterable[Row], ())
+        if plan.mode == "resume":
+            earlier = review(folder, tasks, settings.of_results(), stopped)
+            kept = kept_rows(folder, earlier, tasks)
+            if settings.model == "auto" and earlier.model is not None:
+                settings = replace(settings, model=cast(Any, earlier.model))  # so that all are of one model
+        left = [task for task in tasks if key(task) not in earlier.finished] if earlier.finished else tasks
+        tally.kept = len(tasks) - len(left)
+        if stopped():
+            return tally
+        with started_index(folder, kept) as append:
             on_row(None, tally)
             try:
                 with closing(_engine_rows(plan, settings, left, stopped)) as rows:
@@ -111,11 +135,10 @@ def run(
 
 
 def _engine_rows(
-    plan: Plan, settings: "Settings", jobs: Iterator[Job], stopped: Callable[[], bool]
+    plan: Plan, settings: "Settings", tasks: Sequence[PhotoTask], stopped: Callable[[], bool]
 ) -> Generator[Row]:
-    overwrite = plan.mode == "force"
     if plan.engine == "local":
-        return run_local(jobs, settings, plan.workers, overwrite, stopped)
+        return run_local(tasks, settings, plan.workers, plan.mode, stopped)
     from fastavatar.app.batch.on_ray import run_ray
 
-    return run_ray(jobs, settings, plan.workers, overwrite, stopped, plan.address)
+    return run_ray(tasks, settings, plan.workers, plan.mode, stopped, plan.address)

@@ -4,6 +4,7 @@ An address is a string with `://`; everything else is a path of this machine.
 """
 
 import mimetypes
+import os
 import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,14 +71,42 @@ def write(address: str, content: bytes) -> None:
             stream.write(content)
 
 
+@contextmanager
+def opened(place: str) -> Iterator[Any]:
+    """A file at a path or address, open for reading; raises `InputError` when it cannot be read."""
+    with _failures_told("read", place):
+        if not is_address(place):
+            with open(place, "rb") as file:
+                yield file
+            return
+        system, path = _system_of(place)
+        with system.open_input_file(path) as file:
+            yield file
+
+
 def names_in(address: str) -> set[str]:
     """Names of the files that lie in the folder at an address; none where there is no such folder."""
-    from pyarrow.fs import FileSelector
+    return set(sizes_in(address))
 
-    with _failures_told("read", address):
-        system, path = _system_of(address)
+
+def sizes_in(folder: str) -> dict[str, int]:
+    """Name and bytes of each file in the folder at a path or address; none where there is no such folder.
+
+    Raises `InputError` when the folder cannot be read.
+    """
+    with _failures_told("read", folder):
+        if not is_address(folder):
+            if not os.path.isdir(folder):
+                return {}
+            entries = os.scandir(folder)
+            return {
+                entry.name: entry.stat().st_size for entry in entries if entry.is_file(follow_symlinks=False)
+            }
+        from pyarrow.fs import FileSelector
+
+        system, path = _system_of(folder)
         found = system.get_file_info(FileSelector(path, allow_not_found=True))
-    return {info.base_name for info in found if info.is_file}
+    return {info.base_name: info.size for info in found if info.is_file}
 
 
 def files_below(address: str) -> Iterator[str]:

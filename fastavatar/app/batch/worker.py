@@ -1,19 +1,36 @@
-"""A process of its own that turns the photos it is sent into results: cores are not shared by one Python."""
+"""A process of its own that turns the photos it is sent into results, three at a time.
+
+    tasks ─ reader thread ─▶ photo ─ caller's thread ─▶ avatar ─ writer thread ─▶ row
+
+One photo is read, one predicted, one written. Several such processes use several cores, which threads of one
+Python do not.
+"""
 
 import logging
 import os
 import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
+from queue import Empty, Queue
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fastavatar.app.batch.stages import work_off
-from fastavatar.errors import FastAvatarError
+from fastavatar.app.batch.folders import fill, prepare
+from fastavatar.app.batch.storage import at_hand
+from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, failed_row
+from fastavatar.errors import DeviceError, FastAvatarError, InputError, out_of_memory
 
 if TYPE_CHECKING:
+    from fastavatar.app.pipeline import Pipeline
     from fastavatar.app.settings import Settings
+    from fastavatar.core import Photo
+
+log = logging.getLogger(__name__)
 
 AT_ONCE_ON_CUDA = 8
 """Photos that go through the networks together."""
@@ -32,13 +49,14 @@ class Ready:
     """How many GPUs could have a worker each; 0 where they work on the CPU."""
 
 
-def work(connection: Connection, settings: "Settings", overwrite: bool, log_level: int) -> None:
-    """Say `Ready`, then send a `Row` for every `Job` received until None comes; runs in its own process.
+def work(connection: Connection, settings: "Settings", mode: Mode, log_level: int) -> None:
+    """Send `Ready`, then a `Row` for every `PhotoTask` received until None comes; runs in its own process.
 
     Where the model cannot be loaded, the `FastAvatarError` is what is sent.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # whoever started us decides when to end
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), signal.SIG_IGN)  # the parent decides when to end
     Thread(target=_end_with_parent, daemon=True).start()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("fastavatar").setLevel(log_level)
@@ -50,14 +68,19 @@ def work(connection: Connection, settings: "Settings", overwrite: bool, log_leve
     except FastAvatarError as error:
         connection.send(error)
         return
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        connection.send(DeviceError("out of memory while the model was loaded: use fewer workers"))
+        return
     gpus = _gpus(pipeline.device)
     at_once = AT_ONCE_ON_CUDA if gpus else 1
     connection.send(Ready(pipeline.model, pipeline.model_reason, at_once, gpus))
-    work_off(pipeline, iter(connection.recv, None), connection.send, overwrite, at_once)
+    work_off(pipeline, iter(connection.recv, None), connection.send, mode, at_once)
 
 
 def _end_with_parent() -> None:
-    """Where the parent is killed, stop at once: who resumes its run must not meet us."""
+    """Stop at once when the parent is killed: whoever resumes its run must not find this process at work."""
     parent = parent_process()
     if parent is not None:
         parent.join()
@@ -77,3 +100,112 @@ def _gpus(device: str) -> int:
     import torch
 
     return torch.cuda.device_count() if device == "cuda" else 1
+
+
+@dataclass
+class _InHand:
+    """A photo on its way."""
+
+    task: PhotoTask
+    started: datetime
+    value: Any = None
+    """What the last stage made of it: a `Photo`, an `Avatar`, at last the number of its Gaussians."""
+    error: Exception | None = None
+    seconds: float = 0.0
+
+    def attempt(self, stage: Callable[["_InHand"], Any]) -> None:
+        """Go through a stage, unless an earlier one failed; whatever it raises is this photo's end only."""
+        if self.error is not None:
+            return
+        began = time.perf_counter()
+        try:
+            self.value = stage(self)
+        except Exception as error:
+            log.debug("where:", exc_info=True)
+            self.error = error
+        self.seconds += time.perf_counter() - began
+
+    def row(self, model: str) -> Row:
+        """What became of it."""
+        if self.error is not None:
+            return failed_row(self.task, self.error, self.seconds, model)
+        return Row(self.task.photo, "ok", 0, "", self.value, round(self.seconds, 3), model, self.task.output)
+
+
+def work_off(
+    pipeline: "Pipeline",
+    tasks: Iterator[PhotoTask],
+    done: Callable[[Row], None],
+    mode: Mode = "new",
+    at_once: int = 1,
+) -> None:
+    """Work off every task, predicting up to `at_once` photos together; `done` hears of each, on a thread.
+
+    An error of one photo is that photo's row. `tasks` is drawn from on another thread, as room comes up.
+    """
+    read: Queue[_InHand | None] = Queue(at_once)
+    made: Queue[_InHand | None] = Queue(1)
+
+    def read_all() -> None:
+        try:
+            for task in tasks:
+                photo = _InHand(task, datetime.now(UTC))
+                photo.attempt(lambda photo: _read(photo.task, mode))
+                read.put(photo)
+        finally:
+            read.put(None)
+
+    def write_all() -> None:
+        while (photo := made.get()) is not None:
+            photo.attempt(lambda photo: _write(pipeline, photo, mode))
+            done(photo.row(pipeline.model))
+
+    reader, writer = Thread(target=read_all, daemon=True), Thread(target=write_all, daemon=True)
+    reader.start()
+    writer.start()
+    try:
+        while photos := _up_to(at_once, read):
+            if good := [photo for photo in photos if photo.error is None]:
+                _predict(pipeline, good)
+            for photo in photos:
+                made.put(photo)
+    finally:
+        made.put(None)
+        writer.join()
+
+
+def _read(task: PhotoTask, mode: Mode) -> "Photo":
+    from fastavatar.images.photo import load_photo
+
+    prepare(task, mode)
+    with at_hand(task.photo) as path:
+        try:
+            return load_photo(path)
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), task.photo)) from error
+
+
+def _predict(pipeline: "Pipeline", photos: list[_InHand]) -> None:
+    began = time.perf_counter()
+    for photo, found in zip(photos, pipeline.predict_many([photo.value for photo in photos]), strict=True):
+        photo.value, photo.error = (None, found) if isinstance(found, Exception) else (found, None)
+    for photo in photos:
+        photo.seconds += (time.perf_counter() - began) / len(photos)
+
+
+def _write(pipeline: "Pipeline", photo: _InHand, mode: Mode) -> int:
+    fill(photo.task, pipeline, photo.value, mode, photo.started)
+    return len(photo.value.gaussians)
+
+
+def _up_to(count: int, queue: Queue[_InHand | None]) -> list[_InHand]:
+    """The next photo and up to `count` − 1 that wait behind it; none when there will be no more."""
+    found: list[_InHand] = []
+    with suppress(Empty):
+        while len(found) < count:
+            photo = queue.get(block=not found)
+            if photo is None:
+                queue.put(None)  # for the next call
+                break
+            found.append(photo)
+    return found

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from fastavatar.app.cli.many import many_options, output_option, run_many, take_many
+from fastavatar.app.cli.numbers import FILE_AS_TEXT
 from fastavatar.app.cli.prediction import prediction_options, settings_of
 
 
@@ -12,6 +13,7 @@ from fastavatar.app.cli.prediction import prediction_options, settings_of
 @click.option(
     "--image",
     required=True,
+    type=FILE_AS_TEXT,
     metavar="DIR|GLOB|LIST.txt|-",
     help="A folder, a pattern in quotes, a list of paths, or - for a list on standard input.",
 )
@@ -26,4 +28,4 @@ def command(image: str, output_dir: str, force: bool, **flags: Any) -> None:
     fails is a row of the index; the exit code is then 1.
     """
     many = take_many(flags)
-    run_many(image, output_dir, settings_of(**flags), force, **many)
+    run_many(image, output_dir, settings_of(**flags), force, many)

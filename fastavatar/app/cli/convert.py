@@ -6,6 +6,7 @@ from typing import Literal
 
 import click
 
+from fastavatar.app.cli.numbers import FILE
 from fastavatar.errors import OverwriteError
 
 log = logging.getLogger(__name__)
@@ -15,8 +16,8 @@ FRAMES = ("supersplat", "opencv", "head")
 
 
 @click.command("convert")
-@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
-@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("source", metavar="IN", type=FILE)
+@click.argument("target", metavar="OUT", type=FILE)
 @click.option(
     "--frame_in", type=click.Choice(FRAMES), help="Axes of IN [default: as it states, else supersplat]."
 )
@@ -33,9 +34,9 @@ def command(
 ) -> None:
     """Write a 3D head in another format or frame: OUT holds what IN does, its ending says how.
 
-    .ply and .npz hold everything. .compressed.ply rounds. .splat rounds and drops how colours change with
-    the view. .sog, .spz and .glb (written only) need Node.js and splat-transform. .html (written only)
-    is a page to open in a browser, without network. What is lost is told on stderr.
+    .ply and .npz hold everything. .compressed.ply, .sog and .spz round. .splat rounds and drops how colours
+    change with the view. .glb is for tools that know KHR_gaussian_splatting; .html is a page to open in a
+    browser, without network; both are written only. .ksplat is read only. What is lost is said on stderr.
     """
     from fastavatar.formats.registry import format_of, read_gaussians, write_gaussians
 

@@ -2,65 +2,75 @@
 
 import json
 import logging
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from fastavatar.app.cli.numbers import FILE_AS_TEXT, SEED, VIEW_INDEX, count
 from fastavatar.app.cli.options import (
+    CAPTURE,
     DEFAULT_CONFIG,
     cache_options,
     device_option,
     guided_options,
     path_option,
+    timestep_option,
 )
-from fastavatar.errors import UsageError
+from fastavatar.errors import OverwriteError, UsageError
+
+if TYPE_CHECKING:
+    from fastavatar.captures import Capture
+    from fastavatar.evaluation import Options
 
 log = logging.getLogger(__name__)
 
 # Named here so that `--help` need not import torch; `fastavatar.evaluation.METHODS` must hold the same.
 METHODS = ("guided", "photo", "white", "input")
+MAX_INPUTS_NAMED = 20
+"""More inputs than these would make the contact sheet's name too long for a file system."""
 
 
 @click.command("evaluate")
-@path_option("--capture", "Capture folder.", "folder", required=True)
-@click.option("--method", required=True, type=click.Choice(METHODS), help="What answers it.")
+@path_option("--capture", CAPTURE, "folder", required=True)
+@click.option("--method", required=True, type=click.Choice(METHODS), help="What makes the answer.")
 @click.option(
     "--input",
     "inputs",
     required=True,
     multiple=True,
+    type=VIEW_INDEX,
     metavar="N|all",
     help="Index of a view the method is given; repeat for several, or `all`.",
 )
-@path_option("--json", "Write the figures here.", "json_path")
-@path_option("--images", "Write a contact sheet here.", "images_folder")
+@path_option("--json", "Write the figures to this file.", "json_path")
+@path_option("--images", "Write a contact sheet into this folder.", "images_folder")
 @click.option("--metric_only", is_flag=True, help="Write no images, even with --images.")
 @device_option
-@click.option("--config", help=f"How `guided` optimises: a preset or a YAML file {DEFAULT_CONFIG}.")
+@click.option(
+    "--config", type=FILE_AS_TEXT, help=f"How `guided` optimises: a preset or a YAML file {DEFAULT_CONFIG}."
+)
 @click.option(
     "--iterations",
-    type=click.IntRange(min=0),
+    type=count(),
     help="Optimisation steps, where there are any; 0 shows what `guided` begins with: with the published "
     "networks, their feed-forward answer.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of every random choice.")
+@click.option("--seed", default=0, show_default=True, type=SEED, help="Random seed.")
 @cache_options
 @guided_options
+@timestep_option
+@click.option("--force", is_flag=True, help="Replace what exists.")
 def command(
     folder: Path,
     method: str,
     inputs: tuple[str, ...],
     json_path: Path | None,
     images_folder: Path | None,
-    metric_only: bool,
-    device: str,
-    config: str | None,
-    iterations: int | None,
-    seed: int,
-    cache_dir: Path | None,
-    offline: bool,
-    **published: Any,
+    force: bool,
+    **more: Any,
 ) -> None:
     """Compare an answer with every view of a capture: PSNR, SSIM, LPIPS, and mm where there is a mesh.
 
@@ -69,28 +79,85 @@ def command(
     Prints a table; the views marked * were input and do not count in the mean.
     """
     from fastavatar.captures import read_capture
-    from fastavatar.evaluation import Options, evaluate
-    from fastavatar.evaluation.contact_sheet import contact_sheet
-    from fastavatar.models.choice import choose_device
+    from fastavatar.evaluation import contact_sheet, evaluate
 
-    weights = {name: value for name, value in published.items() if value is not None}
-    if method != "guided" and (weights or config is not None):
-        raise click.UsageError(f"--method {method} takes no --config and no published networks")
-    capture = read_capture(folder)
+    metric_only, timestep = more.pop("metric_only"), more.pop("timestep")
+    options = _options(method, more)
+    capture = read_capture(folder, timestep=timestep)
     chosen = parse_inputs(inputs, len(capture.views))
-    options = Options(choose_device(device), seed, iterations, config, cache_dir, offline, weights)
+    sheet_path = None
+    if images_folder is not None and not metric_only:
+        sheet_path = images_folder / _sheet_name(capture, method, chosen)
+    for flag, path in (("--json", json_path), ("--images", sheet_path)):
+        if path is not None:
+            _require_free(flag, path, force, capture)
     report = evaluate(capture, method, chosen, options)
     click.echo(report.table())
     if json_path is not None:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n", "utf-8")
-        log.info("wrote %s", json_path)
-    if images_folder is not None and not metric_only:
-        images_folder.mkdir(parents=True, exist_ok=True)
-        given = "all" if len(chosen) == len(capture.views) else "-".join(f"{index:02d}" for index in chosen)
-        sheet_path = images_folder / f"{report.capture}_{method}_{given}.png"
-        contact_sheet(capture, report).save(sheet_path)
-        log.info("wrote %s", sheet_path)
+        text = json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n"
+        _write(json_path, lambda partial: partial.write_text(text, "utf-8"))
+    if sheet_path is not None:
+        sheet = contact_sheet(capture, report)
+        _write(sheet_path, lambda partial: sheet.save(partial, "PNG"))
+
+
+def _options(method: str, given: dict[str, Any]) -> "Options":
+    """The method's options; the flags left over are those of the published networks."""
+    from fastavatar.evaluation import Options
+    from fastavatar.models.choice import choose_device
+    from fastavatar.models.published.options import PublishedOptions
+
+    names = ("seed", "iterations", "config", "cache_dir", "offline")
+    known = {name: given[name] for name in names}
+    published = PublishedOptions(
+        **{name: value for name, value in given.items() if name not in (*names, "device")}
+    )
+    if method != "guided" and (published.given() or known["config"] is not None):
+        raise UsageError(f"--method {method} takes no --config and no published networks")
+    return Options(device=choose_device(given["device"]), published=published, **known)
+
+
+def _sheet_name(capture: "Capture", method: str, inputs: Sequence[int]) -> str:
+    """The contact sheet's file name, which says what was compared."""
+    if len(inputs) == len(capture.views):
+        given = "all"
+    elif len(inputs) <= MAX_INPUTS_NAMED:
+        given = "-".join(f"{index:02d}" for index in inputs)
+    else:
+        given = f"{len(inputs)}_views"
+    return f"{capture.folder.resolve().name[:100]}_{method}_{given}.png"
+
+
+def _require_free(flag: str, path: Path, force: bool, capture: "Capture") -> None:
+    """Raise unless a file may and can be written to `path`, before anything is computed.
+
+    Raises `UsageError` for a folder, a device or a file of the capture, `OverwriteError` for a file that may
+    not be replaced, `FastAvatarError` where the file system does not allow it.
+    """
+    from fastavatar.results.staging import require_folder
+    from fastavatar.system.atomic import refusals_told
+
+    with refusals_told(path):
+        if path.is_dir():
+            raise UsageError(f"cannot write {path}: it is a folder; give {flag} a file")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"cannot write {path}: it is not a regular file; give {flag} another one")
+        if capture.holds(path):
+            raise UsageError(f"cannot write {path}: it belongs to the capture; give {flag} another place")
+        if os.path.lexists(path) and not force:
+            raise OverwriteError(f"{path} exists already: use --force to overwrite")
+        require_folder(path.parent)
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Write `path` as a whole, with the folders above it."""
+    from fastavatar.system.atomic import refusals_told, replacing
+
+    with refusals_told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        write(partial)
+    log.info("wrote %s", path)
 
 
 def parse_inputs(inputs: tuple[str, ...], count: int) -> tuple[int, ...]:

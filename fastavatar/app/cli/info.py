@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
+from fastavatar.app.cli.numbers import FILE
 from fastavatar.errors import InputError
 
 
 @click.command("info")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(file: Path, as_json: bool) -> None:
     """Tell what a file of Gaussians holds: how many, their bounds, SH degree and frame.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from fastavatar.app.cli.numbers import FILE, count
 from fastavatar.app.cli.options import path_option
 from fastavatar.app.cli.weights import require_distinct, require_free
 
@@ -16,11 +17,9 @@ log = logging.getLogger(__name__)
 
 
 @click.command("interpolate")
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
-@click.option(
-    "--steps", type=click.IntRange(2, 1000), default=10, show_default=True, help="Heads, ends included."
-)
+@click.argument("a", type=FILE)
+@click.argument("b", type=FILE)
+@click.option("--steps", type=count(2, 1000), default=10, show_default=True, help="Heads, ends included.")
 @path_option("--output_dir", "Where the PLY files go.", default="interpolation", show_default=True)
 @path_option("--decoder_checkpoint", "Decoder of the published networks [default: from the cache].")
 @path_option("--cache_dir", "Where weights are kept [default: $FASTAVATAR_CACHE or ~/.cache/fastavatar].")

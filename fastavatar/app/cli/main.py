@@ -2,17 +2,17 @@
 
 import importlib
 import logging
-import os
 import signal
 import sys
 from collections.abc import Sequence
 
 import click
 
-from fastavatar import __version__
-from fastavatar.app.cli.logs import set_up_logs
+from fastavatar.app.cli.logs import close_streams, open_streams, set_up_logs
+from fastavatar.app.cli.memory_limit import out_of_memory_message, within_limit
 from fastavatar.app.cli.options import log_options
-from fastavatar.errors import DeviceError, FastAvatarError, out_of_memory
+from fastavatar.errors import DeviceError, FastAvatarError, InputError, out_of_memory
+from fastavatar.version import __version__
 
 # Name → what `--help` says of it. Importing a command waits until it is called.
 COMMANDS = {
@@ -29,6 +29,10 @@ COMMANDS = {
     "warmup": "Compile the renderer ahead of its first use.",
     "viewer": "Build the page that .html files are made of.",
 }
+
+
+STOPPING_SIGNALS = ("SIGTERM", "SIGHUP")
+"""A container or scheduler stops us, or the terminal closes: what is half-written is cleared away first."""
 
 
 class LazyCommands(click.Group):
@@ -71,12 +75,15 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code; every error is one line on stderr."""
-    # OpenMP reads it when torch is imported. Threads that spin while they wait take the cores from whatever
-    # they wait for: on a machine with one other busy process a prediction took twice as long.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # so that what is half-written is cleared away when a container or a scheduler stops us
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    sys.exit(run(arguments))
+    open_streams()
+    for name in STOPPING_SIGNALS:
+        number = getattr(signal, name, None)  # Windows has only the first
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` wants it
+            signal.signal(number, lambda number, frame: sys.exit(128 + number))
+    set_up_logs()
+    code = within_limit(lambda: run(arguments), _failed)
+    close_streams()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -84,6 +91,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     set_up_logs()
     try:
         cli.main(arguments, prog_name="fastavatar", standalone_mode=False)
+        sys.stdout.flush()
         return 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -99,13 +107,25 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _failed("interrupted", 130)
     except FastAvatarError as error:
         return _failed(str(error), error.exit_code)
-    except (MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
-            raise
-        return _failed("out of memory: use a smaller photo or close other programs", DeviceError.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone; so has the wish for a message
+    except BrokenPipeError:  # whoever read our output has gone; so has the wish for a message
+        sys.stderr.close()
         return 1
+    except UnicodeEncodeError as error:  # a name that is no text, where a format or a library takes text only
+        return _failed(
+            f"a name is no text: {error.object!r}; rename the file or folder", InputError.exit_code
+        )
+    except (MemoryError, RuntimeError, ImportError, OSError) as error:
+        if out_of_memory(error):
+            return _failed(out_of_memory_message(), DeviceError.exit_code)
+        if not isinstance(error, OSError):
+            raise
+        return _failed(_refusal(error), 1)
+
+
+def _refusal(error: OSError) -> str:
+    """What the operating system refused, in one line."""
+    what = error.filename if isinstance(error.filename, str) else "cannot go on"
+    return f"{what}: {(error.strerror or str(error)).lower()}"
 
 
 def _failed(message: str, exit_code: int) -> int:

@@ -5,34 +5,48 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from fastavatar.app.cli.numbers import FILE_AS_TEXT, count
 from fastavatar.errors import FastAvatarError
 
 if TYPE_CHECKING:
-    from fastavatar.app.batch.rows import Row
     from fastavatar.app.batch.run import Tally
+    from fastavatar.app.batch.tasks import Row
     from fastavatar.app.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _FLAGS = (
-    click.option("--resume", is_flag=True, help="Go on with an earlier run: what it finished stays."),
+    click.option("--resume", is_flag=True, help="Go on with an earlier run: results that are complete stay."),
     click.option(
         "--engine",
         type=click.Choice(["local", "ray"]),
         default="local",
         help="`ray` works on a Ray cluster, which has to see photos and results under the same names.",
     ),
-    click.option("--address", help="Of the Ray cluster [default: one that is there, else this machine]."),
-    click.option("--limit", type=click.IntRange(min=1), help="Only so many photos, the first."),
+    click.option("--address", help="The Ray cluster's [default: one that is there, else this machine]."),
+    click.option("--limit", type=count(1, 1_000_000_000), help="Only so many photos, the first."),
     click.option(
-        "--workers", type=click.IntRange(min=1), help="Processes [default: one per core, or per GPU]."
+        "--workers",
+        type=count(1, 1024),
+        help="Processes, at most one per photo [default: one per core, or per GPU].",
     ),
 )
-_NAMES = ("resume", "engine", "address", "limit", "workers")
+
+
+@dataclass(frozen=True)
+class ManyFlags:
+    """What the flags of `many_options` were given."""
+
+    resume: bool
+    engine: Literal["local", "ray"]
+    address: str | None
+    limit: int | None
+    workers: int | None
 
 
 def many_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,62 +59,65 @@ def many_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--output_dir`, which may be an address."""
     text = "Where the results go."
-    return click.option("--output_dir", metavar="PATH", default="results", show_default=True, help=text)(
-        command
-    )
+    return click.option(
+        "--output_dir", type=FILE_AS_TEXT, metavar="PATH", default="results", show_default=True, help=text
+    )(command)
 
 
-def take_many(flags: dict[str, Any]) -> dict[str, Any]:
+def take_many(flags: dict[str, Any]) -> ManyFlags:
     """Take what `many_options` adds out of a command's flags."""
-    return {name: flags.pop(name) for name in _NAMES}
+    return ManyFlags(**{one.name: flags.pop(one.name) for one in fields(ManyFlags)})
 
 
-def require_none(many: dict[str, Any]) -> None:
+def require_none(many: ManyFlags) -> None:
     """Raise `click.UsageError` for flags of many photos where there is one."""
-    given = [f"--{name}" for name, value in many.items() if value not in (None, False, "local")]
+    given = [f"--{name}" for name, value in asdict(many).items() if value not in (None, False, "local")]
     if given:
         raise click.UsageError(f"{', '.join(given)}: --image names one photo; give a folder, pattern or list")
 
 
-def run_many(
-    image: str,
-    output_dir: str,
-    settings: "Settings",
-    force: bool,
-    *,
-    resume: bool,
-    engine: Literal["local", "ray"],
-    address: str | None,
-    limit: int | None,
-    workers: int | None,
-) -> None:
-    """Work off all photos that `image` stands for, with a bar; raises `FastAvatarError` where some failed."""
-    from fastavatar.app.batch.index import LINES
-    from fastavatar.app.batch.run import Plan, run
-    from fastavatar.app.batch.storage import join
+def run_many(image: str, output_dir: str, settings: "Settings", force: bool, many: ManyFlags) -> None:
+    """Work off all photos that `image` stands for, with a bar.
 
-    if force and resume:
+    Raises `FastAvatarError` where photos failed or folders could not be searched, and what `run` raises.
+    """
+    from fastavatar.app.batch.index import LINES
+    from fastavatar.app.batch.run import Plan, list_work, run
+    from fastavatar.app.batch.storage import join
+    from fastavatar.app.batch.tasks import one_line
+
+    if force and many.resume:
         raise click.UsageError("--force begins again, --resume goes on: give one of them")
     settings.outputs.require_possible()
-    if address and engine != "ray":
+    if many.address and many.engine != "ray":
         raise click.UsageError("--address is that of a Ray cluster: --engine ray")
-    mode: Literal["new", "resume", "force"] = "force" if force else "resume" if resume else "new"
-    plan = Plan(image, output_dir, limit, mode, workers, engine, address)
+    mode: Literal["new", "resume", "force"] = "force" if force else "resume" if many.resume else "new"
+    plan = Plan(image, output_dir, many.limit, mode, many.workers, many.engine, many.address)
+    work = list_work(plan)  # before signals are caught: nothing is in hand yet that would have to be finished
     with stop_asked() as stop, photo_bar() as on_row:
-        tally = run(plan, settings, on_row, lambda: bool(stop))
+        tally = run(plan, work.tasks, settings, on_row, lambda: bool(stop))
+    shown = one_line(output_dir)
     earlier = f", {tally.kept} of them by an earlier run" if tally.kept else ""
-    log.info("%d of %d photos done%s, in %s", tally.kept + tally.done, tally.total, earlier, output_dir)
+    log.info("%d of %d photos done%s, in %s", tally.kept + tally.done, tally.total, earlier, shown)
     if stop:
         sys.exit(128 + stop[0])
     if tally.failed:
-        raise FastAvatarError(f"{tally.failed} of {tally.total} photos failed: see {join(output_dir, LINES)}")
+        raise FastAvatarError(f"{tally.failed} of {tally.total} photos failed: see {join(shown, LINES)}")
+    if work.unreadable:
+        others = f" and {len(work.unreadable) - 1} more folders" if len(work.unreadable) > 1 else ""
+        raise FastAvatarError(
+            f"photos may be missing, cannot read {one_line(work.unreadable[0])}{others}: allow reading "
+            "them, then --resume"
+        )
 
 
 @contextmanager
 def photo_bar() -> Iterator[Callable[["Row | None", "Tally"], None]]:
-    """A bar on stderr with rate and time left, where stderr is a terminal; failures are told above it."""
+    """A bar on stderr with rate and time left, where stderr is a terminal; failures are logged above it."""
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
+
+    from fastavatar.app.batch.tasks import one_line
 
     quiet = not log.isEnabledFor(logging.INFO) or not sys.stderr.isatty()
     bar = tqdm(total=0, unit="photo", disable=quiet, file=sys.stderr, dynamic_ncols=True)
@@ -111,7 +128,7 @@ def photo_bar() -> Iterator[Callable[["Row | None", "Tally"], None]]:
             bar.set_postfix(failed=tally.failed, refresh=row is None)
             if row is not None:
                 if row.status == "failed":
-                    log.warning("%s: %s", row.photo, row.error)
+                    log.warning("%s: %s", one_line(row.photo), row.error)
                 bar.update()
 
         yield on_row
@@ -121,7 +138,9 @@ def photo_bar() -> Iterator[Callable[["Row | None", "Tally"], None]]:
 def stop_asked() -> Iterator[list[int]]:
     """A list that takes the signal that asked to stop; a second one ends the process at once."""
     asked: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    known_signals = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
+    before = {number: signal.getsignal(number) for number in known_signals if number is not None}
+    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
 
     def ask(number: int, frame: object) -> None:
         asked.append(number)

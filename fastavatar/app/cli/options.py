@@ -1,10 +1,11 @@
 """Groups of flags that several commands share."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
+
+from fastavatar.app.cli.numbers import FILE, FILE_AS_TEXT
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -12,13 +13,22 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 def path_option(flag: str, text: str, name: str | None = None, **more: Any) -> Decorator:
     """A flag that takes a file or folder; the command's parameter is called like it, or `name`."""
     declared = (flag, name) if name else (flag,)
-    return click.option(*declared, type=click.Path(path_type=Path), help=text, **more)
+    return click.option(*declared, type=FILE, help=text, **more)
 
 
 def device_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--device`."""
     text = "cpu, cuda, cuda:N, or auto: CUDA where it is."
     return click.option("--device", default="auto", show_default=True, metavar="DEVICE", help=text)(command)
+
+
+CAPTURE = "Capture: its folder, a transforms.json of any name, or a COLMAP model's folder."
+
+
+def timestep_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--timestep`; None where it is not given."""
+    text = "Time step of a capture that is a sequence [default: the first]."
+    return click.option("--timestep", type=click.IntRange(min=0), help=text)(command)
 
 
 def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,7 +72,7 @@ _WHOSE_W = (
     path_option("--decoder_checkpoint", "Their decoder."),
     path_option("--embedding", "A face embedding (512,) as .npy, instead of running InsightFace."),
     path_option("--w_vector", "A W vector (512,) as .npy, decoded as it is."),
-    click.option("--face_pack", help="InsightFace's pack of models [default: buffalo_l]."),
+    click.option("--face_pack", type=FILE_AS_TEXT, help="InsightFace's pack of models [default: buffalo_l]."),
 )
 _SH_REFIT = click.option(
     "--sh_refit",

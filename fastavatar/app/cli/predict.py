@@ -10,9 +10,10 @@ import click
 
 from fastavatar.app.batch.listing import names_many
 from fastavatar.app.cli.many import many_options, output_option, require_none, run_many, take_many
-from fastavatar.app.cli.prediction import prediction_options, settings_of
+from fastavatar.app.cli.numbers import FILE_AS_TEXT
+from fastavatar.app.cli.prediction import naming_force, prediction_options, settings_of
 from fastavatar.app.cli.progress import refinement_bar
-from fastavatar.app.cli.several import TakesViews, photos_of_one, several_options
+from fastavatar.app.cli.several import TakesViews, load_photos, photos_of_one, several_options
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +24,11 @@ log = logging.getLogger(__name__)
     "images",
     required=True,
     multiple=True,
+    type=FILE_AS_TEXT,
     metavar="FILE|DIR|GLOB|LIST.txt|-",
-    help="The photo; or many of them: a folder, a pattern in quotes, a list of paths, - for one on "
-    "standard input. Each then has its own folder of results, as `fastavatar batch` says. Given several "
+    help="The photo, or a video of one person, of which the best frames are used. Or many photos: a folder, "
+    "a pattern in quotes, a list of paths, or - for a list on standard input; each then has its own folder "
+    "of results, as `fastavatar batch` says. Given several "
     "times, or with --subject: photos of one person, from any sides, for one head.",
 )
 @output_option
@@ -42,21 +45,25 @@ def command(
     settings = settings_of(**flags)
     of_one = photos_of_one(images, subject, views, output_dir)
     if of_one is None and names_many(images[0]):
-        run_many(images[0], output_dir, settings, force, **many)
+        run_many(images[0], output_dir, settings, force, many)
         return
     require_none(many)
     folder = Path(output_dir)
 
     from fastavatar.app.pipeline import Pipeline
-    from fastavatar.images.photo import load_photo
     from fastavatar.results.folder import require_writable
+    from fastavatar.system.processors import require_address_space
 
-    require_writable(folder, force)
+    require_address_space()
+    inputs = [*(of_one or images), *settings.published.files()]
+    with naming_force():
+        require_writable(folder, force, settings.outputs.names(), inputs)
     settings.outputs.require_possible()
-    photos = [load_photo(path) for path in of_one or images]
+    photos = load_photos(of_one or images, settings)
     pipeline = Pipeline(settings if len(photos) == 1 else settings.for_several())
     refinement = pipeline.refinement
     with refinement_bar(refinement.iterations) if refinement else nullcontext() as on_step:
         avatar = pipeline.predict_several(photos, on_step)
-    pipeline.save(avatar, folder, force, started)
+    with naming_force():
+        pipeline.save(avatar, folder, force, started)
     log.info("%d Gaussians in %s", len(avatar.gaussians), output_dir)

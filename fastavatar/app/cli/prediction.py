@@ -1,12 +1,15 @@
-"""The flags of everything that turns photos into heads, and the settings they stand for."""
+"""The flags of all commands that turn photos into heads, and the settings they stand for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from fastavatar.app.cli.colors import parse_color
+from fastavatar.app.cli.numbers import FACE, FILE_AS_TEXT, SEED, THREADS, count, finite
 from fastavatar.app.cli.options import cache_options, device_option, published_options
 
 if TYPE_CHECKING:
@@ -21,26 +24,20 @@ _ABOUT_THE_MODEL = (
         default="auto",
         show_default=True,
         type=click.Choice(MODELS),
-        help="`facemesh` needs no download, `fastavatar` are the published networks; `auto` takes these if "
-        "their weights are in the cache or given.",
+        help="`facemesh` needs no download, `fastavatar` are the published networks; `auto` takes the latter "
+        "if their weights are in the cache or given.",
     ),
     device_option,
-    click.option(
-        "--seed", default=42, show_default=True, type=click.IntRange(min=0), help="Of every random choice."
-    ),
-    click.option(
-        "--threads", type=click.IntRange(min=1), help="CPU threads [default: all this process may use]."
-    ),
+    click.option("--seed", default=42, show_default=True, type=SEED, help="Random seed."),
+    click.option("--threads", type=THREADS, help="CPU threads [default: all this process may use]."),
     cache_options,
     published_options,
 )
 _ABOUT_THE_PHOTO = (
-    click.option(
-        "--face", type=click.IntRange(min=0), help="Which face, from the left, from 0 [default: the largest]."
-    ),
+    click.option("--face", type=FACE, help="Which face, from the left, from 0 [default: the largest]."),
     click.option(
         "--focal_px",
-        type=click.FloatRange(min=0, min_open=True),
+        type=finite(0, above=True),
         help="Focal length in pixels [default: from EXIF, else that of a 50 mm lens on full frame].",
     ),
     click.option(
@@ -52,16 +49,15 @@ _ABOUT_THE_PHOTO = (
     click.option("--optimize", is_flag=True, help="Refine the Gaussians on the photo itself; takes longer."),
     click.option(
         "--config",
-        help="How --optimize does it: a preset or a YAML file [default: published for the published "
+        type=FILE_AS_TEXT,
+        help="What --optimize does: a preset or a YAML file [default: published for the published "
         "networks, else direct].",
     ),
-    click.option(
-        "--iterations", type=click.IntRange(min=1), help="Steps of --optimize [default: the configuration's]."
-    ),
+    click.option("--iterations", type=count(1), help="Steps of --optimize [default: the configuration's]."),
     click.option(
         "--seconds",
-        type=click.FloatRange(min=0, min_open=True),
-        help="End --optimize after so long, with the best so far.",
+        type=finite(0, above=True),
+        help="End --optimize after that time, with the best result so far.",
     ),
 )
 _ABOUT_THE_RESULTS = (
@@ -75,12 +71,13 @@ _ABOUT_THE_RESULTS = (
         default="white",
         show_default=True,
         metavar="NAME|R,G,B",
-        help="Behind what is drawn: preview and turntable.",
+        help="Background colour of preview and turntable.",
     ),
     click.option(
         "--check_identity",
         is_flag=True,
-        help="Compare head and photo by InsightFace's recogniser, where its pack is here; into summary.json.",
+        help="Compare head and photo by InsightFace's recogniser, if its pack is here; the result is in "
+        "summary.json.",
     ),
     click.option("--viewer", is_flag=True, help="Write head.html as well: a page to open in a browser."),
 )
@@ -94,59 +91,82 @@ def prediction_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Flags of the model alone, for commands that hear of photo and results in another way."""
+    """Flags of the model alone, for commands that get the choices about photo and results in another way."""
     for option in reversed(_ABOUT_THE_MODEL):
         command = option(command)
     return command
 
 
-def settings_of(
-    *,
-    model: Any,
-    device: str,
-    seed: int,
-    threads: int | None,
-    cache_dir: Path | None,
-    offline: bool,
-    face: int | None = None,
-    focal_px: float | None = None,
-    optimize: bool = False,
-    config: str | None = None,
-    iterations: int | None = None,
-    seconds: float | None = None,
-    frame: Any = "supersplat",
-    no_save_ply: bool = False,
-    turntable: bool = False,
-    viewer: bool = False,
-    background: str = "white",
-    shoulders: bool = True,
-    check_identity: bool = False,
-    **published: Any,
-) -> "Settings":
+@dataclass(frozen=True)
+class PredictionFlags:
+    """What the flags of `prediction_options` were given, but for those of the published networks.
+
+    The defaults are for commands that have the flags of `model_options` alone.
+    """
+
+    model: Literal["auto", "facemesh", "fastavatar"]
+    device: str
+    seed: int
+    threads: int | None
+    cache_dir: Path | None
+    offline: bool
+    face: int | None = None
+    focal_px: float | None = None
+    optimize: bool = False
+    config: str | None = None
+    iterations: int | None = None
+    seconds: float | None = None
+    frame: Literal["supersplat", "opencv", "head"] = "supersplat"
+    no_save_ply: bool = False
+    turntable: bool = False
+    viewer: bool = False
+    background: str = "white"
+    shoulders: bool = True
+    check_identity: bool = False
+
+
+def settings_of(**given: Any) -> "Settings":
     """The settings that the flags of `prediction_options`, or of `model_options` alone, stand for.
 
-    Raises `click.UsageError` for flags that contradict each other, `UsageError` for what is no colour.
+    Raises `click.UsageError` for flags that contradict each other, `UsageError` for a background that is no
+    colour.
     """
     from fastavatar.app.settings import Optimization, Settings
+    from fastavatar.models.published.options import PublishedOptions
     from fastavatar.results.outputs import Outputs
 
-    given = {name: value for name, value in published.items() if value is not None}
-    if model == "facemesh" and given:
-        raise click.UsageError(f"--model facemesh does not take {', '.join('--' + name for name in given)}")
-    if not optimize and (config or iterations or seconds):
+    names = {one.name for one in fields(PredictionFlags)} & given.keys()
+    flags = PredictionFlags(**{name: given.pop(name) for name in names})
+    published = PublishedOptions(**given)
+    if flags.model == "facemesh" and (others := published.given()):
+        raise click.UsageError(f"--model facemesh does not take {', '.join('--' + name for name in others)}")
+    if not flags.optimize and (flags.config or flags.iterations or flags.seconds):
         raise click.UsageError("--config, --iterations and --seconds belong to --optimize")
+    steps = Optimization(flags.config, flags.iterations, flags.seconds)
+    color = parse_color(flags.background)
     return Settings(
-        model=model,
-        device=device,
-        seed=seed,
-        threads=threads,
-        face=face,
-        focal_px=focal_px,
-        optimization=Optimization(config, iterations, seconds) if optimize else None,
-        shoulders=shoulders,
-        check_identity=check_identity,
-        outputs=Outputs(frame, not no_save_ply, turntable, viewer, parse_color(background)),
-        cache_dir=cache_dir,
-        offline=offline,
-        published=given,
+        model=flags.model,
+        device=flags.device,
+        seed=flags.seed,
+        threads=flags.threads,
+        face=flags.face,
+        focal_px=flags.focal_px,
+        optimization=steps if flags.optimize else None,
+        shoulders=flags.shoulders,
+        check_identity=flags.check_identity,
+        outputs=Outputs(flags.frame, not flags.no_save_ply, flags.turntable, flags.viewer, color),
+        cache_dir=flags.cache_dir,
+        offline=flags.offline,
+        published=published,
     )
+
+
+@contextmanager
+def naming_force() -> Iterator[None]:
+    """Add the flag `--force` to the message about results that it would overwrite."""
+    from fastavatar.results.ownership import ResultsExist
+
+    try:
+        yield
+    except ResultsExist as error:
+        raise ResultsExist(f"{error} with --force") from error

@@ -20,6 +20,7 @@ def refinement_bar(steps: int) -> Iterator[Callable[["Progress"], None]]:
 
         def on_step(progress: "Progress") -> None:
             bar.update(progress.step - bar.n)
-            bar.set_postfix(loss=f"{progress.loss:.4f}", psnr=f"{progress.psnr:.2f} dB", refresh=False)
+            psnr = progress.figures["psnr"]
+            bar.set_postfix(loss=f"{progress.loss:.4f}", psnr=f"{psnr:.2f} dB", refresh=False)
 
         yield on_step

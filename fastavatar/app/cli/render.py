@@ -1,7 +1,9 @@
-"""`fastavatar render`: a head from all around, as a video or pictures."""
+"""`fastavatar render`: a head seen from all around, as a video or as pictures."""
 
 import logging
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from fastavatar.app.cli.colors import parse_color
+from fastavatar.app.cli.numbers import FILE, count, finite
 from fastavatar.app.cli.options import device_option, path_option
 from fastavatar.errors import OverwriteError, UsageError
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Named here so that `--help` need not import torch; they are those of `camera_paths` and `frames`.
+# Repeated from `camera_paths` and `frames`, so that `--help` does not import torch.
 PATHS = ("turntable", "sway", "orbit")
 FRAMES = ("supersplat", "opencv", "head")
 OF_A_PATH = ("path", "frames", "size", "elevation")
@@ -26,33 +29,40 @@ View = tuple[str, "Camera"]
 
 
 @click.command("render")
-@click.argument("source", metavar="PLY", type=click.Path(path_type=Path))
-@path_option("--output", "A video's .mp4, .gif or .webp, one .png, or a folder of them.", required=True)
+@click.argument("source", metavar="PLY", type=FILE)
+@path_option("--output", "A .mp4, .webm, .mov, .gif or .webp, one .png, or a folder of them.", required=True)
 @click.option(
     "--path",
     type=click.Choice(PATHS),
     default="turntable",
     show_default=True,
-    help="Once around, from side to side, or a circle before the face.",
+    help="Once around the head, from side to side, or in a circle before the face.",
 )
-@click.option("--frames", type=click.IntRange(1, 100_000), default=120, show_default=True, help="Pictures.")
+@click.option("--frames", type=count(1, 100_000), default=120, show_default=True, help="Number of pictures.")
+@click.option("--fps", type=finite(1, 240), default=30.0, show_default=True, help="Pictures per second.")
 @click.option(
-    "--fps", type=click.FloatRange(1, 240), default=30.0, show_default=True, help="Pictures a second."
-)
-@click.option(
-    "--size", type=click.IntRange(16, 8192), default=512, show_default=True, help="Width and height."
+    "--size",
+    type=count(16, 8192),
+    default=512,
+    show_default=True,
+    help="Width and height in pixels.",
 )
 @click.option(
     "--elevation",
-    type=click.FloatRange(-89, 89),
+    type=finite(-89, 89),
     default=0.0,
     show_default=True,
-    help="Raises the camera, °.",
+    help="How far the camera is raised, in degrees.",
 )
-@click.option("--background", default="white", show_default=True, help="A colour by name, R,G,B or #rrggbb.")
+@click.option(
+    "--background",
+    default="white",
+    show_default=True,
+    help="A colour by name, R,G,B or #rrggbb, or `transparent` (not for .mp4).",
+)
 @click.option("--depth", is_flag=True, help="Depth instead of colour: near is white, nothing is black.")
 @path_option("--camera", "A capture's transforms.json or folder: exactly its views.", "camera_file")
-@click.option("--frame_in", type=click.Choice(FRAMES), help="Axes of PLY [default: as it states].")
+@click.option("--frame_in", type=click.Choice(FRAMES), help="Axes of PLY [default: those it states].")
 @device_option
 @click.option("--force", is_flag=True, help="Replace what exists.")
 @click.pass_context
@@ -78,64 +88,80 @@ def command(
     }
     unused = [name for name in OF_A_PATH if name in given]
     if camera_file is not None and unused:
-        raise UsageError(f"--camera says it all: leave out --{', --'.join(unused)}")
+        raise UsageError(f"--camera has its own views: leave out --{', --'.join(unused)}")
     if depth and "background" in given:
         raise UsageError("--depth is drawn on black: leave out --background")
 
     from tqdm import tqdm
 
-    from fastavatar.captures.cameras import read_cameras
+    from fastavatar.captures import calibrated_files, read_cameras
     from fastavatar.formats.registry import read_gaussians
     from fastavatar.models.choice import choose_device
     from fastavatar.results.film import draw_depth_film, draw_film, head_cameras
-    from fastavatar.results.video import write_stills, write_video
+    from fastavatar.results.stills import earlier_stills, write_stills
+    from fastavatar.results.video import write_video
 
-    color = parse_color(background)
-    replaced = require_free(output, force)
+    color = None if background.lower() == "transparent" else parse_color(background)
+    require_no_input(output, [source, camera_file] if camera_file else [source])
+    as_video = require_free(output, force, transparent=color is None)
     gaussians = on_device(read_gaussians(source, frame_in), choose_device(device))
     if camera_file is None:
         cameras = head_cameras(gaussians, path, frames, size, elevation)
         views = [(f"frame_{index:0{len(str(frames - 1))}d}", camera) for index, camera in enumerate(cameras)]
     else:
         views = read_cameras(camera_file)
-    if output.suffix.lower() == ".png":
+        written = [output, *(output / f"{name}.png" for name, _ in views)]
+        there = {path.resolve() for path in written if path.is_file()}
+        if there and there & calibrated_files(camera_file):
+            raise UsageError(f"{output} holds the capture's own pictures: choose another output")
+    if as_video and output.suffix.lower() == ".png":
         views = views[:1]
+    names = [name for name, _ in views]
+    earlier = [] if as_video else earlier_stills(output, names)
     hidden = None if log.isEnabledFor(logging.INFO) else True  # None: shown on a terminal only
     with tqdm(views, desc=output.name, unit="picture", file=sys.stderr, disable=hidden) as bar:
         cameras = [camera for _, camera in views]
         film = draw_depth_film(gaussians, cameras) if depth else draw_film(gaussians, cameras, color)
         pictures = (picture for _, picture in zip(bar, film, strict=True))
-        if output.suffix:
+        if as_video:
             write_video(pictures, output, fps)
         else:
-            names = [name for name, _ in views]
-            write_stills(zip(names, pictures, strict=True), output, replaced)
+            write_stills(zip(names, pictures, strict=True), output, earlier)
     log.info("%d pictures in %s", len(views), output)
 
 
-def require_free(output: Path, force: bool) -> list[str]:
-    """Names in the folder `output` that are to be replaced; none where it is a file.
+def require_no_input(output: Path, inputs: Sequence[Path]) -> None:
+    """Raise `UsageError` where `output` is one of the files or folders that are read."""
+    for path in inputs:
+        there = os.path.exists(path) and os.path.exists(output)
+        if os.path.realpath(path) == os.path.realpath(output) or (there and os.path.samefile(path, output)):
+            raise UsageError(f"{output} is read as {path}, so it cannot be written: choose another name")
 
-    Raises `OverwriteError` when something is there and `force` is off, `UsageError` for a file that is no
-    video's or a folder that is one.
+
+def require_free(output: Path, force: bool, transparent: bool) -> bool:
+    """Whether `output` is the file of a video or of one picture; otherwise it is a folder.
+
+    Raises `OverwriteError` when something is there that may not be replaced, `UsageError` for a file that no
+    video can be written to.
     """
     from fastavatar.results.staging import require_folder
-    from fastavatar.results.video import writer_of
+    from fastavatar.results.video import ENDINGS, writer_of
 
-    if output.suffix:
-        writer_of(output)
-        taken = [output.name] if output.exists() else []
-    else:
+    if not output.suffix or (output.is_dir() and output.suffix.lower() not in ENDINGS):
         require_folder(output)
-        taken = sorted(picture.name for picture in output.glob("*.png"))
-    if taken and not force:
-        what = f"{output} exists" if output.suffix else f"{output} holds pictures"
-        raise OverwriteError(f"{what} already: use --force to overwrite")
-    return [] if output.suffix else [name for name in taken if name.startswith("frame_")]
+        if not force and any(output.glob("*.png")):
+            raise OverwriteError(f"{output} holds pictures already: use --force to overwrite")
+        return False
+    writer_of(output, transparent)
+    if output.is_dir():
+        raise OverwriteError(f"{output} is a folder, which is never replaced: choose another name")
+    if os.path.lexists(output) and not force:
+        raise OverwriteError(f"{output} exists already: use --force to overwrite")
+    return True
 
 
 def on_device(gaussians: "Gaussians", device: str) -> "Gaussians":
-    """The Gaussians there; raises `DeviceError` where there is no such device."""
+    """The same Gaussians on `device`; raises `DeviceError` where this machine has no such device."""
     from fastavatar.models import require_device
     from fastavatar.rendering.threads import limit_threads
 

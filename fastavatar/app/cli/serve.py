@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from fastavatar.app.cli.numbers import PORT, finite
 from fastavatar.app.cli.prediction import model_options, settings_of
 from fastavatar.errors import FastAvatarError
 
@@ -14,9 +15,7 @@ log = logging.getLogger(__name__)
 
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port", default=7860, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
-)
+@click.option("--port", default=7860, show_default=True, type=PORT, help="Port; 0 takes a free one.")
 @click.option(
     "--token",
     envvar="FASTAVATAR_TOKEN",
@@ -26,21 +25,21 @@ log = logging.getLogger(__name__)
     "--keep_minutes",
     default=30.0,
     show_default=True,
-    type=click.FloatRange(min=0),
+    type=finite(0, 1e6),
     help="When results are deleted, counted from the end of their job.",
 )
 @click.option(
     "--max_megabytes",
     default=50.0,
     show_default=True,
-    type=click.FloatRange(0, 500, min_open=True),
+    type=finite(0, 500, above=True),
     help="Of one photo as a file.",
 )
 @click.option(
     "--max_megapixels",
     default=50.0,
     show_default=True,
-    type=click.FloatRange(0, 120, min_open=True),
+    type=finite(0, 120, above=True),
     help="Of one photo.",
 )
 @model_options
@@ -71,7 +70,7 @@ def command(
     from fastavatar.app.pipeline import Pipeline
     from fastavatar.app.serve.limits import Limits
     from fastavatar.app.serve.memory import share_arenas
-    from fastavatar.rendering.cpu.warmup import compile_kernels
+    from fastavatar.rendering.cpu.autograd import compile_kernels
     from fastavatar.results.outputs import Outputs
 
     if token is None and not is_loopback(host):
@@ -81,6 +80,8 @@ def command(
         )
     if token is not None and len(token) < MIN_TOKEN_LENGTH:
         raise click.UsageError(f"a --token has at least {MIN_TOKEN_LENGTH} characters")
+    if token is not None and not token.isprintable():
+        raise click.UsageError("a --token has printable characters only")
     Outputs(turntable=True).require_possible()
     settings = settings_of(**flags)
     with bind(host, port) as listener:

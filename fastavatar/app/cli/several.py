@@ -1,13 +1,19 @@
-"""Several photos of one person on the command line: which they are, and which of them to use."""
+"""Several photos of one person on the command line, among them frames of a video."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fastavatar.app.batch.listing import list_photos
+from fastavatar.app.cli.numbers import INDICES
 from fastavatar.errors import UsageError
+from fastavatar.images.endings import is_video_name
+
+if TYPE_CHECKING:
+    from fastavatar.app.settings import Settings
+    from fastavatar.core import Photo
 
 _FLAGS = (
     click.option(
@@ -15,6 +21,7 @@ _FLAGS = (
     ),
     click.option(
         "--views",
+        type=INDICES,
         metavar="N …",
         help="Which of the photos of one person to use, counted from 0: 0 2 or 0,2 [default: all].",
     ),
@@ -37,7 +44,7 @@ class TakesViews(click.Command):
 
 
 def several_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Flags that only several photos of one person need."""
+    """Add the flags that only several photos of one person need."""
     for option in reversed(_FLAGS):
         command = option(command)
     return command
@@ -46,9 +53,9 @@ def several_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def photos_of_one(
     images: Sequence[str], subject: bool, views: str | None, output_dir: str
 ) -> list[Path] | None:
-    """The photos of one person that were named; None where there is one, or many that show many people.
+    """The files that show one person; None where one file was named, or many that show many people.
 
-    Raises `UsageError` for views that are none of them, `InputError` for a folder without photos.
+    Raises `UsageError` for views that are not among them, `InputError` for a folder without photos.
     """
     if len(images) == 1 and not subject:
         if views is not None:
@@ -60,8 +67,27 @@ def photos_of_one(
     return [Path(named[index]) for index in _chosen(views, len(named))]
 
 
+def load_photos(paths: Sequence[str | Path], settings: "Settings") -> "list[Photo]":
+    """The photos, and of each video the frames that show most: the best one for a model that takes one photo.
+
+    Raises what `load_photo` and `choose_frames` raise.
+    """
+    from fastavatar.images.photo import load_photo
+
+    photos: list[Photo] = []
+    for path in map(Path, paths):
+        if is_video_name(path):
+            from fastavatar.faces.frames import FRAMES, choose_frames
+
+            one = settings.model == "fastavatar" or settings.published.given() or settings.face is not None
+            photos += choose_frames(path, 1 if one else FRAMES)
+        else:
+            photos.append(load_photo(path))
+    return photos
+
+
 def _chosen(views: str | None, count: int) -> list[int]:
-    """Places of the photos to use, each once, in the order named."""
+    """Indices of the photos to use, each once, in the order given."""
     if views is None:
         return list(range(count))
     places = [int(text) if text.strip().isdigit() else -1 for text in views.split(",")]

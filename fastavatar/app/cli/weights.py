@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from fastavatar.app.cli.numbers import FILE, FILE_AS_TEXT, FOLDER, SEED
 from fastavatar.app.cli.options import path_option
 from fastavatar.errors import OverwriteError, UsageError
 
@@ -29,8 +30,10 @@ def command() -> None:
 @click.option(
     "--url", help="Fetch the zip file from here [default: $FASTAVATAR_WEIGHTS_URL or Google Drive]."
 )
-@click.option("--from", "archive", type=click.Path(path_type=Path), help="Take this zip file instead.")
-@click.option("--face_pack", default="buffalo_l", show_default=True, help="InsightFace pack.")
+@click.option("--from", "archive", type=FILE, help="Take this zip file instead.")
+@click.option(
+    "--face_pack", type=FILE_AS_TEXT, default="buffalo_l", show_default=True, help="InsightFace pack."
+)
 @click.option("--face_pack_url", help="Fetch the pack's zip file from here.")
 @click.option("--no_face_pack", is_flag=True, help="Do not fetch a pack.")
 @click.option("--offline", is_flag=True, help="Fetch nothing: fail unless everything is there.")
@@ -95,7 +98,7 @@ def path_(cache_dir: Path | None) -> None:
 
 
 @command.command()
-@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("checkpoints", nargs=-1, required=True, type=FILE)
 @path_option("--output_dir", "Where they go [default: beside each].")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 def convert(checkpoints: tuple[Path, ...], output_dir: Path | None, force: bool) -> None:
@@ -115,8 +118,8 @@ def convert(checkpoints: tuple[Path, ...], output_dir: Path | None, force: bool)
 
 
 @command.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Random seed.")
+@click.argument("folder", type=FOLDER)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Random seed.")
 @click.option("--force", is_flag=True, help="Replace checkpoints that exist.")
 def random(folder: Path, seed: int, force: bool) -> None:
     """Write checkpoints of the published layout with made-up numbers into FOLDER, for tests and benchmarks.

@@ -10,12 +10,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp
 
-from fastavatar import __version__
 from fastavatar.app.serve.access import COOKIE, Access
 from fastavatar.app.serve.pages import page_file, page_files, token_page
 from fastavatar.app.serve.routes import router
 from fastavatar.app.serve.security import Guard
 from fastavatar.app.serve.service import Service
+from fastavatar.version import __version__
 
 SWEEP_EVERY_S = 5.0
 MAX_FORM_BYTES = 4096

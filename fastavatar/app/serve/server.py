@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import socket
 from contextlib import closing
 from pathlib import Path
@@ -25,15 +26,15 @@ log = logging.getLogger(__name__)
 
 def bind(host: str, port: int) -> socket.socket:
     """A socket that listens; raises in one line when the address is taken, forbidden or nobody's."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS)
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:  # the second for names that DNS cannot hold
         raise UsageError(f"--host {host} is no address of this machine") from error
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:
             raise UsageError(f"--host {host} is no address of this machine") from error
-        reason = (error.strerror or str(error)).lower()
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
         raise FastAvatarError(f"cannot listen on {host}:{port}: {reason}; choose another --port") from error
 
 

@@ -3,13 +3,13 @@
 import tempfile
 from pathlib import Path
 
-from fastavatar import __version__
 from fastavatar.app.pipeline import Pipeline
 from fastavatar.app.serve.jobs import Choices, Job
 from fastavatar.app.serve.limits import Limits
 from fastavatar.app.serve.queue import Queue
 from fastavatar.app.serve.schemas import JobView, ServerView, job_view
 from fastavatar.app.serve.worker import Worker
+from fastavatar.version import __version__
 
 
 class Service:

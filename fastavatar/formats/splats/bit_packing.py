@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fastavatar.errors import InputError
+
 HALF_SQRT_2 = np.sqrt(0.5)
 ROTATION_BITS = (2, 10, 10, 10)
 SH_REACH = 4.0
@@ -42,26 +44,39 @@ def decode_unit(whole: NDArray[np.integer], bits: int) -> NDArray[np.float64]:
     return whole / float((1 << bits) - 1)
 
 
+def smallest_three(quats_wxyz: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
+    """Unit quaternions (N, 4) → the place of the largest part (N,) and the other three parts (N, 3).
+
+    The others lie within ±√½ and have the signs that make the largest part positive. The order of the parts
+    may be another one.
+    """
+    largest = np.abs(quats_wxyz).argmax(1)
+    signed = quats_wxyz * np.where(np.take_along_axis(quats_wxyz, largest[:, None], 1) < 0, -1, 1)
+    return largest, signed[np.arange(4) != largest[:, None]].reshape(-1, 3)
+
+
+def from_smallest_three(largest: NDArray[np.integer], others: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The inverse: unit quaternions (N, 4) whose largest part is positive."""
+    quats_wxyz = np.empty((len(others), 4))
+    place = np.arange(4) == largest[:, None]
+    quats_wxyz[place] = np.sqrt(np.clip(1 - (others**2).sum(1), 0, None))
+    quats_wxyz[~place] = others.ravel()
+    length: NDArray[np.float64] = np.linalg.norm(quats_wxyz, axis=1, keepdims=True)
+    return quats_wxyz / length
+
+
 def encode_rotations(quats_wxyz: NDArray[np.floating]) -> NDArray[np.uint32]:
     """Unit quaternions (N, 4) → words (N,): which part is largest, then the other three in order."""
-    rows = np.arange(len(quats_wxyz))
-    largest = np.abs(quats_wxyz).argmax(1)
-    signed = quats_wxyz * np.where(quats_wxyz[rows, largest] < 0, -1, 1)[:, None]
-    others = signed[np.arange(4) != largest[:, None]].reshape(-1, 3)  # each within ±√½
-    whole = encode_unit(others * HALF_SQRT_2 + 0.5, ROTATION_BITS[1])
-    return pack([largest, *whole.T], ROTATION_BITS)
+    largest, others = smallest_three(quats_wxyz)
+    return pack([largest, *encode_unit(others * HALF_SQRT_2 + 0.5, ROTATION_BITS[1]).T], ROTATION_BITS)
 
 
 def decode_rotations(words: NDArray[np.uint32]) -> NDArray[np.float64]:
     """Words (N,) → unit quaternions wxyz (N, 4), the largest part positive."""
     largest, *whole = unpack(words, ROTATION_BITS)
-    others = (decode_unit(np.stack(whole, 1), ROTATION_BITS[1]) - 0.5) / HALF_SQRT_2
-    left = np.sqrt(np.clip(1 - (others**2).sum(1), 0, None))
-    quats_wxyz = np.empty((len(words), 4))
-    place = np.arange(4) == largest[:, None]
-    quats_wxyz[place], quats_wxyz[~place] = left, others.ravel()
-    length: NDArray[np.float64] = np.linalg.norm(quats_wxyz, axis=1, keepdims=True)
-    return quats_wxyz / length
+    return from_smallest_three(
+        largest, (decode_unit(np.stack(whole, 1), ROTATION_BITS[1]) - 0.5) / HALF_SQRT_2
+    )
 
 
 def encode_coefficients(sh: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -80,3 +95,17 @@ def decode_opacity_bytes(coded: NDArray[np.integer]) -> NDArray[np.float32]:
     opacities = np.clip(coded * OPACITY_STEP, OPACITY_STEP / 4, 1 - OPACITY_STEP / 4)
     logits: NDArray[np.float32] = np.log(opacities / (1 - opacities)).astype(np.float32)
     return logits
+
+
+FREE_COUNT = 100_000
+"""Gaussians that a packed file of any size may hold: about 50 MB when unpacked."""
+
+
+def require_plausible_count(count: int, size_bytes: int) -> None:
+    """Raise `InputError` for a packed file of `size_bytes` that claims more Gaussians than it can hold.
+
+    Packed formats take 8 bytes and more for a Gaussian; this function allows one per byte. Without a limit, a
+    file of a few kilobytes that claims a billion Gaussians fills the memory before it proves damaged.
+    """
+    if count > FREE_COUNT + size_bytes:
+        raise InputError(f"it claims {count} Gaussians, more than its {size_bytes} bytes can hold")

@@ -11,7 +11,6 @@ import numpy as np
 import plyfile
 from numpy.typing import NDArray
 
-import fastavatar
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
 from fastavatar.formats.splats.compressed_layout import from_elements
@@ -20,6 +19,7 @@ from fastavatar.formats.splats.ply_layout import PROPERTIES, from_table, to_tabl
 from fastavatar.formats.splats.stored import Stored, to_be_stored
 from fastavatar.geometry.spherical_harmonics import MAX_DEGREE
 from fastavatar.system.atomic import replacing
+from fastavatar.version import __version__
 
 
 def write_ply(
@@ -51,7 +51,7 @@ def encode_ply(gaussians: Gaussians, frame: Frame, comments: Iterable[str] = ())
 def facts(gaussians: Gaussians, frame: Frame) -> tuple[str, ...]:
     """The comment lines that say what a file holds."""
     return (
-        f"generator fastavatar {fastavatar.__version__}",
+        f"generator fastavatar {__version__}",
         f"frame {frame}",
         "units metres",
         f"sh_degree {gaussians.sh_degree}",

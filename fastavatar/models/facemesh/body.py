@@ -1,31 +1,31 @@
-"""The neck as a joint: the torso stands as the body does, however the head is held."""
+"""The neck as a joint: the torso takes the orientation of the body in the photo, not that of the head."""
 
 from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix, csr_matrix, diags
+from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import spsolve
 from scipy.spatial.transform import Rotation
 
 from fastavatar.faces.body import Body, find_body
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array, edge_graph
 from fastavatar.models.facemesh.template import NECK, TORSO, HeadTemplate, load_template
-from fastavatar.models.facemesh.view import View
+from fastavatar.models.facemesh.view import HeadView
 
 PIVOT = np.array([0.0, -0.02, -0.065])
-"""Where the template's skull sits on the neck: about it head and torso turn against each other."""
+"""Joint between the template's skull and neck, head frame, metres: head and torso rotate about it."""
 EARS_BEFORE_SHOULDERS = 0.14
-"""How much nearer the front ears lie than shoulders in somebody upright, per metre of height between them."""
-_MOST_BENT_DEG = 60.0
+"""Distance of the ears in front of the shoulders in an upright person, per metre of height between them."""
+_MOST_BENT_DEG = 60.0  # a larger angle between head and torso is an error of the network
 _FACING = np.diag([1.0, -1.0, -1.0])  # head and camera face each other
 _NOSE_TIP = 1  # among Face Mesh's landmarks
 _NEAR_NOSE_M = 0.08
 
 
-def body_in(view: View) -> Body | None:
-    """The body whose head the view is about, None where the network finds none or another's."""
+def body_in(view: HeadView) -> Body | None:
+    """The body that belongs to the view's head; None where the network finds none or another person's."""
     body = find_body((view.rgb * 255).round().astype(np.uint8))
     nose = torch.from_numpy(load_template().vertices[[_NOSE_TIP]])
     pixels, depth = (values.numpy()[0] for values in view.camera.project(nose))
@@ -34,11 +34,11 @@ def body_in(view: View) -> Body | None:
 
 
 def torso_turn(body: Body | None, head: Array) -> Array:
-    """Rotation (3, 3) in the head frame that carries a torso which goes with the head to where it stands.
+    """Rotation (3, 3) in the head frame from a torso aligned with the head to the torso as it stands.
 
-    `head` (3, 3) turns the head frame into camera axes. Pitch and roll are the body's own; of its yaw the
-    network finds about half, and half of the head's makes it whole where both are turned alike. Without a
-    body the torso goes with the head.
+    `head` (3, 3) rotates the head frame into camera axes. Pitch and roll are the body's. The network
+    underestimates yaw by about half, so half of the head's yaw is added: exact where both turn alike. Without
+    a body the torso follows the head.
     """
     if body is None:
         return np.eye(3)
@@ -53,12 +53,12 @@ def torso_turn(body: Body | None, head: Array) -> Array:
 
 
 def mean_rotation(rotations: Sequence[Array]) -> Array:
-    """(3, 3) the rotation nearest to all of `rotations` (3, 3)."""
+    """(3, 3) the chordal mean of `rotations` (3, 3)."""
     return np.asarray(Rotation.from_matrix(np.stack(rotations)).mean().as_matrix())
 
 
 def _axes(left: Array, up: Array) -> Array:
-    """Rotation (3, 3) whose columns are near `left` (3,), `up` (3,) and what completes them."""
+    """Rotation (3, 3) whose columns are near `left` (3,) and `up` (3,), and their cross product."""
     left = left / np.linalg.norm(left)
     up = up - (up @ left) * left
     up /= np.linalg.norm(up)
@@ -76,7 +76,7 @@ def _from_angles(yaw: float, pitch: float, roll: float) -> Array:
 
 
 def turn_torso(template: HeadTemplate, vertices: Array, turn: Array) -> Array:
-    """Vertices (V, 3), head frame, with the torso turned by a rotation (3, 3) and the neck bent to it."""
+    """Vertices (V, 3), head frame, with the torso rotated by `turn` (3, 3) and the neck bent between."""
     neck = np.flatnonzero(template.region == NECK)
     middle = neck[np.abs(template.vertices[neck] - PIVOT).sum(1).argmin()]
     pivot = PIVOT + (vertices - template.vertices)[middle] * [0, 1, 1]
@@ -86,14 +86,12 @@ def turn_torso(template: HeadTemplate, vertices: Array, turn: Array) -> Array:
 
 @cache
 def torso_share() -> Array:
-    """(V,) how far each vertex goes with the torso: 0 on the head, 1 on the torso, harmonic on the neck."""
+    """(V,) skinning weight of the torso: 0 on the head, 1 on the torso, harmonic on the neck."""
     template = load_template()
-    a, b = np.concatenate([template.faces[:, [0, 1]], template.faces[:, [1, 2]], template.faces[:, [2, 0]]]).T
-    size = len(template.vertices)
-    links = coo_matrix((np.ones(len(a)), (a, b)), (size, size)).tocsr()
-    links = links + links.T
+    links = edge_graph(template.faces, len(template.vertices))
     share = (template.region == TORSO).astype(np.float64)
     neck = np.flatnonzero(template.region == NECK)
+    # Dirichlet problem: the graph Laplacian vanishes on the neck, head and torso are the boundary
     laplacian = csr_matrix(diags(np.asarray(links.sum(1)).ravel()) - links)
     share[neck] = spsolve(laplacian[neck][:, neck].tocsc(), links[neck] @ share)
     return np.asarray(share, np.float64)

@@ -1,36 +1,64 @@
-"""One head and the poses of several photos, fitted to one another: bundle adjustment with a prior on heads.
+"""Bundle adjustment: one head and the poses of several photos, with a prior on heads.
 
 landmarks of every photo ─┐
                           ├─▶ Gauss–Newton on the head's coefficients and a pose a photo ─▶ head, poses
-matches between photos ───┘                        └── matches anew ◀──┘
+matches between photos ───┘                        └─ matched again ◀──┘
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import torch
+from scipy.linalg import solve_triangular
+from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
-from fastavatar.geometry.arrays import Array
-from fastavatar.models.facemesh.deformation import smooth_deformations
+from fastavatar.geometry import Array, farthest_points
+from fastavatar.models.facemesh.equations import solve
 from fastavatar.models.facemesh.matches import Search, match_views
-from fastavatar.models.facemesh.normal_equations import solve
 from fastavatar.models.facemesh.observation import Observation
 from fastavatar.models.facemesh.pose import head_pose
 from fastavatar.models.facemesh.shared_landmarks import landmark_equations, mean_landmarks
 from fastavatar.models.facemesh.template import LANDMARKS, load_template
-from fastavatar.models.facemesh.view import View
+from fastavatar.models.facemesh.view import HeadView
 from fastavatar.models.facemesh.warp import warp_to_landmarks
 
+_ANCHORS = 120
+_SCALES_M = ((0.10, 0.015), (0.035, 0.006))
+"""Correlation length of deformations and their standard deviation, metres: proportions, then features."""
+
+
+@cache
+def smooth_deformations() -> Array:
+    """(V, 120) basis of deformations: vertices move by this times coefficients (120, 3), metres.
+
+    The coefficients are standard normal a priori. This is a Gaussian process over the template's vertices
+    (Lüthi et al. 2018), by Nyström's method at points spread evenly.
+    """
+    vertices = load_template().vertices
+    anchors = vertices[farthest_points(vertices, _ANCHORS)]
+    # Nyström: K(V, A) K(A, A)⁻¹ K(A, V) ≈ K(V, V), so L⁻¹ K(A, V) is a square root of it
+    factor = np.linalg.cholesky(_covariance(anchors, anchors) + 1e-10 * np.eye(_ANCHORS))
+    return np.asarray(solve_triangular(factor, _covariance(anchors, vertices), lower=True).T)
+
+
+def _covariance(a: Array, b: Array) -> Array:
+    """Covariances (A, B) of the movements of points (A, 3), (B, 3), square metres: squared exponentials."""
+    squares = cdist(a, b, "sqeuclidean")
+    return np.asarray(sum(size**2 * np.exp(-squares / (2 * reach**2)) for reach, size in _SCALES_M))
+
+
+# Landmarks alone, then matches within 16 mm, then finer ones within 8 mm
 _ROUNDS = (None,) * 3 + (Search(0.002, 6, 8),) * 3 + (Search(0.001, 8, 8),) * 3
 _EYE_CORNERS = (33, 263)
 
 
-def fit_together(seen: Sequence[Observation], views: Sequence[View]) -> tuple[Array, list[Array]]:
+def fit_together(seen: Sequence[Observation], views: Sequence[HeadView]) -> tuple[Array, list[Array]]:
     """Vertices (V, 3) of the head that all photos show, head frame, and its pose (4, 4) before each camera.
 
-    `views` are the photos' pictures, as `seen` from their cameras. The head stands as its template does.
+    `views` are the photos' pictures with the cameras of `seen`. The head is aligned with the template.
     """
     deformations = smooth_deformations()
     start = warp_to_landmarks(load_template(), mean_landmarks(seen))
@@ -50,15 +78,15 @@ def fit_together(seen: Sequence[Observation], views: Sequence[View]) -> tuple[Ar
         change, turns, shifts = solve(equations, coefficients, len(poses))
         coefficients = coefficients + change
         poses = [_moved(*move) for move in zip(poses, turns, shifts, strict=True)]
-        # pictures alone cannot tell size from distance: the eyes stay as far apart as they were taken to be
+        # Pictures alone cannot tell size from distance, so the distance between the eyes is held
         grown = eyes_m / _eyes_apart(start + deformations @ coefficients)
         start, coefficients = grown * start, grown * coefficients
         poses = [_moved(pose, np.zeros(3), (grown - 1) * pose[:3, 3]) for pose in poses]
     return _standing_as_template(start + deformations @ coefficients, poses)
 
 
-def posed(views: Sequence[View], poses: Sequence[Array]) -> list[View]:
-    """The views with their cameras where the head has these poses (4, 4)."""
+def posed(views: Sequence[HeadView], poses: Sequence[Array]) -> list[HeadView]:
+    """The views with the cameras that see the head at these poses (4, 4)."""
     return [
         replace(view, camera=replace(view.camera, world_to_camera=torch.from_numpy(pose)))
         for view, pose in zip(views, poses, strict=True)
@@ -66,7 +94,7 @@ def posed(views: Sequence[View], poses: Sequence[Array]) -> list[View]:
 
 
 def _moved(pose: Array, turn: Array, shift: Array) -> Array:
-    """A pose (4, 4) turned about the head's origin by a rotation vector (3,), and shifted (3,)."""
+    """A pose (4, 4) rotated about the head's origin by a rotation vector (3,), then shifted (3,)."""
     moved = pose.copy()
     moved[:3, :3] = Rotation.from_rotvec(turn).as_matrix() @ pose[:3, :3]
     moved[:3, 3] += shift
@@ -79,7 +107,7 @@ def _eyes_apart(vertices: Array) -> float:
 
 
 def _standing_as_template(vertices: Array, poses: Sequence[Array]) -> tuple[Array, list[Array]]:
-    """The same head and poses in the frame in which its face lies on the template's, its size kept."""
+    """The head and the poses in the frame that aligns its face with the template's; the size stays."""
     to_template = head_pose(load_template().vertices[:LANDMARKS], vertices[:LANDMARKS])
     rotation, shift = to_template[:3, :3], to_template[:3, 3]
     return vertices @ rotation.T + shift, [pose @ np.linalg.inv(to_template) for pose in poses]

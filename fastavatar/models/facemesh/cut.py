@@ -1,7 +1,7 @@
-"""Where a person cut off in the photo ends below: a bust closed by a plane.
+"""The plane that closes a bust where the photo cuts the person off below.
 
-A photo cut out along a straight line below the collar shows one line of a plane. It goes on as wide as the
-shoulders and rises to the back, so that a view from below meets no lid before the chest.
+A photo cut out along a straight line below the collar shows one line of that plane. The plane rises toward
+the back, so that a view from below does not see its edge in front of the chest.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ import torch
 from scipy.ndimage import map_coordinates, maximum_filter
 from scipy.spatial import Delaunay
 
-from fastavatar.geometry.arrays import Array, Bools
+from fastavatar.geometry import Array, Bools
 from fastavatar.images.lower_edge import lower_edge
-from fastavatar.models.facemesh.view import View
+from fastavatar.models.facemesh.view import HeadView
 
 SLOPE = 0.25
-"""How much the plane rises over each metre toward the back."""
-_FADE_M = 0.012  # above the line, where cut-outs fade into the backdrop
+"""Rise of the plane per metre toward the back; chosen by eye on both captures."""
+_FADE_M = 0.012  # height above the line in which cut-outs fade into the backdrop
 _RIM_M = 0.008
 _LEAST_RIM = 12
 _NEAR_M = 0.02
@@ -31,20 +31,20 @@ class Cut:
     origin: Array
     """(3,) a point of the line, head frame, metres."""
     axes: Array
-    """(3, 3) of the torso in the head frame, as columns: its left, up, front."""
+    """(3, 3) axes of the torso in the head frame, as columns: left, up, front."""
     normal: Array
     """(3,) unit normal of the plane, upward."""
-    view: View
+    view: HeadView
     """The photo that shows the line."""
 
     def height(self, points: Array) -> Array:
-        """How far (N,) points (N, 3) lie above the plane along the torso, metres."""
+        """Heights (N,) of points (N, 3) above the plane, along the torso's up axis, metres."""
         return np.asarray((points - self.origin) @ self.normal / (self.axes[:, 1] @ self.normal))
 
     def closed(self, vertices: Array, torso: Bools) -> tuple[Array, Bools]:
-        """Vertices (V, 3) of which those of the torso (V,) below the plane lie on it, and which (V,) stay.
+        """Vertices (V, 3) with those of the torso (V,) below the plane moved onto it; which (V,) are kept.
 
-        Those stay that close the bust: within its outline on the plane.
+        On the plane, vertices within the bust's outline are kept: they close it.
         """
         height = self.height(vertices)
         low = torso & (height < 0)
@@ -56,7 +56,7 @@ class Cut:
         return moved, ~low | (Delaunay(on_plane[rim]).find_simplex(on_plane) >= 0)
 
     def outside(self, points: Array) -> Bools:
-        """Which of the points (N, 3) the photo shows to be no person, nor above one: it is cut off there."""
+        """Which points (N, 3) project onto background with no person pixel below them."""
         height, width = self.view.mask.shape
         pixels = self.view.camera.project(torch.from_numpy(points))[0].numpy()
         in_picture = ((pixels > 1) & (pixels < [width - 2, height - 2])).all(1)
@@ -66,10 +66,10 @@ class Cut:
         return np.asarray(in_picture & ~person)
 
 
-def find_cut(torso: Array, axes: Array, view: View) -> Cut | None:
-    """The cut of a torso (T, 3), head frame, that stands along `axes` (3, 3), None where none shows.
+def find_cut(torso: Array, axes: Array, view: HeadView) -> Cut | None:
+    """The cut of a torso (T, 3), head frame, with `axes` (3, 3); None where the view shows no cut.
 
-    It shows as a straight lower edge of the view's person mask; the line lies as deep as the torso's front
+    A cut shows as a straight lower edge of the person mask. The line gets the depth of the torso's front
     there.
     """
     edge = lower_edge(view.mask)
@@ -94,15 +94,15 @@ def find_cut(torso: Array, axes: Array, view: View) -> Cut | None:
     return Cut(origin, axes, normal, view)
 
 
-def cut_seen_best(torso: Array, axes: Array, views: Sequence[View]) -> Cut | None:
-    """As `find_cut`, in that of several views which looks most squarely at the torso and shows a cut."""
+def cut_seen_best(torso: Array, axes: Array, views: Sequence[HeadView]) -> Cut | None:
+    """The cut in the view that faces the torso most squarely among those that show a cut."""
     squarely = sorted(views, key=lambda view: float(axes[:, 2] @ view.camera.world_to_camera[2, :3].numpy()))
     cuts = (find_cut(torso, axes, view) for view in squarely)
     return next((cut for cut in cuts if cut is not None), None)
 
 
-def without_fade(view: View) -> View:
-    """The view with a mask that ends above a straight lower edge: colours fade into the backdrop there."""
+def without_fade(view: HeadView) -> HeadView:
+    """The view without the strip above a straight lower edge, where colours fade into the backdrop."""
     edge = lower_edge(view.mask)
     if edge is None:
         return view

@@ -1,53 +1,66 @@
 """The fitted head as Gaussians: thin opaque discs along its surface, in the photo's colours."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from fastavatar.core import Gaussians, encode_colors, encode_opacities, encode_scales
-from fastavatar.geometry.arrays import Array
-from fastavatar.geometry.quaternions import quaternion_wxyz_from_matrix
+from fastavatar.core import Binding, Gaussians, Mesh, encode_colors, encode_opacities, encode_scales
+from fastavatar.geometry import Array, quaternion_wxyz_from_matrix, vertex_normals
 from fastavatar.models.facemesh.cut import Cut, without_fade
 from fastavatar.models.facemesh.eyeballs import seat_eyeballs, with_flat_eyes
 from fastavatar.models.facemesh.hidden import with_hidden
 from fastavatar.models.facemesh.mouth import Mouth, inner_lips, open_mouth, seen_between_lips
 from fastavatar.models.facemesh.outline import hangs_below
-from fastavatar.models.facemesh.surface import SurfacePoints, stretch, surface_points, vertex_normals
+from fastavatar.models.facemesh.surface import SurfacePoints, stretch, surface_points
 from fastavatar.models.facemesh.template import NECK, TORSO, load_template
-from fastavatar.models.facemesh.view import View
+from fastavatar.models.facemesh.view import HeadView
 from fastavatar.rendering import render
 from fastavatar.surfaces.blend import Blend, blend
 from fastavatar.surfaces.seen import colors_in_view
 
 OPACITY = 0.99
 DISC_WIDTH_SEEN, DISC_WIDTH_HIDDEN = 0.75, 0.95
-"""Standard deviation of a disc along the surface, in distances between points: closed, and where the photo
-shows the surface not blurred."""
+"""Standard deviation of a disc along the surface, in distances between points: wide enough to close the
+surface, narrow enough not to blur what the photo shows."""
 DISC_THICKNESS = 0.15
-"""Standard deviation across the surface, in those along it."""
+"""Standard deviation across the surface, as a fraction of that along it."""
 SHARPENING_ROUNDS = 2
 SHARPENING_RATE = 0.8
 MOST_SHARPENED = 0.15
-"""How far a colour may move: what would need more is finer than the discs, and would ring."""
+"""Largest change of a colour by sharpening; detail that would need more is finer than the discs and would
+ring."""
 
 
-def dress(vertices: Array, views: Sequence[View], cut: Cut | None = None) -> tuple[Gaussians, Array]:
+@dataclass(frozen=True)
+class DressedHead:
+    """A fitted head with Gaussians on its surface."""
+
+    gaussians: Gaussians
+    mesh: Mesh
+    """The head the Gaussians lie on: its torso closed at the cut, its open eyes flat."""
+    binding: Binding
+    """Where on the mesh each Gaussian is held; those of eyeballs and teeth lie before or behind it."""
+    gains: Array
+    """(P, 3) factors on the colours of each view, which made their exposures agree."""
+
+
+def dress(vertices: Array, views: Sequence[HeadView], cut: Cut | None = None) -> DressedHead:
     """Gaussians on the surface of the fitted head (V, 3), head frame, coloured from P views.
 
-    The torso ends at the cut, else where it hangs below the person in the views.
-    Also the gains (P, 3) that made the views' exposures agree.
+    The torso ends at the cut; without one, where it hangs below the person in the views.
     """
-    points = surface_points(fine_eyes=True)
+    template, points = load_template(), surface_points(fine_eyes=True)
     body = np.isin(points.region, (NECK, TORSO))
     stays = np.ones(len(body), bool)
     if cut is not None:
-        vertices, whole = cut.closed(vertices, load_template().region == TORSO)
+        vertices, whole = cut.closed(vertices, template.region == TORSO)
         stays = points.at(whole[:, None].astype(np.float64))[:, 0] > 0.5
     vertices = with_flat_eyes(vertices)
-    normals = points.at(vertex_normals(vertices, load_template().faces))
+    normals = points.at(vertex_normals(vertices, template.faces))
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     means, normals = seat_eyeballs(points, vertices, points.at(vertices), normals)
     mouth = open_mouth(points, vertices, means, normals)
@@ -60,13 +73,20 @@ def dress(vertices: Array, views: Sequence[View], cut: Cut | None = None) -> tup
         kept = ~(hangs & ~seen) if len(views) > 1 else ~hangs
     else:
         kept = stays & ~(body & cut.outside(means))
-    spacing = points.spacing * stretch(points, load_template().vertices, vertices) * mouth.stretch
+    spacing = points.spacing * stretch(points, template.vertices, vertices) * mouth.stretch
     gaussians = _discs(spacing, means, normals, colors, seen).subset(torch.from_numpy(kept))
-    return _sharpened(gaussians, blended.shares[:, kept], views, blended.gains), blended.gains
+    sharpened = _sharpened(gaussians, blended.shares[:, kept], views, blended.gains)
+    mesh = Mesh(
+        torch.from_numpy(vertices).float(),
+        torch.from_numpy(template.faces),
+        regions=torch.from_numpy(template.region),
+    )
+    binding = Binding(torch.from_numpy(points.corners[kept]), torch.from_numpy(points.weights[kept]).float())
+    return DressedHead(sharpened, mesh, binding, blended.gains)
 
 
-def _blend(points: SurfacePoints, placed: Mouth, lips: Array, views: Sequence[View]) -> Blend:
-    """Colours of the points where they are placed, from all views; `lips` (20, 3) are round the mouth."""
+def _blend(points: SurfacePoints, placed: Mouth, lips: Array, views: Sequence[HeadView]) -> Blend:
+    """Colours of the points at their places, from all views; `lips` (20, 3) are the rim of the mouth."""
     colors, facing = [], []
     for view in views:
         where = placed.means, placed.normals
@@ -78,7 +98,7 @@ def _blend(points: SurfacePoints, placed: Mouth, lips: Array, views: Sequence[Vi
 
 
 def _discs(spacing: Array, means: Array, normals: Array, colors: Array, seen: NDArray[np.bool_]) -> Gaussians:
-    """Discs at points `spacing` (N,) metres apart."""
+    """Discs at means (N, 3) with normals (N, 3) and colours (N, 3), `spacing` (N,) metres apart."""
     width = np.where(seen, DISC_WIDTH_SEEN, DISC_WIDTH_HIDDEN) * spacing
     scales = np.stack([width, width, DISC_THICKNESS * width], 1)
     return Gaussians(
@@ -90,11 +110,11 @@ def _discs(spacing: Array, means: Array, normals: Array, colors: Array, seen: ND
     )
 
 
-def _sharpened(gaussians: Gaussians, shares: Array, views: Sequence[View], gains: Array) -> Gaussians:
-    """The same discs, coloured so that their overlap shows the views rather than a blur of them.
+def _sharpened(gaussians: Gaussians, shares: Array, views: Sequence[HeadView], gains: Array) -> Gaussians:
+    """The discs with colours corrected for their overlap, which blurs them.
 
-    Discs mix with their neighbours; what the drawing lacks at a disc's place is added to its colour, a few
-    times over (Van Cittert's deconvolution), from the views in their `shares` (P, N) of it.
+    Van Cittert's deconvolution: the difference between view and render at a disc's centre is added to its
+    colour, from each view by its share (P, N) of the disc. Two rounds; a third rings.
     """
     pixels = [view.camera.project(gaussians.means.double())[0].numpy() for view in views]
     black, white, reach = encode_colors(torch.tensor([0.0, 1.0, 0.5 + MOST_SHARPENED]))

@@ -1,25 +1,25 @@
 """Two eyeballs between the lids of a fitted head.
 
-The template spans each eye by a fan of triangles from the lids' rim to the middle of the iris. Lids rest on a
-ball whose size hardly differs between adults, so their rim tells where it lies.
+The template spans each eye by a fan of triangles from the lids' rim to the middle of the iris. Lids rest on
+the eyeball, whose size hardly differs between adults, so the rim determines the position of the ball.
 """
 
 import numpy as np
 
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.models.facemesh.surface import SurfacePoints
 from fastavatar.models.facemesh.warp import EYE_RINGS
 
 RADIUS_M = 0.012
-"""Of adults' eyes (Bekerman et al. 2014: 24.2 mm broad, 23.7 mm high)."""
+"""Radius of an adult's eyeball (Bekerman et al. 2014: 24.2 mm wide, 23.7 mm high)."""
 LID_M = 0.001
-"""How far before the ball the landmarks of a lid lie."""
+"""Distance of a lid's landmarks from the ball."""
 CLOSED_M = 0.003
-"""Lids nearer than this show no eye."""
+"""Lids nearer to one another than this are closed."""
 _BEHIND_RIM_M = 0.0082
-"""Where a ball's centre is looked for, behind the middle of the rim."""
+"""Expected distance of the ball's centre behind the middle of the rim."""
 _PRIOR = 0.3
-"""How much that counts beside the lids, in shares of them."""
+"""Weight of that expectation, as a fraction of the weight of the lids."""
 _STEPS = 10
 
 
@@ -34,10 +34,10 @@ def with_flat_eyes(vertices: Array) -> Array:
 def seat_eyeballs(
     points: SurfacePoints, vertices: Array, means: Array, normals: Array
 ) -> tuple[Array, Array]:
-    """The points' means and normals (N, 3) with the balls between the lids; head frame, metres.
+    """The points' means and normals (N, 3) with eyeballs between the lids; head frame, metres.
 
-    `vertices` (V, 3) are the head's, its open eyes flat. A point moves forward, as the face looks, onto the
-    ball; in the corners, where the flat lies before the ball, it stays.
+    `vertices` (V, 3) are the head's with flat eyes. Points move forward onto the ball; in the corners of the
+    eye, where the flat eye lies in front of the ball, they stay.
     """
     means, normals = means.copy(), normals.copy()
     for iris, rim in _open_eyes(vertices):
@@ -53,9 +53,9 @@ def seat_eyeballs(
 
 
 def eyeball_center(rim: Array) -> Array:
-    """Centre (3,) of the ball behind the lids, whose rim (16, 3) is as in `EYE_RINGS`; head frame, metres.
+    """Centre (3,) of the ball behind the lids' rim (16, 3), ordered as in `EYE_RINGS`; head frame, metres.
 
-    Gauss–Newton on the lids' distances from the ball, the corners left out, with a weak prior.
+    Found by Gauss–Newton on the distances of the lids, without the corners, from the ball, with a weak prior.
     """
     lids = _lids(rim)
     expected = rim.mean(0) - [0, 0, _BEHIND_RIM_M]

@@ -1,7 +1,7 @@
-"""What lies between open lips, behind them: a dental arch, and the mouth's cavity where it is wide open.
+"""The inside of an open mouth: a dental arch behind the lips, and the cavity where the mouth is wide open.
 
-The template spans the mouth by a strip of triangles from the upper to the lower inner lip. Its points move
-backward, as the face looks, by a depth that is 0 at the lips:
+The template spans the mouth by a strip of triangles from the upper to the lower inner lip. Points on the
+strip move backward, against the face's direction, by a depth that is 0 at the lips:
 
  lips' rim ─ slope ─▶ teeth, on an arch behind the lips ─ slope ─▶ cavity, far from either lip
 """
@@ -12,26 +12,26 @@ import numpy as np
 import torch
 
 from fastavatar.core import Camera
-from fastavatar.geometry.arrays import Array, Bools, Ints
-from fastavatar.geometry.polygons import inside_polygon
+from fastavatar.geometry import Array, Bools, Ints, inside_polygon
 from fastavatar.models.facemesh.surface import SurfacePoints
 from fastavatar.models.facemesh.warp import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP
 
 CLOSED_M = 0.003
-"""Lips nearer than this show no teeth; at twice as much the mouth is as deep as it gets."""
+"""Lips nearer than this show no teeth; from twice the distance on the mouth has its full depth."""
 ARCH_WIDTH_M, ARCH_DEPTH_M = 0.0579, 0.0316
-"""Of the upper teeth, on their outside, at the first molars (Mina et al. 2017, Odontology 105:229)."""
+"""Outer width and depth of the upper dental arch at the first molars (Mina et al. 2017, Odontology
+105:229)."""
 TEETH_M = (0.003, 0.008)
-"""How far behind the strip teeth lie: in its middle, and at most, towards the corners."""
+"""Depth of the teeth behind the strip: in its middle, and the most toward the corners; chosen by eye."""
 CAVITY_M = 0.012
-"""How far behind the strip a wide open mouth ends."""
+"""Depth of the cavity behind the strip; chosen by eye."""
 _PARTED_M = (0.005, 0.014)
-"""Between which distances from the lips teeth give way to the cavity."""
+"""Distances from the lips between which teeth give way to the cavity."""
 _FORWARD = np.array([0.0, 0, 1])
 _SLOPE = 1.0
-"""Of the way from the lips to the teeth: much steeper, and a photo from before the face would not see it."""
+"""Slope of the surface from the lips to the teeth: if much steeper, a frontal photo would not see it."""
 _STEP = 1e-4
-"""In sides of a triangle, for the derivatives that make normals."""
+"""Step of the central differences that give normals, in sides of a triangle."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Mouth:
     normals: Array
     """(N, 3) of unit length."""
     depth: Array
-    """(N,) how far each moved; 0 outside the mouth."""
+    """(N,) depth that each point moved by; 0 outside the mouth."""
     stretch: Array
-    """(N,) how much longer the surface around each became by it."""
+    """(N,) factor on the spacing of the points, as the moved surface is longer than the flat strip."""
 
 
 def open_mouth(points: SurfacePoints, vertices: Array, means: Array, normals: Array) -> Mouth:
@@ -78,15 +78,15 @@ def inner_lips(vertices: Array) -> Array:
 
 
 def seen_between_lips(means: Array, lips: Array, camera: Camera) -> Bools:
-    """Which points in the mouth (N, 3) a camera sees past the rim (20, 3) of the lips."""
+    """Which points (N, 3) in the mouth a camera sees within the lips' inner rim (20, 3)."""
     means_px, lips_px = (camera.project(torch.from_numpy(places))[0].numpy() for places in (means, lips))
     return inside_polygon(means_px, lips_px)
 
 
 def arch_depth(across: Array) -> Array:
-    """How far behind the foremost teeth those lie that are `across` (N,) from the middle, metres.
+    """Depths (N,) behind the front teeth of teeth `across` (N,) metres from the middle.
 
-    The beta function of Braun et al. 1998 (Angle Orthodontist 68:29).
+    The arch is the beta function of Braun et al. 1998 (Angle Orthodontist 68:29).
     """
     inside = np.clip(1 - (2 * across / ARCH_WIDTH_M) ** 2, 0, 1)
     return np.asarray(ARCH_DEPTH_M * (1 - inside**0.8))
@@ -98,7 +98,7 @@ def _between_lips(triangles: Ints) -> Bools:
 
 
 def _depth(flat: Array, vertices: Array) -> Array:
-    """How far (M,) places on the strip (M, 3) are to lie behind it."""
+    """Depths (M,) behind the strip for points (M, 3) on it."""
     upper, lower = vertices[UPPER_LIP[4]], vertices[LOWER_LIP[4]]
     down = np.clip((flat - upper) @ (lower - upper) / ((lower - upper) ** 2).sum(), 0, 1)
     off = flat - (upper + down[:, None] * (lower - upper))
@@ -111,7 +111,7 @@ def _depth(flat: Array, vertices: Array) -> Array:
 
 
 def _distance(places: Array, loop: Array) -> Array:
-    """From each place (M, 3) to the nearest on a closed loop of straight pieces between corners (K, 3)."""
+    """Distances (M,) from points (M, 3) to a closed polyline with corners (K, 3)."""
     side, way = np.roll(loop, -1, 0) - loop, places[:, None] - loop
     along = np.clip((way * side).sum(2) / np.maximum((side**2).sum(1), 1e-15), 0, 1)
     return np.asarray(np.linalg.norm(way - along[..., None] * side, axis=2).min(1))

@@ -1,4 +1,4 @@
-"""What one photo tells of a face: landmarks in metres before its camera, and where the camera stands.
+"""One face in one photo: its landmarks in metres before the camera, and the camera's pose.
 
 photo ─ Face Mesh ─▶ landmarks (px) ─ eyes of known size ─▶ landmarks (m, camera) ─ template ─▶ pose
 """
@@ -10,7 +10,7 @@ import torch
 
 from fastavatar.core import Camera, Face, Photo
 from fastavatar.faces.facemesh import SMALL_FACE_PX, choose_face, find_faces
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.models.facemesh.pose import assumed_focal_px, head_pose, metric_landmarks
 from fastavatar.models.facemesh.template import LANDMARKS, load_template
 
@@ -22,11 +22,11 @@ class Observation:
     photo: Photo
     face: Face
     in_camera: Array
-    """(478, 3) its landmarks in metres, OpenCV camera axes."""
+    """(478, 3) landmarks in metres, OpenCV camera axes."""
     camera: Camera
-    """The photo's camera; its `world_to_camera` is the head's pose by the landmarks alone, float64."""
+    """The photo's camera, float64; its `world_to_camera` is the head's pose by the landmarks alone."""
     warnings: tuple[str, ...]
-    """What a user should know, one sentence each."""
+    """Warnings for the user, one sentence each."""
 
     @property
     def in_head(self) -> Array:

@@ -1,8 +1,8 @@
-"""The head's outline drawn to that of the person in the photos: hair, neck, shoulders.
+"""Fits the head's outline to the person masks of the photos: hair, neck, shoulders.
 
-Where the head's surface turns away from a camera, the photo's person mask tells how far it should stand
-out. Those distances, spread smoothly over the surface, push every vertex along its normal: hair gains
-volume behind and on top as much as it has at the sides. The face stays where it is.
+Where the surface turns away from a camera, its distance from the edge of that photo's mask is measured. The
+distances, spread smoothly over the surface, move every vertex along its normal, so that hair gains as much
+volume behind and on top as it has at the sides. The face does not move.
 """
 
 from collections.abc import Sequence
@@ -12,34 +12,35 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import binary_closing, map_coordinates
-from scipy.sparse import coo_matrix, csr_matrix, diags, identity
+from scipy.sparse import csr_matrix, identity
 
 from fastavatar.core import Camera
-from fastavatar.geometry.arrays import Array, Ints
-from fastavatar.models.facemesh.surface import vertex_normals
+from fastavatar.geometry import Array, Ints, edge_graph, row_mean, vertex_normals
 from fastavatar.models.facemesh.template import LANDMARKS, NECK, TORSO, HeadTemplate, load_template
-from fastavatar.models.facemesh.view import View
+from fastavatar.models.facemesh.view import HeadView
 
+# The outline changes as the surface moves, so it is measured again each round; a fifth changed nothing
 _ROUNDS = 4
-_REACH_M = 0.04
-# How far the surface may move inward and outward in all: hair is thick, shoulders are much alike
+_REACH_M = 0.04  # of the search for the mask's edge, to either side
+# Limits of the movement inward and outward, all rounds together: hair is thick, shoulders are much alike
 _HEAD_RANGE_M = (-0.02, 0.09)
 _BODY_RANGE_M = (-0.04, 0.04)
 _RAY_STEPS = 81
-_RIM_FACING = 0.25  # cosine between normal and view up to which a vertex may be on the outline
-_MOST_DOWNWARD = 0.5  # what faces down more than this is where the head is cut off, no outline
-_CELL_M = 0.006
-# How many steps the offsets diffuse over the surface, and what each diffusion counts
+_RIM_FACING = 0.25  # cosine between normal and view below which a vertex may be on the outline
+_MOST_DOWNWARD = 0.5  # normals that point down more than this belong to the cut below, not to the outline
+_CELL_M = 0.006  # of the drawn silhouette: about the distance between vertices
+# Steps of each diffusion of the offsets over the surface, and its weight: near the outline the short one
+# decides
 _DIFFUSIONS = ((32, 1.0), (160, 0.1))
 _BODY_STEPS = 100
-_EDGE_SLOPE = 0.45  # as the template's own bottom: a view from below meets no lid
+_EDGE_SLOPE = 0.45  # rise of the lower edge per metre toward the back, as of the template's own bottom
 
 
-def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[View], torso: Array) -> Array:
-    """Vertices (V, 3), head frame, whose outline in each view follows the person mask there.
+def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[HeadView], torso: Array) -> Array:
+    """Vertices (V, 3), head frame, moved so that their outline in each view follows its person mask.
 
-    `torso` (3, 3) holds the torso's left, up and front as columns: broad shoulders do not make a deep chest,
-    so the body moves aside and up only.
+    `torso` (3, 3) has the torso's left, up and front axes as columns. The body moves sideways and up only:
+    broad shoulders do not imply a deep chest.
     """
     body = np.isin(template.region, (NECK, TORSO))
     least, most = np.where(body[:, None], _BODY_RANGE_M, _HEAD_RANGE_M).T
@@ -58,7 +59,7 @@ def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[View], 
 def _rim_distances(
     vertices: Array, normals: Array, camera: Camera, mask: NDArray[np.float32]
 ) -> tuple[Ints, Array]:
-    """Vertices (M,) on the outline and how far (M,) each should move along its normal, metres."""
+    """Vertices (M,) on the outline, and the distance (M,) each should move along its normal, metres."""
     camera = camera.to("cpu", torch.float64)
     pixels, depth = (values.numpy() for values in camera.project(torch.from_numpy(vertices)))
     metres_per_px = depth / float(camera.K[0, 0])
@@ -68,10 +69,12 @@ def _rim_distances(
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
 
     cell_px = _CELL_M / metres_per_px.mean()
+    # On the outline: almost edge-on, and just outside of it nothing else of the head
     beside = pixels + 2.5 * cell_px * across
     rim = np.flatnonzero((np.abs(facing) < _RIM_FACING) & ~_covered(beside, pixels, cell_px))
     rim = rim[(rim >= LANDMARKS) & (across[rim, 1] < _MOST_DOWNWARD)]
 
+    # Along each rim normal, from inside to outside, the nearest place where the mask ends
     steps = np.linspace(-_REACH_M, _REACH_M, _RAY_STEPS)
     at = pixels[rim, None] + (steps / metres_per_px[rim, None])[..., None] * across[rim, None]
     height, width = mask.shape
@@ -85,7 +88,7 @@ def _rim_distances(
 
 
 def _covered(points: Array, pixels: Array, cell_px: float) -> NDArray[np.bool_]:
-    """Which points (N, 2) lie on the silhouette that the vertices at `pixels` (V, 2) draw."""
+    """Which points (N, 2) lie inside the silhouette of the vertices at `pixels` (V, 2)."""
     low = np.minimum(points.min(0), pixels.min(0)) - 2 * cell_px
     size = np.ceil((np.maximum(points.max(0), pixels.max(0)) - low) / cell_px).astype(int) + 2
     drawn = np.zeros(tuple(size), bool)
@@ -97,15 +100,16 @@ def _covered(points: Array, pixels: Array, cell_px: float) -> NDArray[np.bool_]:
 
 
 def _spread(rim: Ints, distance_m: Array) -> Array:
-    """Offsets (V,) near `distance_m` (M,) at the vertices `rim` and near 0 on the face, smooth in between.
+    """Offsets (V,) near `distance_m` (M,) at the vertices `rim`, near 0 on the face, smooth in between.
 
-    Each vertex takes the mean of what is known around it, weighted by a diffusion over the surface; the
-    narrowest diffusion that knows anything there counts most.
+    Each vertex takes the mean of the known offsets around it, weighted by diffusion over the surface. The
+    shortest diffusion that reaches a vertex counts most.
     """
     smoothing = _smoothing()
     known = np.zeros((smoothing.shape[0], 2))  # weight, and weight times offset
     known[:LANDMARKS, 0] = 1
     np.add.at(known, rim, np.stack([np.ones(len(rim)), distance_m], 1))  # several views may know the same
+    # Normalised convolution: diffuse weight · offset and weight, then divide
     total, done = np.zeros_like(known), 0
     for steps, share in _DIFFUSIONS:
         for _ in range(steps - done):
@@ -116,7 +120,7 @@ def _spread(rim: Ints, distance_m: Array) -> Array:
 
 
 def _calmed(offset_m: Array, body: NDArray[np.bool_]) -> Array:
-    """The offsets (V,) with those of the body (V,) smoothed: what a mask shows there is often no body."""
+    """The offsets (V,) with those of the body (V,) smoothed, as masks often show something else there."""
     smooth = offset_m
     for _ in range(_BODY_STEPS):
         smooth = np.where(body, _smoothing() @ smooth, offset_m)
@@ -125,21 +129,18 @@ def _calmed(offset_m: Array, body: NDArray[np.bool_]) -> Array:
 
 @cache
 def _smoothing() -> csr_matrix:
-    """(V, V): each vertex of the template becomes the mean of itself and its neighbours' mean."""
-    faces = load_template().faces
-    a, b = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
-    size = int(faces.max()) + 1
-    links = coo_matrix((np.ones(len(a)), (a, b)), (size, size)).tocsr()
-    degree = np.maximum(np.asarray(links.sum(1)).ravel(), 1)
-    return (0.5 * (identity(size) + diags(1 / degree) @ links)).tocsr()
+    """(V, V) one diffusion step over the template: half of a vertex, half the mean of its neighbours."""
+    template = load_template()
+    size = len(template.vertices)
+    return csr_matrix(0.5 * (identity(size) + row_mean(edge_graph(template.faces, size))))
 
 
 def hangs_below(
     points: Array, body: NDArray[np.bool_], camera: Camera, mask: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
-    """Which points (N, 3) of the body (N,) hang below the person's lower edge in the photo.
+    """Which points (N, 3) of the body (N,) lie below the person's lower edge in the photo.
 
-    None does where the person goes on beyond the picture. The edge rises toward the back.
+    None does where the person continues beyond the picture. The edge rises toward the back.
     """
     height, width = mask.shape
     person = mask > 0.5

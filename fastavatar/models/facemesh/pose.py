@@ -8,23 +8,23 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array, fit_similarity
 
 IRIS_DIAMETER_M = 0.0117
-"""Visible iris of adults, nearly the same in all (Hashemi et al. 2012: 11.7 ± 0.4 mm)."""
+"""Diameter of the visible iris of adults, nearly the same in all (Hashemi et al. 2012: 11.7 ± 0.4 mm)."""
 INTERPUPILLARY_M = 0.063
 INTERPUPILLARY_RANGE_M = (0.056, 0.070)
 """Distance between the pupils of adults: mean and 95 % of them (ANSUR: 63 ± 3.6 mm)."""
 FULL_FRAME_WIDTH_MM = 36.0
 ASSUMED_FOCAL_MM = 50.0
-"""Focal length on full frame where the photo does not tell: between a phone's and a portrait lens."""
+"""Focal length on full frame for a photo without one: between a phone's lens and a portrait lens."""
 
 # Face Mesh's iris landmarks: centre, then four points of the rim; the person's right eye, then the left.
 _IRISES = ((468, 469, 470, 471, 472), (473, 474, 475, 476, 477))
 
 
 def assumed_focal_px(width: int, height: int) -> float:
-    """Focal length in pixels for a photo of this size that does not tell its own."""
+    """Focal length in pixels assumed for a photo of this size in pixels that states none."""
     return ASSUMED_FOCAL_MM / FULL_FRAME_WIDTH_MM * max(width, height)
 
 
@@ -33,9 +33,9 @@ def metric_landmarks(
 ) -> Array:
     """Landmarks (478, 3) of Face Mesh in pixels → metres in OpenCV camera axes.
 
-    One photo cannot tell size from distance; the irises decide. They span few pixels and are cut by lids
-    and by a turn of the head, so the pupils' distance they imply is drawn half-way to the average of people,
-    never leaving the range of adults.
+    One photo cannot tell size from distance; the size of the irises decides. Irises span few pixels and are
+    partly covered by lids or foreshortened, so the distance between the pupils that they imply is averaged
+    (geometrically) with that of the population, and kept within the range of adults.
     """
     points = landmarks.astype(np.float64)
     iris_px = float(np.mean([_diameter_px(points[list(iris)]) for iris in _IRISES]))
@@ -44,38 +44,25 @@ def metric_landmarks(
     metres_per_px = math.sqrt(pupils_m * INTERPUPILLARY_M) / pupils_px
     eyes_z_px = points[468:478, 2].mean()
     # at the eyes, one pixel spans metres_per_px
+    # Depth at the eyes is metres_per_px · focal; Face Mesh gives relative depth in pixels
     depth = metres_per_px * (focal_px + points[:, 2] - eyes_z_px)
     on_plane = (points[:, :2] - np.array(center_px)) / focal_px
     return np.concatenate([on_plane * depth[:, None], depth[:, None]], 1)
 
 
 def _diameter_px(iris: Array) -> float:
-    """Diameter of an iris (5, 3): of its two axes the longer, which yaw or a lid shortens less."""
+    """Diameter of an iris (5, 3): the longer of its two axes, as yaw or a lid shortens the other more."""
     across, along = np.linalg.norm(iris[1] - iris[3]), np.linalg.norm(iris[2] - iris[4])
     return float(max(across, along))
-
-
-def rigid_alignment(source: Array, target: Array) -> tuple[Array, Array, float]:
-    """Rotation (3, 3), translation (3,) and scale that carry `source` (N, 3) onto `target` (N, 3) best.
-
-    Least squares by Umeyama 1991: target ≈ scale · rotation @ source + translation.
-    """
-    source_mean, target_mean = source.mean(0), target.mean(0)
-    centred_source, centred_target = source - source_mean, target - target_mean
-    u, singular, vt = np.linalg.svd(centred_target.T @ centred_source)
-    handedness = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    rotation = u @ np.diag(handedness) @ vt
-    scale = float((singular * handedness).sum() / (centred_source**2).sum())
-    return rotation, target_mean - scale * rotation @ source_mean, scale
 
 
 def head_pose(in_camera: Array, canonical: Array) -> Array:
     """Rigid transform (4, 4) from the head frame to camera axes, metres.
 
-    `in_camera` (478, 3) are the landmarks seen, `canonical` (478, 3) those of the template in the head frame.
-    The size of the face seen is kept: only rotation and translation are taken.
+    `in_camera` (478, 3) are the observed landmarks, `canonical` (478, 3) those of the template in the head
+    frame. The observed size is kept: only rotation and translation of the similarity are used.
     """
-    rotation, translation, scale = rigid_alignment(canonical, in_camera)
+    scale, rotation, translation = fit_similarity(canonical, in_camera)
     center = canonical.mean(0)
     pose = np.eye(4)
     pose[:3, :3] = rotation

@@ -1,7 +1,7 @@
 """One photo to an avatar, with nothing but what ships in the package and in MediaPipe's wheel.
 
 photo ─ Face Mesh ─▶ landmarks ─ pose ─▶ camera + landmarks (m) ─ warp ─▶ head ─ outline ─▶ head with hair
-  ├──── Pose ─▶ how the torso stands ─────────────────────────────────────────┤                │
+  ├──── Pose ─▶ torso's orientation ──────────────────────────────────────────┤                │
   └──── segmenter ─▶ person mask ─────────────────────────────────────────────┘                │
                └──────────── colours where seen, completed where not ◀── surface points ◀──────┘
 """
@@ -17,7 +17,7 @@ from fastavatar.models.facemesh.cut import find_cut
 from fastavatar.models.facemesh.discs import dress
 from fastavatar.models.facemesh.observation import find_face, observed
 from fastavatar.models.facemesh.outline import fit_outline
-from fastavatar.models.facemesh.several import head_of_several
+from fastavatar.models.facemesh.several import PhotosFacts, head_of_several
 from fastavatar.models.facemesh.template import TORSO, load_template
 from fastavatar.models.facemesh.view import head_and_shoulders
 from fastavatar.models.facemesh.warp import warp_to_landmarks
@@ -54,10 +54,18 @@ class FaceMeshPredictor:
             vertices = fit_outline(template, turn_torso(template, vertices, turn), [view], turn)
             cut = find_cut(vertices[template.region == TORSO], turn, view)
         with stage(seconds, "colours"):
-            gaussians, _ = dress(vertices, [view], cut)
+            head = dress(vertices, [view], cut)
         provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, seen.warnings)
         camera = seen.camera.to("cpu", torch.float32)
-        return Avatar(gaussians.to(self.device), camera, photo, found, provenance)
+        return Avatar(
+            head.gaussians.to(self.device),
+            camera,
+            photo,
+            found,
+            provenance,
+            mesh=head.mesh,
+            binding=head.binding,
+        )
 
     def predict_several(self, photos: Sequence[Photo]) -> Avatar:
         """One avatar from photos of one person, the largest face of each; their order does not matter to it.
@@ -70,10 +78,18 @@ class FaceMeshPredictor:
         if len(photos) == 1:
             return self.predict(photos[0])
         seconds: dict[str, float] = {}
-        gaussians, shots = head_of_several(photos, seconds)
-        warnings = tuple(f"{shot.photo.path.name}: {text}" for shot in shots for text in shot.warnings)
-        extra: dict[str, object] = {"photos": [shot.facts() for shot in shots]}
-        provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, warnings, extra)
+        head, shots = head_of_several(photos, seconds)
+        warnings = tuple(f"{shot.photo.name}: {text}" for shot in shots for text in shot.warnings)
+        facts = (PhotosFacts(tuple(shots)),)
+        provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, warnings, facts)
         first, others = shots[0], tuple((shot.photo, shot.camera) for shot in shots[1:])
-        moved = gaussians.to(self.device)
-        return Avatar(moved, first.camera, first.photo, first.face, provenance, others=others)
+        return Avatar(
+            head.gaussians.to(self.device),
+            first.camera,
+            first.photo,
+            first.face,
+            provenance,
+            others=others,
+            mesh=head.mesh,
+            binding=head.binding,
+        )

@@ -6,18 +6,17 @@ photos ─ observe ─▶ landmarks ─ fit together ─▶ head, poses ─ outl
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
-from fastavatar.core import Camera, Face, Gaussians, Photo
+from fastavatar.core import Camera, Face, Photo
 from fastavatar.errors import NoFaceError
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.models.facemesh.body import body_in, mean_rotation, torso_turn, turn_torso
 from fastavatar.models.facemesh.bundle import fit_together, posed
 from fastavatar.models.facemesh.cut import cut_seen_best
-from fastavatar.models.facemesh.discs import dress
+from fastavatar.models.facemesh.discs import DressedHead, dress
 from fastavatar.models.facemesh.observation import find_face, observed
 from fastavatar.models.facemesh.outline import fit_outline
 from fastavatar.models.facemesh.template import TORSO, load_template
@@ -27,32 +26,44 @@ from fastavatar.models.stages import stage
 
 @dataclass(frozen=True)
 class Shot:
-    """What became of one of several photos."""
+    """One of several photos, as it was used."""
 
     photo: Photo
     face: Face
     camera: Camera
-    """The camera that saw it, where the head of all photos stands; float32."""
+    """The camera that saw it, in the frame of the common head; float32."""
     gains: Array
-    """(3,) what its colours were multiplied by."""
+    """(3,) factors on its colours."""
     warnings: tuple[str, ...]
     """About this photo, one sentence each."""
 
-    def facts(self) -> dict[str, Any]:
-        """For the summary, JSON-ready."""
-        return {
-            "image_path": str(self.photo.path),
-            "K": self.camera.K.tolist(),
-            "world_to_camera": self.camera.world_to_camera.tolist(),
-            "gains": [round(float(gain), 4) for gain in self.gains],
-        }
+
+@dataclass(frozen=True)
+class PhotosFacts:
+    """What the summary says about each of several photos of one person."""
+
+    shots: tuple[Shot, ...]
+    """In the order in which the photos were given."""
+
+    def for_summary(self) -> dict[str, object]:
+        """The field `photos` of `summary.json`."""
+        photos = [
+            {
+                "image_path": shot.photo.name,
+                "K": shot.camera.K.tolist(),
+                "world_to_camera": shot.camera.world_to_camera.tolist(),
+                "gains": [round(float(gain), 4) for gain in shot.gains],
+            }
+            for shot in self.shots
+        ]
+        return {"photos": photos}
 
 
-def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple[Gaussians, list[Shot]]:
-    """The head that all photos show, head frame, and what became of each photo, in their order.
+def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple[DressedHead, list[Shot]]:
+    """The head that all photos show, head frame, and each photo as it was used, in the given order.
 
-    `seconds` takes the time of every stage. Whatever the order of the photos, the head is the same: they are
-    worked on in an order of their own. Raises `NoFaceError`, naming the photo, where one shows no face.
+    `seconds` receives the time of every stage. The head does not depend on the order of the photos: they are
+    sorted by their content first. Raises `NoFaceError` that names the photo where one shows no face.
     """
     order = sorted(range(len(photos)), key=lambda index: _fingerprint(photos[index]))
     with stage(seconds, "find faces"):
@@ -71,24 +82,24 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
         vertices = fit_outline(template, turn_torso(template, vertices, turn), views, turn)
         cut = cut_seen_best(vertices[template.region == TORSO], turn, views)
     with stage(seconds, "colours"):
-        gaussians, gains = dress(vertices, views, cut)
+        head = dress(vertices, views, cut)
     shots = {}
-    for index, one, pose, gain in zip(order, seen, poses, gains, strict=True):
+    for index, one, pose, gain in zip(order, seen, poses, head.gains, strict=True):
         K, size = one.camera.K.float(), (one.camera.width, one.camera.height)
         camera = Camera(K, torch.from_numpy(pose).float(), *size)
         shots[index] = Shot(one.photo, one.face, camera, gain, one.warnings)
-    return gaussians, [shots[index] for index in range(len(photos))]
+    return head, [shots[index] for index in range(len(photos))]
 
 
 def _face_in(photo: Photo) -> Face:
-    """The photo's largest face; who has given several photos is told which one shows none."""
+    """The photo's largest face; the error names the photo, as there are several."""
     try:
         return find_face(photo)
     except NoFaceError as error:
-        raise NoFaceError(f"{photo.path}: {error}") from error
+        raise NoFaceError(f"{photo.name}: {error}") from error
 
 
 def _fingerprint(photo: Photo) -> tuple[bytes, float]:
-    """What sorts photos whatever their names and order."""
+    """A sort key that depends on the photo's content alone."""
     pixels = np.ascontiguousarray(photo.rgb)
     return hashlib.sha256(pixels.tobytes()).digest(), photo.focal_px or 0.0

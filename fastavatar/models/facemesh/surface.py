@@ -4,20 +4,18 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from scipy.spatial import cKDTree
 
-from fastavatar.geometry.arrays import Array, Ints
+from fastavatar.geometry import Array, Bools, Ints, neighbour_graph, sample_triangles, triangle_areas
 from fastavatar.models.facemesh.template import EAR, FACE, JAW, NECK, SKULL, TORSO, load_template
 from fastavatar.models.facemesh.warp import EYE_RINGS
 
 EYE = 6
-"""Region of the points between the lids, beside those of `HeadTemplate`."""
-# Distance between neighbouring points in metres: fine where photos have detail
+"""Region of the points between the lids, in addition to those of `HeadTemplate`."""
+# Distance between neighbouring points in metres: fine where photos have detail; chosen by eye
 SPACING_M = {EYE: 0.0007, FACE: 0.0013, SKULL: 0.0026, EAR: 0.0020, NECK: 0.0030, TORSO: 0.0042, JAW: 0.0026}
-NEIGHBOURS = 8
 ACROSS_HAIRLINE = 0.02
+"""Weight of links between hair and skin, so that their colours hardly mix."""
 
 
 @dataclass(frozen=True)
@@ -35,27 +33,29 @@ class SurfacePoints:
     mirror: Ints
     """(N,) the point at the same place on the other half."""
     neighbours: csr_matrix
-    """(N, N) symmetric: 1 where two points are neighbours on the template, less across the hairline."""
+    """(N, N) symmetric: 1 between neighbours on the template, `ACROSS_HAIRLINE` between hair and skin."""
 
     def at(self, values: Array) -> Array:
-        """Values (N, C) of the points, from values (V, C) at the vertices."""
+        """Values (N, C) at the points, from values (V, C) at the vertices."""
         return np.asarray(np.einsum("nk,nkc->nc", self.weights, values[self.corners]))
 
 
 @cache
 def surface_points(fine_eyes: bool = False) -> SurfacePoints:
-    """The same points at every call: spread by area along a low-discrepancy sequence.
+    """The points; every call gives the same.
 
-    With `fine_eyes` those between the lids are a region of their own, as dense as its spacing asks.
+    With `fine_eyes` the points between the lids are a region of their own, with the spacing of that region.
     """
     template = load_template()
     half = template.faces[template.vertices[template.faces, 0].max(1) <= 1e-7]
     spacing = np.vectorize(SPACING_M.get)(template.region[half]).mean(1)
-    corners, weights = _spread(template.vertices, half, spacing)
+    owner, weights = sample_triangles(template.vertices, half, spacing)
+    corners = half[owner]
     if fine_eyes:
         skin, eyes = ~_between_lids(corners), half[_between_lids(half)]
-        fine = _spread(template.vertices, eyes, np.full(len(eyes), SPACING_M[EYE]))
-        corners, weights = np.concatenate([corners[skin], fine[0]]), np.concatenate([weights[skin], fine[1]])
+        owner, fine_weights = sample_triangles(template.vertices, eyes, SPACING_M[EYE])
+        corners = np.concatenate([corners[skin], eyes[owner]])
+        weights = np.concatenate([weights[skin], fine_weights])
     corners = np.concatenate([corners, template.mirror[corners]])
     weights = np.concatenate([weights, weights])
     count = len(corners)
@@ -69,58 +69,23 @@ def surface_points(fine_eyes: bool = False) -> SurfacePoints:
         region,
         np.vectorize(SPACING_M.get)(region).astype(np.float64),
         (np.arange(count) + count // 2) % count,
-        _neighbour_graph(positions, region == SKULL),
+        _links(positions, region == SKULL),
     )
 
 
-def _between_lids(triangles: Ints) -> NDArray[np.bool_]:
-    """Which triangles (F,) span an eye."""
+def _between_lids(triangles: Ints) -> Bools:
+    """Which triangles (F, 3) span an eye, (F,)."""
     return np.asarray(np.isin(triangles, list(EYE_RINGS)).any(1))
 
 
-def _spread(vertices: Array, triangles: Ints, spacing: Array) -> tuple[Ints, Array]:
-    """Corners (N, 3) and barycentric coordinates (N, 3) of points, `spacing` (F,) metres apart."""
-    demand = np.cumsum(triangle_areas(vertices, triangles) / spacing**2)
-    count = int(demand[-1])
-    owner = np.searchsorted(demand, np.arange(count) + 0.5)
-    # The R2 sequence (Roberts 2018), folded into the triangle
-    step = np.arange(count)[:, None] * [0.7548776662466927, 0.5698402909980532] % 1
-    step = np.where(step.sum(1, keepdims=True) > 1, 1 - step, step)
-    return triangles[owner], np.column_stack([1 - step.sum(1), step])
-
-
-def _neighbour_graph(positions: Array, hairy: NDArray[np.bool_]) -> csr_matrix:
-    """Symmetric graph of each point's nearest neighbours; skin and hair hardly take each other's colour."""
-    count = len(positions)
-    nearest = np.asarray(cKDTree(positions).query(positions, NEIGHBOURS + 1)[1])
-    rows = np.repeat(np.arange(count), NEIGHBOURS)
-    graph = csr_matrix((np.ones(len(rows)), (rows, nearest[:, 1:].ravel())), (count, count))
-    links = graph.maximum(graph.T).tocoo()
+def _links(positions: Array, hairy: Bools) -> csr_matrix:
+    """Neighbour graph (N, N) of positions (N, 3), with weak links between hair, `hairy` (N,), and skin."""
+    links = neighbour_graph(positions).tocoo()
     links.data[hairy[links.row] != hairy[links.col]] = ACROSS_HAIRLINE
     return links.tocsr()
 
 
-def triangle_areas(vertices: Array, triangles: Ints) -> Array:
-    """Areas (F,) in square metres."""
-    return np.asarray(np.linalg.norm(_crosses(vertices, triangles), axis=1) / 2)
-
-
-def vertex_normals(vertices: Array, triangles: Ints) -> Array:
-    """Unit normals (V, 3), outward: the area-weighted mean of the triangles around."""
-    normals = np.zeros_like(vertices)
-    crosses = _crosses(vertices, triangles)
-    for corner in range(3):
-        for axis in range(3):
-            normals[:, axis] += np.bincount(triangles[:, corner], crosses[:, axis], len(vertices))
-    return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12))
-
-
 def stretch(points: SurfacePoints, before: Array, after: Array) -> Array:
-    """How much longer (N,) the surface around each point is on vertices `after` than on `before`."""
+    """Factor (N,) on lengths around each point from vertices `before` (V, 3) to `after` (V, 3)."""
     areas = [np.maximum(triangle_areas(vertices, points.corners), 1e-12) for vertices in (before, after)]
     return np.clip(np.sqrt(areas[1] / areas[0]), 0.3, 3.0)
-
-
-def _crosses(vertices: Array, triangles: Ints) -> Array:
-    a, b, c = (vertices[triangles[:, k]] for k in range(3))
-    return np.asarray(np.cross(b - a, c - a))

@@ -1,4 +1,4 @@
-"""The head that is fitted to a face: a closed, symmetric mesh whose first vertices are Face Mesh's landmarks.
+"""The head template: a closed, symmetric mesh whose first vertices are Face Mesh's landmarks.
 
 `python -m scripts.head_template` makes the file.
 """
@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from fastavatar.geometry.arrays import Array, Ints
+from fastavatar.geometry import Array, Ints
 
 LANDMARKS = 478
 """Landmarks of Face Mesh; the last ten describe the irises."""

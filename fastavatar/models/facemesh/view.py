@@ -1,4 +1,4 @@
-"""The photo as the embedded model works on it: head and shoulders, no finer than it can show."""
+"""The crop of a photo that the embedded model works on: head and shoulders, at the model's resolution."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ from fastavatar.images.person_mask import person_mask
 
 Box = tuple[float, float, float, float]
 
-_METRES_PER_PX = 0.0007
-# How far the crop reaches from the middle of the face, in face sizes: aside, up, down
+_METRES_PER_PX = 0.0007  # half the spacing of the finest points: more detail could not be shown
+# Reach of the crop from the middle of the face in face sizes: to either side, up, down
 _REACH = (1.6, 1.5, 2.2)
 
 
 @dataclass(frozen=True)
-class View:
+class HeadView:
     """One picture of the head."""
 
     rgb: NDArray[np.float32]
@@ -29,11 +29,11 @@ class View:
     """The camera that saw it, float64."""
 
 
-def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> View:
+def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> HeadView:
     """The part of the photo that shows head and shoulders.
 
-    `face_box` holds left, top, right, bottom in pixels; `camera` is the photo's. The mask is the photo's own
-    where it came cut out.
+    `face_box` is left, top, right, bottom in pixels; `camera` is the photo's. A photo that came cut out
+    brings its own mask.
     """
     left, top, right, bottom = _crop(face_box, photo.width, photo.height)
     scale = min(1.0, float(camera.world_to_camera[2, 3] / camera.K[0, 0]) / _METRES_PER_PX)
@@ -49,7 +49,7 @@ def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> View:
     K = camera.K.double().clone()
     K[:2, 2] -= torch.tensor([left, top])
     cropped = Camera(K, camera.world_to_camera.double(), right - left, bottom - top)
-    return View(rgb / np.float32(255), mask, cropped.resized(width, height))
+    return HeadView(rgb / np.float32(255), mask, cropped.resized(width, height))
 
 
 def _crop(box: Box, width: int, height: int) -> tuple[int, int, int, int]:

@@ -1,9 +1,8 @@
-"""The template's head carried onto the landmarks of a face."""
+"""Warps the template's head onto the landmarks of a face."""
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array, spread_offsets
 from fastavatar.models.facemesh.template import LANDMARKS, HeadTemplate
 
 # Face Mesh's indices, on the person's right and left
@@ -12,7 +11,8 @@ EYE_RINGS = {
     468: (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
     473: (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
 }
-"""The middle of each iris and its eye's rim: from the outer corner along the lower lid, then the upper."""
+"""Landmark of each iris's centre → its eye's rim: from the outer corner along the lower lid, then the
+upper."""
 MOUTH_CORNERS = (78, 308)
 UPPER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
 LOWER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324)
@@ -22,15 +22,15 @@ _OVAL = (
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
 EYE_BULGE_M = 0.004
-"""How far the middle of the open eye stands out from its rim."""
-_REACH_M = 0.12
+"""Distance of the middle of an open eye in front of the plane of its rim."""
+_REACH_M = 0.12  # radius in which the skull follows the face's rim; chosen by eye
 
 
 def warp_to_landmarks(template: HeadTemplate, landmarks: Array) -> Array:
-    """Vertices (V, 3) of the template when its landmarks lie at `landmarks` (478, 3), head frame, metres.
+    """Vertices (V, 3) of the template warped to `landmarks` (478, 3), head frame, metres.
 
-    The face takes the landmarks as they are. The rest is scaled as the face is, wide and high, and then
-    follows the face's rim, the less the farther away.
+    The face takes the landmarks as they are. The rest is scaled by the face's width and height, and then
+    follows the offsets of the face's rim, less and less with distance.
     """
     face = landmarks.copy()
     for center, ring in EYE_RINGS.items():
@@ -39,30 +39,17 @@ def warp_to_landmarks(template: HeadTemplate, landmarks: Array) -> Array:
     scale = _proportions(landmarks) / _proportions(template.vertices[:LANDMARKS])
     middle = template.vertices[list(_OVAL)].mean(0)
     scaled = (rest - middle) * [scale[0], scale[1], scale.mean()] + face[list(_OVAL)].mean(0)
-    vertices = scaled + _smooth_offsets(scaled, scaled[list(_OVAL)], (face - scaled[:LANDMARKS])[list(_OVAL)])
+    rim = list(_OVAL)
+    vertices = scaled + spread_offsets(scaled, scaled[rim], (face - scaled[:LANDMARKS])[rim], _REACH_M, 1e-6)
     vertices[:LANDMARKS] = face
     return np.asarray(vertices)
 
 
 def _proportions(landmarks: Array) -> Array:
-    """Breadth and height (2,) of a face."""
+    """Width and height (2,) of a face with landmarks (478, 3), metres."""
     return np.array(
         [
             np.linalg.norm(landmarks[_LEFT] - landmarks[_RIGHT]),
             np.linalg.norm(landmarks[_TOP] - landmarks[_CHIN]),
         ]
     )
-
-
-def _smooth_offsets(points: Array, anchors: Array, offsets: Array) -> Array:
-    """Offsets (N, 3) at points that are `offsets` (A, 3) at `anchors` (A, 3) and die out from there.
-
-    Radial basis functions with Wendland's C2 kernel, which is positive definite and ends at its radius.
-    """
-    weights = np.linalg.solve(_wendland(cdist(anchors, anchors)) + 1e-6 * np.eye(len(anchors)), offsets)
-    return np.asarray(_wendland(cdist(points, anchors)) @ weights)
-
-
-def _wendland(distance: Array) -> Array:
-    r = np.minimum(distance / _REACH_M, 1)
-    return np.asarray((1 - r) ** 4 * (4 * r + 1))

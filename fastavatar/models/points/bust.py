@@ -1,9 +1,9 @@
-"""Neck, shoulders and chest where a capture's points end but its pictures go on.
+"""Neck, shoulders and chest where a capture's points end but its pictures continue.
 
-Captures of heads show the person cut off along one line below the collar: whatever lies below that line in
-a picture is white, from wherever it was taken. Shoulders beyond the points come from this project's own head
-template; where the line leaves none of the surface to be seen, a ledge rises from it toward the back, so that
-pictures from above end at the line and pictures from below show nothing underneath.
+Captures of heads show the person cut off along one line below the collar: below that line every picture is
+white, from any direction. Shoulders beyond the points come from this project's own head template. From the
+line a ledge rises toward the back, so that pictures from above end at the line and pictures from below show
+nothing under it.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,15 @@ from fastavatar.models.points.cut_line import SLOPE, CutLine, find_cut_line
 from fastavatar.models.points.shoulders import fit_shoulders, nearest
 from fastavatar.surfaces.points import Surface
 
+# Extent of the ledge, and of its points' spacing: an adult's chest and shoulders, with room to spare
 DEPTH_M = 0.12
 HALF_WIDTH_M = 0.18
 SPACING_M = 0.005
-_OWN_M = 0.008  # nearer than this the points need no help
+_OWN_M = 0.008  # template points nearer than this to the capture's own are left out
 
 
 def complete_bust(surface: Surface, views: Sequence[View]) -> Surface:
-    """The surface with shoulders and ledge, as it is where no picture shows a straight lower edge."""
+    """The surface with shoulders and ledge; unchanged where no view shows a straight lower edge."""
     line = next((found for view in views if (found := find_cut_line(surface, view))), None)
     if line is None:
         return surface
@@ -38,7 +39,7 @@ def complete_bust(surface: Surface, views: Sequence[View]) -> Surface:
 
 
 def _ledge(line: CutLine) -> Surface:
-    """Points spread over the plane that rises from the line toward the back."""
+    """Points on the plane that rises from the line toward the back."""
     across, back = np.meshgrid(
         np.arange(-HALF_WIDTH_M, HALF_WIDTH_M, SPACING_M), np.arange(0, DEPTH_M, SPACING_M)
     )

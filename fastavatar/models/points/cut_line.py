@@ -1,4 +1,4 @@
-"""The line along which a capture's pictures cut the person off below the collar."""
+"""The line in space along which a capture's pictures cut the person off below the collar."""
 
 from dataclasses import dataclass
 
@@ -6,33 +6,33 @@ import numpy as np
 import torch
 
 from fastavatar.captures import View
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.images.lower_edge import lower_edge
 from fastavatar.surfaces.points import Surface
 
 SLOPE = 0.25
-"""How much the ledge rises over each metre toward the back: about as steep as pictures from below look up."""
-_COLLAR_M = 0.05  # height of the points' lowest part, which tells where the line lies
+"""Rise of the ledge per metre toward the back: about as steep as the cameras below the head look up."""
+_COLLAR_M = 0.05  # height of the lowest part of the points, which gives the depth of the line
 
 
 @dataclass(frozen=True)
 class CutLine:
-    """Below this line every picture is white, from wherever it was taken."""
+    """A line in space below which every picture is white, from any direction."""
 
     origin: Array
-    """(3,) a point of it, metres."""
+    """(3,) a point of the line, metres."""
     along: Array
     """(3,) unit vector toward the person's left."""
 
     def height(self, points: Array) -> Array:
-        """How far (N,) points (N, 3) lie above the ledge, metres, along y."""
+        """Heights (N,) of points (N, 3) above the ledge, along y, metres."""
         across = points[:, 0] - self.origin[0]
         base = self.origin + across[:, None] * self.along / self.along[0]
         return np.asarray(points[:, 1] - base[:, 1] - SLOPE * (base[:, 2] - points[:, 2]))
 
 
 def find_cut_line(surface: Surface, view: View) -> CutLine | None:
-    """The line in space behind a view's straight lower edge, at the depth of the surface's lowest front.
+    """The line in space of a view's straight lower edge, at the depth of the surface's lowest front.
 
     None where the mask has no such edge.
     """
@@ -48,12 +48,13 @@ def find_cut_line(surface: Surface, view: View) -> CutLine | None:
     columns = pixel[0, 0] + torch.tensor([0.0, 100.0])
     on_edge = torch.stack([columns, slope * columns + offset], 1)
     origin, second = camera.unproject(on_edge, depth.expand(2)).numpy()
-    # Widest is the bust across; the line follows that as far as the view's own plane allows
+    # The widest direction of the lowest points is the shoulders'; the line is its projection into the plane
+    # of the camera and the edge
     lateral = np.linalg.eigh(np.cov(low.T))[1][:, 2]
     plane = np.cross(origin - camera.center.numpy(), second - origin)
     plane /= np.linalg.norm(plane)
     along = lateral - (lateral @ plane) * plane
     along /= np.linalg.norm(along)
-    if abs(along[0]) < 0.5:
+    if abs(along[0]) < 0.5:  # more than 60° from left to right: the edge is not the cut below a collar
         return None
     return CutLine(origin, along * np.sign(along[0]))

@@ -1,4 +1,4 @@
-"""Where refinement of a capture begins: opaque discs at its points, coloured from the views given."""
+"""Gaussians from a capture's points: opaque discs, coloured from the views, which refinement starts from."""
 
 from collections.abc import Sequence
 
@@ -8,22 +8,23 @@ from torch import Tensor
 from fastavatar.captures import View
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array, neighbour_graph
 from fastavatar.models.points.bust import complete_bust
 from fastavatar.models.points.symmetry import mirror_of
 from fastavatar.surfaces.completion import complete_colors
 from fastavatar.surfaces.discs import opaque_discs
-from fastavatar.surfaces.points import Surface, neighbour_graph, surface_of
+from fastavatar.surfaces.points import Surface, surface_of
 from fastavatar.surfaces.seen import colors_in_view
 
 MIN_POINTS = 16
+"""Fewer points do not determine normals."""
 
 
 def start_from_points(points: Tensor, views: Sequence[View]) -> Gaussians:
     """Discs on the surface through points (P, 3), metres, with the colours that `views` show.
 
-    What no view sees continues what they see over the surface, with the detail of the other half of the
-    head. Where the views show the person cut off along a line, shoulders are added down to it.
+    Colours that no view shows are continued over the surface, with the detail of the other half of the head.
+    Where the views show the person cut off along a line, shoulders are added down to it.
 
     Raises `InputError` for too few points, and where no view sees any.
     """
@@ -39,9 +40,9 @@ def start_from_points(points: Tensor, views: Sequence[View]) -> Gaussians:
 
 
 def seen_colors(surface: Surface, views: Sequence[View]) -> tuple[Array, Array]:
-    """Colours (N, 3) of the points in the views that see them, and how well (N,) they are seen, 0 if not.
+    """Mean colours (N, 3) of the points in the views that see them, and the sum (N,) of the views' weights.
 
-    Views count by how squarely they see a point.
+    A view's weight is the cosine between normal and direction of view, 0 where it does not see the point.
     """
     total, weights = np.zeros_like(surface.points), np.zeros(len(surface.points))
     for view in views:

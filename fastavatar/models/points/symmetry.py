@@ -1,23 +1,23 @@
-"""Which point of a head is the mirror image of which, found on the surface itself."""
+"""The mirror image of each point of a head, found by the surface's own symmetry."""
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from fastavatar.geometry.arrays import Array, Ints
+from fastavatar.geometry import Array, Ints
 from fastavatar.surfaces.points import Surface
 
-_ROUNDS = 10
+_ROUNDS = 10  # of iterated closest points; the plane settles after about six
 _FIRST_TURNS_DEG = (-20, -15, -10, -5, 0, 5, 10, 15, 20)
-_TRUSTED = 0.7  # share of pairs, the nearest first, that determine the plane
-_NORMAL_WEIGHT_M = 0.01  # a normal turned by 60° counts as much as this distance
-_FARTHEST_M = 0.02
+_TRUSTED = 0.7  # share of the pairs, nearest first, that determines the plane: hair and collars differ
+_NORMAL_WEIGHT_M = 0.01  # a difference of 60° between normals counts as much as this distance
+_FARTHEST_M = 0.02  # beyond this a point has no mirror image
 
 
 def mirror_of(surface: Surface) -> Ints:
-    """(N,) the point nearest to each point's mirror image, itself where none is within two centimetres.
+    """(N,) index of the point nearest to each point's mirror image; its own where none is within 2 cm.
 
-    The plane starts near x = 0 of the head frame and is fitted to the surface by iterated closest points;
-    distances are taken between places and normals together, so that front and back of an ear do not meet.
+    The plane of symmetry starts near x = 0 of the head frame and is fitted by iterated closest points.
+    Distances combine positions and normals, so that front and back of an ear are not matched.
     """
     tree = cKDTree(_place_and_normal(surface.points, surface.normals))
     middle = surface.points.mean(0)
@@ -52,8 +52,8 @@ def _reflected(surface: Surface, origin: Array, across: Array) -> tuple[Array, A
 def _plane_between(points: Array, images: Array, across: Array) -> tuple[Array, Array]:
     """Origin and unit normal (3,) of the plane that best mirrors `points` (M, 3) onto `images` (M, 3).
 
-    The reflection I − 2aaᵀ nearest in the sense of least squares has for `a` the eigenvector of least
-    eigenvalue of the symmetric cross-covariance.
+    The least-squares reflection I − 2aaᵀ has as `a` the eigenvector of the smallest eigenvalue of the
+    symmetrised cross-covariance.
     """
     centre, image_centre = points.mean(0), images.mean(0)
     covariance = (points - centre).T @ (images - image_centre)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from fastavatar.core import Camera, Photo
+from fastavatar.core import Camera, Face, Photo
 from fastavatar.models.published.point_predictor import IMAGE_PX
 
 Box = tuple[float, float, float, float]
@@ -60,11 +60,15 @@ def whole(rgb: NDArray[np.uint8]) -> Region:
     return Region(0.0, 0.0, float(rgb.shape[1]), float(rgb.shape[0]))
 
 
-def mesh_box(photo: Photo, face: int | None) -> Box:
-    """Box of the face numbered `face`, the largest by default, by Face Mesh, as InsightFace need not run."""
+def find_by_mesh(photo: Photo, face: int | None) -> Face:
+    """The face numbered `face` from the left, the largest by default, as Face Mesh finds it.
+
+    For photos in which InsightFace need not look, because the embedding or W is given. Raises `NoFaceError`
+    when there is no such face.
+    """
     from fastavatar.faces.facemesh import choose_face, find_faces
 
-    return choose_face(find_faces(photo.rgb), photo.width, photo.height, face).box
+    return choose_face(find_faces(photo.rgb), photo.width, photo.height, face)
 
 
 def framed_like_a_capture(box: Box) -> Region:

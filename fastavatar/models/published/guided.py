@@ -14,7 +14,7 @@ from fastavatar.models.published.decoder import ConditionalDecoder
 from fastavatar.models.published.identity import Identity
 from fastavatar.models.published.identity_encoder import IdentityEncoder
 from fastavatar.models.published.latent import DecoderLatent
-from fastavatar.models.published.sh_refit import ShRefit
+from fastavatar.models.published.options import ShRefit
 
 
 @dataclass(frozen=True)

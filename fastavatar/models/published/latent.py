@@ -10,7 +10,27 @@ from torch import Tensor
 from fastavatar.core import Gaussians
 from fastavatar.models.published.decoder import ConditionalDecoder
 from fastavatar.models.published.folding import FoldedDecoder, fold
-from fastavatar.models.published.sh_refit import ShRefit
+from fastavatar.models.published.options import ShRefit
+
+
+@dataclass(frozen=True)
+class LatentFacts:
+    """What the summary says about the latent an avatar was decoded from."""
+
+    w_shape: tuple[int, ...]
+    """Shape of W."""
+    sh_refit: ShRefit
+    """What became of the decoder's colours."""
+    made_up: bool
+    """Whether the networks hold numbers that were never trained."""
+
+    def for_summary(self) -> dict[str, object]:
+        """Fields of `summary.json`."""
+        return {
+            "w_vector_shape": list(self.w_shape),
+            "sh_refit": self.sh_refit,
+            "made_up_weights": self.made_up,
+        }
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fastavatar.errors import WeightsError
-from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
+from fastavatar.geometry import matrix_from_quaternion_wxyz
 from fastavatar.models.published.dinov2 import Dinov2, Dinov2Sizes, sizes_of
 from fastavatar.models.published.layers import (
     Shapes,

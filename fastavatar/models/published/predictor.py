@@ -6,26 +6,21 @@ photo ─ InsightFace ─▶ embedding ─ identity encoder ─▶ W ───�
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fastavatar.core import Avatar, Gaussians, Photo, Provenance
+from fastavatar.core import Avatar, Face, Gaussians, Photo, Provenance
 from fastavatar.errors import DeviceError, FastAvatarError, InputError, WeightsError
 from fastavatar.faces.insightface import RecognisedFace
 from fastavatar.models.published import framing
 from fastavatar.models.published.identity import Identity
-from fastavatar.models.published.latent import DecoderLatent
+from fastavatar.models.published.latent import DecoderLatent, LatentFacts
 from fastavatar.models.published.networks import Networks, made_up_told
-from fastavatar.models.published.sh_refit import ShRefit, refit_sh
+from fastavatar.models.published.options import Crop, ShRefit
+from fastavatar.models.published.sh_refit import refit_sh
 from fastavatar.models.stages import stage
-
-Crop = Literal[
-    "auto",  # the head framed as in the captures the networks were trained on, on white
-    "none",  # the whole photo, as the published code takes it
-]
 
 LICENCE = (
     "the FastAvatar weights state no licence and were trained on research-only captures; InsightFace's "
@@ -34,18 +29,49 @@ LICENCE = (
 
 
 @dataclass(frozen=True)
+class FramingFacts:
+    """What the summary says about how the point predictor saw the photo."""
+
+    crop: Crop
+    region: framing.Region
+    """The part of the photo that it saw."""
+    face: Face | None
+    """The face that was taken; None where no face finder ran."""
+    points_shape: tuple[int, ...]
+    """Shape of the points it placed."""
+    precision: str
+    """Number format it computed in."""
+
+    def for_summary(self) -> dict[str, object]:
+        """Fields of `summary.json`."""
+        left, top, face = self.region.left, self.region.top, self.face
+        edges = (left, top, left + self.region.width, top + self.region.height)
+        return {
+            "dino_points_shape": list(self.points_shape),
+            "precision": self.precision,
+            "crop": self.crop,
+            "crop_box_px": [round(edge, 1) for edge in edges],
+            "background_removed": self.crop == "auto",
+            "face_box_px": face and [round(edge, 1) for edge in face.box],
+            "face_index": face and face.index,
+            "face_count": face and face.count,
+        }
+
+
+@dataclass(frozen=True)
 class _Observed:
     """A photo as far as it can be told before the points are placed."""
 
     photo: Photo
-    found: RecognisedFace | None
+    face: Face | None
+    """The face that was taken; None where no face finder ran."""
     region: framing.Region
     image: Tensor
     """(1, 3, 224, 224) what the networks see."""
     w: Tensor
     """(1, 512)."""
     seconds: dict[str, float]
-    """Of the stages so far; those to come are added."""
+    """Time of each stage so far; later stages add theirs."""
 
 
 class FastAvatarPredictor:
@@ -113,21 +139,22 @@ class FastAvatarPredictor:
             with stage(seconds, "recognise"):
                 found = self._identity.recognise(photo.rgb, face)
             with stage(seconds, "frame the head"):
-                region, image = self._framed(photo, face, found)
+                taken = self._taken(photo, face, found)
+                region, image = self._framed(photo, taken)
             with torch.inference_mode(), stage(seconds, "identity"):
                 w = self._identity.w(found, self._networks.encoder, self._device)
         except torch.OutOfMemoryError:
             return self._no_memory()
         except Exception as error:  # the other photos go on
             return error
-        return _Observed(photo, found, region, image, w, seconds)
+        return _Observed(photo, taken, region, image, w, seconds)
 
     def _no_memory(self) -> DeviceError:
         return DeviceError(f"not enough memory on {self._device}: try --device cpu")
 
     def _decoded(self, seen: "_Observed", points: Tensor, camera_to_world: Tensor) -> Avatar:
         """The avatar at points (N, 3), seen by a camera (4, 4)."""
-        photo, found, region, w, seconds = seen.photo, seen.found, seen.region, seen.w, seen.seconds
+        photo, region, w, seconds = seen.photo, seen.region, seen.w, seen.seconds
         with torch.inference_mode(), stage(seconds, "decode"):
             decoded = self._networks.decoder.decode(w, points)
         gaussians = _ordinary(decoded)
@@ -139,29 +166,37 @@ class FastAvatarPredictor:
             gaussians=gaussians,
             camera=framing.camera_from_pose(camera_to_world, region, photo.width, photo.height),
             photo=photo,
-            face=None,
+            face=seen.face,
             provenance=Provenance(
                 model="fastavatar",
                 licence=LICENCE,
                 seed=self._seed,
                 device=self._device,
                 seconds=seconds,
-                warnings=self._warnings(found),
-                extra=self._summary(region, found, w, points),
+                warnings=self._warnings(seen.face),
+                facts=(
+                    LatentFacts(tuple(w.shape), self._sh_refit, bool(self._networks.made_up)),
+                    FramingFacts(self._crop, region, seen.face, tuple(points.shape), self._precision()),
+                ),
             ),
             arrays={name: value.cpu().numpy().astype(np.float32) for name, value in arrays.items()},
             # clones, which unlike tensors of inference mode may take part in autograd
             latent=DecoderLatent(self._networks.decoder.decoder, w.clone(), points.clone(), self._sh_refit),
         )
 
-    def _framed(
-        self, photo: Photo, face: int | None, found: RecognisedFace | None
-    ) -> tuple[framing.Region, Tensor]:
+    def _taken(self, photo: Photo, face: int | None, found: RecognisedFace | None) -> Face | None:
+        """The face that the avatar is of; None where nothing needs to know where it is."""
+        if found is not None:
+            return Face(found.index, found.count, found.box, np.empty((0, 3), np.float32))
+        if self._crop == "none" and face is None:
+            return None
+        return framing.find_by_mesh(photo, face)
+
+    def _framed(self, photo: Photo, face: Face | None) -> tuple[framing.Region, Tensor]:
         """The region the networks see, and their input (1, 3, 224, 224)."""
-        if self._crop == "none":
+        if self._crop == "none" or face is None:
             return framing.whole(photo.rgb), framing.network_input(photo.rgb)
-        box = found.box if found is not None else framing.mesh_box(photo, face)
-        region = framing.framed_like_a_capture(box)
+        region = framing.framed_like_a_capture(face.box)
         picture = framing.cut(photo.rgb, region)
         if not photo.is_cut_out:
             from fastavatar.images.person_mask import person_mask
@@ -169,29 +204,14 @@ class FastAvatarPredictor:
             picture = framing.on_white(picture, person_mask(picture))
         return region, framing.network_input(picture)
 
-    def _warnings(self, found: RecognisedFace | None) -> tuple[str, ...]:
+    def _warnings(self, face: Face | None) -> tuple[str, ...]:
         warnings = made_up_told(self._networks.made_up)
-        if found is not None and found.count > 1:
-            warnings += (f"the photo shows {found.count} faces: took number {found.index} from the left",)
+        if face is not None and face.count > 1:
+            warnings += (f"the photo shows {face.count} faces: took number {face.index} from the left",)
         return warnings
 
-    def _summary(
-        self, region: framing.Region, found: RecognisedFace | None, w: Tensor, points: Tensor
-    ) -> dict[str, object]:
-        right, bottom = region.left + region.width, region.top + region.height
-        return {
-            "w_vector_shape": list(w.shape),
-            "dino_points_shape": list(points.shape),
-            "precision": str(self._networks.points.dino.dtype).removeprefix("torch."),
-            "sh_refit": self._sh_refit,
-            "crop": self._crop,
-            "crop_box_px": [round(edge, 1) for edge in (region.left, region.top, right, bottom)],
-            "background_removed": self._crop == "auto",
-            "made_up_weights": bool(self._networks.made_up),
-            "face_box_px": None if found is None else [round(edge, 1) for edge in found.box],
-            "face_index": None if found is None else found.index,
-            "face_count": None if found is None else found.count,
-        }
+    def _precision(self) -> str:
+        return str(self._networks.points.dino.dtype).removeprefix("torch.")
 
 
 def _ordinary(gaussians: Gaussians) -> Gaussians:

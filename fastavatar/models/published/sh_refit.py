@@ -6,18 +6,11 @@ dark and tinted. So each Gaussian's harmonics are refitted to the colours it sho
 ridge toward their mean: as the basis is orthonormal, their squared distance from it over the whole sphere.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from fastavatar.geometry import spherical_harmonics
 from fastavatar.geometry.spherical_harmonics import C0, basis
-
-ShRefit = Literal[
-    "auto",  # fitted anew to what the training views covered
-    "off",  # as the networks say
-]
 
 AZIMUTH_DEG, ELEVATION_DEG = 50.0, 20.0
 """How far from the front the training views stood, to both sides, up and down."""

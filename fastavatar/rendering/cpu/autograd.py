@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from fastavatar.core import Camera, Gaussians
+from fastavatar.core import Camera, Gaussians, frontal_camera
 from fastavatar.rendering.cpu.frame import backward, draw, make_frame
-from fastavatar.rendering.cpu.layout import Doubles, Floats
+from fastavatar.rendering.cpu.layout import Floats, KernelCamera, Parameters, Picture
 from fastavatar.rendering.picture import Compositing, Render, lay_over
 
 
@@ -31,6 +31,15 @@ def render_cpu(
     return Render(image, alpha, depth)
 
 
+def compile_kernels() -> None:
+    """Compile every kernel that is not on disk yet, by drawing one Gaussian and taking a gradient."""
+    means = torch.zeros(1, 3, requires_grad=True)
+    upright = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+    gaussian = Gaussians(means, upright, torch.full((1, 3), -3.0), torch.zeros(1), torch.zeros(1, 1, 3))
+    drawn = render_cpu(gaussian, frontal_camera(1.0, 16.0, 16, 16), torch.ones(3), "classic", threads=1)
+    torch.autograd.grad(drawn.image.sum(), means)
+
+
 class _Rasterise(torch.autograd.Function):
     """Five parameters and `world_to_camera` → image (H, W, 3), alpha (H, W), depth (H, W)."""
 
@@ -38,14 +47,14 @@ class _Rasterise(torch.autograd.Function):
     def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
         """Draw, and keep what the gradients need only where any are wanted."""
         *tensors, camera, background, threads = inputs
-        parameters = tuple(_array(tensor, torch.float32) for tensor in tensors[:5])
-        view = _view(camera)
-        frame = make_frame(view, camera.width, camera.height, parameters, threads)
+        parameters = Parameters(*(_array(tensor, torch.float32) for tensor in tensors[:5]))
+        frame = make_frame(_view(camera), parameters, threads)
         picture = draw(frame, _array(background, torch.float32), threads)
+        # Outputs without a gradient arrive as None, not as zeros to be added up
         ctx.set_materialize_grads(False)
         if any(ctx.needs_input_grad):
             ctx.save_for_backward(*tensors)
-            ctx.kept = (frame, view, parameters, picture, threads)
+            ctx.kept = (frame, picture, threads)
         image, alpha, depth = (torch.from_numpy(part) for part in picture)
         return image, alpha, depth
 
@@ -54,14 +63,15 @@ class _Rasterise(torch.autograd.Function):
     def backward(ctx: Any, *d_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
         """Gradients of the six tensors, in their own types."""
         tensors = ctx.saved_tensors  # raises where one was changed in between
-        frame, view, parameters, picture, threads = ctx.kept
+        frame, picture, threads = ctx.kept
         d_image, d_alpha, d_depth = d_outputs
-        d_picture = (
-            np.zeros_like(picture[0]) if d_image is None else _array(d_image, torch.float32),
+        d_picture = Picture(
+            np.zeros_like(picture.image) if d_image is None else _array(d_image, torch.float32),
             _NOTHING if d_alpha is None else _array(d_alpha, torch.float32),
             _NOTHING if d_depth is None else _array(d_depth, torch.float32),
         )
-        gradients, d_view = backward(frame, view, parameters, picture, d_picture, threads)
+        gradients, d_view = backward(frame, picture, d_picture, threads)
+        # The last row of a rigid transform is constant
         d_pose = torch.zeros(4, 4, dtype=torch.float64)
         d_pose[:3, :3], d_pose[:3, 3] = (
             torch.from_numpy(d_view[:9].reshape(3, 3)),
@@ -74,11 +84,12 @@ class _Rasterise(torch.autograd.Function):
 _NOTHING: Floats = np.empty((0, 0), np.float32)
 
 
-def _view(camera: Camera) -> Doubles:
+def _view(camera: Camera) -> KernelCamera:
     """The camera as the kernels read it; see `layout`."""
     pose, K = _array(camera.world_to_camera, torch.float64), _array(camera.K, torch.float64)
     R, t = pose[:3, :3], pose[:3, 3]
-    return np.concatenate([R.ravel(), t, [K[0, 0], K[1, 1], K[0, 2], K[1, 2]], -R.T @ t])
+    numbers = np.concatenate([R.ravel(), t, [K[0, 0], K[1, 1], K[0, 2], K[1, 2]], -R.T @ t])
+    return KernelCamera(numbers, camera.width, camera.height)
 
 
 def _array(tensor: Tensor, dtype: torch.dtype) -> NDArray[Any]:

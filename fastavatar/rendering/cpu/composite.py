@@ -17,7 +17,7 @@ from fastavatar.rendering.cpu.lanes import (
     store_channels,
     where,
 )
-from fastavatar.rendering.cpu.layout import Floats, Ints, Longs
+from fastavatar.rendering.cpu.layout import Floats, Longs, Picture, TileLists
 from fastavatar.rendering.cpu.rows import (
     A_MAX,
     BLOCK,
@@ -42,21 +42,17 @@ from fastavatar.rendering.cpu.rows import (
 @kernel
 def composite(
     counter: Longs,
-    starts: Longs,
-    indices: Ints,
-    longest: int,
-    splats: Floats,
+    lists: TileLists,
     background: Floats,
-    image: Floats,
-    alpha: Floats,
-    depth: Floats,
+    out: Picture,
 ) -> None:
-    """Fill `image` (H, W, 3), `alpha` and `depth` (H, W), in tiles taken from `counter`."""
-    height, width = alpha.shape
+    """Fill the picture `out` over `background` (3,), in tiles taken from `counter` (1,)."""
+    starts, indices, splats = lists.starts, lists.indices, lists.splats
+    height, width = out.alpha.shape
     columns = (width + TILE - 1) // TILE
-    blocks = aligned((longest // WIDTH + 1) * BLOCK)
+    blocks = aligned((lists.longest // WIDTH + 1) * BLOCK)
     border = np.empty(5 * WIDTH, np.float32)
-    colors, alphas, depths = image.reshape(-1), alpha.reshape(-1), depth.reshape(-1)
+    colors, alphas, depths = out.image.reshape(-1), out.alpha.reshape(-1), out.depth.reshape(-1)
     lanes = lane_numbers()
     while True:
         tile = fetch_add(counter)
@@ -67,26 +63,32 @@ def composite(
         own = indices[starts[tile] : starts[tile + 1]]
         end = gather(own, splats, left, top, blocks)
         for row in range(min(TILE, height - top)):
+            # Lanes beyond the picture's border start opaque, so that nothing is added there
             transmittance = where(lanes >= np.float32(visible), ZERO, ONE)
             red, green, blue = spread(ZERO), spread(ZERO), spread(ZERO)
             metres, covered = spread(ZERO), spread(ZERO)
             block, reach = -BLOCK, 0
             while True:
+                # The next block with a splat that reaches this row
                 while reach == 0 and block + BLOCK < end:
                     block += BLOCK
                     reach = reaching(row, block, blocks)
                 if reach == 0:
                     break
+                # The nearest such splat; its bit is then cleared
                 place = block + lowest(reach)
                 reach &= reach - 1
+                # alpha = exp(8·e), see `layout`; u is measured from the row's vertex
                 u = lanes - peek(blocks, place + P_CENTER)
                 e = fma(u * u, peek(blocks, place + P_NARROW), peek(blocks, place + P_PEAK))
                 a = exp_of_eightfold(e)
                 a = where(a > A_MAX, A_MAX, a)
                 a = where(e >= E_MIN, a, ZERO)
+                # w_i = T_i·a_i, T_{i+1} = T_i·(1 − a_i) (Kerbl et al. 2023, equation 3)
                 w = transmittance * a
                 transmittance = transmittance - w
                 alive = transmittance > T_MIN
+                # The splat that would end the pixel is left out, as gsplat does
                 w = where(alive, w, ZERO)
                 covered = covered + w
                 red = fma(w, peek(blocks, place + P_RED), red)
@@ -95,10 +97,12 @@ def composite(
                 metres = fma(w, peek(blocks, place + P_DEPTH), metres)
                 if bits(alive) == 0:
                     break
+            # Background shows through what the splats left uncovered
             left_over = ONE - covered
             red = fma(left_over, background[0], red)
             green = fma(left_over, background[1], green)
             blue = fma(left_over, background[2], blue)
+            # Mean depth, weighted as the colours are
             metres = metres / where(covered > ZERO, covered, ONE)
             pixel = (top + row) * width + left
             if visible == WIDTH:
@@ -106,6 +110,7 @@ def composite(
                 store(alphas, pixel, covered)
                 store(depths, pixel, metres)
             else:
+                # A tile at the right border: only the visible pixels are copied
                 store_channels(border, 0, red, green, blue)
                 store(border, 3 * WIDTH, covered)
                 store(border, 4 * WIDTH, metres)

@@ -31,7 +31,7 @@ from fastavatar.rendering.cpu.lanes import (
     store,
     where,
 )
-from fastavatar.rendering.cpu.layout import LEFT, RIGHT, TOP, Floats, Ints, Longs
+from fastavatar.rendering.cpu.layout import LEFT, RIGHT, TOP, Floats, Longs, Pairs, Picture, TileLists
 from fastavatar.rendering.cpu.rows import (
     A_MAX,
     BLOCK,
@@ -57,33 +57,26 @@ from fastavatar.rendering.cpu.rows import (
 @kernel
 def composite_backward(
     counter: Longs,
-    starts: Longs,
-    indices: Ints,
-    longest: int,
-    splats: Floats,
-    rects: Ints,
-    first_pairs: Longs,
-    image: Floats,
-    alpha: Floats,
-    depth: Floats,
-    d_image: Floats,
-    d_alpha: Floats,
-    d_depth: Floats,
-    pair_sums: Floats,
+    lists: TileLists,
+    picture: Picture,
+    d_picture: Picture,
+    out: Pairs,
 ) -> None:
-    """Fill `pair_sums` (pairs, SUMS): each splat's gradient sums in each tile it touches.
+    """Fill `out.sums` with each splat's gradient sums in each tile it touches, taking tiles from `counter`.
 
-    Splat i's pairs begin at `first_pairs[i]`, its tiles in reading order, so that no two threads write one
-    place and the sums that follow have one order. `d_alpha` and `d_depth` may be empty for zero.
+    Every pair of splat and tile has a place of its own, so no two threads write one place.
     """
-    height, width = alpha.shape
+    starts, indices, splats, longest = lists.starts, lists.indices, lists.splats, lists.longest
+    rects, pair_sums = out.rects, out.sums
+    height, width = picture.alpha.shape
     columns = (width + TILE - 1) // TILE
     blocks = aligned((longest // WIDTH + 1) * BLOCK)
     reaches = np.empty(longest // WIDTH + 1, np.int64)
     sums = aligned(longest * WIDTH)
     border = np.zeros(3 * WIDTH, np.float32)
-    colors, alphas, depths = image.reshape(-1), alpha.reshape(-1), depth.reshape(-1)
-    d_colors, d_alphas, d_depths = d_image.reshape(-1), d_alpha.reshape(-1), d_depth.reshape(-1)
+    colors, alphas, depths = picture.image.reshape(-1), picture.alpha.reshape(-1), picture.depth.reshape(-1)
+    d_colors, d_alphas = d_picture.image.reshape(-1), d_picture.alpha.reshape(-1)
+    d_depths = d_picture.depth.reshape(-1)
     lanes = lane_numbers()
     upper_half = lanes >= np.float32(WIDTH // 2)
     while True:
@@ -99,6 +92,7 @@ def composite_backward(
         end = gather(own, splats, left, top, blocks)
         sums[: len(own) * WIDTH] = ZERO
         for row in range(min(TILE, height - top)):
+            # As in the forward pass, but for all blocks at once: a sum per splat follows
             for number in range(end // BLOCK):
                 reaches[number] = reaching(row, number * BLOCK, blocks)
             first = (top + row) * width + left
@@ -106,8 +100,10 @@ def composite_backward(
             red, green, blue = channels_at(colors, first, visible, border)
             covered = pixels_at(alphas, first, visible, border)
             metres = pixels_at(depths, first, visible, border)
+            # depth = Σ w_i·z_i / alpha: by the quotient rule both get a share
             v_depth = pixels_at(d_depths, first, visible, border) / where(covered > ZERO, covered, ONE)
             v_alpha = pixels_at(d_alphas, first, visible, border) - v_depth * metres
+            # R before the first splat: the whole pixel's share, see above
             rest = v_red * red + v_green * green + v_blue * blue
             rest = rest + v_depth * metres * covered - v_alpha * (ONE - covered)
             transmittance = where(lanes >= np.float32(visible), ZERO, ONE)
@@ -128,29 +124,33 @@ def composite_backward(
                 a = where(raw > A_MAX, A_MAX, raw)
                 a = where(e >= E_MIN, a, ZERO)
                 w = transmittance * a
+                # c_i·V of all channels, depth included
                 share = fma(v_depth, peek(blocks, place + P_DEPTH), v_blue * peek(blocks, place + P_BLUE))
                 share = fma(
                     v_green, peek(blocks, place + P_GREEN), fma(v_red, peek(blocks, place + P_RED), share)
                 )
                 rest = rest - w * share
+                # ∂loss/∂a_i, equation above
                 d_a = transmittance * share - rest / (ONE - a)
                 transmittance = transmittance - w
                 alive = transmittance > T_MIN
                 w = where(alive, w, ZERO)
+                # ∂a/∂(8·e) = a, and 0 where alpha is clamped
                 g = where(alive, where(raw > A_MAX, ZERO, a) * d_a, ZERO)
                 v = np.float32(row) - peek(blocks, place + P_Y)
                 gu = g * u
-                total = eight_sums(g, gu, gu * u, w * v_red, w * v_green, w * v_blue, w * v_depth, g * v)
+                # Sums over the row's pixels; the upper half is multiplied by v for the last two
+                total = eight_sums((g, gu, gu * u, w * v_red, w * v_green, w * v_blue, w * v_depth, g * v))
                 splat_sums = block_sums + number * WIDTH
                 store(sums, splat_sums, fma(total, where(upper_half, v, ONE), load(sums, splat_sums)))
                 if bits(alive) == 0:
                     break
+        # Each splat's sums go to the place of its pair with this tile
         for i in range(len(own)):
             splat = own[i]
             wide = rects[splat, RIGHT] - rects[splat, LEFT]
-            pair = (
-                first_pairs[splat] + (tile_row - rects[splat, TOP]) * wide + tile_column - rects[splat, LEFT]
-            )
+            before = (tile_row - rects[splat, TOP]) * wide + tile_column - rects[splat, LEFT]
+            pair = out.first[splat] + before
             for k in range(8):
                 pair_sums[pair, k] = sums[i * WIDTH + k]
             pair_sums[pair, 8] = sums[i * WIDTH + 9]

@@ -1,7 +1,7 @@
-"""Sixteen float32 numbers as one numba value, so that a kernel says which pixels go together.
+"""Sixteen float32 numbers as one numba value: the pixels of a row that a kernel works on together.
 
-LLVM maps such a vector onto what the processor has: one AVX-512 register, two of AVX2, four of SSE or NEON.
-Left to find the vectors in a loop by itself it keeps every running value in memory, or gives up.
+LLVM maps such a vector onto the processor's registers: one of AVX-512, two of AVX2, four of SSE or NEON. Left
+to find vectors in a loop by itself, LLVM keeps every running value in memory, or gives up.
 """
 
 import operator
@@ -12,6 +12,8 @@ from llvmlite import ir
 from numba import types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
+
+from fastavatar.rendering.cpu.kernel import inlined
 
 WIDTH = 16
 
@@ -47,6 +49,7 @@ def _spread(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
     """A scalar in every lane; lanes as they are."""
     if value.type == _FLOATS:
         return value
+    # LLVM's idiom for a broadcast, which becomes one instruction
     undefined = ir.Constant(_FLOATS, ir.Undefined)
     first = builder.insert_element(undefined, value, ir.Constant(_I32, 0))
     return _pick(builder, first, undefined, [0] * WIDTH)
@@ -58,6 +61,7 @@ def _define(symbol: Any, result: _Lanes, emit: Callable[..., ir.Value]) -> None:
     @infer_global(symbol)
     class Template(AbstractTemplate):  # type: ignore[misc]
         def generic(self, args: Any, kws: Any) -> Any:
+            # At least one side must be lanes; of two scalars numba's own operator takes care
             fits = floats in args and all(arg in (floats, types.float32) for arg in args)
             return signature(result, *args) if fits else None
 
@@ -74,11 +78,10 @@ _define(operator.mul, floats, lambda builder, a, b: builder.fmul(a, b))
 _define(operator.truediv, floats, lambda builder, a, b: builder.fdiv(a, b))
 _define(operator.gt, flags, lambda builder, a, b: builder.fcmp_ordered(">", a, b))
 _define(operator.ge, flags, lambda builder, a, b: builder.fcmp_ordered(">=", a, b))
-_define(operator.le, flags, lambda builder, a, b: builder.fcmp_ordered("<=", a, b))
 
 
 def _emitted(define: Callable[..., Any]) -> Any:
-    """A numba function whose code `define` writes; it returns the types and what writes it."""
+    """A numba function from one that returns its types and the function that writes its LLVM code."""
     return intrinsic(define)
 
 
@@ -103,18 +106,15 @@ def spread(typing_context: Any, value: Any) -> Any:
 @_emitted
 def lane_numbers(typing_context: Any) -> Any:
     """0, 1, … 15."""
-    numbers = ir.Constant(_FLOATS, [float(lane) for lane in range(WIDTH)])
-    return floats(), lambda context, builder, sig, args: numbers
+    return floats(), lambda *_: ir.Constant(_FLOATS, [float(lane) for lane in range(WIDTH)])
 
 
 @_emitted
 def where(typing_context: Any, condition: Any, a: Any, b: Any) -> Any:
     """`a` in the lanes where `condition` holds, else `b`; scalars are spread."""
-
-    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        return builder.select(args[0], _spread(builder, args[1]), _spread(builder, args[2]))
-
-    return floats(flags, a, b), emit
+    return floats(flags, a, b), lambda context, builder, sig, args: builder.select(
+        args[0], _spread(builder, args[1]), _spread(builder, args[2])
+    )
 
 
 @_emitted
@@ -122,6 +122,7 @@ def bits(typing_context: Any, condition: Any) -> Any:
     """The flags as an integer, lane 0 lowest; not zero where any holds."""
 
     def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        # Sixteen flags of one bit are sixteen bits of an integer
         return builder.zext(builder.bitcast(args[0], ir.IntType(WIDTH)), ir.IntType(64))
 
     return types.int64(flags), emit
@@ -130,11 +131,10 @@ def bits(typing_context: Any, condition: Any) -> Any:
 @_emitted
 def lowest(typing_context: Any, flag_bits: Any) -> Any:
     """Number of the lowest bit that is set, of an integer that is not zero."""
-
-    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.int64), emit
+    undefined_for_zero = ir.Constant(ir.IntType(1), 1)
+    return types.int64(types.int64), lambda context, builder, sig, args: builder.cttz(
+        args[0], undefined_for_zero
+    )
 
 
 def _address(context: Any, builder: ir.IRBuilder, array_type: Any, array: Any, index: Any) -> ir.Value:
@@ -146,11 +146,9 @@ def _address(context: Any, builder: ir.IRBuilder, array_type: Any, array: Any, i
 @_emitted
 def load(typing_context: Any, array: Any, index: Any) -> Any:
     """Sixteen numbers of a flat float32 array from `index` on."""
-
-    def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        return builder.load(_address(context, builder, sig.args[0], *args), align=4)
-
-    return floats(array, types.uintp), emit
+    return floats(array, types.uintp), lambda context, builder, sig, args: builder.load(
+        _address(context, builder, sig.args[0], *args), align=4
+    )
 
 
 @_emitted
@@ -182,6 +180,7 @@ def load_channels(typing_context: Any, array: Any, index: Any) -> Any:
     def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
         start = _address(context, builder, sig.args[0], *args)
         parts = [builder.load(builder.gep(start, [ir.Constant(_I32, part)]), align=4) for part in range(3)]
+        # Interleaved r g b r g b … in three vectors; each channel is gathered by two shuffles
         channels = []
         for channel in range(3):
             places = [3 * pixel + channel for pixel in range(WIDTH)]
@@ -215,6 +214,7 @@ def fetch_add(typing_context: Any, counter: Any) -> Any:
     """Take the next number from a shared int64 array of one: every thread gets another."""
 
     def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        # Relaxed order is enough: only the number itself is shared
         data = context.make_array(sig.args[0])(context, builder, args[0]).data
         return builder.atomic_rmw("add", data, ir.Constant(ir.IntType(64), 1), "monotonic")
 
@@ -222,8 +222,8 @@ def fetch_add(typing_context: Any, counter: Any) -> Any:
 
 
 @_emitted
-def eight_sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:
-    """Eight sums over lanes, in lanes 0 to 7 and again in 8 to 15."""
+def _eight_sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any) -> Any:
+    """As `eight_sums`."""
 
     def halves(builder: ir.IRBuilder, x: ir.Value, y: ir.Value, block: int) -> ir.Value:
         """In each block of lanes the lower half plus the upper half, those of `x` before those of `y`."""
@@ -232,6 +232,7 @@ def eight_sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: A
         return builder.fadd(_pick(builder, x, y, low), _pick(builder, x, y, high))
 
     def emit(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        # A butterfly of three rounds halves the vectors, so eight sums take seven additions
         parts, block = list(args), WIDTH
         while len(parts) > 1:
             pairs = zip(parts[::2], parts[1::2], strict=True)
@@ -240,3 +241,9 @@ def eight_sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: A
         return halves(builder, parts[0], parts[0], block)
 
     return floats(*[floats] * 8), emit
+
+
+@inlined
+def eight_sums(parts: Any) -> Any:
+    """The sums over lanes of eight vectors, in lanes 0 to 7 of one vector and again in 8 to 15."""
+    return _eight_sums(*parts)

@@ -7,10 +7,21 @@ scalar code that costs little, it keeps depths and the ellipses of needles exact
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastavatar.rendering.constants import ALPHA_MIN, BLUR_PX2, FAR_M, FRUSTUM_MARGIN, NEAR_M, TILE
-from fastavatar.rendering.cpu.harmonics import basis
+from fastavatar.rendering.cpu.algebra import (
+    Matrix,
+    Vector,
+    basis,
+    combine,
+    cross,
+    dot,
+    rotation,
+    scaled,
+    times,
+    transposed,
+    unit_quaternion,
+)
 from fastavatar.rendering.cpu.kernel import inlined, kernel
 from fastavatar.rendering.cpu.lanes import fetch_add
 from fastavatar.rendering.cpu.layout import (
@@ -40,21 +51,10 @@ from fastavatar.rendering.cpu.layout import (
     Y_WHOLE,
     Doubles,
     Floats,
-    Ints,
-    Keys,
+    KernelCamera,
     Longs,
-)
-from fastavatar.rendering.cpu.small import (
-    Matrix,
-    Vector,
-    combine,
-    cross,
-    dot,
-    rotation,
-    scaled,
-    times,
-    transposed,
-    unit_quaternion,
+    Parameters,
+    Projection,
 )
 
 _LOG_ALPHA_MIN = math.log(ALPHA_MIN)
@@ -66,26 +66,18 @@ NOT_DRAWN = np.uint64(0xFFFFFFFFFFFFFFFF)
 @kernel
 def project(
     counter: Longs,
-    view: Doubles,
-    width: int,
-    height: int,
-    means: Floats,
-    quats_wxyz: Floats,
-    log_scales: Floats,
-    opacity_logits: Floats,
-    sh: Floats,
-    splats: Floats,
-    rects: Ints,
-    keys: Keys,
-    covers: Ints,
-    finite: NDArray[np.bool_],
+    view: KernelCamera,
+    gaussians: Parameters,
+    out: Projection,
 ) -> None:
-    """Fill `splats` (N, SPLAT), `rects` (N, 4) and the sort `keys` (N,), in chunks taken from `counter`.
+    """Fill `out` with the splats of N Gaussians, in chunks taken from `counter` (1,).
 
-    A key is the depth's bits above the index, so that sorting keys sorts by depth and ties by index; it is
-    all ones for what is not drawn, and the rect then is empty. `covers` (chunks, tile rows) counts tiles, and
-    `finite` (chunks,) says whether every parameter is finite.
+    `out.covers` must hold zeros.
     """
+    camera, width, height = view.camera, view.width, view.height
+    means, quats_wxyz, log_scales = gaussians.means, gaussians.quats_wxyz, gaussians.log_scales
+    opacity_logits, sh = gaussians.opacity_logits, gaussians.sh
+    splats, rects, keys = out.splats, out.rects, out.keys
     harmonics = np.zeros(16)
     count = len(means)
     while True:
@@ -93,7 +85,7 @@ def project(
         if chunk * CHUNK >= count:
             break
         first, last = chunk * CHUNK, min(count, (chunk + 1) * CHUNK)
-        finite[chunk] = (
+        out.finite[chunk] = (
             all_finite(means[first:last])
             and all_finite(quats_wxyz[first:last])
             and all_finite(log_scales[first:last])
@@ -104,40 +96,47 @@ def project(
             mean = (np.float64(means[i, 0]), np.float64(means[i, 1]), np.float64(means[i, 2]))
             keys[i] = NOT_DRAWN
             rects[i] = 0
-            x, y, z = to_camera(view, mean)
+            # Culling: behind the near plane, beyond the far one, or never above the least alpha
+            x, y, z = to_camera(camera, mean)
             opacity = 1 / (1 + math.exp(-np.float64(opacity_logits[i])))
             if not (NEAR_M <= z <= FAR_M and opacity >= ALPHA_MIN):
                 continue
-            scaled_x, scaled_y = axes_on_picture(view, width, height, x, y, z, quats_wxyz, log_scales, i)[2:]
+            # 2D covariance Σ' = M·Mᵀ + blur
+            scaled_x, scaled_y = axes_on_picture(view, (x, y, z), quats_wxyz, log_scales, i)[2:]
             xx, xy, yy, determinant = covariance(scaled_x, scaled_y)
-            center_x = view[FOCAL_X] * x / z + view[PRINCIPAL_X]
-            center_y = view[FOCAL_Y] * y / z + view[PRINCIPAL_Y]
+            center_x = camera[FOCAL_X] * x / z + camera[PRINCIPAL_X]
+            center_y = camera[FOCAL_Y] * y / z + camera[PRINCIPAL_Y]
             log_opacity = math.log(opacity)
+            # alpha ≥ ALPHA_MIN within `reach` standard deviations: opacity·exp(−r²/2) = ALPHA_MIN
             reach = math.sqrt(2 * (log_opacity - _LOG_ALPHA_MIN))
             reach_x, reach_y = reach * math.sqrt(xx) + _EDGE_PX, reach * math.sqrt(yy) + _EDGE_PX
             left, right = max(center_x - reach_x, 0.0), min(center_x + reach_x, width - 0.5)
             top, bottom = max(center_y - reach_y, 0.0), min(center_y + reach_y, height - 0.5)
             if not (left <= right and top <= bottom):
                 continue
+            # Positive floats sort as their bits do
             keys[i] = (np.uint64(np.float32(z).view(np.uint32)) << np.uint64(32)) | np.uint64(i)
             rects[i, LEFT], rects[i, RIGHT] = int(left) // TILE, int(right) // TILE + 1
             rects[i, TOP], rects[i, BOTTOM] = int(top) // TILE, int(bottom) // TILE + 1
             for row in range(rects[i, TOP], rects[i, BOTTOM]):
-                covers[chunk, row] += rects[i, RIGHT] - rects[i, LEFT]
+                out.covers[chunk, row] += rects[i, RIGHT] - rects[i, LEFT]
             splats[i, X_WHOLE], splats[i, X_REST] = math.floor(center_x), center_x - math.floor(center_x)
             splats[i, Y_WHOLE], splats[i, Y_REST] = math.floor(center_y), center_y - math.floor(center_y)
+            # The inverse covariance with the square completed in x, an eighth of it; see `layout`
             splats[i, SHEAR] = xy / yy
             splats[i, NARROW] = yy / determinant / 16
             splats[i, FLAT] = 1 / yy / 16
             splats[i, LOG_OPACITY] = log_opacity / 8
             splats[i, DEPTH] = z
-            red, green, blue = color(view, mean, sh, i, harmonics)
+            # Negative colours are clamped, as 3DGS does
+            red, green, blue = color(camera, mean, sh, i, harmonics)
             splats[i, RED], splats[i, GREEN], splats[i, BLUE] = max(red, 0.0), max(green, 0.0), max(blue, 0.0)
 
 
 @inlined
 def all_finite(values: Floats) -> bool:
     """Whether no number's exponent is all ones."""
+    # An integer maximum is faster than a float test for each number
     largest = np.uint32(0)
     for number in values.reshape(-1).view(np.uint32):
         largest = max(largest, number & _EXPONENT)
@@ -145,29 +144,32 @@ def all_finite(values: Floats) -> bool:
 
 
 @inlined
-def to_camera(view: Doubles, mean: Vector) -> Vector:
+def to_camera(camera: Doubles, mean: Vector) -> Vector:
     """A head-frame point in the camera's axes, metres."""
-    x, y, z = times(rotation_of(view), mean)
-    return x + view[TRANSLATION], y + view[TRANSLATION + 1], z + view[TRANSLATION + 2]
+    x, y, z = times(rotation_of(camera), mean)
+    return x + camera[TRANSLATION], y + camera[TRANSLATION + 1], z + camera[TRANSLATION + 2]
 
 
 @inlined
-def rotation_of(view: Doubles) -> Matrix:
+def rotation_of(camera: Doubles) -> Matrix:
     """The camera's rotation."""
-    r = view[ROTATION : ROTATION + 9]
+    r = camera[ROTATION : ROTATION + 9]
     return (r[0], r[1], r[2]), (r[3], r[4], r[5]), (r[6], r[7], r[8])
 
 
 @inlined
-def clamped_slopes(
-    view: Doubles, width: int, height: int, x: float, y: float, z: float
-) -> tuple[float, float]:
-    """x/z and y/z, held at the border of the widened picture outside it."""
-    fx, fy, cx, cy = view[FOCAL_X], view[FOCAL_Y], view[PRINCIPAL_X], view[PRINCIPAL_Y]
-    more_x, more_y = FRUSTUM_MARGIN * 0.5 * width / fx, FRUSTUM_MARGIN * 0.5 * height / fy
+def clamped_slopes(view: KernelCamera, point: Vector) -> tuple[float, float]:
+    """x/z and y/z of a point in camera axes, held at the border of the widened picture outside it.
+
+    Far outside the picture the local affine approximation of the projection blows up (Zwicker et al. 2001).
+    """
+    x, y, z = point
+    camera = view.camera
+    fx, fy, cx, cy = camera[FOCAL_X], camera[FOCAL_Y], camera[PRINCIPAL_X], camera[PRINCIPAL_Y]
+    more_x, more_y = FRUSTUM_MARGIN * 0.5 * view.width / fx, FRUSTUM_MARGIN * 0.5 * view.height / fy
     return (
-        min(max(x / z, -cx / fx - more_x), (width - cx) / fx + more_x),
-        min(max(y / z, -cy / fy - more_y), (height - cy) / fy + more_y),
+        min(max(x / z, -cx / fx - more_x), (view.width - cx) / fx + more_x),
+        min(max(y / z, -cy / fy - more_y), (view.height - cy) / fy + more_y),
     )
 
 
@@ -195,20 +197,17 @@ def scales_of(log_scales: Floats, i: int) -> Vector:
 
 @inlined
 def axes_on_picture(
-    view: Doubles,
-    width: int,
-    height: int,
-    x: float,
-    y: float,
-    z: float,
-    quats_wxyz: Floats,
-    log_scales: Floats,
-    i: int,
+    view: KernelCamera, point: Vector, quats_wxyz: Floats, log_scales: Floats, i: int
 ) -> tuple[Vector, Vector, Vector, Vector]:
-    """Rows of B = J·W, pixels by head-frame metres, and of M = B·R·S, pixels by standard deviations."""
-    W, to_axes, scales = rotation_of(view), transposed(axes_of(quats_wxyz, i)), scales_of(log_scales, i)
-    slope_x, slope_y = clamped_slopes(view, width, height, x, y, z)
-    per_x, per_y = view[FOCAL_X] / z, view[FOCAL_Y] / z
+    """Rows of B = J·W, pixels per head-frame metre, and of M = B·R·S, pixels per standard deviation.
+
+    J is the Jacobian of the projection at `point`, in camera axes; W turns the head frame into camera axes;
+    R and S are rotation and scales of Gaussian `i`. The picture's covariance is M·Mᵀ (Kerbl et al. 2023, 5).
+    """
+    camera, z = view.camera, point[2]
+    W, to_axes, scales = rotation_of(camera), transposed(axes_of(quats_wxyz, i)), scales_of(log_scales, i)
+    slope_x, slope_y = clamped_slopes(view, point)
+    per_x, per_y = camera[FOCAL_X] / z, camera[FOCAL_Y] / z
     b_x = combine(per_x, W[0], -per_x * slope_x, W[2])
     b_y = combine(per_y, W[1], -per_y * slope_y, W[2])
     return b_x, b_y, scaled(times(to_axes, b_x), scales), scaled(times(to_axes, b_y), scales)
@@ -222,9 +221,9 @@ def covariance(m_x: Vector, m_y: Vector) -> tuple[float, float, float, float]:
 
 
 @inlined
-def color(view: Doubles, mean: Vector, sh: Floats, i: int, harmonics: Doubles) -> Vector:
+def color(camera: Doubles, mean: Vector, sh: Floats, i: int, harmonics: Doubles) -> Vector:
     """Colour (sRGB) seen from the camera's centre, not clamped; leaves the basis in `harmonics` (16,)."""
-    dx, dy, dz = mean[0] - view[CENTER], mean[1] - view[CENTER + 1], mean[2] - view[CENTER + 2]
+    dx, dy, dz = mean[0] - camera[CENTER], mean[1] - camera[CENTER + 1], mean[2] - camera[CENTER + 2]
     length = math.sqrt(dx * dx + dy * dy + dz * dz)
     count = sh.shape[1]
     basis(dx / length, dy / length, dz / length, count, harmonics)

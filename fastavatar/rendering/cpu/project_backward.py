@@ -2,7 +2,18 @@
 
 import numpy as np
 
-from fastavatar.rendering.cpu.harmonics import basis_backward
+from fastavatar.rendering.cpu.algebra import (
+    Matrix,
+    Vector,
+    basis_backward,
+    combine,
+    dot,
+    rotation_backward,
+    scaled,
+    times,
+    transposed,
+    unit_quaternion,
+)
 from fastavatar.rendering.cpu.kernel import inlined, kernel
 from fastavatar.rendering.cpu.lanes import fetch_add
 from fastavatar.rendering.cpu.layout import (
@@ -28,8 +39,10 @@ from fastavatar.rendering.cpu.layout import (
     Doubles,
     Floats,
     G,
-    Ints,
+    KernelCamera,
     Longs,
+    Pairs,
+    Parameters,
 )
 from fastavatar.rendering.cpu.project import (
     axes_of,
@@ -41,62 +54,47 @@ from fastavatar.rendering.cpu.project import (
     scales_of,
     to_camera,
 )
-from fastavatar.rendering.cpu.small import (
-    Matrix,
-    Vector,
-    combine,
-    dot,
-    rotation_backward,
-    scaled,
-    times,
-    transposed,
-    unit_quaternion,
-)
 
 
 @kernel
 def project_backward(
     counter: Longs,
-    view: Doubles,
-    width: int,
-    height: int,
-    means: Floats,
-    quats_wxyz: Floats,
-    log_scales: Floats,
-    opacity_logits: Floats,
-    sh: Floats,
-    rects: Ints,
-    first_pairs: Longs,
-    pair_sums: Floats,
-    d_means: Floats,
-    d_quats_wxyz: Floats,
-    d_log_scales: Floats,
-    d_opacity_logits: Floats,
-    d_sh: Floats,
-    d_view: Doubles,
+    view: KernelCamera,
+    gaussians: Parameters,
+    pairs: Pairs,
+    out: Parameters,
+    d_camera: Doubles,
 ) -> None:
-    """Fill the gradients of the five parameters, and `d_view` (chunks, 12) by rotation and translation."""
+    """Fill `out` with the gradients by the parameters of N Gaussians, in chunks taken from `counter` (1,).
+
+    `d_camera` (chunks, 12) takes each chunk's gradient by the camera's rotation, row by row, and translation.
+    `out` and `d_camera` must hold zeros.
+    """
+    camera = view.camera
+    means, quats_wxyz, log_scales = gaussians.means, gaussians.quats_wxyz, gaussians.log_scales
+    opacity_logits, sh, rects = gaussians.opacity_logits, gaussians.sh, pairs.rects
     count = len(means)
     sums = np.empty(SUMS)
     harmonics, d_harmonics = np.zeros(16), np.zeros(16)
-    W = rotation_of(view)
+    W = rotation_of(camera)
     while True:
         chunk = fetch_add(counter)
         if chunk * CHUNK >= count:
             break
-        by_view = d_view[chunk]
+        by_camera = d_camera[chunk]
         for i in range(chunk * CHUNK, min(count, (chunk + 1) * CHUNK)):
-            pairs = (rects[i, RIGHT] - rects[i, LEFT]) * (rects[i, BOTTOM] - rects[i, TOP])
-            if pairs == 0:
+            tiles = (rects[i, RIGHT] - rects[i, LEFT]) * (rects[i, BOTTOM] - rects[i, TOP])
+            if tiles == 0:
                 continue
+            # Summed in one order whatever the threads did, so gradients repeat bit for bit
             sums[:] = 0.0
-            for pair in range(first_pairs[i], first_pairs[i] + pairs):
+            for pair in range(pairs.first[i], pairs.first[i] + tiles):
                 for k in range(SUMS):
-                    sums[k] += pair_sums[pair, k]
+                    sums[k] += pairs.sums[pair, k]
 
             mean = (np.float64(means[i, 0]), np.float64(means[i, 1]), np.float64(means[i, 2]))
-            x, y, z = to_camera(view, mean)
-            b_x, b_y, m_x, m_y = axes_on_picture(view, width, height, x, y, z, quats_wxyz, log_scales, i)
+            x, y, z = to_camera(camera, mean)
+            b_x, b_y, m_x, m_y = axes_on_picture(view, (x, y, z), quats_wxyz, log_scales, i)
             d_xx, d_xy, d_yy, d_x, d_y = ellipse_backward(sums, m_x, m_y)
 
             # covariance = M·Mᵀ, M = B·R·S
@@ -106,12 +104,12 @@ def project_backward(
             d_br_x, d_br_y = scaled(d_m_x, scales), scaled(d_m_y, scales)
             d_b_x, d_b_y = times(R, d_br_x), times(R, d_br_y)
             for k in range(3):
-                d_log_scales[i, k] = d_m_x[k] * m_x[k] + d_m_y[k] * m_y[k]
-            quaternion_backward(quats_wxyz, i, outer_sum(b_x, d_br_x, b_y, d_br_y), d_quats_wxyz)
+                out.log_scales[i, k] = d_m_x[k] * m_x[k] + d_m_y[k] * m_y[k]
+            quaternion_backward(quats_wxyz, i, outer_sum(b_x, d_br_x, b_y, d_br_y), out.quats_wxyz)
 
             # B = J·W: B_x = fx/z·(W_x − slope_x·W_z), and likewise in y
-            slope_x, slope_y = clamped_slopes(view, width, height, x, y, z)
-            per_x, per_y = view[FOCAL_X] / z, view[FOCAL_Y] / z
+            slope_x, slope_y = clamped_slopes(view, (x, y, z))
+            per_x, per_y = camera[FOCAL_X] / z, camera[FOCAL_Y] / z
             d_per_x = dot(d_b_x, combine(1.0, W[0], -slope_x, W[2]))
             d_per_y = dot(d_b_y, combine(1.0, W[1], -slope_y, W[2]))
             d_slope_x = -per_x * dot(d_b_x, W[2]) if slope_x == x / z else 0.0
@@ -119,37 +117,40 @@ def project_backward(
             d_w_z = combine(-per_x * slope_x, d_b_x, -per_y * slope_y, d_b_y)
 
             # the centre on the picture moves with x/z too, clamped or not
-            d_slope_x += view[FOCAL_X] * d_x
-            d_slope_y += view[FOCAL_Y] * d_y
+            d_slope_x += camera[FOCAL_X] * d_x
+            d_slope_y += camera[FOCAL_Y] * d_y
             d_z = sums[W_DEPTH] - (d_per_x * per_x + d_per_y * per_y) / z
             d_z -= (d_slope_x * x + d_slope_y * y) / (z * z)
             d_point = (d_slope_x / z, d_slope_y / z, d_z)
 
+            # ∂sigmoid/∂logit over alpha: 1 − opacity, as sums[G] already holds alpha
             opacity = 1 / (1 + np.exp(-np.float64(opacity_logits[i])))
-            d_opacity_logits[i] = sums[G] * (1 - opacity)
-            d_direction = color_backward(view, mean, sh, i, sums, harmonics, d_harmonics, d_sh)
+            out.opacity_logits[i] = sums[G] * (1 - opacity)
+            d_direction = color_backward(camera, mean, sh, i, sums, harmonics, d_harmonics, out.sh)
 
             d_mean = times(transposed(W), d_point)
             for k in range(3):
-                d_means[i, k] = d_mean[k] + d_direction[k]
+                out.means[i, k] = d_mean[k] + d_direction[k]
                 # camera-frame point = W·mean + t; centre = −Wᵀ·t
-                by_view[k] += d_point[0] * mean[k] + per_x * d_b_x[k]
-                by_view[3 + k] += d_point[1] * mean[k] + per_y * d_b_y[k]
-                by_view[6 + k] += d_point[2] * mean[k] + d_w_z[k]
-                by_view[9 + k] += d_point[k]
+                by_camera[k] += d_point[0] * mean[k] + per_x * d_b_x[k]
+                by_camera[3 + k] += d_point[1] * mean[k] + per_y * d_b_y[k]
+                by_camera[6 + k] += d_point[2] * mean[k] + d_w_z[k]
+                by_camera[9 + k] += d_point[k]
                 for row in range(3):
-                    by_view[3 * row + k] += view[TRANSLATION + row] * d_direction[k]
-                    by_view[9 + row] += view[3 * row + k] * d_direction[k]
+                    by_camera[3 * row + k] += camera[TRANSLATION + row] * d_direction[k]
+                    by_camera[9 + row] += camera[3 * row + k] * d_direction[k]
 
 
 @inlined
 def ellipse_backward(sums: Doubles, m_x: Vector, m_y: Vector) -> tuple[float, float, float, float, float]:
     """Gradients by the covariance's xx, xy (both places together) and yy and by the centre's x and y."""
+    # The forward's parametrisation: 8·e = log opacity − narrow·u² − flat·v², u = x − cx − shear·v
     xx, xy, yy, determinant = covariance(m_x, m_y)
     narrow, flat, shear = yy / (2 * determinant), 1 / (2 * yy), xy / yy
     d_narrow, d_flat, d_shear = -sums[GUU], -sums[GVV], 2 * narrow * sums[GUV]
     d_x = 2 * narrow * sums[GU]
     d_y = 2 * flat * sums[GV] - shear * d_x
+    # Chain rule through narrow = yy / (2·det), flat = 1 / (2·yy), shear = xy / yy
     scale = d_narrow / (2 * determinant * determinant)
     d_xx = -scale * yy * yy
     d_xy = 2 * scale * xy * yy + d_shear / yy
@@ -173,6 +174,7 @@ def quaternion_backward(quats_wxyz: Floats, i: int, d_rotation: Matrix, d_quats_
         np.float64(quats_wxyz[i, 3]),
     )
     d_w, d_x, d_y, d_z = rotation_backward(w, x, y, z, d_rotation)
+    # The gradient across the unit quaternion only: normalising takes the part along it away
     along = d_w * w + d_x * x + d_y * y + d_z * z
     d_quats_wxyz[i, 0] = (d_w - along * w) * inverse
     d_quats_wxyz[i, 1] = (d_x - along * x) * inverse
@@ -182,7 +184,7 @@ def quaternion_backward(quats_wxyz: Floats, i: int, d_rotation: Matrix, d_quats_
 
 @inlined
 def color_backward(
-    view: Doubles,
+    camera: Doubles,
     mean: Vector,
     sh: Floats,
     i: int,
@@ -192,7 +194,8 @@ def color_backward(
     d_sh: Floats,
 ) -> Vector:
     """Fill `d_sh` and return the gradient by the mean through the direction it is seen from."""
-    red, green, blue = color(view, mean, sh, i, harmonics)
+    red, green, blue = color(camera, mean, sh, i, harmonics)
+    # No gradient where the forward clamped a negative colour
     d_red = sums[W_RED] if red >= 0 else 0.0
     d_green = sums[W_GREEN] if green >= 0 else 0.0
     d_blue = sums[W_BLUE] if blue >= 0 else 0.0
@@ -202,8 +205,9 @@ def color_backward(
         d_sh[i, k, 1] = d_green * harmonics[k]
         d_sh[i, k, 2] = d_blue * harmonics[k]
         d_harmonics[k] = d_red * sh[i, k, 0] + d_green * sh[i, k, 1] + d_blue * sh[i, k, 2]
-    dx, dy, dz = mean[0] - view[CENTER], mean[1] - view[CENTER + 1], mean[2] - view[CENTER + 2]
+    dx, dy, dz = mean[0] - camera[CENTER], mean[1] - camera[CENTER + 1], mean[2] - camera[CENTER + 2]
     inverse = 1 / np.sqrt(dx * dx + dy * dy + dz * dz)
     direction = (dx * inverse, dy * inverse, dz * inverse)
+    # Through direction = d/‖d‖: the part along the direction falls out, divided by the length
     d_unit = basis_backward(direction[0], direction[1], direction[2], count, d_harmonics)
     return combine(inverse, d_unit, -inverse * dot(d_unit, direction), direction)

@@ -1,7 +1,7 @@
-"""The splats of one tile, and those that reach one of its rows of pixels: shared by both directions.
+"""The splats of one tile, and which of them reach a row of its pixels; forward and backward use both.
 
-A row's sixteen pixels stay in registers while its splats pass by, so a tile is worked off row by row and not
-splat by splat. What that needs, the splats that reach each row, is found sixteen splats at a time.
+A row's sixteen pixels stay in registers while its splats pass by, so a tile is drawn row by row, not splat by
+splat. The splats that reach a row are found sixteen at a time.
 """
 
 import math
@@ -61,7 +61,8 @@ _EXP = tuple(
 
 @inlined
 def exp_of_eightfold(e: Any) -> Any:
-    """exp(8·e) where 8·e lies between the logarithm of the least alpha and 0; anything elsewhere."""
+    """exp(8·e) for 8·e between the logarithm of the least alpha and 0; outside that range any number."""
+    # Horner's rule for exp(e), then three squarings: exp(8·e) = exp(e)⁸
     root = fma(fma(fma(fma(fma(e, _EXP[5], _EXP[4]), e, _EXP[3]), e, _EXP[2]), e, _EXP[1]), e, _EXP[0])
     square = root * root
     fourth = square * square
@@ -70,7 +71,7 @@ def exp_of_eightfold(e: Any) -> Any:
 
 @inlined
 def aligned(count: int) -> Floats:
-    """Room for `count` numbers that begins with a cache line, which no vector then straddles."""
+    """An array (count,) that begins at a cache line, so that no vector of it straddles two."""
     room = np.empty(count + WIDTH, np.float32)
     skipped = -(room.ctypes.data // 4) % WIDTH
     return room[skipped : skipped + count]
@@ -78,21 +79,23 @@ def aligned(count: int) -> Floats:
 
 @inlined
 def gather(indices: Ints, splats: Floats, left: int, top: int, blocks: Floats) -> int:
-    """Lay out the splats `indices` (n,) in `blocks` and return where the last block ends.
+    """Lay out the splats `indices` (n,) in `blocks`, and return the place after the last block.
 
     Coordinates are counted from the centre of pixel (left, top).
     """
     x, y = np.float32(left + 0.5), np.float32(top + 0.5)
     end = (len(indices) + WIDTH - 1) // WIDTH * BLOCK
-    if end > 0:  # the last block may have room for splats that nobody must see
+    if end > 0:  # unused places of the last block hold splats of no opacity
         blocks[end - BLOCK : end] = ZERO
         blocks[end - BLOCK + P_TOP : end - BLOCK + P_TOP + WIDTH] = E_NEVER
     for i in range(len(indices)):
         splat = splats[indices[i]]
         place = i // WIDTH * BLOCK + i % WIDTH
+        # Whole pixels first: their difference is exact in float32, the rest is below 1
         blocks[place + P_X] = (splat[X_WHOLE] - x) + splat[X_REST]
         blocks[place + P_Y] = (splat[Y_WHOLE] - y) + splat[Y_REST]
         blocks[place + P_SHEAR] = splat[SHEAR]
+        # Signs as `composite` adds the terms: e = top − narrow·u² − flat·v²
         blocks[place + P_NARROW] = -splat[NARROW]
         blocks[place + P_FLAT] = -splat[FLAT]
         blocks[place + P_TOP] = splat[LOG_OPACITY]
@@ -105,15 +108,17 @@ def gather(indices: Ints, splats: Floats, left: int, top: int, blocks: Floats) -
 
 @inlined
 def reaching(row: int, block: int, blocks: Floats) -> int:
-    """Which splats of the block that begins at `block` may colour a pixel of `row`, one bit each.
+    """Which splats of the block at place `block` may colour a pixel of `row`, one bit each.
 
-    Leaves their centres and peaks in that row in the last two planes.
+    Writes their centres and peaks in that row to the last two planes.
     """
+    # With v fixed the exponent is a parabola in x: its vertex is `center`, its top `peak`
     v = np.float32(row) - load(blocks, block + P_Y)
     center = fma(v, load(blocks, block + P_SHEAR), load(blocks, block + P_X))
     peak = fma(load(blocks, block + P_FLAT), v * v, load(blocks, block + P_TOP))
     store(blocks, block + P_CENTER, center)
     store(blocks, block + P_PEAK, peak)
+    # u is the distance from the vertex to the nearest pixel of the row, 0 where the vertex is inside
     aside = center - _HALF
     beyond = where(aside > ZERO, aside, ZERO - aside) - _HALF
     u = where(beyond > ZERO, beyond, ZERO)

@@ -27,6 +27,7 @@ def fill_tiles(
             break
         first_row, last_row = band * rows // bands, (band + 1) * rows // bands
         first, last = first_row * columns, last_row * columns
+        # Counting sort: how many splats each tile of the band has …
         following = np.zeros(last - first + 1, np.int64)
         for key in order:
             rect = rects[np.intp(key & _INDEX)]
@@ -34,10 +35,12 @@ def fill_tiles(
                 corner = row * columns - first
                 for tile in range(corner + rect[LEFT], corner + rect[RIGHT]):
                     following[tile + 1] += 1
+        # … where each tile's list begins …
         following[0] = row_starts[first_row]
         for tile in range(last - first):
             following[tile + 1] += following[tile]
             starts[first + tile] = following[tile]
+        # … and the splats, which come from near to far, each to its tiles' lists
         for key in order:
             index = np.intp(key & _INDEX)
             rect = rects[index]

@@ -6,9 +6,9 @@ from urllib.parse import unquote
 import pytest
 
 from fastavatar.app.batch import contact_sheet
-from fastavatar.app.batch.contact_sheet import SHEET, write_contact_sheet
-from fastavatar.app.batch.index import started_index
-from fastavatar.app.batch.rows import Row
+from fastavatar.app.batch.contact_sheet import write_contact_sheet
+from fastavatar.app.batch.index import SHEET, started_index
+from fastavatar.app.batch.tasks import Row
 from tests.app.batch.test_index import BAD, GOOD
 
 NASTY = "<script>alert(1)</script>&\"'#?%2e é.jpg"

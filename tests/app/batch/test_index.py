@@ -7,11 +7,11 @@ import pytest
 
 from fastavatar.app.batch import index
 from fastavatar.app.batch.index import LINES, TABLE, read_rows, started_index, write_table
-from fastavatar.app.batch.rows import Job, Row, failed_row, parse_row
+from fastavatar.app.batch.tasks import PhotoTask, Row, failed_row, parse_row
 from fastavatar.errors import NoFaceError
 
 GOOD = Row("a/me.jpg", "ok", 0, "", 44_000, 0.7, "facemesh", "out/a/me.jpg")
-BAD = failed_row(Job("b.jpg", "out/b.jpg"), NoFaceError("no face found"), 0.1, "facemesh")
+BAD = failed_row(PhotoTask("b.jpg", "out/b.jpg"), NoFaceError("no face found"), 0.1, "facemesh")
 
 
 def test_rows_are_there_as_soon_as_they_are_appended(tmp_path: Path) -> None:
@@ -22,7 +22,9 @@ def test_rows_are_there_as_soon_as_they_are_appended(tmp_path: Path) -> None:
 
 
 def test_a_new_index_replaces_the_old_one(tmp_path: Path) -> None:
-    (tmp_path / TABLE).touch()
+    with started_index(tmp_path, [BAD]):
+        pass
+    write_table(tmp_path)
     for rows in ([GOOD, BAD], [GOOD]):
         with started_index(tmp_path, rows):
             pass

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -10,19 +9,19 @@ import pytest
 
 from fastavatar.app.batch import local
 from fastavatar.app.batch.local import run_local
-from fastavatar.app.batch.rows import Job, Row
+from fastavatar.app.batch.tasks import Mode, PhotoTask, Row
 from fastavatar.app.batch.worker import Ready
 from fastavatar.app.settings import Settings
 from fastavatar.errors import DeviceError, WeightsError
 
 
-def stand_in(connection: Connection, settings: Settings, overwrite: bool, log_level: int) -> None:
-    """Answers every job; one that is called poison kills it."""
+def stand_in(connection: Connection, settings: Settings, mode: Mode, log_level: int) -> None:
+    """Answers every task; one that is called poison kills it."""
     connection.send(Ready("facemesh", "told to", at_once=1, gpus=0))
-    for job in iter(connection.recv, None):
-        if "poison" in job.photo:
+    for task in iter(connection.recv, None):
+        if "poison" in task.photo:
             os.kill(os.getpid(), signal.SIGKILL)
-        connection.send(Row(job.photo, "ok", 0, "", settings.threads or 0, 0.0, "facemesh", job.output))
+        connection.send(Row(task.photo, "ok", 0, "", settings.threads or 0, 0.0, "facemesh", task.output))
 
 
 def without_weights(connection: Connection, *_: object) -> None:
@@ -33,14 +32,14 @@ def dies_at_once(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def jobs(folder: Path, *photos: str) -> Iterator[Job]:
-    return (Job(photo, str(folder / photo)) for photo in photos)
+def tasks(folder: Path, *photos: str) -> list[PhotoTask]:
+    return [PhotoTask(photo, str(folder / photo)) for photo in photos]
 
 
-def test_every_job_has_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_task_has_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "work", stand_in)
     photos = [f"{n}.jpg" for n in range(30)]
-    rows = list(run_local(jobs(tmp_path, *photos), Settings(threads=4), workers=2, overwrite=False))
+    rows = list(run_local(tasks(tmp_path, *photos), Settings(threads=4), workers=2, mode="new"))
     assert sorted(row.photo for row in rows) == sorted(photos)
     assert {row.count for row in rows} == {2}, "the threads are shared out"
 
@@ -51,7 +50,7 @@ def test_a_photo_that_kills_is_a_failed_row_and_takes_none_with_it(
 ) -> None:
     monkeypatch.setattr(local, "work", stand_in)
     photos = ["poison.jpg", *(f"{n}.jpg" for n in range(9))]
-    rows = list(run_local(jobs(tmp_path, *photos), Settings(), workers, overwrite=False))
+    rows = list(run_local(tasks(tmp_path, *photos), Settings(), workers, mode="new"))
     assert sorted(row.photo for row in rows) == sorted(photos)
     (failed,) = [row for row in rows if row.status == "failed"]
     assert (failed.photo, failed.error_code) == ("poison.jpg", 6)
@@ -61,8 +60,8 @@ def test_a_photo_that_kills_is_a_failed_row_and_takes_none_with_it(
 def test_once_stopped_only_what_is_in_hand_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "work", stand_in)
     rows: list[Row] = []
-    many = (Job(f"{n}.jpg", str(tmp_path / f"{n}.jpg")) for n in range(1000))
-    for row in run_local(many, Settings(), workers=1, overwrite=False, stopped=lambda: len(rows) >= 3):
+    many = tasks(tmp_path, *(f"{n}.jpg" for n in range(1000)))
+    for row in run_local(many, Settings(), workers=1, mode="new", stopped=lambda: len(rows) >= 3):
         rows.append(row)
     assert 3 <= len(rows) < 12
 
@@ -70,7 +69,7 @@ def test_once_stopped_only_what_is_in_hand_is_done(tmp_path: Path, monkeypatch: 
 def test_a_model_that_cannot_be_loaded_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "work", without_weights)
     with pytest.raises(WeightsError, match="no weights"):
-        list(run_local(jobs(tmp_path, "a.jpg"), Settings(), workers=2, overwrite=False))
+        list(run_local(tasks(tmp_path, "a.jpg"), Settings(), workers=2, mode="new"))
     monkeypatch.setattr(local, "work", dies_at_once)
     with pytest.raises(DeviceError, match=r"before its model was loaded \(signal 9\)"):
-        list(run_local(jobs(tmp_path, "a.jpg"), Settings(), workers=2, overwrite=False))
+        list(run_local(tasks(tmp_path, "a.jpg"), Settings(), workers=2, mode="new"))

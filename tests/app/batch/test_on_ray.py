@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from fastavatar.app.batch import on_ray
-from fastavatar.app.batch.resume import finished_row
-from fastavatar.app.batch.rows import Job, Row
+from fastavatar.app.batch.folders import finished_row
+from fastavatar.app.batch.tasks import PhotoTask, Row
 from fastavatar.app.settings import Settings
 from fastavatar.errors import WeightsError
 from tests.app.batch.test_storage import Quiet
@@ -29,11 +29,11 @@ class StandIn(on_ray.Actor):
     def _load(self, settings: Settings) -> None:
         pass
 
-    def _predict(self, jobs: list[Job], done: Callable[[Row], None]) -> None:
-        for job in jobs:
-            if "poison" in job.photo:
+    def _predict(self, tasks: list[PhotoTask], done: Callable[[Row], None]) -> None:
+        for task in tasks:
+            if "poison" in task.photo:
                 os.kill(os.getpid(), signal.SIGKILL)
-            done(Row(job.photo, "ok", 0, "", 1, 0.0, "facemesh", job.output))
+            done(Row(task.photo, "ok", 0, "", 1, 0.0, "facemesh", task.output))
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +51,15 @@ def cluster() -> Iterator[Any]:
         nodes.shutdown()  # type: ignore[no-untyped-call]
 
 
-def rows(jobs: list[Job], cluster: Any, **settings: Any) -> Iterator[Row]:
+def rows(tasks: list[PhotoTask], cluster: Any, **settings: Any) -> Iterator[Row]:
     told = Settings(**{"model": "facemesh", **settings})
-    return on_ray.run_ray(iter(jobs), told, None, False, lambda: False, cluster.address)
+    return on_ray.run_ray(tasks, told, None, "new", lambda: False, cluster.address)
 
 
 def test_a_photo_that_kills_its_actor_is_a_failed_row(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(on_ray, "Actor", StandIn)
     names = ["caf\udce9.jpg", "poison.jpg", *(f"{n}.jpg" for n in range(30))]
-    found = {row.photo: row for row in rows([Job(name, f"/out/{name}") for name in names], cluster)}
+    found = {row.photo: row for row in rows([PhotoTask(name, f"/out/{name}") for name in names], cluster)}
     assert found.keys() == set(names)
     assert [name for name, row in found.items() if row.status == "failed"] == ["poison.jpg"]
     assert found["poison.jpg"].error_code == 6
@@ -67,7 +67,9 @@ def test_a_photo_that_kills_its_actor_is_a_failed_row(cluster: Any, monkeypatch:
 
 def test_a_model_that_cannot_be_loaded_ends_the_run(cluster: Any, tmp_path: Path) -> None:
     with pytest.raises(WeightsError):
-        list(rows([Job("me.jpg", "/out")], cluster, model="fastavatar", cache_dir=tmp_path, offline=True))
+        list(
+            rows([PhotoTask("me.jpg", "/out")], cluster, model="fastavatar", cache_dir=tmp_path, offline=True)
+        )
 
 
 def test_a_node_that_is_killed_costs_no_photo_and_writes_none_twice(cluster: Any, tmp_path: Path) -> None:
@@ -79,7 +81,7 @@ def test_a_node_that_is_killed_costs_no_photo_and_writes_none_twice(cluster: Any
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
-    jobs = [Job(f"{address}/{name}", str(tmp_path / "out" / name)) for name in names]
+    tasks = [PhotoTask(f"{address}/{name}", str(tmp_path / "out" / name)) for name in names]
     written: dict[Path, set[int]] = {}
     over = threading.Event()
 
@@ -91,7 +93,7 @@ def test_a_node_that_is_killed_costs_no_photo_and_writes_none_twice(cluster: Any
     watcher = threading.Thread(target=watch)
     watcher.start()
     found: list[Row] = []
-    for row in rows(jobs, cluster):
+    for row in rows(tasks, cluster):
         found.append(row)
         if len(found) == 1:
             nodes = [node for node in ray.nodes() if node["Alive"]]
@@ -103,9 +105,9 @@ def test_a_node_that_is_killed_costs_no_photo_and_writes_none_twice(cluster: Any
     watcher.join()
     server.shutdown()
     assert len([node for node in ray.nodes() if node["Alive"]]) == 1
-    assert sorted(row.photo for row in found) == sorted(job.photo for job in jobs)
+    assert sorted(row.photo for row in found) == sorted(task.photo for task in tasks)
     assert {row.status for row in found} == {"ok"}, found
-    assert all(finished_row(job) for job in jobs)
+    assert all(finished_row(task) for task in tasks)
     assert [path for path, inodes in written.items() if len(inodes) > 1] == []
-    assert len(written) == len(jobs)
+    assert len(written) == len(tasks)
     assert not list((tmp_path / "out").glob("*/.*"))

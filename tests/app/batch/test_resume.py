@@ -1,15 +1,21 @@
 import json
+import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fastavatar.app.batch.index import started_index
-from fastavatar.app.batch.resume import finished_row, finished_rows, key, sole_run
-from fastavatar.app.batch.rows import Job, Row
+from fastavatar.app.batch.folders import finished_row
+from fastavatar.app.batch.index import LINES, started_index
+from fastavatar.app.batch.resume import kept_rows, key, review
+from fastavatar.app.batch.tasks import PhotoTask, Row
+from fastavatar.app.settings import Settings
 from fastavatar.core import Avatar
-from fastavatar.errors import OverwriteError
+from fastavatar.errors import UsageError
+
+ASKED = Settings(seed=0).of_results()
 
 
 @pytest.fixture(scope="module")
@@ -18,49 +24,86 @@ def results(tmp_path_factory: pytest.TempPathFactory, avatar: Avatar) -> Path:
 
 
 @pytest.fixture
-def job(results: Path, tmp_path: Path, avatar: Avatar) -> Job:
-    """A photo whose results are complete."""
-    shutil.copytree(results, tmp_path / "me.jpg")
-    return Job(str(avatar.photo.path), str(tmp_path / "me.jpg"))
+def tasks(results: Path, tmp_path: Path, avatar: Avatar) -> list[PhotoTask]:
+    """Three results of one photo, all complete."""
+    for name in "abc":
+        shutil.copytree(results, tmp_path / name)
+    return [PhotoTask(str(avatar.photo.path), str(tmp_path / name)) for name in "abc"]
 
 
-def test_complete_results_are_finished_without_an_index(job: Job, avatar: Avatar) -> None:
-    row = finished_row(job)
-    assert row is not None
-    assert (row.status, row.count, row.model) == ("ok", len(avatar.gaussians), "facemesh")
-    assert row.seconds > 0 and row.output == job.output
+def rows_of(tasks: list[PhotoTask]) -> list[Row]:
+    rows = [finished_row(task) for task in tasks]
+    assert None not in rows
+    return [row for row in rows if row is not None]
 
 
-@pytest.mark.parametrize("name", ["splats.ply", "preview.png", "summary.json"])
-def test_results_that_lack_a_file_are_not_finished(name: str, job: Job) -> None:
-    (Path(job.output) / name).unlink()
-    assert finished_row(job) is None
+def test_the_index_is_made_from_the_folders(tasks: list[PhotoTask], tmp_path: Path) -> None:
+    """Whatever it lacks, repeats or gets wrong."""
+    good = rows_of(tasks)
+    changes: list[dict[str, Any]] = [
+        {"photo": 5},
+        {"output": None},
+        {"count": "x"},
+        {"seconds": []},
+        {"output": "a\0b"},
+    ]
+    wrong = [{**json.loads(good[1].to_line()), **changed} for changed in changes]
+    lines = [
+        good[0].to_line(),
+        *(json.dumps(row).encode() + b"\n" for row in wrong),
+        good[0].to_line(),
+        b'{"pho',
+    ]
+    (tmp_path / LINES).write_bytes(b"".join(lines))
+    earlier = review(tmp_path, tasks, ASKED)
+    assert earlier.finished == {key(task) for task in tasks} and earlier.model == "facemesh"
+    assert list(kept_rows(tmp_path, earlier, tasks)) == good
 
 
-def test_results_of_another_photo_are_not_this_ones(job: Job) -> None:
-    assert finished_row(replace(job, photo="/other/me.jpg")) is None
-    summary = Path(job.output) / "summary.json"
-    summary.write_text(summary.read_text()[:-100])
-    assert finished_row(job) is None
-    summary.write_text(json.dumps([]))
-    assert finished_row(job) is None
-
-
-def test_of_an_index_what_failed_or_is_gone_is_left_out(job: Job, tmp_path: Path) -> None:
-    done = finished_row(job)
-    assert done is not None
-    gone = replace(done, photo="b.jpg", output=str(tmp_path / "b.jpg"))
-    failed = Row("c.jpg", "failed", 4, "no picture", 0, 0.0, "", str(tmp_path / "c.jpg"))
-    with started_index(tmp_path, [done, gone, failed, done]):
+def test_rows_of_photos_that_are_not_listed_stay(tasks: list[PhotoTask], tmp_path: Path) -> None:
+    good = rows_of(tasks)
+    failed = [
+        Row(name, "failed", 4, "no picture", 0, 0.0, "", str(tmp_path / name)) for name in ("b.jpg", "c.jpg")
+    ]
+    with started_index(tmp_path, [good[0], *failed, good[1]]):
         pass
-    finished: set[int] = set()
-    assert list(finished_rows(tmp_path, finished)) == [done]
-    assert finished == {key(job)}
+    again = PhotoTask(failed[1].photo, failed[1].output)
+    earlier = review(tmp_path, [tasks[2], again], ASKED)
+    assert key(again) not in earlier.finished, "a photo that failed is tried again"
+    assert list(kept_rows(tmp_path, earlier, [tasks[2], again])) == [good[0], failed[0], good[1], good[2]]
 
 
-def test_a_folder_takes_one_run_at_a_time(tmp_path: Path) -> None:
-    with sole_run(tmp_path):
-        with pytest.raises(OverwriteError, match="another run is writing"), sole_run(tmp_path):
-            pass
-    with sole_run(tmp_path):
+def test_results_that_are_gone_are_made_again_and_reported(
+    tasks: list[PhotoTask], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with started_index(tmp_path, rows_of(tasks)):
         pass
+    with (tmp_path / "a" / "splats.ply").open("r+b") as file:
+        file.truncate(1000)
+    shutil.rmtree(tmp_path / "b")
+    with caplog.at_level(logging.WARNING, "fastavatar"):
+        earlier = review(tmp_path, [tasks[0], tasks[2]], ASKED)
+    assert earlier.finished == {key(tasks[2])}
+    assert [row.output for row in kept_rows(tmp_path, earlier, tasks)] == [tasks[2].output]
+    assert "1 photos are made again" in caplog.text and "1 rows were left out" in caplog.text
+
+
+def test_other_settings_are_found_with_and_without_an_index(tasks: list[PhotoTask], tmp_path: Path) -> None:
+    asked = replace(Settings(), seed=1).of_results()
+    with pytest.raises(UsageError, match="seed 0, this run asks for 1"):
+        review(tmp_path, tasks, asked)
+    with started_index(tmp_path, rows_of(tasks[:1])):
+        pass
+    with pytest.raises(UsageError, match="seed 0, this run asks for 1"):
+        review(tmp_path, [], asked)
+
+
+def test_results_of_two_models_are_not_mixed(tasks: list[PhotoTask], tmp_path: Path) -> None:
+    path = tmp_path / "c" / "summary.json"
+    path.write_text(path.read_text().replace('"model": "facemesh"', '"model": "fastavatar"'))
+    with pytest.raises(UsageError, match='c was made with model "fastavatar", this run asks for "facemesh"'):
+        review(tmp_path, tasks, ASKED)
+
+
+def test_a_review_that_is_stopped_looks_at_no_more(tasks: list[PhotoTask], tmp_path: Path) -> None:
+    assert review(tmp_path, tasks, ASKED, stopped=lambda: True).finished == set()

@@ -10,8 +10,8 @@ import pytest
 
 from fastavatar.app.batch import storage
 from fastavatar.app.batch.listing import list_photos, names_many
-from fastavatar.app.batch.places import jobs_of
 from fastavatar.app.batch.storage import at_hand, files_below, names_in, read, write
+from fastavatar.app.batch.tasks import task_of
 from fastavatar.errors import FastAvatarError, InputError
 from tests import stores
 from tests.stores import Store
@@ -143,7 +143,7 @@ def test_a_list_at_an_address_names_photos_there(served: tuple[Path, str]) -> No
     (folder / "list.txt").write_text(f"{address}/a/me.jpg\n{address}/../etc/me.jpg\ns3://bucket/me.jpg\n")
     assert names_many(f"{address}/list.txt")
     listing = list_photos(f"{address}/list.txt", "out")
-    outputs = [job.output for job in jobs_of(listing.photos, listing.base, "out")]
+    outputs = [task_of(photo, listing.base, "out").output for photo in listing.photos]
     host = address.removeprefix("http://")
     assert outputs == [f"out/http/{host}/a/me.jpg", "out/http/etc/me.jpg", "out/s3/bucket/me.jpg"]
 
@@ -156,7 +156,7 @@ def test_a_folder_at_an_address_is_searched_and_mirrored(tmp_path: Path) -> None
     base = f"file://{tmp_path}/"
     listing = list_photos(base, f"{base}out")
     assert listing.photos == [f"{base}a/me.png", f"{base}b/me.jpg"]
-    assert [job.output for job in jobs_of(listing.photos, listing.base, "s3://bucket/heads/")] == [
+    assert [task_of(photo, listing.base, "s3://bucket/heads/").output for photo in listing.photos] == [
         "s3://bucket/heads/a/me.png",
         "s3://bucket/heads/b/me.jpg",
     ]

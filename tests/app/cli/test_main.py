@@ -65,7 +65,7 @@ WRONG = {
         "see fastavatar predict --help"
     ),
     "predict --image a.jpg --face -1": (
-        "Invalid value for '--face': -1 is not in the range x>=0; see fastavatar predict --help"
+        "Invalid value for '--face': -1 is not in the range 0<=x<=999; see fastavatar predict --help"
     ),
 }
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -187,15 +188,72 @@ def test_results_that_are_there_are_exit_code_7(tmp_path: Path, told: Any) -> No
     assert (tmp_path / "summary.json").read_text() == "{}"
 
 
+@pytest.mark.parametrize("name", ["splats.ply", "preview.png", "summary.json", "head.html", "turntable.mp4"])
+def test_force_takes_nothing_that_is_not_its_own(name: str, tmp_path: Path, told: Any) -> None:
+    """A folder of that name, or a file of somebody else: exit code 7 before any work, and all stays."""
+    (tmp_path / "folder" / name).mkdir(parents=True)
+    (tmp_path / "folder" / name / "thesis.docx").write_text("three years of work")
+    (tmp_path / "file").mkdir()
+    (tmp_path / "file" / name).write_text("three years of work")
+    for kind in ("folder", "file"):
+        assert predict(PORTRAIT, tmp_path / kind, "--force", "--turntable", "--viewer") == 7
+        (line,) = told()
+        assert line == (
+            f"error: {tmp_path / kind} holds {name}, not written by this program or changed since: "
+            "move that away, or choose another folder"
+        )
+        assert names(tmp_path / kind) == [name]
+    assert (tmp_path / "folder" / name / "thesis.docx").read_text() == "three years of work"
+    assert (tmp_path / "file" / name).read_text() == "three years of work"
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+@pytest.mark.parametrize("way", ["preview.png", "../photos/preview.png", "again.png"])
+def test_the_photo_is_never_overwritten(way: str, force: list[str], tmp_path: Path, told: Any) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    shutil.copy(PORTRAIT, folder / "preview.png")
+    (folder / "again.png").hardlink_to(folder / "preview.png")
+    before = (folder / "preview.png").read_bytes()
+    assert predict(folder / way, folder, *force) == 2
+    (line,) = told()
+    assert line.startswith(f"error: the output {folder / 'preview.png'} would overwrite an input")
+    assert (folder / "preview.png").read_bytes() == before and names(folder) == ["again.png", "preview.png"]
+
+
+def test_the_vector_that_a_head_is_made_from_is_never_overwritten(tmp_path: Path, told: Any) -> None:
+    vector = tmp_path / "summary.json"
+    vector.write_bytes(b"a vector by an unusual name")
+    flags = ["--force", "--model", "fastavatar", "--w_vector", str(vector)]
+    assert predict(PORTRAIT, tmp_path, *flags) == 2
+    assert told()[0].startswith(f"error: the output {vector} would overwrite an input")
+
+
+def test_of_two_runs_at_once_in_a_new_folder_one_says_that_it_lost(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    command = [sys.executable, "predict.py", "--image", str(PORTRAIT), "--output_dir", str(folder), "--quiet"]
+    runs = [
+        subprocess.Popen([*command, "--seed", str(seed)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        for seed in (1, 2)
+    ]
+    told = [run.communicate(timeout=200)[1] for run in runs]
+    codes = [run.returncode for run in runs]
+    assert sorted(codes) == [0, 7]
+    assert "holds results already" in told[codes.index(7)] and "--force" in told[codes.index(7)]
+    assert read_summary(folder)["seed"] == codes.index(0) + 1 and names(folder) == RESULTS
+
+
 @pytest.mark.parametrize(
     ("flags", "line"),
     [
-        (["--focal_px", "nan"], "error: --focal_px nan is no lens's for 512×512 px: give 102 to 20480"),
-        (["--focal_px", "3"], "error: --focal_px 3 is no lens's for 512×512 px: give 102 to 20480"),
-        (["--focal_px", "inf"], "error: --focal_px inf is no lens's for 512×512 px: give 102 to 20480"),
+        (["--focal_px", "3"], "error: no lens has a focal length of 3 px for 512×512 px: give 102 to 20480"),
+        (
+            ["--focal_px", "3e4"],
+            "error: no lens has a focal length of 30000 px for 512×512 px: give 102 to 20480",
+        ),
         (
             ["--model", "facemesh", "--crop", "none", "--w_vector", "w.npy"],
-            "error: --model facemesh does not take --crop, --w_vector; see fastavatar predict --help",
+            "error: --model facemesh does not take --w_vector, --crop; see fastavatar predict --help",
         ),
     ],
 )
@@ -209,12 +267,12 @@ def test_flags_that_make_no_sense_are_exit_code_2(
 
 def test_no_ply_a_given_focal_length_and_force(tmp_path: Path, told: Any, plain: Done) -> None:
     folder = tmp_path / "results"
-    folder.mkdir()
-    (folder / "splats.ply").write_text("of an earlier run")
+    shutil.copytree(plain.folder, folder)
+    (folder / "notes.txt").write_text("mine")
     flags = ["--no-save-ply", "--focal_px", str(2 * 512 * 50 / 36), "--force", "--quiet", "--seed", "5"]
     assert predict(PORTRAIT, folder, *flags) == 0
     assert told() == []
-    assert names(folder) == ["preview.png", "summary.json"]
+    assert names(folder) == ["notes.txt", "preview.png", "summary.json"]
     summary = read_summary(folder)
     far, near = (s["camera"]["world_to_camera"][2][3] for s in (summary, plain.summary))
     assert far == pytest.approx(2 * near, rel=0.03)

@@ -32,9 +32,9 @@ def test_the_names_offered_are_those_there_are() -> None:
     assert module.PATHS == PATHS and module.FRAMES == FRAMES
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.webp", "a.png", "pictures"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.webm", "a.mov", "a.gif", "a.webp", "a.png", "pictures"])
 def test_every_kind_of_output(name: str, ply: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    if name.endswith("mp4"):
+    if name.endswith(("mp4", "webm", "mov")):
         pytest.importorskip("av", reason="PyAV is not installed")
     output = ply.with_name(name)
     assert call(ply, "--output", output, *SMALL) == 0
@@ -70,6 +70,67 @@ def test_background_and_depth(ply: Path, tmp_path: Path) -> None:
     assert np.asarray(Image.open(tmp_path / "b.png"))[0, 0].tolist() == [0, 0, 0]
 
 
+@pytest.mark.parametrize("name", ["a.webp", "a.gif", "a.png", "a.webm", "a.mov", "pictures"])
+def test_a_transparent_background(name: str, ply: Path) -> None:
+    if name.endswith(("webm", "mov")):
+        pytest.importorskip("av", reason="PyAV is not installed")
+    output = ply.with_name(name)
+    assert call(ply, "--output", output, *SMALL, "--background", "transparent") == 0
+    if not name.endswith(("webm", "mov")):
+        with Image.open(output / "frame_1.png" if output.is_dir() else output) as picture:
+            alpha = np.asarray(picture.convert("RGBA"))[..., 3]
+        assert alpha[0, 0] == 0 and alpha[16, 16] == 255
+
+
+def test_only_earlier_stills_are_replaced(ply: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = ply.with_name("pictures")
+    assert call(ply, "--output", output, *SMALL) == 0
+    (output / "notes.txt").write_text("mine")
+    Image.new("RGB", (3, 3)).save(output / "holiday.png")
+    assert call(ply, "--output", output, *SMALL[:2], "--frames", 2, "--device", "cpu", "--force") == 0
+    kept = ["frame_0.png", "frame_1.png", "holiday.png", "notes.txt"]
+    assert sorted(path.name for path in output.iterdir()) == kept
+    Image.new("RGB", (3, 3)).save(output / "frame_2.png")
+    before = {path.name: path.read_bytes() for path in output.iterdir()}
+    capsys.readouterr()
+    assert call(ply, "--output", output, *SMALL, "--force") == 7
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "frame_2.png cannot be replaced, because another program made it" in told
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == before
+
+
+def test_the_pictures_of_a_capture_are_not_drawn_over(ply: Path, tmp_path: Path) -> None:
+    write_capture(tmp_path / "capture")
+    images = next((tmp_path / "capture").glob("*/*.png")).parent
+    before = {path.name: path.read_bytes() for path in images.iterdir()}
+    flags = ("--camera", tmp_path / "capture", "--device", "cpu", "--force")
+    assert call(ply, "--output", images, *flags) == 7
+    assert call(ply, "--output", tmp_path / "capture", *flags) == 2
+    assert {path.name: path.read_bytes() for path in images.iterdir()} == before
+
+
+def test_what_is_read_is_never_written(ply: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = ply.rename(ply.with_name("head.npz"))
+    before = source.read_bytes()
+    for link in (Path.hardlink_to, Path.symlink_to):
+        link(ply.with_name("a.gif"), source)
+        assert call(source, "--output", ply.with_name("a.gif"), *SMALL, "--force") == 2
+        assert "a.gif is read as" in capsys.readouterr().err
+        ply.with_name("a.gif").unlink()
+    assert source.read_bytes() == before
+
+
+def test_folders_are_never_replaced_and_may_have_a_dot(ply: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.gif", "a.v2"):
+        ply.with_name(name).mkdir()
+        (ply.with_name(name) / "mine.txt").write_text("mine")
+    assert call(ply, "--output", ply.with_name("a.gif"), *SMALL, "--force") == 7
+    assert "a.gif is a folder, which is never replaced" in capsys.readouterr().err
+    assert call(ply, "--output", ply.with_name("a.v2"), *SMALL) == 0
+    assert len(list(ply.with_name("a.v2").iterdir())) == 4
+    assert (ply.with_name("a.gif") / "mine.txt").read_text() == "mine"
+
+
 def test_other_formats_and_frames_show_the_same(ply: Path, tmp_path: Path) -> None:
     write_gaussians(make_head(), tmp_path / "b.npz", "opencv")
     write_gaussians(make_head(), tmp_path / "c.splat", "head")
@@ -92,6 +153,9 @@ WRONG: dict[str, tuple[int, str]] = {
     "--output a.gif --camera b.json --size 99 --frames 4": (2, "leave out --frames, --size"),
     "--output a.gif --background mauvish": (2, "--background 'mauvish' is no colour"),
     "--output a.gif --depth --background red": (2, "--depth is drawn on black"),
+    "--output a.mp4 --background transparent": (2, "a.mp4 cannot be transparent, .mp4 has no alpha"),
+    "--output a.gif --depth --background transparent": (2, "--depth is drawn on black"),
+    "--output head.ply": (2, "head.ply is read as"),
     "--output a.gif --device tpu": (6, "there is no device 'tpu'"),
     "--output a.gif --camera gone.json": (4, "cannot read gone.json"),
     "--output head.ply/frames": (2, "is a file; give a folder"),

@@ -1,15 +1,18 @@
 import json
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 from PIL import Image
 
 from fastavatar.app.cli.main import run
 from fastavatar.app.cli.several import photos_of_one
 from fastavatar.errors import UsageError
+from tests.clips import write_clip
 from tests.models.facemesh.several import FOCAL_PX, photo_from
 from tests.portraits import PORTRAIT, without_face
 
@@ -71,15 +74,16 @@ def test_the_photo_without_a_face_is_named(person: Path, tmp_path: Path, told: A
         ),
         (
             ["--image", "b.jpg", "--views", "first"],
-            "error: --views first: there are photos 0 to 1, as in --views 0,1",
+            "error: Invalid value for '--views': 'first' is not a list of numbers from 0, such as 0,2; "
+            "see fastavatar predict --help",
         ),
         (
             ["--image", str(PORTRAIT), "--face", "0"],
-            "error: --face is of one photo: of several the largest face of each is taken",
+            "error: a face can be chosen in one photo only: in several the largest is taken",
         ),
         (
             ["--image", str(PORTRAIT), "--model", "fastavatar"],
-            "error: the published networks take one photo: give one --image, or --model facemesh",
+            "error: the published networks take one photo: give one, or choose the model facemesh",
         ),
     ],
 )
@@ -95,3 +99,49 @@ def test_views_are_taken_in_the_order_named() -> None:
     assert photos_of_one(("a.png",), False, None, "out") is None
     with pytest.raises(UsageError):
         photos_of_one(images, False, "3", "out")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of one head from three sides, 2 frames a second."""
+    frames = [photo_from(azimuth_deg).rgb for azimuth_deg in (-35.0, 0.0, 20.0)]
+    return write_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", frames, fps=2)
+
+
+def test_a_video_of_one_person_becomes_one_head(clip: Path, tmp_path: Path, told: Any) -> None:
+    folder = tmp_path / "results"
+    assert predict(folder, "--image", str(clip), "--focal_px", str(FOCAL_PX)) == 0, told()
+    assert told() == []
+    summary = json.loads((folder / "summary.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(SCHEMA).validate(summary)
+    assert summary["image_path"] == f"{clip} at 0.50 s"
+    assert sorted(photo["image_path"] for photo in summary["photos"]) == [
+        f"{clip} at {seconds} s" for seconds in ("0.00", "0.50", "1.00")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "message"),
+    [
+        (lambda path: path.write_bytes(b"no video" * 99), 4, "cannot read {}: the video is cut off, damaged"),
+        (
+            lambda path: write_clip(path, [grey_frame()] * 2),
+            3,
+            "no face found in 2 frames of {}: give a video",
+        ),
+        (lambda path: None, 4, "cannot read {}: there is no such file"),
+    ],
+)
+def test_a_video_that_is_of_no_use_is_one_line(
+    make: Callable[[Path], object], code: int, message: str, tmp_path: Path, told: Any
+) -> None:
+    path = tmp_path / "clip.MP4"
+    make(path)
+    assert predict(tmp_path / "results", "--image", str(path)) == code
+    (line,) = told()
+    assert line.startswith(f"error: {message.format(path)}")
+    assert not (tmp_path / "results").exists()
+
+
+def grey_frame() -> Any:
+    return np.full((120, 160, 3), 90, np.uint8)

@@ -1,7 +1,7 @@
 from click.testing import CliRunner
 
 from fastavatar.app.cli.warmup import command
-from fastavatar.rendering.kernel_cache import kernel_folder
+from fastavatar.rendering.cpu.kernel import kernel_folder
 
 
 def test_compiles_both_directions() -> None:

@@ -15,7 +15,7 @@ from fastavatar.formats.splats.bit_packing import (
     pack,
     unpack,
 )
-from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
+from fastavatar.geometry import matrix_from_quaternion_wxyz
 
 seeds = st.integers(0, 9999)
 

@@ -14,7 +14,7 @@ from fastavatar.errors import InputError
 from fastavatar.formats.splats.compressed_layout import CHUNK, in_boxes, losses, to_elements
 from fastavatar.formats.splats.compressed_ply import encode_compressed_ply
 from fastavatar.formats.splats.ply import read_ply
-from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
+from fastavatar.geometry import matrix_from_quaternion_wxyz
 from tests.formats.splats.storable import psnr, storable
 
 

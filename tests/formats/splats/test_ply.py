@@ -14,7 +14,7 @@ from fastavatar.core import Gaussians
 from fastavatar.errors import FastAvatarError, InputError, UsageError
 from fastavatar.formats.splats.frames import FRAMES, Frame, head_to_frame
 from fastavatar.formats.splats.ply import encode_ply, read_ply, write_ply
-from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
+from fastavatar.geometry import matrix_from_quaternion_wxyz
 from fastavatar.geometry.spherical_harmonics import basis
 
 PROPERTIES = (

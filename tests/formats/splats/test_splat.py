@@ -8,7 +8,7 @@ import torch
 from fastavatar.core import decode_colors
 from fastavatar.errors import InputError
 from fastavatar.formats.splats.splat import encode_splat, losses, parse_splat
-from fastavatar.geometry.quaternions import matrix_from_quaternion_wxyz
+from fastavatar.geometry import matrix_from_quaternion_wxyz
 from tests.formats.splats.storable import psnr, storable
 
 

@@ -6,10 +6,10 @@ from scipy.spatial.transform import Rotation
 
 from fastavatar.core import frontal_camera
 from fastavatar.faces.body import Body, find_body
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.models.facemesh.body import PIVOT, body_in, mean_rotation, torso_share, torso_turn, turn_torso
 from fastavatar.models.facemesh.template import FACE, NECK, SKULL, TORSO, load_template
-from fastavatar.models.facemesh.view import View
+from fastavatar.models.facemesh.view import HeadView
 from tests.portraits import picture, portrait
 
 FACING = np.diag([1.0, -1.0, -1.0])
@@ -110,4 +110,4 @@ def test_nobody_and_somebody_else_are_no_body() -> None:
     assert find_body(np.full((200, 200, 3), 90, np.uint8)) is None
     camera = frontal_camera(1.0, 711, 512, 512, torch.tensor([0.3, 0.2, 0.0])).to("cpu", torch.float64)
     rgb = portrait().rgb.astype(np.float32) / np.float32(255)
-    assert body_in(View(rgb, np.ones((512, 512), np.float32), camera)) is None
+    assert body_in(HeadView(rgb, np.ones((512, 512), np.float32), camera)) is None

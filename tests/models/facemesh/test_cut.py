@@ -5,17 +5,17 @@ import pytest
 import torch
 
 from fastavatar.core import frontal_camera
+from fastavatar.geometry import vertex_normals
 from fastavatar.images.lower_edge import lower_edge
 from fastavatar.models.facemesh.cut import SLOPE, Cut, cut_seen_best, find_cut, without_fade
-from fastavatar.models.facemesh.surface import vertex_normals
 from fastavatar.models.facemesh.template import TORSO, load_template
-from fastavatar.models.facemesh.view import View
+from fastavatar.models.facemesh.view import HeadView
 
 SIZE_PX, FOCAL_PX, DISTANCE_M = 500, 900.0, 1.2
 LINE_Y = -0.2
 
 
-def shown(slope: float = 0.0, azimuth_deg: float = 0.0, elevation_deg: float = 0.0) -> View:
+def shown(slope: float = 0.0, azimuth_deg: float = 0.0, elevation_deg: float = 0.0) -> HeadView:
     """A picture of somebody cut off along a line, px, across the whole of it at the height of `LINE_Y`."""
     middle = torch.tensor([0.0, -0.05, 0.0])
     camera = frontal_camera(DISTANCE_M, FOCAL_PX, SIZE_PX, SIZE_PX, middle)
@@ -23,10 +23,10 @@ def shown(slope: float = 0.0, azimuth_deg: float = 0.0, elevation_deg: float = 0
     row = camera.project(torch.tensor([[0.0, LINE_Y, 0.0]]).double())[0][0, 1].item()
     rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX] + 0.5
     mask = (rows < row + slope * (columns - SIZE_PX / 2)).astype(np.float32)
-    return View(np.ones((SIZE_PX, SIZE_PX, 3), np.float32), mask, camera)
+    return HeadView(np.ones((SIZE_PX, SIZE_PX, 3), np.float32), mask, camera)
 
 
-def cut_of(view: View) -> Cut | None:
+def cut_of(view: HeadView) -> Cut | None:
     template = load_template()
     return find_cut(template.vertices[template.region == TORSO], np.eye(3), view)
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array, vertex_normals
 from fastavatar.models.facemesh.discs import dress
 from fastavatar.models.facemesh.eyeballs import LID_M, RADIUS_M, eyeball_center, seat_eyeballs, with_flat_eyes
 from fastavatar.models.facemesh.observation import observe
-from fastavatar.models.facemesh.surface import surface_points, vertex_normals
+from fastavatar.models.facemesh.surface import surface_points
 from fastavatar.models.facemesh.template import LANDMARKS, load_template
 from fastavatar.models.facemesh.view import head_and_shoulders
 from fastavatar.models.facemesh.warp import EYE_RINGS, warp_to_landmarks
@@ -122,7 +122,7 @@ def test_a_dressed_head_has_both_eyeballs() -> None:
     seen = observe(portrait())
     vertices = warp_to_landmarks(load_template(), seen.in_head)
     view = head_and_shoulders(seen.photo, seen.face.box, seen.camera)
-    means = dress(vertices, [view])[0].means.double().numpy()
+    means = dress(vertices, [view]).gaussians.means.double().numpy()
     for ring in EYE_RINGS.values():
         distance = np.linalg.norm(means - eyeball_center(vertices[list(ring)]), axis=1)
         assert (np.abs(distance - RADIUS_M) < 1e-6).sum() > 200

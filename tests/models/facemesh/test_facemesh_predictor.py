@@ -10,11 +10,12 @@ from scipy.ndimage import binary_erosion, binary_fill_holes, map_coordinates
 from scipy.spatial import ConvexHull
 
 from fastavatar.core import Avatar, Photo, decode_colors, frontal_camera
-from fastavatar.errors import NoFaceError
+from fastavatar.errors import InputError, NoFaceError
 from fastavatar.formats.splats.ply import encode_ply
 from fastavatar.images.person_mask import person_mask
 from fastavatar.models import load_predictor
 from fastavatar.models.facemesh.discs import MOST_SHARPENED
+from fastavatar.models.facemesh.template import SKULL
 from fastavatar.rendering import render
 from fastavatar.results.summary import head_pose
 from tests.portraits import WALL, photo_of, picture, portrait, resized, small_left_large_right, without_face
@@ -74,6 +75,27 @@ def test_the_portraits_avatar_is_whole(avatar: Avatar) -> None:
     assert avatar.photo is portrait() and avatar.face is not None and avatar.face.count == 1
     assert avatar.provenance.model == "facemesh" and "any use" in avatar.provenance.licence
     assert list(avatar.provenance.seconds) == ["find faces", "pose", "person mask", "fit head", "colours"]
+
+
+def test_every_gaussian_is_bound_to_the_fitted_mesh(avatar: Avatar) -> None:
+    """Those on skin lie where the binding says; eyes and teeth lie off the mesh, but by 15 mm at most."""
+    assert avatar.mesh is not None and avatar.binding is not None and avatar.mesh.regions is not None
+    held = avatar.binding.at(avatar.mesh.vertices)
+    apart_m = (held - avatar.gaussians.means).norm(dim=1)
+    assert float((apart_m < 1e-5).float().mean()) > 0.9
+    assert float(apart_m.max()) < 0.015
+    skull = avatar.mesh.regions[avatar.binding.corners[:, 0]] == SKULL
+    assert float(apart_m[skull].max()) < 1e-5
+
+
+def test_a_part_of_the_gaussians_needs_its_part_of_the_binding(avatar: Avatar) -> None:
+    kept = avatar.gaussians.means[:, 1] > -0.1
+    assert avatar.binding is not None
+    gaussians, binding = avatar.gaussians.subset(kept), avatar.binding.subset(kept)
+    assert len(binding) == len(gaussians) < len(avatar.gaussians)
+    with pytest.raises(InputError, match="Gaussians need a mesh and as many bindings"):
+        replace(avatar, gaussians=gaussians)
+    assert len(replace(avatar, gaussians=gaussians, binding=binding).gaussians) == len(gaussians)
 
 
 def test_discs_lie_along_the_surface(avatar: Avatar) -> None:

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fastavatar.core import frontal_camera
-from fastavatar.geometry.arrays import Array, Bools
+from fastavatar.geometry import Array, Bools, vertex_normals
 from fastavatar.models.facemesh.discs import dress
 from fastavatar.models.facemesh.mouth import (
     ARCH_DEPTH_M,
@@ -18,7 +18,7 @@ from fastavatar.models.facemesh.mouth import (
     seen_between_lips,
 )
 from fastavatar.models.facemesh.observation import observe
-from fastavatar.models.facemesh.surface import surface_points, vertex_normals
+from fastavatar.models.facemesh.surface import surface_points
 from fastavatar.models.facemesh.template import load_template
 from fastavatar.models.facemesh.view import head_and_shoulders
 from fastavatar.models.facemesh.warp import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP, warp_to_landmarks
@@ -193,7 +193,7 @@ def test_a_dressed_smile_keeps_the_photos_colours_behind_the_lips() -> None:
     seen = observe(portrait())
     vertices = warp_to_landmarks(load_template(), seen.in_head)
     view = head_and_shoulders(seen.photo, seen.face.box, seen.camera)
-    gaussians = dress(vertices, [view])[0]
+    gaussians = dress(vertices, [view]).gaussians
     means, flat = gaussians.means.double().numpy(), POINTS.at(vertices)[BETWEEN]
     recessed = opened(vertices).means[BETWEEN]
     distance = np.linalg.norm(means[:, None] - recessed[None, ::10], axis=2).min(0)

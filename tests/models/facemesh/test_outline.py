@@ -6,10 +6,10 @@ from PIL import Image, ImageDraw
 from scipy.spatial.transform import Rotation
 
 from fastavatar.core import Camera, frontal_camera
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.models.facemesh.outline import fit_outline, hangs_below
 from fastavatar.models.facemesh.template import EAR, FACE, SKULL, TORSO, load_template
-from fastavatar.models.facemesh.view import View
+from fastavatar.models.facemesh.view import HeadView
 
 SIZE_PX, FOCAL_PX, DISTANCE_M = 500, 700.0, 1.0
 MM_PER_PX = 1000 * DISTANCE_M / FOCAL_PX
@@ -21,8 +21,8 @@ def view() -> Camera:
     return frontal_camera(DISTANCE_M, FOCAL_PX, SIZE_PX, SIZE_PX, torch.tensor([0.0, -0.05, 0.0]))
 
 
-def masked(mask: Mask) -> View:
-    return View(np.ones((SIZE_PX, SIZE_PX, 3), np.float32), mask, view())
+def masked(mask: Mask) -> HeadView:
+    return HeadView(np.ones((SIZE_PX, SIZE_PX, 3), np.float32), mask, view())
 
 
 def drawn(vertices: Array) -> Mask:

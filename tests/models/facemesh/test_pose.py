@@ -1,20 +1,18 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from fastavatar.core import frontal_camera
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.models.facemesh.pose import (
     INTERPUPILLARY_RANGE_M,
     IRIS_DIAMETER_M,
     assumed_focal_px,
     head_pose,
     metric_landmarks,
-    rigid_alignment,
 )
 from fastavatar.models.facemesh.template import LANDMARKS, load_template
 
@@ -101,40 +99,6 @@ def test_the_assumed_lens_sees_the_longer_side_under_40_degrees() -> None:
     assert assumed_focal_px(3000, 4000) == assumed_focal_px(4000, 3000) == 10 * assumed_focal_px(400, 300)
     half = np.arctan(4000 / 2 / assumed_focal_px(3000, 4000))
     assert np.degrees(2 * half) == pytest.approx(39.6, abs=0.1)
-
-
-@given(rotations, vectors, st.floats(0.1, 5), st.integers(0, 9))
-def test_alignment_finds_a_known_similarity(rotation: Array, offset: Array, scale: float, seed: int) -> None:
-    points = np.random.default_rng(seed).normal(size=(12, 3))
-    found = rigid_alignment(points, scale * points @ rotation.T + offset)
-    np.testing.assert_allclose(found[0], rotation, atol=1e-6)
-    np.testing.assert_allclose(found[1], offset, atol=1e-6)
-    assert found[2] == pytest.approx(scale)
-
-
-@given(st.integers(0, 10_000))
-def test_alignment_never_mirrors(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    points = rng.normal(size=(10, 3))
-    rotation, _, scale = rigid_alignment(points, points * [-1, 1, 1] + 0.1 * rng.normal(size=(10, 3)))
-    assert np.linalg.det(rotation) == pytest.approx(1)
-    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-9)
-    assert scale > 0
-
-
-@given(rotations, vectors, st.integers(0, 100))
-def test_no_other_similarity_fits_better(rotation: Array, offset: Array, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    source, target = rng.normal(size=(2, 9, 3))
-
-    def error(turn: Array, move: Array, scale: float) -> float:
-        return float(((scale * source @ turn.T + move - target) ** 2).sum())
-
-    best = rigid_alignment(source, target)
-    assert error(*best) <= error(rotation, offset, best[2]) + 1e-9
-    nearby = Rotation.from_rotvec(1e-2 * rng.normal(size=3)).as_matrix() @ best[0]
-    assert error(*best) <= error(nearby, best[1], best[2]) + 1e-9
-    assert error(*best) <= error(best[0], best[1] + 1e-2 * rng.normal(size=3), best[2] * 1.01) + 1e-9
 
 
 def test_a_larger_face_stays_where_it_is_seen() -> None:

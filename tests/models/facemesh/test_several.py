@@ -9,9 +9,10 @@ from scipy.spatial.transform import Rotation
 
 from fastavatar.core import Avatar, Camera, Photo
 from fastavatar.errors import NoFaceError, UsageError
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.losses.metrics import psnr
 from fastavatar.models.facemesh.predictor import FaceMeshPredictor
+from fastavatar.models.facemesh.several import PhotosFacts
 from fastavatar.rendering import render
 from tests.models.facemesh.several import SIZE_PX, camera_at, photo_from
 from tests.portraits import photo_of, portrait, without_face
@@ -50,9 +51,9 @@ def test_the_order_of_photos_changes_nothing_of_the_head() -> None:
 
 
 def test_exposures_are_made_to_agree() -> None:
-    photos = of_three(0, 1, 2).provenance.extra["photos"]
-    assert isinstance(photos, list)
-    middle, dark, other = (np.mean(facts["gains"]) for facts in photos)
+    facts = of_three(0, 1, 2).provenance.fact(PhotosFacts)
+    assert facts is not None
+    middle, dark, other = (np.mean(shot.gains) for shot in facts.shots)
     assert dark / middle == pytest.approx(1 / 0.8, abs=0.05) and other / middle == pytest.approx(1, abs=0.05)
 
 

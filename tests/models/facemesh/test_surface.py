@@ -5,15 +5,13 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull, cKDTree
 
-from fastavatar.geometry.arrays import Array, Ints
+from fastavatar.geometry import Array, Ints, triangle_areas, vertex_normals
 from fastavatar.models.facemesh.surface import (
     EYE,
     SPACING_M,
     SurfacePoints,
     stretch,
     surface_points,
-    triangle_areas,
-    vertex_normals,
 )
 from fastavatar.models.facemesh.template import load_template
 

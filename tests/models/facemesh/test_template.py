@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from fastavatar.geometry.arrays import Ints
-from fastavatar.models.facemesh.surface import triangle_areas, vertex_normals
+from fastavatar.geometry import Ints, triangle_areas, vertex_normals
 from fastavatar.models.facemesh.template import (
     EAR,
     FACE,

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.models.facemesh.template import LANDMARKS, load_template
 from fastavatar.models.facemesh.warp import warp_to_landmarks
 

@@ -3,7 +3,7 @@ import torch
 
 from fastavatar.captures import View
 from fastavatar.core import Camera, frontal_camera
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 from fastavatar.models.points.bust import HALF_WIDTH_M, complete_bust
 from fastavatar.models.points.cut_line import SLOPE, CutLine, find_cut_line
 from fastavatar.surfaces.points import Surface, surface_of

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,13 +12,16 @@ from fastavatar.core import Avatar, Photo
 from fastavatar.errors import InputError, NoFaceError
 from fastavatar.faces.insightface import FaceRecogniser
 from fastavatar.images.photo import load_photo
-from fastavatar.models.published import FastAvatarPredictor, load
 from fastavatar.models.published.identity import Identity
+from fastavatar.models.published.loading import load
 from fastavatar.models.published.made_up import write_made_up
 from fastavatar.models.published.networks import Networks, load_networks
-from fastavatar.models.published.sh_refit import ShRefit, refit_sh
+from fastavatar.models.published.options import PublishedOptions, ShRefit
+from fastavatar.models.published.predictor import FastAvatarPredictor
+from fastavatar.models.published.sh_refit import refit_sh
 from tests.faces.insightface_pack import Box, write_pack
 from tests.models.published.small import SMALL_DECODER, SMALL_POINTS
+from tests.portraits import photo_of, small_left_large_right
 
 LEFT: Box = (40, 200, 140, 320)
 RIGHT: Box = (360, 160, 580, 440)
@@ -44,6 +48,11 @@ def recogniser(tmp_path_factory: pytest.TempPathFactory) -> FaceRecogniser:
     return FaceRecogniser(write_pack(tmp_path_factory.mktemp("pack"), [RIGHT, LEFT]))
 
 
+def summary_of(avatar: Avatar) -> dict[str, Any]:
+    """What the model adds to the summary."""
+    return {name: value for facts in avatar.provenance.facts for name, value in facts.for_summary().items()}
+
+
 def photo(alpha: NDArray[np.float32] | None = None) -> Photo:
     rgb = np.zeros((640, 640, 3), np.uint8)
     rgb[:, :250], rgb[:, 250:] = (200, 20, 30), (10, 30, 220)
@@ -55,7 +64,10 @@ def test_the_face_decides_who_it_is(networks: Networks, recogniser: FaceRecognis
     largest, left, right = (predictor.predict(photo(), face) for face in (None, 0, 1))
     assert np.array_equal(largest.arrays["w_vector"], right.arrays["w_vector"])
     assert not np.allclose(left.arrays["w_vector"], right.arrays["w_vector"])
-    assert largest.provenance.extra["face_index"] == 1
+    assert largest.face is not None and left.face is not None
+    assert (largest.face.index, left.face.index, left.face.count) == (1, 0, 2)
+    assert left.face.box == pytest.approx(LEFT, abs=2)
+    assert summary_of(largest)["face_index"] == 1
     assert any("shows 2 faces: took number 1" in warning for warning in largest.provenance.warnings)
     # without a crop the points come from the whole photo, whoever it is
     assert np.array_equal(left.arrays["dino_points"], right.arrays["dino_points"])
@@ -71,15 +83,26 @@ def test_the_crop_follows_the_face_and_the_camera_follows_the_crop(
     assert not np.array_equal(left.arrays["dino_points"], right.arrays["dino_points"])
     assert left.camera.width == right.camera.width == 640
     assert float(left.camera.K[0, 0]) < float(right.camera.K[0, 0])  # a smaller face is further away
-    box = left.provenance.extra["crop_box_px"]
+    box = summary_of(left)["crop_box_px"]
     assert isinstance(box, list) and box[0] < LEFT[0] and box[2] > LEFT[2]
-    assert left.provenance.extra["background_removed"] is True
+    assert summary_of(left)["background_removed"] is True
 
 
 def test_a_photo_that_shows_nobody_is_told(networks: Networks, tmp_path: Path) -> None:
     nobody = FaceRecogniser(write_pack(tmp_path, []))
     with pytest.raises(NoFaceError, match="640×640"):
         FastAvatarPredictor(networks, Identity(nobody), crop="none").predict(photo())
+
+
+def test_a_face_is_chosen_also_where_the_embedding_is_given(networks: Networks) -> None:
+    """Face Mesh then tells which one it is; a face that is not there ends the prediction."""
+    given = Identity(embedding=np.ones(512, np.float32))
+    two = photo_of(small_left_large_right())
+    predictor = FastAvatarPredictor(networks, given, crop="none")
+    chosen = predictor.predict(two, 0).face
+    assert chosen is not None and (chosen.index, chosen.count) == (0, 2)
+    with pytest.raises(NoFaceError, match="there is no face 2"):
+        predictor.predict(two, 2)
 
 
 def test_somebody_must_be_given(networks: Networks) -> None:
@@ -89,17 +112,20 @@ def test_somebody_must_be_given(networks: Networks) -> None:
 
 def test_the_summary_is_plain_json(networks: Networks, recogniser: FaceRecogniser) -> None:
     avatar = FastAvatarPredictor(networks, Identity(recogniser), crop="none").predict(photo())
-    json.dumps(avatar.provenance.extra, allow_nan=False)
+    json.dumps(summary_of(avatar), allow_nan=False)
     assert {"recognise", "identity", "points", "decode"} <= avatar.provenance.seconds.keys()
     assert avatar.provenance.model == "fastavatar" and "non-commercial" in avatar.provenance.licence
 
 
 def test_the_example_is_framed_and_freed_from_its_background(weights: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "e.npy", np.ones(512, np.float32))
-    avatar = load(cache_dir=weights, embedding=tmp_path / "e.npy", offline=True).predict(load_photo(EXAMPLE))
-    extra = avatar.provenance.extra
+    given = PublishedOptions(embedding=tmp_path / "e.npy")
+    avatar = load("cpu", given, cache_dir=weights, offline=True).predict(load_photo(EXAMPLE))
+    extra = summary_of(avatar)
     assert extra["crop"] == "auto" and extra["background_removed"] is True
-    plain = load(cache_dir=weights, embedding=tmp_path / "e.npy", crop="none").predict(load_photo(EXAMPLE))
+    whole = replace(given, crop="none")
+    plain = load("cpu", whole, cache_dir=weights).predict(load_photo(EXAMPLE))
+    assert avatar.face is not None and plain.face is None
     assert not np.array_equal(plain.arrays["dino_points"], avatar.arrays["dino_points"])
     assert np.array_equal(plain.arrays["w_vector"], avatar.arrays["w_vector"])
 
@@ -130,7 +156,7 @@ def test_colours_are_fitted_anew_unless_that_is_off(networks: Networks, recognis
     assert torch.equal(off.gaussians.sh, off.latent.gaussians().sh)
     assert torch.equal(auto.gaussians.sh, refit_sh(off.gaussians.sh))
     assert torch.equal(auto.gaussians.means, off.gaussians.means)
-    assert [avatar.provenance.extra["sh_refit"] for avatar in (auto, off)] == ["auto", "off"]
+    assert [summary_of(avatar)["sh_refit"] for avatar in (auto, off)] == ["auto", "off"]
 
 
 def test_many_photos_at_once_give_what_each_gives_alone(

@@ -7,17 +7,20 @@ import torch
 
 from fastavatar.core import Photo
 from fastavatar.errors import DeviceError, InputError, UsageError, WeightsError
-from fastavatar.models.published import Precision, load
+from fastavatar.models import load_predictor
 from fastavatar.models.published.decoder import DecoderSizes, load_decoder
 from fastavatar.models.published.dinov2 import Dinov2Sizes
 from fastavatar.models.published.identity_encoder import load_identity_encoder
+from fastavatar.models.published.loading import load
 from fastavatar.models.published.made_up import PUBLISHED_POINTS, layout, numbers, write_made_up
 from fastavatar.models.published.networks import load_networks
+from fastavatar.models.published.options import Precision, PublishedOptions
 from fastavatar.models.published.point_predictor import (
     PointPredictorSizes,
     load_point_predictor,
     pose_matrix,
 )
+from fastavatar.models.published.predictor import FramingFacts
 from fastavatar.weights.metadata import Metadata
 from tests.models.published.small import POINTS, SMALL_DECODER, SMALL_DINO, SMALL_POINTS
 
@@ -175,20 +178,21 @@ def test_checkpoints_of_different_models_are_noticed(tmp_path: Path) -> None:
 def test_a_folder_of_checkpoints_predicts(tmp_path: Path) -> None:
     write_made_up(tmp_path, 1, SMALL_DECODER, SMALL_POINTS)
     np.save(tmp_path / "e.npy", np.ones(512, np.float32))
-    predictor = load(cache_dir=tmp_path, offline=True, embedding=tmp_path / "e.npy", crop="none")
+    given = PublishedOptions(embedding=tmp_path / "e.npy", crop="none")
+    predictor = load("cpu", given, cache_dir=tmp_path, offline=True)
     avatar = predictor.predict(noise())
     assert len(avatar.gaussians) == POINTS
-    assert avatar.provenance.extra["dino_points_shape"] == [POINTS, 3]
+    facts = avatar.provenance.fact(FramingFacts)
+    assert facts is not None and facts.for_summary()["dino_points_shape"] == [POINTS, 3]
     assert (avatar.camera.width, avatar.camera.height) == (60, 80)
     np.save(tmp_path / "w.npy", avatar.arrays["w_vector"])
-    again = load(
+    files = PublishedOptions(
         decoder_checkpoint=tmp_path / "decoder_neutral_flame.pth",
         dino_checkpoint=tmp_path / "dino_encoder.pth",
         w_vector=tmp_path / "w.npy",
         crop="none",
-        offline=True,
-        cache_dir=tmp_path / "nothing",
     )
+    again = load("cpu", files, offline=True, cache_dir=tmp_path / "nothing")
     assert torch.equal(again.predict(noise()).gaussians.sh, avatar.gaussians.sh)
 
 
@@ -198,14 +202,11 @@ def test_bfloat16_is_used_when_asked_for(tmp_path: Path) -> None:
     found = {}
     precisions: tuple[Precision, ...] = ("auto", "float32", "bfloat16")
     for precision in precisions:
-        predictor = load(
-            cache_dir=tmp_path,
-            embedding=tmp_path / "e.npy",
-            crop="none",
-            precision=precision,
-        )
-        avatar = predictor.predict(noise())
-        assert avatar.provenance.extra["precision"] == ("bfloat16" if precision == "bfloat16" else "float32")
+        given = PublishedOptions(embedding=tmp_path / "e.npy", crop="none", precision=precision)
+        avatar = load("cpu", given, cache_dir=tmp_path).predict(noise())
+        facts = avatar.provenance.fact(FramingFacts)
+        assert facts is not None
+        assert facts.precision == ("bfloat16" if precision == "bfloat16" else "float32")
         found[precision] = avatar.gaussians.means
     assert torch.equal(found["auto"], found["float32"])
     assert 0 < float((found["bfloat16"] - found["float32"]).abs().max()) < 0.05
@@ -216,19 +217,20 @@ def test_what_excludes_each_other_or_is_not_there_is_told(tmp_path: Path) -> Non
     np.save(tmp_path / "e.npy", np.ones(512, np.float32))
     vector = tmp_path / "e.npy"
     with pytest.raises(UsageError, match="exclude each other"):
-        load(cache_dir=tmp_path, embedding=vector, w_vector=vector)
+        load("cpu", PublishedOptions(embedding=vector, w_vector=vector), cache_dir=tmp_path)
+    given = PublishedOptions(embedding=vector)
     with pytest.raises(DeviceError, match="there is no device 'abacus'"):
-        load("abacus", cache_dir=tmp_path, embedding=vector)
+        load("abacus", given, cache_dir=tmp_path)
     if not torch.cuda.is_available():
-        with pytest.raises(DeviceError, match="--device cpu"):
-            load("cuda", cache_dir=tmp_path, embedding=vector)
+        with pytest.raises(DeviceError, match="use cpu"):
+            load("cuda", given, cache_dir=tmp_path)
     np.save(tmp_path / "short.npy", np.ones(8, np.float32))
     with pytest.raises(InputError, match="face embedding of 512 numbers"):
-        load(cache_dir=tmp_path, embedding=tmp_path / "short.npy")
+        load("cpu", PublishedOptions(embedding=tmp_path / "short.npy"), cache_dir=tmp_path)
     with pytest.raises(InputError, match="W vector of 512 numbers"):
-        load(cache_dir=tmp_path, w_vector=tmp_path / "short.npy")
+        load("cpu", PublishedOptions(w_vector=tmp_path / "short.npy"), cache_dir=tmp_path)
     with pytest.raises(WeightsError, match="offline"):
-        load(cache_dir=tmp_path / "empty", offline=True, embedding=vector)
+        load("cpu", given, cache_dir=tmp_path / "empty", offline=True)
 
 
 def test_weights_that_give_no_numbers_are_told(tmp_path: Path) -> None:
@@ -237,10 +239,22 @@ def test_weights_that_give_no_numbers_are_told(tmp_path: Path) -> None:
     held["model_dict"]["base_scales"][3, 1] = float("nan")
     torch.save(held, paths.decoder)
     np.save(tmp_path / "e.npy", np.ones(512, np.float32))
-    predictor = load(cache_dir=tmp_path, embedding=tmp_path / "e.npy", crop="none")
+    given = PublishedOptions(embedding=tmp_path / "e.npy", crop="none")
+    predictor = load("cpu", given, cache_dir=tmp_path)
     with pytest.raises(WeightsError, match="log_scales of Gaussian 3 is not finite"):
         predictor.predict(noise())
 
 
 def test_the_published_sizes_are_the_defaults() -> None:
     assert PUBLISHED_POINTS.points_widths[-1] == 3 * DecoderSizes().gaussians == 3 * 10144
+
+
+def test_the_public_loader_takes_the_options_by_name(tmp_path: Path) -> None:
+    write_made_up(tmp_path, 1, SMALL_DECODER, SMALL_POINTS)
+    np.save(tmp_path / "e.npy", np.ones(512, np.float32))
+    predictor = load_predictor(
+        "fastavatar", "cpu", cache_dir=tmp_path, seed=3, embedding=tmp_path / "e.npy", crop="none"
+    )
+    assert predictor.predict(noise()).provenance.seed == 3
+    with pytest.raises(TypeError, match="colour"):
+        load_predictor("fastavatar", "cpu", colour="red")

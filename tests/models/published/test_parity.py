@@ -17,6 +17,7 @@ from fastavatar.models.published.decoder import DecoderSizes, load_decoder
 from fastavatar.models.published.folding import fold
 from fastavatar.models.published.identity import Identity
 from fastavatar.models.published.identity_encoder import load_identity_encoder
+from fastavatar.models.published.latent import LatentFacts
 from fastavatar.models.published.made_up import PUBLISHED_POINTS, layout, numbers
 from fastavatar.models.published.networks import Networks
 from fastavatar.models.published.point_predictor import load_point_predictor
@@ -99,7 +100,8 @@ def test_a_bgr_photo_would_be_noticed(networks: Networks, expected: Figures) -> 
 
 def test_made_up_weights_are_told_loudly(avatar: Avatar) -> None:
     assert "MADE-UP WEIGHTS" in avatar.provenance.warnings[0]
-    assert avatar.provenance.extra["made_up_weights"] is True
+    facts = avatar.provenance.fact(LatentFacts)
+    assert facts is not None and facts.made_up
 
 
 def test_the_result_can_be_refined(avatar: Avatar) -> None:

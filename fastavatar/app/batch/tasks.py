@@ -1,0 +1,154 @@
+"""What is to be done with one photo, where its results go, and what became of it.
+
+Results go to the same place below the output folder as the photo has below its base. The folder bears the
+photo's whole name, ending included: `a/me.jpg`, `b/me.jpg` and `a/me.png` never meet, and where a photo's
+results lie does not depend on which other photos there are.
+"""
+
+import json
+import math
+import os
+import posixpath
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from fastavatar.app.batch.storage import is_address, join
+from fastavatar.errors import DeviceError, FastAvatarError, UsageError, out_of_memory
+
+Mode = Literal[
+    "new",  # no results may be there
+    "resume",  # complete results stay, all others are made
+    "force",  # everything is made, results that are there are replaced
+]
+
+
+@dataclass(frozen=True)
+class PhotoTask:
+    """One photo to turn into one folder of results."""
+
+    photo: str
+    """Path or address, as it was listed."""
+    output: str
+    """The folder its results go to."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one photo: a line of the index."""
+
+    photo: str
+    """Path or address, as it was listed."""
+    status: Literal["ok", "failed"]
+    """`ok` has a complete folder of results, `failed` has none."""
+    error_code: int
+    """The exit code `predict` would have ended with: 0 where all went well."""
+    error: str
+    """Why it failed, in one line; empty where it did not."""
+    count: int
+    """Gaussians; 0 where it failed."""
+    seconds: float
+    """Spent on this photo: reading, predicting, writing; time in a queue does not count."""
+    model: str
+    """`facemesh` or `fastavatar`; empty where no model saw the photo."""
+    output: str
+    """The folder of results."""
+
+    def to_line(self) -> bytes:
+        """The row as one line of JSON, line break included; file names of any bytes survive."""
+        return json.dumps(asdict(self)).encode("ascii") + b"\n"
+
+
+FIELDS = tuple(Row.__dataclass_fields__)
+
+
+def parse_row(line: bytes) -> Row | None:
+    """The row of a line; None where the line is torn, as by a power cut, or is no row of this program."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return checked_row(found) if isinstance(found, dict) and found.keys() == set(FIELDS) else None
+
+
+def checked_row(found: dict[str, Any]) -> Row | None:
+    """The row with these values of any type; None unless each is what `Row` says of it.
+
+    A file that was edited by hand, or a summary of another program, may hold anything.
+    """
+    numbers, texts = ("error_code", "count", "seconds"), ("photo", "error", "model", "output")
+    try:
+        good = (
+            all(type(found[name]) is str and os.fsencode(found[name]) is not None for name in texts)
+            and not any("\0" in found[name] for name in ("photo", "output"))
+            and all(type(found[name]) is int for name in numbers[:2])
+            and type(found["seconds"]) in (int, float)
+            and math.isfinite(found["seconds"])
+            and 0 <= found["error_code"] < 2**31  # what the table's columns hold
+            and 0 <= found["count"] < 2**63
+            and found["status"] in ("ok", "failed")
+        )
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return Row(**{**found, "seconds": float(found["seconds"])}) if good else None
+
+
+def failed_row(task: PhotoTask, error: Exception, seconds: float, model: str = "") -> Row:
+    """The row of a photo that ended in `error`, whatever it is."""
+    if isinstance(error, FastAvatarError):
+        code, reason = error.exit_code, str(error)
+    elif out_of_memory(error):
+        code, reason = DeviceError.exit_code, "out of memory: use a smaller photo or fewer workers"
+    else:
+        code, reason = FastAvatarError.exit_code, f"{type(error).__name__}: {error}"
+    reason = one_line(" ".join(reason.split()), 1000)
+    return Row(task.photo, "failed", code, reason, 0, round(seconds, 3), model, task.output)
+
+
+def one_line(text: str, most: int = 300) -> str:
+    """The text as a message may carry it: control characters in escapes, cut in the middle beyond `most`."""
+    escaped = "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
+    return escaped if len(escaped) <= most else f"{escaped[: most // 2]}…{escaped[-(most // 2) :]}"
+
+
+def task_of(photo: str, base: str, output_dir: str) -> PhotoTask:
+    """The photo with its own folder below `output_dir`.
+
+    Raises `UsageError` where that folder would bear the name of the photo itself, and what `place_of` raises.
+    """
+    output = join(output_dir, place_of(photo, base))
+    if (
+        photo == output
+        or not is_address(photo + output)
+        and os.path.abspath(photo) == os.path.abspath(output)
+    ):
+        raise UsageError(
+            f"the results of {one_line(photo)} would go to a folder with the name of the photo: "
+            "choose another output folder"
+        )
+    return PhotoTask(photo, output)
+
+
+def place_of(photo: str, base: str) -> str:
+    """The photo's path from `base`; from the root of the file system where the photo lies outside `base`.
+
+    An address outside `base` has its scheme and host for folders: `http/host/me.jpg`.
+
+    Raises `UsageError` where another photo, one in `base`, would have the same place.
+    """
+    if is_address(photo):
+        place = photo.removeprefix(join(base, "")).replace("://", "/")
+        return posixpath.normpath("/" + place).lstrip("/")  # no dots that lead out of the output folder
+    whole = os.path.abspath(photo)
+    place = os.path.relpath(whole, os.path.abspath(base))
+    if place.split(os.sep)[0] != os.pardir:
+        return place
+    place = os.path.splitdrive(whole)[1].lstrip(os.sep)
+    twin = os.path.join(base, place)
+    if os.path.exists(twin):
+        raise UsageError(
+            f"the results of {one_line(photo)} would meet those of {one_line(twin)}: take it in a run of its "
+            "own"
+        )
+    return place

@@ -1,0 +1,100 @@
+"""Limits of address space (`ulimit -v`): libraries that meet one abort, crash or fail to load.
+
+No handler catches that. So a limited process works in a child, and says in one line why the child broke.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+
+from fastavatar.errors import DeviceError
+
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT) if os.name == "posix" else ()
+_PR_SET_PDEATHSIG = 1
+"""From linux/prctl.h."""
+
+
+def limit_bytes() -> int | None:
+    """The address space that this process may use, None without a limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
+    return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=None)
+
+
+def out_of_memory_message() -> str:
+    """What to do about too little memory."""
+    limit = limit_bytes()
+    if limit is None:
+        return "out of memory: use a smaller photo or close other programs"
+    return f"out of memory: the limit is {limit / 1e9:.1f} GB (ulimit -v); allow more or use a smaller photo"
+
+
+def within_limit(work: Callable[[], int], failed: Callable[[str, int], int]) -> int:
+    """The exit code of `work`; that of `failed` where a memory limit broke the process that did it."""
+    if limit_bytes() is None:
+        return work()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*_PASSED_ON, signal.SIGCHLD})
+    report, reported = os.pipe()
+    with tempfile.TemporaryFile() as noise:
+        child = os.fork()
+        if child == 0:
+            os.close(report)
+            _work_in_child(work, reported, noise.fileno())
+        os.close(reported)
+        status = _wait(child)
+        told = os.read(report, 1)
+        if told:
+            noise.seek(0)
+            with suppress(OSError):
+                os.write(2, noise.read())
+            return told[0]
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        return 128 + signal.SIGKILL
+    return failed(out_of_memory_message(), DeviceError.exit_code)
+
+
+def _work_in_child(work: Callable[[], int], reported: int, noise: int) -> None:
+    """Do the work, report its exit code and end; never returns.
+
+    What libraries write to stderr goes to `noise`, so that a crash shows one line only.
+    """
+    with suppress(AttributeError, OSError):  # Linux alone has it
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_PASSED_ON, signal.SIGCHLD})
+    own = os.dup(2)
+    os.dup2(noise, 2)
+    sys.stderr = open(own, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1)
+    code = 1
+    try:
+        code = work()
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+    except Exception as error:  # a library that was loaded in part fails in any way
+        sys.stderr.write(f"error: {out_of_memory_message()} ({type(error).__name__})\n")
+        code = DeviceError.exit_code
+    finally:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os.write(reported, bytes([code & 0xFF]))
+        os._exit(code & 0xFF)
+
+
+def _wait(child: int) -> int:
+    """The child's wait status; signals that another process sends to us are passed on.
+
+    Those of the terminal reach the child as well as this process.
+    """
+    while True:
+        if (status := os.waitpid(child, os.WNOHANG))[0]:
+            return status[1]
+        info = signal.sigwaitinfo({*_PASSED_ON, signal.SIGCHLD})
+        if info.si_signo != signal.SIGCHLD and info.si_code <= 0:
+            os.kill(child, info.si_signo)

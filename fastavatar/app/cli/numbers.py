@@ -1,0 +1,105 @@
+"""The types of values that flags take; a command starts only with values that pass, others exit with code 2.
+
+Click's own types let `nan` through every range, and integers too large for what they are handed to.
+"""
+
+import math
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fastavatar.system.processors import MAX_THREADS
+
+MAX_NAME_BYTES = 255
+"""The longest name of a file or folder on Linux, macOS and Windows file systems."""
+MAX_PATH_BYTES = 4095
+"""Linux's PATH_MAX without the final zero."""
+
+
+class FiniteFloat(click.FloatRange):
+    """A finite number within bounds, written in ASCII digits."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; fails for nan and infinities, and outside the bounds."""
+        if isinstance(value, str) and not value.isascii():
+            self.fail(f"{value!r} is not a number", param, ctx)
+        number = click.FLOAT.convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return float(super().convert(number, param, ctx))
+
+
+class WholeNumber(click.IntRange):
+    """An integer within bounds, written in ASCII digits."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number; fails for what is no whole number, and outside the bounds."""
+        if isinstance(value, str) and not re.fullmatch(r"[+-]?[0-9]{1,4000}", value.strip()):
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        return int(super().convert(value, param, ctx))
+
+
+class Indices(click.types.StringParamType):
+    """Numbers from 0, separated by commas, as the text they were written in."""
+
+    name = "indices"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text; fails unless it is such numbers."""
+        if not re.fullmatch(r"\s*[0-9]{1,9}\s*(,\s*[0-9]{1,9}\s*)*", value):
+            self.fail(f"{value!r} is not a list of numbers from 0, such as 0,2", param, ctx)
+        return str(value)
+
+
+class ViewIndex(click.types.StringParamType):
+    """A number from 0, or `all`, as text."""
+
+    name = "view"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text; fails unless it is one of the two."""
+        if value != "all" and not re.fullmatch(r"[0-9]{1,9}", value):
+            self.fail(f"{value!r} is neither a number from 0 nor 'all'", param, ctx)
+        return str(value)
+
+
+class FileName(click.Path):
+    """A path, or a web or storage address, that a file system can hold."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path as click gives it; fails for an empty name and for one too long for any file system."""
+        text = os.fspath(value)
+        if not text:
+            self.fail("the name is empty", param, ctx)
+        if "://" not in text:
+            longest = max(len(os.fsencode(part)) for part in re.split(r"[/\\]", text))
+            if longest > MAX_NAME_BYTES:
+                self.fail(f"a name of {longest} bytes; {MAX_NAME_BYTES} is the most", param, ctx)
+            if (length := len(os.fsencode(text))) > MAX_PATH_BYTES:
+                self.fail(f"a path of {length} bytes; {MAX_PATH_BYTES} is the most", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def finite(low: float | None = None, high: float | None = None, above: bool = False) -> FiniteFloat:
+    """A finite number from `low` to `high`, both included unless `above` excludes `low`."""
+    return FiniteFloat(low, high, min_open=above)
+
+
+def count(low: int = 0, high: int = 1_000_000) -> WholeNumber:
+    """A number of things; the default limit is beyond any use, and far from what overflows."""
+    return WholeNumber(low, high)
+
+
+SEED = WholeNumber(0, 2**32 - 1)
+"""Seeds that every random generator takes; NumPy's legacy one has the smallest range."""
+THREADS = WholeNumber(1, MAX_THREADS)
+FACE = WholeNumber(0, 999)
+PORT = WholeNumber(0, 65535)
+FILE = FileName(path_type=Path)
+FOLDER = FileName(path_type=Path, file_okay=False)
+FILE_AS_TEXT = FileName()
+INDICES = Indices()
+VIEW_INDEX = ViewIndex()

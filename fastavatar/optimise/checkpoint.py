@@ -1,0 +1,58 @@
+"""A run's state in a file, so that it can go on after it was stopped."""
+
+import io
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fastavatar.errors import InputError
+from fastavatar.system.atomic import replacing
+
+_FORMAT = "fastavatar run 1"
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """Where and how often a run's state is written."""
+
+    path: Path
+    every: int
+    """Steps between two writes."""
+
+    def due(self, step: int) -> bool:
+        """Whether the state is to be written after `step` steps."""
+        return step % self.every == 0
+
+
+def write_checkpoint(checkpoint: CheckpointFile, state: Mapping[str, Any]) -> None:
+    """Replace the file by `state`, of tensors, numbers and containers of them, whole or not at all."""
+    buffer = io.BytesIO()
+    torch.save({"format": _FORMAT, **state}, buffer)
+    with replacing(checkpoint.path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+
+
+def read_checkpoint(checkpoint: CheckpointFile, parameters: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The state in the file, which must be of a run over `parameters`; no code in it is run.
+
+    Raises `InputError` for a damaged file and for one of other parameters.
+    """
+    path = checkpoint.path
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"cannot read the checkpoint {path}: {reason}") from error
+    if not isinstance(state, dict) or state.get("format") != _FORMAT:
+        raise InputError(f"{path} is no checkpoint of a run, or one of another version")
+    found = {name: tuple(value.shape) for name, value in state["parameters"].items()}
+    wanted = {name: tuple(value.shape) for name, value in parameters.items()}
+    if found != wanted:
+        odd = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+        raise InputError(f"{path} is a checkpoint of another model: {', '.join(odd[:3])} differ")
+    return state

@@ -1,0 +1,144 @@
+"""Which files in a folder this program has written, and which files a command must not overwrite.
+
+A summary lists the size and SHA-256 of each file beside it. A file is taken for this program's own if it has
+a name that results can have and the listed size and checksum; the summary itself is recognised by its fields.
+Nothing else is ever replaced or deleted, and folders and links never are.
+"""
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from fastavatar.errors import OverwriteError, UsageError
+from fastavatar.results.outputs import PREVIEW, SPLATS, SUMMARY, TURNTABLE, VIEWER
+
+_USUAL_NAMES = frozenset({SPLATS, PREVIEW, SUMMARY})
+_FIXED_NAMES = _USUAL_NAMES | {TURNTABLE, VIEWER}
+_LARGEST_SUMMARY = 16_000_000
+"""Bytes; a summary of a thousand photos has 1 MB."""
+
+
+class ResultsExist(OverwriteError):
+    """Results that may be overwritten if the user allows it."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a file held when it was written."""
+
+    bytes: int
+    sha256: str
+    """In hexadecimal digits."""
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Size and checksum of the file at `path`."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+            return cls(os.fstat(file.fileno()).st_size, digest.hexdigest())
+
+
+def files_of_summary(text: bytes) -> Mapping[str, Written] | None:
+    """The files that a summary lists, itself excluded; None for a file that no run of this program wrote."""
+    try:
+        found = json.loads(text)
+        own = isinstance(found["schema_version"], int) and "fastavatar" in found["versions"]
+        listed = {str(name): Written(**values) for name, values in found["checksums"].items()}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return {name: written for name, written in listed.items() if _can_be_result(name)} if own else None
+
+
+def own_results(folder: Path) -> set[str]:
+    """Names of the files in `folder` that the run whose summary lies there wrote, unchanged since."""
+    listed = _listed(folder)
+    if listed is None:
+        return set()
+    return {SUMMARY, *(name for name, written in listed.items() if _is_unchanged(folder / name, written))}
+
+
+def is_complete(folder: Path, sizes_only: bool = False) -> bool:
+    """Whether `folder` holds a summary and every file that it lists, with their contents, or `sizes_only`."""
+    listed = _listed(folder)
+    if listed is None:
+        return False
+    return all(_is_unchanged(folder / name, written, sizes_only) for name, written in listed.items())
+
+
+def require_replaceable(folder: Path, overwrite: bool, names: Iterable[str] = ()) -> set[str]:
+    """Names of the results in `folder`, all of which may be replaced by new results.
+
+    New results have the usual names and `names`. Raises `ResultsExist` where results or files of these names
+    are there and `overwrite` is off, `OverwriteError` where one of these is not this program's own.
+    """
+    own = own_results(folder)
+    taken = own | {name for name in _USUAL_NAMES.union(names) if os.path.lexists(folder / name)}
+    if taken and not overwrite:
+        raise ResultsExist(
+            f"{folder} holds results already ({', '.join(sorted(taken))}); "
+            "choose another folder or allow overwriting"
+        )
+    if foreign := sorted(taken - own):
+        raise OverwriteError(
+            f"{folder} holds {', '.join(foreign)}, not written by this program or changed since: "
+            "move that away, or choose another folder"
+        )
+    return taken
+
+
+def require_apart(inputs: Iterable[str | Path], outputs: Iterable[str | Path]) -> None:
+    """Raise `UsageError` where an output is also an input, by whatever name: links and `..` are followed.
+
+    Outputs that do not exist yet are no input, and inputs that do not exist are left to whoever reads them.
+    """
+    read = {(found.st_dev, found.st_ino): path for path in inputs if (found := _status(path))}
+    for output in outputs:
+        found = _status(output)
+        if found and (source := read.get((found.st_dev, found.st_ino))) is not None:
+            also = "" if str(source) == str(output) else f" ({source})"
+            raise UsageError(
+                f"the output {output} would overwrite an input{also}: choose another place for the output"
+            )
+
+
+def places_of_results(folder: Path, names: Iterable[str] = ()) -> list[Path]:
+    """Paths that results in `folder` take: the usual names, `names`, and results that are there already."""
+    return sorted(folder / name for name in own_results(folder).union(_USUAL_NAMES, names))
+
+
+def _can_be_result(name: str) -> bool:
+    """Whether a result can have this name: the usual ones, and an array of a model, `<name>.npy`."""
+    return name in _FIXED_NAMES or (name.endswith(".npy") and Path(name).name == name)
+
+
+def _listed(folder: Path) -> Mapping[str, Written] | None:
+    summary = folder / SUMMARY
+    try:
+        status = os.lstat(summary)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_SUMMARY:
+            return None
+        return files_of_summary(summary.read_bytes())
+    except OSError:
+        return None
+
+
+def _is_unchanged(path: Path, written: Written, sizes_only: bool = False) -> bool:
+    try:
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode) or status.st_size != written.bytes:
+            return False
+        return sizes_only or Written.of(path) == written
+    except OSError:
+        return False
+
+
+def _status(path: str | Path) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,60 @@
+"""Pictures as PNG files that say which program wrote them, so that only those are ever replaced."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from fastavatar.errors import OverwriteError
+from fastavatar.results.staging import staged
+from fastavatar.results.video import Picture
+from fastavatar.system.atomic import refusals_told
+
+MARK = "fastavatar render"
+"""The PNG keyword `Software` of every still. Other pictures of this program do not carry it."""
+
+
+def write_stills(pictures: Iterable[tuple[str, Picture]], folder: Path, replaced: Iterable[str] = ()) -> None:
+    """Write named pictures as PNG files into `folder`, all or none; the files `replaced` go.
+
+    Raises `FastAvatarError` when they cannot be written.
+    """
+    mark = PngInfo()
+    mark.add_text("Software", MARK)
+    with refusals_told(folder), staged(folder, replaced) as staging:
+        for name, picture in pictures:
+            Image.fromarray(picture).save(staging / f"{name}.png", pnginfo=mark)
+
+
+def earlier_stills(folder: Path, names: Iterable[str]) -> list[str]:
+    """File names in `folder` of stills from an earlier run, which stills called `names` may replace.
+
+    Raises `OverwriteError` where a picture of another program has one of these names, or is called
+    `frame_….png` and would pass for one of the new ones.
+    """
+    wanted = {f"{name}.png" for name in names}
+    earlier, foreign = [], []
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name) if folder.is_dir() else ():
+        if not entry.name.endswith(".png"):
+            continue
+        if entry.is_file(follow_symlinks=False) and _has_mark(Path(entry.path)):
+            earlier.append(entry.name)
+        elif entry.name in wanted or entry.name.startswith("frame_"):
+            foreign.append(entry.name)
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if foreign[1:] else ""
+        raise OverwriteError(
+            f"{folder / foreign[0]}{more} cannot be replaced, because another program made it: "
+            "move it, or choose another folder"
+        )
+    return earlier
+
+
+def _has_mark(path: Path) -> bool:
+    try:
+        with Image.open(path, formats=("PNG",)) as picture:
+            return picture.info.get("Software") == MARK
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False  # no PNG, or a damaged one

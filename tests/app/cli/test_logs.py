@@ -1,0 +1,115 @@
+"""Messages and output on streams of every kind: names no terminal can show, streams closed or full."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fastavatar.app.cli.logs import one_line, set_up_logs
+from fastavatar.app.cli.main import run
+from fastavatar.formats.splats.ply import write_ply
+from tests.portraits import PORTRAIT, ROOT
+from tests.rendering.scenes import random_gaussians
+
+
+def test_characters_that_break_a_line_or_steer_a_terminal_are_escaped() -> None:
+    assert one_line("a\nb\r\x1b[31mc\x7f\u2028\u202e") == r"a\nb\r\x1b[31mc\x7f\u2028\u202e"
+    assert one_line("\udcff.ply") == r"\xff.ply"
+    assert one_line("Ünser Foto 3\u202fé 日本 😀.jpg") == "Ünser Foto 3\u202fé 日本 😀.jpg"
+
+
+def test_the_middle_of_a_long_message_is_cut() -> None:
+    text = "cannot read " + 5000 * "x" + "; do this"
+    shown = one_line(text)
+    assert len(shown) < 1000 and shown.startswith("cannot read xxx") and shown.endswith("xxx; do this")
+    assert "4105 characters" in shown and one_line(text, None) == text
+
+
+@pytest.mark.parametrize("name", ["a\nerror: all is well.ply", "\x1b[2Jb.ply", os.fsdecode(b"\xff.ply")])
+def test_names_of_files_reach_messages_escaped(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["predict", "--image", name], ["info", name], ["render", name, "--output", "o.png"]):
+        assert run(command) == 4
+        said = capsys.readouterr().err
+        assert said.startswith("error: ") and said.count("\n") == 1 and said[:-1].isprintable()
+
+
+def test_a_warning_is_escaped_and_its_traceback_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs()
+    try:
+        raise ValueError("no")
+    except ValueError:
+        logging.getLogger("fastavatar").exception("in a\nb")
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[:2] == [r"error: in a\nb", "Traceback (most recent call last):"]
+
+
+@pytest.fixture(scope="module")
+def splats(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("streams") / "a.ply"
+    write_ply(random_gaussians(1, 5), path)
+    return path
+
+
+def fastavatar(*arguments: str | Path, redirect: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run the command with its streams as `redirect` says, in the shell's words."""
+    command = [sys.executable, "-m", "fastavatar", *map(str, arguments)]
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirect}', "sh", *command], cwd=ROOT, capture_output=True, check=False
+    )
+
+
+@pytest.mark.parametrize("redirect", ["2>&-", "2>/dev/full", "2>&- <&-"])
+def test_without_stderr_a_good_run_is_good_and_a_bad_one_keeps_its_code(redirect: str, splats: Path) -> None:
+    good = fastavatar("info", splats, redirect=redirect)
+    assert good.returncode == 0 and b"Gaussians" in good.stdout
+    assert fastavatar("info", splats.with_name("none.ply"), redirect=redirect).returncode == 4
+
+
+def test_without_any_stream_no_file_of_ours_takes_what_libraries_say(tmp_path: Path) -> None:
+    done = fastavatar(
+        "predict", "--image", PORTRAIT, "--output_dir", tmp_path / "out", redirect="<&- >&- 2>&-"
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "out" / "splats.ply").read_bytes().startswith(b"ply\n")
+
+
+@pytest.mark.parametrize("redirect", [">/dev/full", ">&-"])
+@pytest.mark.parametrize("command", ["info", "--version", "--help"])
+def test_output_that_cannot_be_written_is_one_line(redirect: str, command: str, splats: Path) -> None:
+    arguments = [command, splats] if command == "info" else [command]
+    done = fastavatar(*arguments, redirect=redirect)
+    assert done.returncode == 1
+    assert (
+        done.stderr.startswith(b"error: cannot write to standard output: ") and done.stderr.count(b"\n") == 1
+    )
+
+
+def test_a_name_that_is_no_text_is_printed_as_its_own_bytes(tmp_path: Path, splats: Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/\xff.ply"
+    os.link(splats, odd)
+    done = fastavatar("info", os.fsdecode(odd), redirect="")
+    assert done.returncode == 0 and done.stderr == b""
+
+
+def test_a_terminal_that_closes_stops_a_run_and_nothing_half_written_stays(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fastavatar", "predict", "--image", str(PORTRAIT), "--optimize"]
+    with subprocess.Popen([*command, "--output_dir", str(tmp_path / "out")], cwd=ROOT) as process:
+        time.sleep(3)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(60) == 128 + signal.SIGHUP
+    assert not list(tmp_path.iterdir())
+
+
+def test_nohup_goes_on() -> None:
+    program = "import signal, sys; from fastavatar.app.cli.main import main; sys.argv = ['x']; "
+    program += "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    program += "try:\n    main(['--version'])\nexcept SystemExit: print(signal.getsignal(signal.SIGHUP))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == str(signal.SIG_IGN)

@@ -1,0 +1,26 @@
+"""What `import fastavatar` does to a process."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.portraits import ROOT
+
+
+@pytest.mark.parametrize(
+    ("program", "given", "expected"),
+    [
+        ("import fastavatar, os", None, "PASSIVE"),
+        ("import fastavatar, os", "ACTIVE", "ACTIVE"),
+        ("import torch, fastavatar, os", None, "None"),  # too late: OpenMP has read it
+    ],
+)
+def test_openmp_threads_sleep_while_they_wait(program: str, given: str | None, expected: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    if given is not None:
+        environment["OMP_WAIT_POLICY"] = given
+    command = [sys.executable, "-c", f"{program}\nprint(os.environ.get('OMP_WAIT_POLICY'))"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == expected
