@@ -33,8 +33,9 @@ lint: setup
 types: setup
 	.venv/bin/mypy
 
+# -rs ends with what was skipped, and why
 check: setup
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -rs
 
 image-test:
 	scripts/image_test.sh

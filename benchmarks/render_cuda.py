@@ -1,6 +1,6 @@
 """Compares and times the CUDA rasteriser: `python -m benchmarks.render_cuda`; Markdown on stdout.
 
-Needs a CUDA device and `pip install fastavatar[cuda]`; gsplat builds its kernels at the first call, which
+Needs a CUDA device and `pip install '.[cuda]'`; gsplat builds its kernels at the first call, which
 takes some minutes and the CUDA toolkit. Exits with code 6 and says what is missing otherwise.
 """
 

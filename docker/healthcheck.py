@@ -1,4 +1,4 @@
-"""Whether the server in this container answers; a container that does anything else is healthy.
+"""Exit with 0 if the server in this container answers, or if the container runs no server; else with 1.
 
 Called by the image's HEALTHCHECK, with the file that holds the command line of the container's first process.
 """
@@ -12,7 +12,7 @@ ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def served_at(words: list[str]) -> tuple[str, int] | None:
-    """Host and port that this command line serves on, None where it does not serve."""
+    """Host and port on which this command line serves; None if it does not serve."""
     started = [index for index, word in enumerate(words) if word.endswith("/entrypoint.sh")]
     arguments = words[started[-1] + 1 :] if started else []
     if arguments[:1] == ["fastavatar"]:
@@ -33,7 +33,7 @@ def flag(arguments: list[str], name: str, default: str) -> str:
 
 
 def answers(host: str, port: int) -> bool:
-    """Whether a server answers there, be it that a token is missing."""
+    """Whether a server answers there, even if only to ask for a token."""
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", "/api/status")

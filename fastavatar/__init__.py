@@ -2,8 +2,7 @@
 
 The public names below are imported when they are first used, so that `import fastavatar` costs nothing.
 Import it before torch: only then can it ask OpenMP for threads that sleep while they wait
-(`OMP_WAIT_POLICY=PASSIVE`, unless that variable is set), which matters where other processes use the same
-cores.
+(`OMP_WAIT_POLICY=PASSIVE`, unless that variable is set), which matters beside other busy processes.
 """
 
 import os
@@ -18,6 +17,7 @@ if "torch" not in sys.modules:
     # they wait for: beside one other busy process a prediction takes about twice as long
     # (`benchmarks/busy_machine.py`). A value that the user set stays.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 _NAMES = {
     ".captures": ["Capture", "read_capture"],

@@ -7,7 +7,7 @@ import errno
 
 
 class FastAvatarError(Exception):
-    """Anything that has no code of its own."""
+    """An error without an exit code of its own, and the base of all others."""
 
     exit_code = 1
 
@@ -43,7 +43,7 @@ class DeviceError(FastAvatarError):
 
 
 class OverwriteError(FastAvatarError):
-    """Results that exist already and may not be replaced."""
+    """Existing files that may not be replaced."""
 
     exit_code = 7
 

@@ -1,4 +1,4 @@
-"""COLMAP models, read by pycolmap (`pip install fastavatar[colmap]`)."""
+"""COLMAP models, read by pycolmap (`pip install '.[colmap]'`)."""
 
 import logging
 from pathlib import Path

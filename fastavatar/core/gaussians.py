@@ -1,4 +1,4 @@
-"""The one type that every model predicts, every renderer draws and every exporter writes."""
+"""The type that every model predicts, every renderer draws and every format stores."""
 
 import math
 from dataclasses import dataclass, fields, replace
@@ -14,7 +14,7 @@ from fastavatar.geometry.shapes import require_shape
 
 @dataclass(frozen=True)
 class Gaussians:
-    """N Gaussians in the head frame, their parameters raw as a PLY stores them.
+    """N Gaussians in the head frame, with raw parameters as a PLY stores them.
 
     Raises `InputError` with the shape found when the tensors do not fit each other.
     """
@@ -72,11 +72,11 @@ class Gaussians:
         return Gaussians(**{name: value.detach() for name, value in self.tensors().items()})
 
     def subset(self, index: Tensor) -> "Gaussians":
-        """Those that `index`, (M,) of integers or (N,) of booleans, selects."""
+        """The Gaussians that `index` selects: (M,) integers or (N,) booleans."""
         return Gaussians(**{name: value[index] for name, value in self.tensors().items()})
 
     def rotated(self, rotation: Tensor) -> "Gaussians":
-        """The scene turned about the origin by `rotation` (3, 3): means, axes and every SH band."""
+        """The Gaussians turned about the origin by `rotation` (3, 3): means, axes and every SH band."""
         require_shape("rotation", rotation, 3, 3)
         turn = rotation.to(self.means)
         turn_wxyz = quaternion_wxyz_from_matrix(turn).expand_as(self.quats_wxyz)
@@ -89,7 +89,10 @@ class Gaussians:
         )
 
     def transformed(self, scale: float, rotation: Tensor, translation: Tensor) -> "Gaussians":
-        """The scene under x → scale · rotation x + translation; (3, 3) and (3,), `scale` positive."""
+        """The Gaussians under x → scale · rotation x + translation.
+
+        `rotation` (3, 3), `translation` (3,) in metres. Raises `InputError` unless `scale` is positive.
+        """
         require_shape("translation", translation, 3)
         if not scale > 0:
             raise InputError(f"scale must be positive, found {scale}")
@@ -98,7 +101,7 @@ class Gaussians:
         return replace(turned, means=means, log_scales=turned.log_scales + math.log(scale))
 
     def require_finite(self) -> None:
-        """Raise `InputError` naming the first non-finite parameter and its Gaussian."""
+        """Raise `InputError`, which names the first parameter that is not finite and its Gaussian."""
         for name, value in self.tensors().items():
             finite = torch.isfinite(value)
             if not bool(finite.all()):

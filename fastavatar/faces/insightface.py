@@ -102,7 +102,7 @@ def _load_models(pack: Path, device: str) -> dict[str, Any]:
         from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_state
     except ImportError as error:
         raise WeightsError(
-            f"InsightFace cannot be imported ({error}): `pip install 'fastavatar[fastavatar]'`, "
+            f"InsightFace cannot be imported ({error}): `pip install '.[fastavatar]'`, "
             "or give the face's embedding with --embedding FILE.npy"
         ) from error
 

@@ -1,4 +1,4 @@
-"""The file formats by the ending of a file's name: what writes and reads each, and what each cannot hold."""
+"""The formats of Gaussians by the ending of a file's name: how each is written and read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,8 +7,7 @@ from pathlib import Path
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError, UsageError
 from fastavatar.formats.html import page
-from fastavatar.formats.splats import compressed_layout, glb, sog, splat, spz
-from fastavatar.formats.splats.compressed_ply import encode_compressed_ply
+from fastavatar.formats.splats import compressed_ply, glb, sog, splat, spz
 from fastavatar.formats.splats.frames import DEFAULT_FRAME, Frame
 from fastavatar.formats.splats.ksplat import parse_ksplat
 from fastavatar.formats.splats.npz import encode_npz, parse_npz
@@ -21,14 +20,14 @@ from fastavatar.system.atomic import replacing
 
 @dataclass(frozen=True)
 class Format:
-    """One way to keep Gaussians in a file."""
+    """A file format of Gaussians."""
 
     ending: str
-    """Of the file's name, in small letters."""
+    """End of the file's name, in lower case."""
     encode: Callable[[Gaussians, Frame], bytes]
     """Head-frame Gaussians → the bytes of a file in that frame."""
     parse: Callable[[Path], Stored]
-    """What a file holds."""
+    """A file → what it holds; raises `InputError` when it is missing or damaged."""
     losses: Callable[[Gaussians], tuple[str, ...]]
     """What the format cannot hold of these Gaussians, one sentence each."""
 
@@ -46,7 +45,7 @@ def _read_only(gaussians: Gaussians, frame: Frame) -> bytes:
 
 
 FORMATS = (
-    Format(".compressed.ply", encode_compressed_ply, parse_ply, compressed_layout.losses),
+    Format(".compressed.ply", compressed_ply.encode_compressed_ply, parse_ply, compressed_ply.losses),
     Format(".ply", encode_ply, parse_ply, _nothing),
     Format(".splat", encode_splat, parse_splat, splat.losses),
     Format(".npz", encode_npz, parse_npz, _nothing),
@@ -56,11 +55,12 @@ FORMATS = (
     Format(".glb", glb.encode_glb, _write_only, glb.losses),
     Format(".html", page.encode_page, _write_only, page.losses),
 )
-"""The first whose ending fits is meant."""
+"""Every format. A file is in the first one whose ending its name has, so .compressed.ply stands before
+.ply."""
 
 
 def format_of(path: str | Path) -> Format:
-    """The format that a file's name asks for; raises `UsageError` that lists the endings known."""
+    """The format of a file by its name; raises `UsageError`, which lists the endings, where there is none."""
     name = Path(path).name.lower()
     found = next((known for known in FORMATS if name.endswith(known.ending)), None)
     if found is None:
@@ -72,22 +72,23 @@ def format_of(path: str | Path) -> Format:
 def read_gaussians(path: str | Path, frame: Frame | None = None) -> Gaussians:
     """Read a file of any format into the head frame.
 
-    `frame` is the frame the file is in; without it what the file states counts, and `supersplat` where it
-    states none. Raises `InputError` when it is missing, damaged or holds non-finite Gaussians, `UsageError`
-    for an unknown ending.
+    `frame` is the frame the file is in; without it the frame that the file states counts, and `supersplat`
+    where it states none. Gaussians that cannot be drawn are dropped with a warning. Raises `InputError` when
+    the file is missing, damaged or holds none that can, `UsageError` for an unknown ending.
     """
     stored = format_of(path).parse(Path(path))
     try:
-        return stored.in_head_frame(frame)
+        return stored.in_head_frame(frame, path)
     except InputError as error:
         raise InputError(f"cannot read {path}: {error}") from None
 
 
 def write_gaussians(gaussians: Gaussians, path: str | Path, frame: Frame = DEFAULT_FRAME) -> tuple[str, ...]:
-    """Write head-frame Gaussians in the format of the file's ending and say what that cannot hold.
+    """Write head-frame Gaussians in the format of the file's ending.
 
-    `path` is replaced as a whole. Raises `UsageError` for an unknown ending or frame, `InputError` for no
-    Gaussians or non-finite ones, `FastAvatarError` when `path` cannot be written.
+    Returns what the format cannot hold, one sentence each. `path` is replaced as a whole. Raises `UsageError`
+    for an unknown ending or frame, `InputError` for no Gaussians or non-finite ones, `FastAvatarError` when
+    `path` cannot be written.
     """
     wanted = format_of(path)
     encoded = wanted.encode(gaussians, frame)

@@ -1,5 +1,6 @@
 """What refinement does: one value of `Config`, read from YAML by `config_reading`."""
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
@@ -31,6 +32,8 @@ PARAMETERS: Mapping[Model, tuple[str, ...]] = {
 }
 """What the learning rates of each model's stages may name."""
 
+MAX_COUNT = 1_000_000
+"""Of any count; as many steps take days on any machine."""
 _LOWEST = {"iterations": 1, "smoothing": 0, "sh_degree": 0, "patience": 0, "check_every": 1}
 
 
@@ -104,8 +107,8 @@ def _of_names(config: Config) -> str | None:
 def _of_numbers(config: Config) -> str | None:
     for name, low in _LOWEST.items():
         value = getattr(config, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < low:
-            return f"{name} must be a whole number from {low}, found {value!r}"
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= MAX_COUNT:
+            return f"{name} must be a whole number from {low} to {MAX_COUNT:,}, found {reprlib.repr(value)}"
     if config.sh_degree > 3:
         return f"sh_degree must be 0 to 3, found {config.sh_degree}"
     if not isinstance(config.final_rate, int | float) or not 0 < config.final_rate <= 1:

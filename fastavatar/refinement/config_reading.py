@@ -3,6 +3,7 @@
 `load_config("direct")` is one of them, `load_config("my.yaml")` the user's own.
 """
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import fields
 from importlib.resources import files
@@ -16,6 +17,9 @@ from fastavatar.losses.photometric import LossWeights
 from fastavatar.optimise.schedule import AdamSettings, Stage
 from fastavatar.refinement.config import Config, Model, check, check_model
 
+MAX_BYTES = 100_000
+"""A hundred times the longest preset."""
+MAX_VALUES = 10_000
 _OF_ONE_MODEL: Mapping[Model, set[str]] = {
     "direct": {"smoothing", "anchors", "sh_degree"},
     "decoder": {"kept"},
@@ -50,18 +54,53 @@ def load_config(source: str | Path) -> Config:
 
 
 def _read(source: str | Path) -> Any:
-    """What the YAML says."""
+    """What the YAML says: plain values, few and not deeply nested."""
     if str(source) in presets():
         text = (files(__package__) / "presets" / f"{source}.yaml").read_text("utf-8")
     else:
-        path = Path(source)
-        if not path.is_file():
-            raise UsageError(f"{source} is neither a file nor one of the presets {', '.join(presets())}")
-        text = path.read_text("utf-8")
+        text = _text_of(Path(source))
     try:
-        return yaml.safe_load(text)
+        found = yaml.safe_load(text)
+        _count(found, MAX_VALUES)
+    except RecursionError:
+        raise InputError(f"{source} is no configuration: it is nested too deeply") from None
     except yaml.YAMLError as error:
         raise InputError(f"{source} is no YAML: {' '.join(str(error).split())}") from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        # PyYAML's constructors let these out: for `2001-99-99`, `!!bool maybe`, `!!int ""`
+        raise InputError(f"{source} is no YAML: a value cannot be read ({error})") from error
+    return found
+
+
+def _text_of(path: Path) -> str:
+    """The text of a user's file; raises `UsageError` without a file, `InputError` for one that is no text."""
+    try:
+        if not path.is_file():
+            raise UsageError(f"{path} is neither a file nor one of the presets {', '.join(presets())}")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise InputError(f"{path} is no configuration: it has more than {MAX_BYTES:,} bytes")
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"cannot read {path}: {reason}; check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no UTF-8 text: save it as UTF-8 ({error.reason})") from error
+
+
+def _count(found: Any, left: int) -> int:
+    """How many more values may follow; each alias counts as all that it stands for.
+
+    Raises `ValueError` beyond that: a few lines of aliases can stand for a billion values.
+    """
+    if left <= 0:
+        raise ValueError(f"more than {MAX_VALUES:,} values")
+    children = [*found, *found.values()] if isinstance(found, dict) else found
+    if isinstance(children, list | tuple | set):
+        for child in children:
+            left = _count(child, left - 1)
+    return left
 
 
 def _wanted(found: Any) -> set[str]:
@@ -74,7 +113,7 @@ def _wanted(found: Any) -> set[str]:
 def _entries(found: Any, wanted: set[str], source: str) -> dict[str, Any]:
     """A mapping with exactly the keys `wanted`."""
     if not isinstance(found, dict):
-        raise InputError(f"{source}: expected {', '.join(sorted(wanted))}, found {found!r}")
+        raise InputError(f"{source}: expected {', '.join(sorted(wanted))}, found {reprlib.repr(found)}")
     missing, unknown = wanted - found.keys(), {str(key) for key in found.keys() - wanted}
     if missing or unknown:
         problem = (
@@ -114,5 +153,10 @@ def _numbers(found: Any, source: object) -> dict[str, float]:
         isinstance(value, int | float) and not isinstance(value, bool) for value in found.values()
     )
     if not numeric:
-        raise InputError(f"{source}: expected names with numbers (1.0e-4, not 1e-4), found {found!r}")
-    return {str(name): float(value) for name, value in found.items()}
+        raise InputError(
+            f"{source}: expected names with numbers (1.0e-4, not 1e-4), found {reprlib.repr(found)}"
+        )
+    try:
+        return {str(name): float(value) for name, value in found.items()}
+    except OverflowError:
+        raise InputError(f"{source}: a number is too large for a float") from None

@@ -1,4 +1,4 @@
-"""How many threads this process may use, and running one task on several.
+"""The number of threads that this process may use, and running a task on several threads.
 
 Plain threads instead of numba's parallel loops: kernels run without the GIL and take their work from a shared
 counter, so they may be called from many threads and after a fork, with any number of threads per call.
@@ -17,9 +17,9 @@ _limit: int | None = None
 
 
 def limit_threads(threads: int | None) -> None:
-    """Let this process, torch included, use at most so many threads from now on.
+    """Let this process, torch included, use at most this many threads from now on.
 
-    None stands for what affinity and quota allow. For the command line: a library's caller passes
+    None means as many as affinity and quota allow. This is for programs: users of the library pass
     `threads` to `render` instead.
     """
     import torch
@@ -42,7 +42,7 @@ def thread_count(requested: int | None = None) -> int:
 
 
 def run_on_threads(task: Callable[[], object], threads: int) -> None:
-    """Call `task` on `threads` threads, this one among them, and wait for all that began."""
+    """Call `task` on `threads` threads, including this one, and wait for those that began."""
     helpers = [_pool().submit(task) for _ in range(threads - 1)]
     try:
         task()

@@ -70,8 +70,7 @@ def write_results(
     with refusals_told(folder), staged(folder, replaced()) as staging:
         started = time.perf_counter()
         if outputs.save_ply:
-            facts = [f"model {made.model}", f"seed {made.seed}", f"licence {made.licence}"]
-            (staging / SPLATS).write_bytes(encode_ply(avatar.gaussians, outputs.frame, facts))
+            (staging / SPLATS).write_bytes(encode_ply(avatar.gaussians, outputs.frame))
         for name, array in arrays.items():
             np.save(staging / name, array, allow_pickle=False)
         seconds["write"] = time.perf_counter() - started

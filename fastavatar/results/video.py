@@ -29,7 +29,7 @@ Picture = NDArray[np.uint8]
 """(H, W, 3) sRGB, or (H, W, 4) with alpha, by which the colours are not multiplied."""
 Writer = Callable[[Iterator[Picture], Path, float], None]
 
-INSTALL = "pip install av, or write .webp"
+INSTALL = "pip install '.[video]', or write .webp"
 PALETTE_SAMPLES = 8
 """Pictures that choose the colours of a GIF."""
 GIF_COLORS = 255

@@ -1,1 +1,1 @@
-"""What the operating system gives: files written whole, folders, processors."""
+"""The operating system: atomic files, the cache folder, processors."""

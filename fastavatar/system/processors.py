@@ -16,7 +16,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def processor_count() -> int:
-    """Processors that the CPU affinity and the cgroup's quota allow, at least 1."""
+    """Number of processors that the CPU affinity and the cgroup's quota allow, at least 1."""
     return max(1, min(_by_affinity(), _by_cgroup()))
 
 
@@ -45,13 +45,13 @@ def _by_affinity() -> int:
 
 @cache
 def _by_cgroup() -> int:
-    """Whole CPUs of the smallest quota among this process's control groups, rounded up."""
+    """The smallest CPU quota of this process's control groups, rounded up to whole CPUs."""
     quotas = [_quota(*group) for group in _cgroup_files()]
     return min((quota for quota in quotas if quota), default=os.cpu_count() or 1)
 
 
 def _cgroup_files() -> list[tuple[str, str]]:
-    """(quota, period) as text, of every control group this process is in, version 2 then 1."""
+    """Quota and period, as text, of every control group of this process: version 2, then version 1."""
     found = []
     try:
         own = Path("/proc/self/cgroup").read_text().split("::", 1)[1].strip().lstrip("/")
@@ -73,7 +73,7 @@ def _cgroup_files() -> list[tuple[str, str]]:
 
 
 def _quota(quota: str, period: str) -> int | None:
-    """Whole CPUs, or None where there is no limit."""
+    """The quota in whole CPUs, or None if there is no limit."""
     if quota.strip() in ("max", "-1"):
         return None
     return -(-int(quota) // int(period))

@@ -148,7 +148,7 @@ def test_it_cannot_be_changed_by_accident() -> None:
         ("sh", (6, 5, 3), "spherical harmonics have 1, 4, 9 or 16 coefficients, found 5"),
     ],
 )
-def test_shapes_that_do_not_fit_are_told(name: str, shape: tuple[int, ...], message: str) -> None:
+def test_shapes_that_do_not_fit_are_refused(name: str, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(InputError) as caught:
         replace(make(), **{name: torch.zeros(shape)})
     assert str(caught.value) == message

@@ -34,7 +34,7 @@ def test_a_file_is_read_and_overridden(tmp_path: Path) -> None:
     config = load_config(path)
     assert config.stages[0].learning_rates == {"means": 1e-4} and config.loss.ssim == 0.5
     assert config.overridden(iterations=3, smoothing=None).iterations == 3
-    with pytest.raises(InputError, match="iterations must be a whole number from 1, found 0"):
+    with pytest.raises(InputError, match="iterations must be a whole number from 1 to 1,000,000, found 0"):
         config.overridden(iterations=0)
 
 
@@ -115,3 +115,49 @@ def test_the_published_preset_says_what_the_script_does() -> None:
 def test_an_unknown_name_lists_the_presets() -> None:
     with pytest.raises(UsageError, match="appearance, direct, direct_several, published"):
         load_config("magic")
+
+
+def bomb(levels: int) -> str:
+    """YAML whose aliases stand for 9 to the power of `levels` values."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join(9 * [f'*a{n - 1}'])}]" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"x: 2001-99-99", "a value cannot be read"),
+        (b"x: !!bool maybe", "a value cannot be read"),
+        (b"x: !!int ''", "a value cannot be read"),
+        (b"x: " + 5000 * b"[" + 5000 * b"]", "nested too deeply"),
+        (400 * b"[" + 400 * b"]", "nested too deeply|expected"),
+        (b"&a [*a]", "nested too deeply|more than 10,000 values"),
+        (b"&a {b: *a}", "nested too deeply|more than 10,000 values"),
+        (bomb(12).encode(), "more than 10,000 values"),
+        ("x: \u00e4".encode("latin-1"), "is no UTF-8 text"),
+        (TEXT.encode("utf-16"), "is no UTF-8 text"),
+        (b"\0\0", "is no YAML"),
+        (b"x: " + bytes(200_000), "more than 100,000 bytes"),
+        (b"", "expected"),
+        (TEXT.replace("{means: 1.0e-4}", "{means: 1" + 400 * "0" + "}").encode(), "too large for a float"),
+        (TEXT.replace("{means: 1.0e-4}", "{means: .nan}").encode(), "must not be negative"),
+        (TEXT.replace("iterations: 10", "iterations: 1" + 30 * "0").encode(), "whole number from 1 to"),
+        (TEXT.replace("iterations: 10", "iterations: " + "9" * 5000).encode(), "cannot be read"),
+        (TEXT.replace("share: 1.0", "share: .nan").encode(), "must be positive and sum to 1"),
+    ],
+)
+def test_files_that_are_no_configuration_are_told_in_a_line(
+    content: bytes, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        load_config(path)
+    assert len(str(caught.value)) < 1000 and str(caught.value).startswith(str(path))
+
+
+def test_a_byte_order_mark_and_aliases_do_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + TEXT.replace("anchors: {}", "anchors: &x {}").encode())
+    assert load_config(path).iterations == 10

@@ -44,7 +44,7 @@ def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
 
 def test_pickled_objects_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", np.array([{}] * 8, dtype=object), allow_pickle=True)
-    with pytest.raises(InputError, match="finite numbers, found object"):
+    with pytest.raises(InputError, match="it holds object, which are not numbers"):
         read_vector(tmp_path / "v.npy", 8, "W vector")
 
 
@@ -105,7 +105,7 @@ def test_no_damaged_byte_escapes_as_another_error(tmp_path: Path) -> None:
 def test_only_regular_files_are_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.npy")
     for path in (tmp_path / "fifo.npy", Path("/dev/zero")):
-        with pytest.raises(InputError, match="no regular file"):
+        with pytest.raises(InputError, match="it is a (pipe|device)"):
             read_vector(path, 8, "W vector")
 
 

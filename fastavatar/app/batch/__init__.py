@@ -1,5 +1,8 @@
-"""Many photos: which there are, where each one's results go, and who works them off.
+"""Many photos into a folder of results each, and an index of all.
 
-folder, pattern, list ─ listing ─▶ photos ─ places ─▶ jobs ─ engine ─▶ rows ─ index ─▶ results.jsonl, .parquet
-                                             └─ resume: those not done yet    └─▶ a folder of results each
+    folder, pattern, list ─ listing ─▶ photos ─▶ tasks ─ resume ─▶ those not done ─ engine ─▶ rows ─▶ index
+                                                                    │ task            ▲ row
+      worker process or Ray actor, one per core or GPU:             └▶ read ▷ predict ▷ write
+
+An engine (`local`, `on_ray`) hands tasks to workers. Each step of a worker runs on a thread of its own.
 """

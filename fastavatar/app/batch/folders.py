@@ -1,20 +1,21 @@
 """One photo's folder of results, on this machine or elsewhere: is it complete, who made it, may it be filled.
 
-Folders are the truth about a run, whatever its index says: results are complete when a summary is there and
-every file it lists has the size it had when it was written.
+The folders say what a run has done, and its index follows: results are complete when a summary is there and
+every file it lists has the size that the summary states.
 """
 
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from fastavatar.app.batch.storage import is_address, join, names_in, read, sizes_in, write
-from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, checked_row, one_line
-from fastavatar.errors import OverwriteError, UsageError
+from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, checked_row
+from fastavatar.errors import InputError, OverwriteError, UsageError
 from fastavatar.results.outputs import PREVIEW, SPLATS, SUMMARY
 from fastavatar.results.ownership import own_results
 from fastavatar.results.staging import clear_staging
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 Summary = Mapping[str, Any]
 
+_NO_SUMMARY = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What reading a summary raises where there is none, or anything else in its place."""
 _SHARED_BYTES = 64
 """How many first bytes a torn summary shares with that of another run on the same photo, up to its path."""
 
@@ -32,24 +35,20 @@ _SHARED_BYTES = 64
 def complete_summary(output: str) -> Summary | None:
     """The summary in a folder of results; None unless every file it lists is there with its recorded size.
 
-    Summaries of versions that recorded no sizes only say which files there must be. Half-moved files of a
-    killed run are put back first.
+    Summaries of earlier versions state no sizes: their files only have to be there. What a killed run left
+    half-done is undone first. Raises `InputError` where an address cannot be asked what is there.
     """
+    elsewhere = is_address(output)
+    there = sizes_in(output) if elsewhere else {}
     try:
-        if not is_address(output):
+        if not elsewhere:
             clear_staging(Path(output))
-        summary: Any = json.loads(_read_summary(output))
-        there, recorded = sizes_in(output), summary.get("checksums", {})
+            there = sizes_in(output)
+        summary: Any = json.loads(read(join(output, SUMMARY)))
+        recorded = summary.get("checksums", {})
         listed = {name: recorded.get(name, {"bytes": there[name]})["bytes"] for name in summary["files"]}
         complete = all(there.get(name) == size and size > 0 for name, size in listed.items())
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        RecursionError,
-    ):  # an InputError is a ValueError
+    except _NO_SUMMARY:
         return None
     return summary if complete else None
 
@@ -59,7 +58,9 @@ def finished_row(task: PhotoTask, since: datetime | None = None) -> Row | None:
 
     Results begun before `since` do not count.
     """
-    summary = complete_summary(task.output)
+    summary = None
+    with suppress(InputError):  # whoever makes the results meets it again
+        summary = complete_summary(task.output)
     return None if summary is None else row_of(summary, task, since)
 
 
@@ -79,7 +80,7 @@ def row_of(summary: Summary, task: PhotoTask, since: datetime | None = None) -> 
             "model": summary["model"],
             "output": task.output,
         }
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except _NO_SUMMARY:
         return None
     return checked_row(found)
 
@@ -87,7 +88,7 @@ def row_of(summary: Summary, task: PhotoTask, since: datetime | None = None) -> 
 def require_same_settings(summary: Summary, asked: Mapping[str, Any], output: str) -> None:
     """Raise `UsageError`, naming the first difference, for results of other settings than `asked`.
 
-    Settings that the summary does not tell, since an earlier version wrote it, are not compared.
+    Settings that the summary lacks, since an earlier version wrote it, are not compared.
     """
     recorded = summary.get("settings")
     made = {"seed": summary.get("seed"), "frame": summary.get("frame"), "model": summary.get("model")}
@@ -95,9 +96,9 @@ def require_same_settings(summary: Summary, asked: Mapping[str, Any], output: st
     made |= recorded if isinstance(recorded, dict) else {}
     for name, value in asked.items():
         if name in made and made[name] != value:
-            was, now = (one_line(json.dumps(one), 200) for one in (made[name], value))
+            was, now = (json.dumps(one) for one in (made[name], value))
             raise UsageError(
-                f"{one_line(output)} was made with {name} {was}, this run asks for {now}: resume with the "
+                f"{output} was made with {name} {was}, this run asks for {now}: resume with the "
                 "settings of that run, or choose another folder"
             )
 
@@ -121,8 +122,8 @@ def prepare(task: PhotoTask, mode: Mode) -> None:
             f"{folder} holds results already ({', '.join(taken)}); choose another folder or use force"
         )
     if mode == "resume" and (summary := complete_summary(folder)) is not None:
-        other = one_line(str(summary.get("image_path")))
-        raise OverwriteError(f"{one_line(folder)} holds the results of {other}: choose another folder")
+        other = summary.get("image_path")
+        raise OverwriteError(f"{folder} holds the results of {other}: choose another folder")
 
 
 def fill(task: PhotoTask, pipeline: "Pipeline", avatar: "Avatar", mode: Mode, started: datetime) -> None:
@@ -163,24 +164,21 @@ def _clear_incomplete(
     with TemporaryDirectory(prefix="fastavatar-") as temporary:
         new = Path(temporary)
         own, written = own_results(folder), False
-        for name in sorted(
-            name for name in os.listdir(folder) if name not in own and not name.startswith(".")
-        ):
+        for old in sorted(folder.iterdir()):
+            if old.name in own or old.name.startswith(".") or old.is_symlink() or not old.is_file():
+                continue
             if not written:
                 pipeline.save(avatar, new, False, started, photo)
                 written = True
-            path = folder / name
-            if (
-                path.is_file()
-                and not path.is_symlink()
-                and (new / name).is_file()
-                and _begins(path, new / name)
-            ):
-                path.unlink()
+            if (new / old.name).is_file() and _begins(old, new / old.name):
+                old.unlink()
 
 
 def _begins(old: Path, new: Path) -> bool:
-    """Whether a file is what another one begins with; a summary tells times, so a torn one agrees in less."""
+    """Whether the file `new` begins with what `old` holds.
+
+    Summaries state times, which differ: of a torn one only the first bytes are compared.
+    """
     if old.stat().st_size > new.stat().st_size and old.name != SUMMARY:
         return False
     before, after = old.read_bytes(), new.read_bytes()
@@ -195,7 +193,3 @@ def _is_json(text: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _read_summary(output: str) -> bytes:
-    return read(join(output, SUMMARY)) if is_address(output) else (Path(output) / SUMMARY).read_bytes()

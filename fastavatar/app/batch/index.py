@@ -1,8 +1,8 @@
 """The index of a run: one row a photo, `results.jsonl` as they come and `results.parquet` at the end.
 
-A row is one append to a file: rows that were written stay whatever ends the run, and at most the last one is
-torn. The index lies in the output folder; for results elsewhere it lies in a folder of this machine until the
-run ends.
+A row is one append to a file. However the run ends, the rows before stay, and only the last one can be torn.
+The index lies in the output folder. For results elsewhere it lies in a folder of this machine until the run
+ends.
 """
 
 import fcntl
@@ -18,17 +18,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from fastavatar.app.batch.storage import is_address, join, names_in, opened, read, write
-from fastavatar.app.batch.tasks import FIELDS, Mode, Row, one_line, parse_row
+from fastavatar.app.batch.tasks import FIELDS, Mode, Row, parse_row
 from fastavatar.errors import OverwriteError
 from fastavatar.results.staging import require_folder
 from fastavatar.system.atomic import refusals_told, replacing
 
 LINES, TABLE, SHEET = "results.jsonl", "results.parquet", "contact_sheet.html"
 GENERATOR = '<meta name="generator" content="fastavatar batch">'
-"""What every page of a contact sheet holds: it tells this program's pages from those of others."""
+"""A tag in every page of a contact sheet, by which a page is recognised as one of this program."""
 _PAGE = re.compile(r"contact_sheet(_\d+)?\.html")
 _HEAD_BYTES = 1 << 16
-"""How much of a file is read to see who wrote it."""
+"""How much of a file is read to see whether this program wrote it."""
 _ROWS_AT_ONCE = 10_000
 
 
@@ -53,7 +53,7 @@ def require_index_place(output_dir: str, mode: Mode) -> None:
         require_own(join(output_dir, name))
     if taken and mode == "new":
         raise OverwriteError(
-            f"{one_line(output_dir)} holds the results of a run already ({', '.join(taken)}): resume that "
+            f"{output_dir} holds the results of a run already ({', '.join(taken)}): resume that "
             "run, begin again with force, or choose another folder"
         )
 
@@ -64,8 +64,7 @@ def require_own(place: str) -> None:
         return
     if not _is_own(place):
         raise OverwriteError(
-            f"{one_line(place)} was not written by a run of this program: move it away, or choose another "
-            "folder"
+            f"{place} was not written by a run of this program: move it away, or choose another folder"
         )
 
 
@@ -107,9 +106,9 @@ def _holds_table(file: Any) -> bool:
 def index_folder(output_dir: str, mode: Mode) -> Iterator[Path]:
     """A folder of this machine for the index, which no other run uses at the same time.
 
-    Elsewhere nothing can be appended to a file. There the index is fetched first and put back at the end,
-    whatever ends the run but a kill. It is put back at the start, too: so a place that cannot be written to
-    ends the run before the work, and a second run finds an index. Raises `OverwriteError` while another run
+    Files elsewhere cannot be appended to. So their index is fetched first and put back at the end, unless the
+    run is killed. It is put back at the start, too: a place that cannot be written to then ends the run
+    before the work, and a second run finds an index. Raises `OverwriteError` while another run
     holds the folder and what `require_index_place` raises, `FastAvatarError` where the index cannot be
     written.
     """
@@ -137,7 +136,7 @@ def index_folder(output_dir: str, mode: Mode) -> Iterator[Path]:
 
 @contextmanager
 def started_index(folder: Path, kept: Iterable[Row]) -> Iterator[Callable[[Row], None]]:
-    """Replace the index in `folder` by the rows `kept`, and yield what appends one more.
+    """Replace the index in `folder` by the rows `kept`, and yield a function that appends one more.
 
     Raises `FastAvatarError` when the index cannot be written.
     """
@@ -226,10 +225,12 @@ def _sole_run(folder: Path) -> Iterator[None]:
 
 def _lock(descriptor: int, folder: Path) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, whatever ends it
+        fcntl.flock(
+            descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB
+        )  # the system frees the lock when the process ends
     except BlockingIOError:
         raise OverwriteError(
-            f"another run is writing to {one_line(str(folder))}: wait for it, or choose another folder"
+            f"another run is writing to {folder}: wait for it, or choose another folder"
         ) from None
 
 

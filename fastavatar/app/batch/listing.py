@@ -1,4 +1,4 @@
-"""Which photos there are: those of a folder, of a pattern, of a list, or of standard input."""
+"""The photos that a folder, a pattern, a list or standard input stands for."""
 
 import codecs
 import glob
@@ -13,26 +13,22 @@ from typing import BinaryIO
 
 from fastavatar.app.batch.search import Found, before_magic, search_folder, search_pattern
 from fastavatar.app.batch.storage import files_below, is_address, join, read
-from fastavatar.app.batch.tasks import one_line
 from fastavatar.errors import InputError
+from fastavatar.images.endings import is_photo_name
 from fastavatar.results.outputs import PREVIEW, SUMMARY
 
 log = logging.getLogger(__name__)
 
-PICTURES = frozenset(
-    ".jpg .jpeg .jpe .jfif .mpo .png .webp .heic .heif .hif .avif .tif .tiff .bmp .gif".split()
-)
-"""Endings of what a folder is searched for; patterns and lists may name files of any ending."""
 LISTS = frozenset({".txt", ".lst"})
 STDIN = "-"
 MAX_LIST_BYTES = 1 << 28
-"""Of a list: 256 MiB name millions of photos; a device that never ends is refused."""
+"""The longest list that is read: 256 MiB name millions of photos, and a device without end has no more."""
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"} | {
     codecs.BOM_UTF16_LE: "utf-16",  # after those of UTF-32, which begin with the same bytes
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _MOST_REASONS = 6
-"""Reasons that a message gives for files that were passed over."""
+"""How many reasons a message gives for files that were passed over."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +44,9 @@ class Listing:
 
 
 def names_many(image: str) -> bool:
-    """Whether what was given for a photo stands for many: a folder, a pattern, a list or standard input.
+    """Whether `image` stands for many photos: a folder, a pattern, a list, standard input, or an address.
 
-    So does any address: it takes the machinery for many to fetch even one.
+    An address of one photo counts, because only the code for many photos can fetch it.
     """
     if image == STDIN or is_address(image) or os.path.isdir(image):
         return True
@@ -80,20 +76,20 @@ def list_photos(image: str, output_dir: str) -> Listing:
     else:
         listing = Listing(_unique(_of_list(image)), os.curdir)
     if not listing.photos:
-        unread = f"; cannot read {one_line(listing.unreadable[0])}" if listing.unreadable else ""
-        raise InputError(f"no photos in {'standard input' if image == STDIN else one_line(image)}{unread}")
+        unread = f"; cannot read {listing.unreadable[0]}" if listing.unreadable else ""
+        raise InputError(f"no photos in {'standard input' if image == STDIN else image}{unread}")
     return listing
 
 
 def _searched(found: Found, base: str) -> Listing:
-    """The photos found below `base`; the log tells of all else."""
+    """The photos found below `base`; the log names the rest."""
     for folder in found.unreadable:
-        log.warning("cannot read the folder %s", one_line(folder))
+        log.warning("cannot read the folder %s", folder)
     if found.passed_over:
-        reasons = [f"{count} {one_line(reason, 40)}" for reason, count in found.passed_over.most_common()]
+        reasons = [f"{count} {reason[:40]}" for reason, count in found.passed_over.most_common()]
         others = len(reasons) - _MOST_REASONS
-        told = ", ".join(reasons[:_MOST_REASONS]) + (f" and {others} other kinds" if others > 0 else "")
-        log.info("passed over in %s: %s", one_line(base or os.curdir), told)
+        named = ", ".join(reasons[:_MOST_REASONS]) + (f" and {others} other kinds" if others > 0 else "")
+        log.info("passed over in %s: %s", base or os.curdir, named)
     return Listing(found.files, base, found.unreadable)
 
 
@@ -128,21 +124,20 @@ def _why_not(name: str, beside: set[str]) -> str | None:
     """Why a file in a folder is no photo; empty for results of an earlier run, None for a photo."""
     if name.startswith("."):
         return "hidden"
-    ending = os.path.splitext(name)[1].lower()
-    if SUMMARY in beside and (name == PREVIEW or ending not in PICTURES):
+    if SUMMARY in beside and (name == PREVIEW or not is_photo_name(name)):
         return ""
-    return None if ending in PICTURES else ending or "without an ending"
+    return None if is_photo_name(name) else Path(name).suffix.lower() or "without an ending"
 
 
 def _of_list(path: str) -> list[str]:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise InputError(f"cannot read the list {one_line(path)}: it is not a regular file")
+            raise InputError(f"cannot read the list {path}: it is not a regular file")
         with open(path, "rb") as lines:
-            return _lines(lines, one_line(path))
+            return _lines(lines, path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise InputError(f"cannot read the list {one_line(path)}: {reason}") from error
+        raise InputError(f"cannot read the list {path}: {reason}") from error
 
 
 def _lines(file: BinaryIO, name: str) -> list[str]:
@@ -155,7 +150,7 @@ def _lines(file: BinaryIO, name: str) -> list[str]:
 
 
 def _decoded(content: bytes, name: str) -> Iterator[str]:
-    """What stands on each line that is not blank, of any system's line breaks and any bytes.
+    """The text of each line that is not blank; lines may end as on any system and hold any bytes.
 
     UTF-16 and UTF-32 are known by their byte order mark; otherwise names are the bytes between line breaks.
     """

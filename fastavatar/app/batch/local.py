@@ -1,4 +1,4 @@
-"""The engine of one machine: worker processes, fed as they get done.
+"""The engine of one machine: worker processes, which get new tasks as they finish others.
 
 A worker that dies takes no other photo with it: those it had in hand are tried again, one at a time, and the
 one that kills again is a failed row.
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LOOK_UP_S = 0.5
+"""How often the parent checks whether it was asked to stop."""
 
 
 def run_local(
@@ -52,7 +53,7 @@ def run_local(
 
 @dataclass(eq=False)
 class _Worker:
-    """A worker process as its employer sees it."""
+    """A worker process, as seen from the parent."""
 
     process: SpawnProcess
     connection: Connection
@@ -61,7 +62,7 @@ class _Worker:
     """Tasks it may have in hand; 0 until its model is loaded."""
     in_hand: deque[PhotoTask] = field(default_factory=deque)
     suspects: deque[PhotoTask] = field(default_factory=deque)
-    """What another worker had in hand when it died: each is tried with nothing beside it."""
+    """Tasks that a worker had in hand when it died: each is tried alone."""
     suspected: PhotoTask | None = None
 
     def give(self, task: PhotoTask) -> None:
@@ -107,10 +108,10 @@ class _Crew:
                 return
             ready = wait([worker.connection for worker in self._workers], _LOOK_UP_S)
             for worker in [worker for worker in self._workers if worker.connection in ready]:
-                yield from self._heard(worker)
+                yield from self._receive(worker)
 
     def dismiss(self) -> None:
-        """End all workers; what they had in hand is left as it was before."""
+        """End all workers; the folders of what they had in hand are left as they were before."""
         for worker in self._workers:
             worker.process.kill()
             worker.process.join()
@@ -142,7 +143,7 @@ class _Crew:
         while len(worker.in_hand) < worker.room and self._left:
             worker.give(self._left.popleft())
 
-    def _heard(self, worker: _Worker) -> Iterator[Row]:
+    def _receive(self, worker: _Worker) -> Iterator[Row]:
         try:
             message: Row | Ready | FastAvatarError = worker.connection.recv()
         except (EOFError, OSError):
@@ -151,13 +152,13 @@ class _Crew:
         if isinstance(message, FastAvatarError):
             raise message
         if isinstance(message, Ready):
-            self._welcome(worker, message)
+            self._set_to_work(worker, message)
             return
         worker.took(message)
         worker.suspected = None
         yield message
 
-    def _welcome(self, worker: _Worker, ready: Ready) -> None:
+    def _set_to_work(self, worker: _Worker, ready: Ready) -> None:
         worker.room = 2 * ready.at_once + 2
         if self._model is not None:
             return

@@ -1,4 +1,4 @@
-"""The engine of many machines: Ray Data, whose actors hold the model and are replaced where they die.
+"""The engine of many machines: Ray Data, whose actors hold the model and are replaced when they die.
 
 A batch that is tried again leaves the photos its first try finished; those it had in hand are tried one at a
 time, and the one that kills its actor again and again is a failed row.
@@ -26,7 +26,7 @@ _MOST_PHOTOS_A_BATCH = 32
 _BATCHES_A_WORKER = 8
 _TRIES = 3
 _OBJECT_STORE_BYTES = 200_000_000
-"""Of a cluster started here: only names and rows travel."""
+"""Memory for objects in a cluster that is started here; only names and rows are exchanged."""
 
 
 def run_ray(
@@ -96,7 +96,7 @@ class Actor:
         try:
             self._load(settings)
         except FastAvatarError as error:
-            self._error = error  # raised here it would only be tried again
+            self._error = error  # if it were raised here, Ray would try again
 
     def __call__(self, table: "pyarrow.Table") -> dict[str, list[bytes]]:
         """The rows, as lines, of a table of photos and output folders."""
@@ -143,13 +143,13 @@ class Actor:
 
 
 def _connect(address: str | None) -> None:
-    """Join the cluster at `address`; without one that which runs here, else one of this machine's own."""
+    """Join the cluster at `address`, else one that runs here, else start one on this machine."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it reports restarts that this engine wants
     try:
         import ray
     except ImportError:
-        raise FastAvatarError("--engine ray needs Ray: pip install 'fastavatar[ray]'") from None
+        raise FastAvatarError("--engine ray needs Ray: pip install '.[ray]'") from None
     if ray.is_initialized():
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -162,7 +162,7 @@ def _connect(address: str | None) -> None:
 
 
 def _share(settings: "Settings", workers: int | None) -> tuple["Settings", dict[str, Any], int]:
-    """Settings and resources of each worker, and how many there may be at a time."""
+    """Settings and resources of each worker, and how many workers there may be at a time."""
     import ray
 
     there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
@@ -174,7 +174,7 @@ def _share(settings: "Settings", workers: int | None) -> tuple["Settings", dict[
 
 
 def _ledger() -> Any:
-    """A `Ledger` on this node: where this node dies the run is over anyway."""
+    """A `Ledger` on this node: if this node dies, the run is over in any case."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -189,7 +189,7 @@ def _rows(
     resources: dict[str, Any],
     most: int,
 ) -> Iterator[Row]:
-    """Rows as tasks get done; raises what kept an actor from loading its model."""
+    """Rows of tasks as they are done; raises the error that kept an actor from loading its model."""
     import ray
 
     ray.data.DataContext.get_current().enable_progress_bars = False

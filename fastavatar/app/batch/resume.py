@@ -1,7 +1,7 @@
-"""What an earlier run finished, whatever ended it: read from the folders of results, which are the truth.
+"""What an earlier run finished, however it ended: read from the folders of results.
 
 The index only adds the rows of photos that this run does not list. It may lack rows, hold torn ones, or be
-gone.
+missing.
 """
 
 import logging
@@ -37,7 +37,7 @@ class EarlierRun:
 
 
 def key(of: PhotoTask | Row) -> int:
-    """Stands for photo and output folder in sets of many: 64 bits, and so good for millions."""
+    """A number for photo and output folder, small in sets of many: its 64 bits are enough for millions."""
     return hash((os.path.abspath(of.photo), os.path.abspath(of.output)))
 
 
@@ -49,8 +49,9 @@ def review(
 ) -> EarlierRun:
     """Look at the results of the index in `folder` and of the tasks; once `stopped`, at no more of them.
 
-    The log says what the index holds that is no longer so. Raises `UsageError` where results were made with
-    other settings than `asked`, or by different models.
+    The log says where the index no longer agrees with the folders. Raises `UsageError` where results were
+    made with other settings than `asked`, or by different models; `InputError` where an address cannot be
+    read.
     """
     earlier, asked = EarlierRun(), dict(asked)
 
@@ -80,8 +81,8 @@ def kept_rows(folder: Path, earlier: EarlierRun, tasks: Iterable[PhotoTask]) -> 
     seen: set[int] = set()
     for row in read_rows(folder):
         own = key(row)
-        good = own in earlier.finished if row.status == "ok" else own not in listed | earlier.finished
-        if good and own not in seen:
+        done, again = own in earlier.finished, own in listed
+        if own not in seen and (done if row.status == "ok" else not (done or again)):
             seen.add(own)
             yield row
     yield from earlier.unlisted

@@ -1,5 +1,6 @@
 """A run over many photos: list, resume, work off, keep the index."""
 
+import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from fastavatar.app.batch.index import (
 from fastavatar.app.batch.listing import list_photos
 from fastavatar.app.batch.local import run_local
 from fastavatar.app.batch.resume import EarlierRun, kept_rows, key, review
-from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, one_line, task_of
+from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, place_of, task_of
 from fastavatar.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Plan:
     output_dir: str
     """Where folders of results and the index go: a folder or an address."""
     limit: int | None = None
-    """Only so many photos, the first."""
+    """How many photos at most: the first ones."""
     mode: Mode = "new"
     workers: int | None = None
     """Worker processes; None leaves it to the engine."""
@@ -41,12 +42,12 @@ class Plan:
         "ray",  # actors on a Ray cluster
     ] = "local"
     address: str | None = None
-    """Of the Ray cluster; None takes one that is there, else starts one on this machine."""
+    """Address of the Ray cluster; None takes one that is there, else starts one on this machine."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a plan comes to."""
+    """The tasks of a plan."""
 
     tasks: list[PhotoTask]
     unreadable: list[str]
@@ -55,7 +56,7 @@ class Work:
 
 @dataclass
 class Tally:
-    """How far a run is."""
+    """Counts of the photos of a run so far."""
 
     total: int
     """Photos of this run, those of earlier ones included."""
@@ -78,16 +79,21 @@ def list_work(plan: Plan) -> Work:
     """The photos of the plan, each with its folder of results; nothing is written.
 
     Raises `OverwriteError` where the index may not be written, `InputError` for no photos, `UsageError` where
-    results would meet the photo or the index.
+    results would meet the photo, the index or those of another photo.
     """
     require_index_place(plan.output_dir, plan.mode)
     listing = list_photos(plan.image, plan.output_dir)
     tasks = [task_of(photo, listing.base, plan.output_dir) for photo in listing.photos[: plan.limit]]
+    taken: dict[str, PhotoTask] = {}
     for task in tasks:
-        first = task.output.removeprefix(plan.output_dir).lstrip("/").split("/")[0]
+        if (other := taken.setdefault(task.output, task)) is not task:
+            raise UsageError(
+                f"the results of {task.photo} would meet those of {other.photo}: take it in a run of its own"
+            )
+        first = place_of(task.photo, listing.base).split(os.sep)[0]
         if is_index_name(first):
             raise UsageError(
-                f"the results of {one_line(task.photo)} would go to {first}, a name of the run's index: "
+                f"the results of {task.photo} would go to {first}, a name of the run's index: "
                 "rename that folder or photo"
             )
     return Work(tasks, listing.unreadable)
@@ -102,7 +108,7 @@ def run(
 ) -> Tally:
     """Turn every task of the plan into a folder of results and a row of the index.
 
-    `on_row` hears of every photo done or failed, and with None of those that are complete already. Once
+    `on_row` gets the row of every photo done or failed, and None when photos are complete already. Once
     `stopped`, those in hand are finished and the run ends. An error of one photo is a row. Raises
     `OverwriteError` where an index is there and the mode is `new` or where another run is at work,
     `UsageError` where a run is resumed with other settings, `FastAvatarError` where nothing can be written or

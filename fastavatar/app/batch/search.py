@@ -1,8 +1,7 @@
-"""Files below a folder, or that a pattern matches: each real folder once, whatever links lead to it.
+"""Files below a folder, or that a pattern matches. Each real folder is searched once.
 
-A folder is searched in depth without following links. A pattern follows links, since its author wrote the
-path; a folder that was seen is not entered again, so links to a parent neither hang the search nor list a
-photo twice.
+A folder is searched in depth without following links. A pattern follows links, as `glob` does, but no folder
+is entered again: links to a parent neither hang the search nor list a photo twice.
 """
 
 import fnmatch
@@ -34,7 +33,7 @@ class Found:
             return []
 
     def identity(self, folder: str) -> tuple[int, int] | None:
-        """Stands for the real folder, whatever links lead to it; None where there is none."""
+        """Device and inode of the real folder, the same for every link to it; None where there is none."""
         try:
             status = os.stat(folder or os.curdir)
         except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -45,7 +44,9 @@ class Found:
         return status.st_dev, status.st_ino
 
     def _refused(self, folder: str, error: OSError) -> None:
-        self.unreadable.append(f"{folder}: {(error.strerror or str(error)).lower()}")
+        refusal = f"{folder}: {(error.strerror or str(error)).lower()}"
+        if refusal not in self.unreadable:  # a pattern may come to a folder more than once
+            self.unreadable.append(refusal)
 
 
 def search_folder(folder: str, skipped: str, judge: Callable[[str, set[str]], str | None]) -> Found:
@@ -87,8 +88,8 @@ def search_pattern(pattern: str, skipped: str) -> Found:
     if parts[-1] == "**":
         parts.append("*")
     found = Found()
-    # A place is a folder and the parts of the pattern that are still to be matched below it. Links wait until
-    # every real folder was seen, so that a photo has its real name where it has one.
+    # A place is a folder with the parts of the pattern that are still to be matched below it. Links wait
+    # until every real folder was searched, so that a photo found in both ways has its real name.
     left: list[tuple[str, Sequence[str]]] = [(os.path.join(*parts[:first]) if first else "", parts[first:])]
     linked: deque[tuple[str, Sequence[str]]] = deque()
     seen: set[tuple[object, int]] = set()

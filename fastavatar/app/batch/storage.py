@@ -1,4 +1,4 @@
-"""Photos and results that lie elsewhere: `s3://`, `gs://` and what else pyarrow and fsspec know, `http://`.
+"""Photos and results elsewhere: at `s3://`, `gs://`, `http://` and all that pyarrow or fsspec know.
 
 An address is a string with `://`; everything else is a path of this machine.
 """
@@ -16,19 +16,19 @@ from urllib.parse import urlsplit
 
 from fastavatar.errors import FastAvatarError, InputError
 
-_BRIEFLY = "?retry_limit_seconds=30"  # of itself it asks for credentials for minutes
+_BRIEFLY = "?retry_limit_seconds=30"  # by default it asks for credentials for minutes
 _OPTIONS = {
     "s3": "?allow_delayed_open=true",  # a small file is one request; parts stay behind where a run is killed
     "gs": _BRIEFLY,
     "gcs": _BRIEFLY,
 }
-"""What pyarrow is told beside the bucket."""
+"""Options for pyarrow, which it takes as a part of the address."""
 _WITHOUT_FOLDERS = ("s3", "gcs")
-"""File systems, by pyarrow's names, where a folder is only a part of its files' names."""
+"""File systems, by the names that pyarrow gives them, where a folder is only a part of its files' names."""
 
 
 def is_address(place: str) -> bool:
-    """Whether `place` is an address and no path."""
+    """Whether `place` is an address rather than a path."""
     return "://" in place
 
 
@@ -52,21 +52,25 @@ def at_hand(photo: str) -> Iterator[Path]:
         yield local
 
 
-def read(address: str) -> bytes:
-    """What lies at an address; raises `InputError` when it cannot be read."""
-    with _failures_told("read", address):
-        system, path = _system_of(address)
+def read(place: str) -> bytes:
+    """The content of the file at a path or address; raises `InputError` when it cannot be read."""
+    with _failures_in_one_line("read", place):
+        if not is_address(place):
+            return Path(place).read_bytes()
+        system, path = _system_of(place)
         with system.open_input_stream(path) as stream:
             return bytes(stream.read())
 
 
 def write(address: str, content: bytes) -> None:
     """Put a file at an address; raises `FastAvatarError` when that fails."""
-    with _failures_told("write", address):
+    with _failures_in_one_line("write", address):
         system, path = _system_of(address)
-        if system.type_name not in _WITHOUT_FOLDERS:  # there it would make empty files, or a bucket
+        if system.type_name not in _WITHOUT_FOLDERS:  # where it would make empty files, or a bucket
             system.create_dir(posixpath.dirname(path), recursive=True)
-        kind = mimetypes.guess_type(posixpath.basename(path))[0]  # else a browser would only save the pages
+        kind = mimetypes.guess_type(posixpath.basename(path))[
+            0
+        ]  # else a browser would save the pages instead of showing them
         with system.open_output_stream(path, metadata={"Content-Type": kind} if kind else None) as stream:
             stream.write(content)
 
@@ -74,7 +78,7 @@ def write(address: str, content: bytes) -> None:
 @contextmanager
 def opened(place: str) -> Iterator[Any]:
     """A file at a path or address, open for reading; raises `InputError` when it cannot be read."""
-    with _failures_told("read", place):
+    with _failures_in_one_line("read", place):
         if not is_address(place):
             with open(place, "rb") as file:
                 yield file
@@ -94,7 +98,7 @@ def sizes_in(folder: str) -> dict[str, int]:
 
     Raises `InputError` when the folder cannot be read.
     """
-    with _failures_told("read", folder):
+    with _failures_in_one_line("read", folder):
         if not is_address(folder):
             if not os.path.isdir(folder):
                 return {}
@@ -113,7 +117,7 @@ def files_below(address: str) -> Iterator[str]:
     """Addresses of all files below a folder's, in order."""
     from pyarrow.fs import FileSelector
 
-    with _failures_told("read", address):
+    with _failures_in_one_line("read", address):
         system, path = _system_of(address)
         found = system.get_file_info(FileSelector(path, recursive=True))
     inside = path.rstrip("/") + "/"
@@ -143,7 +147,7 @@ def _system_of(address: str) -> tuple[Any, str]:
 def _own_system(scheme: str, bucket: str) -> tuple[Any, str]:
     """One of pyarrow's own file systems and its root; kept, and with it its connections and credentials.
 
-    It is told only the bucket: a name may hold what an address would have to quote.
+    Only the bucket is passed as an address: file names may hold characters that an address has to quote.
     """
     from pyarrow.fs import FileSystem
 
@@ -152,8 +156,8 @@ def _own_system(scheme: str, bucket: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def _failures_told(what: Literal["read", "write"], address: str) -> Iterator[None]:
-    """Turn whatever a file system's driver raises into one line."""
+def _failures_in_one_line(what: Literal["read", "write"], address: str) -> Iterator[None]:
+    """Turn any error of a file system's driver into one line."""
     kind = InputError if what == "read" else FastAvatarError
     try:
         yield
@@ -162,5 +166,5 @@ def _failures_told(what: Literal["read", "write"], address: str) -> Iterator[Non
         reason = hint if what == "read" else "there is no such bucket; check the address"
         raise kind(f"cannot {what} {address}: {reason}") from None
     except Exception as error:  # each driver has errors of its own
-        told = str(error).partition(" error_info=")[0]  # Google's says all again after that
-        raise kind(f"cannot {what} {address}: {' '.join(told.split()) or type(error).__name__}") from error
+        reason = str(error).partition(" error_info=")[0]  # Google's driver repeats everything after that
+        raise kind(f"cannot {what} {address}: {' '.join(reason.split()) or type(error).__name__}") from error

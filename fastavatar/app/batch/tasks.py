@@ -1,4 +1,4 @@
-"""What is to be done with one photo, where its results go, and what became of it.
+"""A task: one photo, and the folder its results go to; a row: how that ended.
 
 Results go to the same place below the output folder as the photo has below its base. The folder bears the
 photo's whole name, ending included: `a/me.jpg`, `b/me.jpg` and `a/me.png` never meet, and where a photo's
@@ -34,7 +34,7 @@ class PhotoTask:
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one photo: a line of the index."""
+    """How one photo ended: a line of the index."""
 
     photo: str
     """Path or address, as it was listed."""
@@ -93,23 +93,15 @@ def checked_row(found: dict[str, Any]) -> Row | None:
 
 
 def failed_row(task: PhotoTask, error: Exception, seconds: float, model: str = "") -> Row:
-    """The row of a photo that ended in `error`, whatever it is."""
+    """The row of a photo that failed with any `error`."""
     if isinstance(error, FastAvatarError):
         code, reason = error.exit_code, str(error)
     elif out_of_memory(error):
         code, reason = DeviceError.exit_code, "out of memory: use a smaller photo or fewer workers"
     else:
         code, reason = FastAvatarError.exit_code, f"{type(error).__name__}: {error}"
-    reason = one_line(" ".join(reason.split()), 1000)
+    reason = " ".join(reason.split())
     return Row(task.photo, "failed", code, reason, 0, round(seconds, 3), model, task.output)
-
-
-def one_line(text: str, most: int = 300) -> str:
-    """The text as a message may carry it: control characters in escapes, cut in the middle beyond `most`."""
-    escaped = "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
-    )
-    return escaped if len(escaped) <= most else f"{escaped[: most // 2]}…{escaped[-(most // 2) :]}"
 
 
 def task_of(photo: str, base: str, output_dir: str) -> PhotoTask:
@@ -124,7 +116,7 @@ def task_of(photo: str, base: str, output_dir: str) -> PhotoTask:
         and os.path.abspath(photo) == os.path.abspath(output)
     ):
         raise UsageError(
-            f"the results of {one_line(photo)} would go to a folder with the name of the photo: "
+            f"the results of {photo} would go to a folder with the name of the photo: "
             "choose another output folder"
         )
     return PhotoTask(photo, output)
@@ -147,8 +139,5 @@ def place_of(photo: str, base: str) -> str:
     place = os.path.splitdrive(whole)[1].lstrip(os.sep)
     twin = os.path.join(base, place)
     if os.path.exists(twin):
-        raise UsageError(
-            f"the results of {one_line(photo)} would meet those of {one_line(twin)}: take it in a run of its "
-            "own"
-        )
+        raise UsageError(f"the results of {photo} would meet those of {twin}: take it in a run of its own")
     return place

@@ -38,7 +38,7 @@ AT_ONCE_ON_CUDA = 8
 
 @dataclass(frozen=True)
 class Ready:
-    """What a worker says when its model is loaded."""
+    """What a worker sends when its model is loaded."""
 
     model: str
     reason: str
@@ -104,29 +104,29 @@ def _gpus(device: str) -> int:
 
 @dataclass
 class _InHand:
-    """A photo on its way."""
+    """A photo between reading and writing."""
 
     task: PhotoTask
     started: datetime
     value: Any = None
-    """What the last stage made of it: a `Photo`, an `Avatar`, at last the number of its Gaussians."""
+    """What the last step returned: a `Photo`, then an `Avatar`, then the number of its Gaussians."""
     error: Exception | None = None
     seconds: float = 0.0
 
-    def attempt(self, stage: Callable[["_InHand"], Any]) -> None:
-        """Go through a stage, unless an earlier one failed; whatever it raises is this photo's end only."""
+    def attempt(self, step: Callable[["_InHand"], Any]) -> None:
+        """Run one step on this photo, unless an earlier step failed; an error ends this photo only."""
         if self.error is not None:
             return
         began = time.perf_counter()
         try:
-            self.value = stage(self)
+            self.value = step(self)
         except Exception as error:
             log.debug("where:", exc_info=True)
             self.error = error
         self.seconds += time.perf_counter() - began
 
     def row(self, model: str) -> Row:
-        """What became of it."""
+        """How the photo ended."""
         if self.error is not None:
             return failed_row(self.task, self.error, self.seconds, model)
         return Row(self.task.photo, "ok", 0, "", self.value, round(self.seconds, 3), model, self.task.output)
@@ -139,9 +139,9 @@ def work_off(
     mode: Mode = "new",
     at_once: int = 1,
 ) -> None:
-    """Work off every task, predicting up to `at_once` photos together; `done` hears of each, on a thread.
+    """Work off every task, predicting up to `at_once` photos together; `done` gets each row, on a thread.
 
-    An error of one photo is that photo's row. `tasks` is drawn from on another thread, as room comes up.
+    An error of one photo is that photo's row. `tasks` is iterated on another thread, as there is room.
     """
     read: Queue[_InHand | None] = Queue(at_once)
     made: Queue[_InHand | None] = Queue(1)

@@ -6,7 +6,7 @@ Color = tuple[float, float, float]
 
 
 def parse_color(text: str) -> Color:
-    """(3,) sRGB in 0…1 of a name, #rrggbb, or R,G,B from 0 to 255; raises `UsageError` for none."""
+    """Red, green and blue (sRGB, 0…1) of a name, #rrggbb, or R,G,B from 0 to 255; raises `UsageError`."""
     from PIL import ImageColor
 
     parts = text.split(",")

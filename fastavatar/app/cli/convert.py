@@ -32,11 +32,11 @@ def command(
     frame: Literal["supersplat", "opencv", "head"],
     force: bool,
 ) -> None:
-    """Write a 3D head in another format or frame: OUT holds what IN does, its ending says how.
+    """Write the 3D head in IN to OUT, whose ending chooses the format.
 
     .ply and .npz hold everything. .compressed.ply, .sog and .spz round. .splat rounds and drops how colours
     change with the view. .glb is for tools that know KHR_gaussian_splatting; .html is a page to open in a
-    browser, without network; both are written only. .ksplat is read only. What is lost is said on stderr.
+    browser, without network; both are written only. .ksplat is read only. What is lost is listed on stderr.
     """
     from fastavatar.formats.registry import format_of, read_gaussians, write_gaussians
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from fastavatar.app.cli.logs import one_line
 from fastavatar.app.cli.numbers import FILE
 from fastavatar.errors import InputError
 
@@ -14,30 +15,73 @@ from fastavatar.errors import InputError
 @click.argument("file", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(file: Path, as_json: bool) -> None:
-    """Tell what a file of Gaussians holds: how many, their bounds, SH degree and frame.
+    """Print what a file of Gaussians holds: how many, their bounds, SH degree and frame.
 
-    Ends with exit code 4 when the file is damaged or some Gaussians are not finite.
+    Rows that other commands drop or clamp are counted. Ends with exit code 4 when the file is damaged or
+    none of its Gaussians can be drawn.
     """
-    from fastavatar.formats.facts import facts_of
-
     facts = facts_of(file)
     click.echo(json.dumps(facts, indent=1, allow_nan=False) if as_json else as_text(facts))
-    broken = facts["non_finite_rows"]
-    if broken:
-        raise InputError(f"{file} is damaged: {broken} of {facts['num_gaussians']} Gaussians are not finite")
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """JSON-ready facts by name; the bounds are those of usable centres, in the file's own frame and metres.
+
+    Raises `InputError` when the file is missing, damaged or holds nothing usable, `UsageError` for an unknown
+    ending.
+    """
+    from fastavatar.formats.registry import format_of
+    from fastavatar.formats.splats.frames import DEFAULT_FRAME
+
+    known = format_of(path)
+    stored = known.parse(path)
+    try:
+        usable, repairs = stored.usable()
+    except InputError as error:
+        raise InputError(f"cannot read {path}: {error}") from None
+    return {
+        "file": str(path),
+        "format": known.ending,
+        "size_bytes": path.stat().st_size,
+        "num_gaussians": len(stored.gaussians),
+        "sh_degree": stored.gaussians.sh_degree,
+        "frame": stored.frame or DEFAULT_FRAME,
+        "frame_stated": stored.frame is not None,
+        "bounds_min_m": usable.means.amin(0).tolist(),
+        "bounds_max_m": usable.means.amax(0).tolist(),
+        "non_finite_rows": repairs.non_finite,
+        "zero_quaternion_rows": repairs.zero_quaternions,
+        "zero_rows": repairs.zero_rows,
+        "clamped_opacities": repairs.infinite_opacities,
+        "clamped_scales": repairs.flat_scales,
+        "unread_properties": list(stored.unread),
+    }
 
 
 def as_text(facts: dict[str, Any]) -> str:
     """The facts for reading, one to a line."""
-    sides = zip("xyz", facts["bounds_min_m"] or (), facts["bounds_max_m"] or (), strict=False)
+    from fastavatar.formats.splats.stored import shortened
+
+    sides = zip("xyz", facts["bounds_min_m"], facts["bounds_max_m"], strict=True)
     lines = {
-        "file": facts["file"],
+        "file": one_line(str(facts["file"])),
         "format": facts["format"],
         "size": f"{facts['size_bytes']:,} bytes",
         "Gaussians": f"{facts['num_gaussians']:,}",
         "SH degree": facts["sh_degree"],
         "frame": facts["frame"] + ("" if facts["frame_stated"] else " (assumed: the file states none)"),
-        "bounds": ", ".join(f"{axis} {low:.3f} … {high:.3f} m" for axis, low, high in sides) or "none",
+        "bounds": ", ".join(f"{axis} {low:.3f} … {high:.3f} m" for axis, low, high in sides),
         "non-finite rows": facts["non_finite_rows"],
     }
+    further = {
+        "zero quaternions": (facts["zero_quaternion_rows"], "dropped when read"),
+        "rows of zeros": (facts["zero_rows"], "dropped when read"),
+        "opacities 0 or 1": (facts["clamped_opacities"], "infinite logits, valid, clamped when read"),
+        "flat ones": (facts["clamped_scales"], "a size of 0, valid, clamped when read"),
+    }
+    lines |= {name: f"{count} ({what})" for name, (count, what) in further.items() if count}
+    if facts["non_finite_rows"]:
+        lines["non-finite rows"] = f"{facts['non_finite_rows']} (dropped when read)"
+    if facts["unread_properties"]:
+        lines["not read"] = shortened(facts["unread_properties"])
     return "\n".join(f"{name:<16}{value}" for name, value in lines.items())

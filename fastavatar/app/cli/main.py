@@ -14,7 +14,7 @@ from fastavatar.app.cli.options import log_options
 from fastavatar.errors import DeviceError, FastAvatarError, InputError, out_of_memory
 from fastavatar.version import __version__
 
-# Name → what `--help` says of it. Importing a command waits until it is called.
+# Name → its line in `--help`. A command is imported when it is called.
 COMMANDS = {
     "predict": "Turn a photo into a 3D head.",
     "batch": "Turn many photos into 3D heads.",

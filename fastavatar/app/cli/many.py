@@ -1,4 +1,4 @@
-"""What `batch`, and `predict` where it is given many photos, do on the command line."""
+"""The part of `batch`, and of `predict` with many photos, that concerns the command line."""
 
 import logging
 import signal
@@ -29,7 +29,7 @@ _FLAGS = (
         help="`ray` works on a Ray cluster, which has to see photos and results under the same names.",
     ),
     click.option("--address", help="The Ray cluster's [default: one that is there, else this machine]."),
-    click.option("--limit", type=count(1, 1_000_000_000), help="Only so many photos, the first."),
+    click.option("--limit", type=count(1, 1_000_000_000), help="How many photos at most: the first ones."),
     click.option(
         "--workers",
         type=count(1, 1024),
@@ -50,7 +50,7 @@ class ManyFlags:
 
 
 def many_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Flags that only many photos need."""
+    """Add the flags that only many photos need."""
     for option in reversed(_FLAGS):
         command = option(command)
     return command
@@ -84,7 +84,6 @@ def run_many(image: str, output_dir: str, settings: "Settings", force: bool, man
     from fastavatar.app.batch.index import LINES
     from fastavatar.app.batch.run import Plan, list_work, run
     from fastavatar.app.batch.storage import join
-    from fastavatar.app.batch.tasks import one_line
 
     if force and many.resume:
         raise click.UsageError("--force begins again, --resume goes on: give one of them")
@@ -96,17 +95,16 @@ def run_many(image: str, output_dir: str, settings: "Settings", force: bool, man
     work = list_work(plan)  # before signals are caught: nothing is in hand yet that would have to be finished
     with stop_asked() as stop, photo_bar() as on_row:
         tally = run(plan, work.tasks, settings, on_row, lambda: bool(stop))
-    shown = one_line(output_dir)
     earlier = f", {tally.kept} of them by an earlier run" if tally.kept else ""
-    log.info("%d of %d photos done%s, in %s", tally.kept + tally.done, tally.total, earlier, shown)
+    log.info("%d of %d photos done%s, in %s", tally.kept + tally.done, tally.total, earlier, output_dir)
     if stop:
         sys.exit(128 + stop[0])
     if tally.failed:
-        raise FastAvatarError(f"{tally.failed} of {tally.total} photos failed: see {join(shown, LINES)}")
+        raise FastAvatarError(f"{tally.failed} of {tally.total} photos failed: see {join(output_dir, LINES)}")
     if work.unreadable:
         others = f" and {len(work.unreadable) - 1} more folders" if len(work.unreadable) > 1 else ""
         raise FastAvatarError(
-            f"photos may be missing, cannot read {one_line(work.unreadable[0])}{others}: allow reading "
+            f"photos may be missing, cannot read {work.unreadable[0]}{others}: allow reading "
             "them, then --resume"
         )
 
@@ -117,8 +115,6 @@ def photo_bar() -> Iterator[Callable[["Row | None", "Tally"], None]]:
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    from fastavatar.app.batch.tasks import one_line
-
     quiet = not log.isEnabledFor(logging.INFO) or not sys.stderr.isatty()
     bar = tqdm(total=0, unit="photo", disable=quiet, file=sys.stderr, dynamic_ncols=True)
     with bar, logging_redirect_tqdm([logging.getLogger("fastavatar")]):
@@ -128,7 +124,7 @@ def photo_bar() -> Iterator[Callable[["Row | None", "Tally"], None]]:
             bar.set_postfix(failed=tally.failed, refresh=row is None)
             if row is not None:
                 if row.status == "failed":
-                    log.warning("%s: %s", one_line(row.photo), row.error)
+                    log.warning("%s: %s", row.photo, row.error)
                 bar.update()
 
         yield on_row
@@ -136,7 +132,7 @@ def photo_bar() -> Iterator[Callable[["Row | None", "Tally"], None]]:
 
 @contextmanager
 def stop_asked() -> Iterator[list[int]]:
-    """A list that takes the signal that asked to stop; a second one ends the process at once."""
+    """A list that receives the signal that asks to stop; a second signal ends the process at once."""
     asked: list[int] = []
     known_signals = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
     before = {number: signal.getsignal(number) for number in known_signals if number is not None}

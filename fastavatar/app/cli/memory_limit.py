@@ -38,7 +38,7 @@ def out_of_memory_message() -> str:
 
 def within_limit(work: Callable[[], int], failed: Callable[[str, int], int]) -> int:
     """The exit code of `work`; that of `failed` where a memory limit broke the process that did it."""
-    if limit_bytes() is None:
+    if limit_bytes() is None or not hasattr(signal, "sigwaitinfo"):  # macOS, which enforces no such limit
         return work()
     signal.pthread_sigmask(signal.SIG_BLOCK, {*_PASSED_ON, signal.SIGCHLD})
     report, reported = os.pipe()

@@ -11,7 +11,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def path_option(flag: str, text: str, name: str | None = None, **more: Any) -> Decorator:
-    """A flag that takes a file or folder; the command's parameter is called like it, or `name`."""
+    """A flag that takes a file or folder; the command's parameter has the flag's name, or `name`."""
     declared = (flag, name) if name else (flag,)
     return click.option(*declared, type=FILE, help=text, **more)
 
@@ -69,7 +69,7 @@ _CACHE = (
 )
 _WHOSE_W = (
     path_option("--encoder_checkpoint", "Identity encoder of the published networks."),
-    path_option("--decoder_checkpoint", "Their decoder."),
+    path_option("--decoder_checkpoint", "Decoder of the published networks."),
     path_option("--embedding", "A face embedding (512,) as .npy, instead of running InsightFace."),
     path_option("--w_vector", "A W vector (512,) as .npy, decoded as it is."),
     click.option("--face_pack", type=FILE_AS_TEXT, help="InsightFace's pack of models [default: buffalo_l]."),
@@ -77,8 +77,8 @@ _WHOSE_W = (
 _SH_REFIT = click.option(
     "--sh_refit",
     type=click.Choice(["auto", "off"]),
-    help="`auto` fits the published networks' colours anew, so that they hold beyond the views they were "
-    "trained on; `off` leaves them as published [default: auto].",
+    help="`auto` refits the published networks' colours, so that they hold beyond the views of the training; "
+    "`off` leaves them as published [default: auto].",
 )
 _WHERE_FROM = (
     path_option("--dino_checkpoint", "The published point predictor."),
@@ -90,28 +90,28 @@ _WHERE_FROM = (
     click.option(
         "--precision",
         type=click.Choice(["auto", "float32", "bfloat16"]),
-        help="Of the networks; `auto` is float32 on a CPU, bfloat16 on CUDA [default: auto].",
+        help="Number format of the networks; `auto` is float32 on a CPU, bfloat16 on CUDA [default: auto].",
     ),
 )
 
 
 def cache_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Where weights are, and whether they may be fetched."""
+    """`--cache_dir` and `--offline`."""
     return _with(_CACHE, command)
 
 
 def guided_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What the published networks understand where the points are known; None where it is not given."""
+    """Flags of the published networks for known points; each is None unless it is given."""
     return _with(_WHOSE_W, command)
 
 
 def sh_refit_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--sh_refit`; None where it is not given."""
+    """`--sh_refit`, which is None unless it is given."""
     return _with((_SH_REFIT,), command)
 
 
 def published_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What only the published networks understand; None where a user does not give it."""
+    """All flags of the published networks; each is None unless it is given."""
     return _with((*_WHOSE_W, *_WHERE_FROM, _SH_REFIT), command)
 
 

@@ -1,4 +1,4 @@
-"""Bars on stderr for what takes longer than a moment."""
+"""Progress bars on stderr."""
 
 import logging
 import sys

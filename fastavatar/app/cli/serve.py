@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import sys
 from typing import Any
 
 import click
@@ -19,28 +20,28 @@ log = logging.getLogger(__name__)
 @click.option(
     "--token",
     envvar="FASTAVATAR_TOKEN",
-    help="What callers have to know; needed where others than this machine get in [$FASTAVATAR_TOKEN].",
+    help="Secret that callers must send; needed where other machines have access [$FASTAVATAR_TOKEN].",
 )
 @click.option(
     "--keep_minutes",
     default=30.0,
     show_default=True,
     type=finite(0, 1e6),
-    help="When results are deleted, counted from the end of their job.",
+    help="Results are deleted this long after the end of their job.",
 )
 @click.option(
     "--max_megabytes",
     default=50.0,
     show_default=True,
     type=finite(0, 500, above=True),
-    help="Of one photo as a file.",
+    help="Largest file of one photo.",
 )
 @click.option(
     "--max_megapixels",
     default=50.0,
     show_default=True,
     type=finite(0, 120, above=True),
-    help="Of one photo.",
+    help="Largest picture of one photo.",
 )
 @model_options
 def command(
@@ -58,18 +59,19 @@ def command(
     """
     for name in ("embedding", "w_vector"):
         if flags[name] is not None:
-            raise click.UsageError(f"--{name} is one person's; serve takes many")
+            raise click.UsageError(f"--{name} is one person's; serve takes photos of many people")
 
     try:
         import uvicorn  # noqa: F401  # the extra `serve`, told before anything is loaded
 
         from fastavatar.app.serve.access import MIN_TOKEN_LENGTH, Access, allowed_hosts, is_loopback
-        from fastavatar.app.serve.server import bind, serve
+        from fastavatar.app.serve.server import Stopped, bind, serve, share_arenas
     except ModuleNotFoundError as error:
-        raise FastAvatarError(f"serving needs {error.name}: pip install 'fastavatar[serve]'") from error
+        raise FastAvatarError(
+            f"serving needs {error.name}: pip install '.[serve]' where the source is"
+        ) from error
     from fastavatar.app.pipeline import Pipeline
-    from fastavatar.app.serve.limits import Limits
-    from fastavatar.app.serve.memory import share_arenas
+    from fastavatar.app.serve.jobs import Limits
     from fastavatar.rendering.cpu.autograd import compile_kernels
     from fastavatar.results.outputs import Outputs
 
@@ -94,3 +96,5 @@ def command(
             serve(pipeline, listener, limits, Access(allowed_hosts(host, token), token))
         except KeyboardInterrupt:
             log.info("stopped")
+        except Stopped as stop:
+            sys.exit(128 + stop.number)

@@ -2,6 +2,6 @@
 
             ┌──────────────────────── security: Host, Origin, token, headers ─────────────────────────┐
 browser ─▶  │ routes ─ uploads ─▶ Job ─ queue ─▶ worker: Pipeline, one job at a time ─▶ folder of a job │
-or curl ◀─  │   └──── status, files ◀── Job.status ◀── stages as they begin ┘             gone in time │
+or curl ◀─  │   └──── status, files ◀── Job.status ◀── stages as they begin ┘       deleted after a while │
             └───────────────────────────────────────────────────────────────────────────────────────────┘
 """

@@ -1,4 +1,4 @@
-"""Who may call: names the server answers to, origins that may change something, a token for others."""
+"""Which requests are answered: the host names and origins that are allowed, and the token."""
 
 import hashlib
 import ipaddress
@@ -15,7 +15,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a request goes no further."""
+    """Why a request is refused."""
 
     status: int
     detail: str
@@ -26,12 +26,12 @@ class Access:
     """The rules of one server."""
 
     hosts: frozenset[str] | None = frozenset(LOOPBACK_NAMES)
-    """Names a request may call the server; None stands for any, where a token is asked for."""
+    """Host names that a request may use; None allows any name, which only a token makes safe."""
     token: str | None = None
-    """What callers have to know; None lets all in."""
+    """The secret that callers must send; None lets everyone in."""
 
     def refusal(self, method: str, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Refusal | None:
-        """Why not to answer, or None.
+        """Why this request is refused, or None.
 
         A page of another site can make a browser send requests here, and can give its own name our address
         (DNS rebinding): the Host is then that page's name, and the Origin says where the page is from.
@@ -46,11 +46,11 @@ class Access:
         return None
 
     def admits(self, token: str | None) -> bool:
-        """Whether this is the token, told in the same time however much of it is right."""
+        """Whether this is the token; the comparison takes the same time however much of it is right."""
         return self.token is None or secrets.compare_digest((token or "").encode(), self.token.encode())
 
     def cookie(self) -> str:
-        """What a browser keeps once it has told the token: a hash, which fits in a cookie."""
+        """The value of the cookie that a browser gets for the token: its hash, which any cookie can hold."""
         return hashlib.sha256((self.token or "").encode()).hexdigest()
 
     def _knows_token(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> bool:
@@ -61,7 +61,7 @@ class Access:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what is bound to `host`."""
+    """Whether a server bound to `host` can be reached from this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -71,7 +71,8 @@ def is_loopback(host: str) -> bool:
 def allowed_hosts(host: str, token: str | None) -> frozenset[str] | None:
     """The names a server bound to `host` answers to.
 
-    Behind a token any name will do: a page elsewhere does not know it, and browsers keep cookies by name.
+    With a token any name is allowed: a page of another site does not know the token, and browsers keep
+    cookies apart by host name.
     """
     return None if token else frozenset({*LOOPBACK_NAMES, host.lower()})
 

@@ -1,4 +1,4 @@
-"""The web application: routes, the page's files, and what throws expired jobs away."""
+"""The web application: the API's routes, the page's files, and the removal of expired jobs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,10 +11,11 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp
 
 from fastavatar.app.serve.access import COOKIE, Access
-from fastavatar.app.serve.pages import page_file, page_files, token_page
+from fastavatar.app.serve.queue import QueueFull
 from fastavatar.app.serve.routes import router
-from fastavatar.app.serve.security import Guard
+from fastavatar.app.serve.security import Guard, page_file, page_files, token_page
 from fastavatar.app.serve.service import Service
+from fastavatar.app.serve.uploads import UploadRefused
 from fastavatar.version import __version__
 
 SWEEP_EVERY_S = 5.0
@@ -22,7 +23,7 @@ MAX_FORM_BYTES = 4096
 
 
 def create_app(service: Service, access: Access) -> ASGIApp:
-    """The application that answers for `service` whom `access` lets in."""
+    """The application that answers requests to `service` that `access` allows."""
 
     @asynccontextmanager
     async def sweeping(app: FastAPI) -> AsyncIterator[None]:
@@ -42,6 +43,8 @@ def create_app(service: Service, access: Access) -> ASGIApp:
     app.state.service = service
     app.include_router(router)
     app.add_exception_handler(RequestValidationError, _out_of_range)
+    app.add_exception_handler(UploadRefused, _refused)
+    app.add_exception_handler(QueueFull, _queue_full)
 
     @app.get("/", include_in_schema=False)
     def page() -> Response:
@@ -73,7 +76,7 @@ async def _sweep(service: Service) -> None:
 
 
 async def _form_field(request: Request, name: str) -> str | None:
-    """A field of a small form, None where there is none or the form is too large."""
+    """A field of a form; None if it is missing or the form is too large."""
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -83,7 +86,18 @@ async def _form_field(request: Request, name: str) -> str | None:
 
 
 async def _out_of_range(request: Request, error: Exception) -> Response:
-    """Every wrong parameter on one line, instead of FastAPI's nested lists."""
+    """An answer that names every wrong parameter on one line, instead of FastAPI's nested lists."""
     assert isinstance(error, RequestValidationError)
     problems = [f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors()]
     return JSONResponse({"detail": "; ".join(problems)}, 422)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, UploadRefused)
+    return JSONResponse({"detail": error.detail}, error.status)
+
+
+async def _queue_full(request: Request, error: Exception) -> Response:
+    return JSONResponse(
+        {"detail": "too many photos are waiting; try again later"}, 503, {"Retry-After": "30"}
+    )

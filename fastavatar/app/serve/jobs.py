@@ -1,4 +1,4 @@
-"""A job: one photo on its way to a head, and all that is known of it."""
+"""A job: one photo on its way to a head, what is known of it, and what bounds all jobs of a server."""
 
 import secrets
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 State = Literal[
-    "queued",  # others go first
+    "queued",  # waits for earlier jobs
     "running",
     "done",
     "failed",  # `error` says why
@@ -19,17 +19,17 @@ FileName = Literal["splats.ply", "head.html", "turntable.mp4", "preview.png", "s
 
 
 class Cancelled(Exception):
-    """Nobody wants the result any more."""
+    """The job was cancelled."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What a client chooses for one photo."""
+    """The options of one photo."""
 
     face: int | None = None
-    """Which face, from the left, from 0; None takes the largest."""
+    """Index of the face, counted from the left; None takes the largest."""
     focal_px: float | None = None
-    """Focal length in pixels, instead of what the file tells."""
+    """Focal length in pixels; None takes it from the file."""
     optimize: bool = False
     """Whether the Gaussians are refined on the photo."""
 
@@ -40,46 +40,46 @@ class Stage:
 
     name: str
     seconds: float | None = None
-    """Wall-clock; None while it goes on."""
+    """Wall-clock time; None while the step is running."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far a job is; replaced as a whole, so that any thread may read it."""
+    """How far a job has come. It is replaced as a whole, so that any thread may read it."""
 
     state: State = "queued"
     stages: tuple[Stage, ...] = ()
-    """Begun so far, in order."""
+    """The steps that have begun, in order."""
     fraction: float | None = None
-    """Of the stage that goes on, 0…1, where that is known."""
+    """How much of the running step is done, 0…1; None where that is unknown."""
     files: tuple[FileName, ...] = ()
-    """Results that are there."""
+    """Result files that can be fetched."""
     summary: tuple[str, ...] = ()
     """The result in words, one sentence each."""
     warnings: tuple[str, ...] = ()
     error: str | None = None
     exit_code: int | None = None
-    """What the command line would end with."""
+    """Exit code with which the command line would end."""
 
 
 class Job:
-    """One photo, its folder and its status. The worker writes it, everybody reads."""
+    """One photo, its folder and its status. Only the worker changes the status; every thread may read it."""
 
     def __init__(self, folder: Path, name: str, choices: Choices) -> None:
         self.id = secrets.token_urlsafe(16)
         self.folder = folder
         self.name = name
-        """Of the photo, as its owner calls it; for messages only, no file is called so."""
+        """The photo's name at the client. Messages use it; no file is named after it."""
         self.choices = choices
         self.status = Status()
         self.ended_at: float | None = None
-        """`time.monotonic()` when it was done or had failed."""
+        """`time.monotonic()` when the job was done or had failed."""
         self._cancelled = False
         self._stage_began = 0.0
 
     @property
     def photo(self) -> Path:
-        """Where the photo lies until it has been read."""
+        """The photo's file, which is deleted once the photo has been read."""
         return self.folder / "photo"
 
     @property
@@ -89,44 +89,44 @@ class Job:
 
     @property
     def cancelled(self) -> bool:
-        """Whether it is to stop at the next occasion."""
+        """Whether the worker should stop at the next step."""
         return self._cancelled
 
     def cancel(self) -> None:
-        """Ask for an end; the worker stops where it next tells of its progress."""
+        """Ask the worker to stop; it does so when it next reports progress."""
         self._cancelled = True
 
     def begin(self, stage: str) -> None:
-        """A stage begins, and the one before has ended; raises `Cancelled` where that was asked for."""
+        """Record that a step begins and the one before has ended; raises `Cancelled` for a cancelled job."""
         self._require_wanted()
         self._update(state="running", stages=(*self._stages_ended(), Stage(stage)), fraction=None)
         self._stage_began = time.perf_counter()
 
     def advance(self, fraction: float) -> None:
-        """So much of the stage is done, 0…1; raises `Cancelled` where that was asked for."""
+        """Record how much of the running step is done, 0…1; raises `Cancelled` for a cancelled job."""
         self._require_wanted()
         self._update(fraction=fraction)
 
     def add_files(self, *names: FileName) -> None:
-        """These results are there."""
+        """Record that these result files can be fetched."""
         self._update(files=(*self.status.files, *names))
 
     def explain(self, summary: tuple[str, ...], warnings: tuple[str, ...]) -> None:
-        """The result in words."""
+        """Record the result in words."""
         self._update(summary=summary, warnings=warnings)
 
     def succeed(self) -> None:
-        """All is done."""
+        """Record that the job is done."""
         self._update(state="done", stages=self._stages_ended(), fraction=None)
         self.ended_at = time.monotonic()
 
     def fail(self, error: str, exit_code: int) -> None:
-        """It ends here, without results."""
+        """Record that the job failed; it has no results."""
         self._update(state="failed", fraction=None, files=(), error=error, exit_code=exit_code)
         self.ended_at = time.monotonic()
 
     def delete_files(self) -> None:
-        """Photo and results go."""
+        """Delete the photo and the results."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _require_wanted(self) -> None:
@@ -141,3 +141,29 @@ class Job:
 
     def _update(self, **changes: object) -> None:
         self.status = replace(self.status, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one server, the same for all callers."""
+
+    keep_minutes: float = 30.0
+    """Time from the end of a job until its results are deleted."""
+    max_megabytes: float = 50.0
+    """Size of one photo's file; 1 MB is 10⁶ bytes."""
+    max_megapixels: float = 50.0
+    """Size of one photo's picture; decoding takes about 12 bytes a pixel."""
+    max_waiting: int = 64
+    """Jobs that may wait, those whose photos are still arriving included."""
+    upload_seconds: float = 120.0
+    """Time for one photo to arrive."""
+
+    @property
+    def max_bytes(self) -> int:
+        """Bytes of one photo's file."""
+        return int(self.max_megabytes * 1e6)
+
+    @property
+    def max_pixels(self) -> int:
+        """Pixels of one photo."""
+        return int(self.max_megapixels * 1e6)

@@ -1,25 +1,25 @@
-"""Every job there is, and the one thread that does them in the order they came."""
+"""All jobs, and the one thread that works on them in the order in which they came."""
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from fastavatar.app.serve.jobs import Job
-from fastavatar.app.serve.limits import Limits
+from fastavatar.app.serve.jobs import Job, Limits
 
 CLOSING_S = 5.0
-"""For the running job to notice that the server ends."""
+"""Time for the running job to notice that the server ends."""
 
 
 class QueueFull(Exception):
-    """So many wait that another one would wait too long."""
+    """Too many jobs are waiting to take another one."""
 
 
 class Queue:
-    """Jobs by their id; `work` is called with one after the other and raises nothing.
+    """Jobs by their id. `work` is called with one job after the other, and must not raise.
 
-    One device does one job at a time: two would take each other's memory and be no faster.
+    A device works on one job at a time: two would share its memory and be no faster.
     """
 
     def __init__(self, work: Callable[[Job], None], limits: Limits) -> None:
@@ -27,38 +27,48 @@ class Queue:
         self._limits = limits
         self._jobs: dict[str, Job] = {}
         self._waiting: deque[Job] = deque()
+        self._arriving = 0
         self._running: Job | None = None
         self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._do_jobs, name="jobs", daemon=True)
         self._thread.start()
 
-    def require_room(self) -> None:
-        """Raise `QueueFull` where `add` would."""
-        if self._closed or len(self._waiting) >= self._limits.max_waiting:
-            raise QueueFull
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Keep a place for `add` while a photo arrives; raises `QueueFull` if none is free."""
+        with self._changed:
+            if self._closed or len(self._waiting) + self._arriving >= self._limits.max_waiting:
+                raise QueueFull
+            self._arriving += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._arriving -= 1
 
     def add(self, job: Job) -> None:
         """Put a job at the end; raises `QueueFull`."""
         with self._changed:
-            self.require_room()
+            if self._closed or len(self._waiting) >= self._limits.max_waiting:
+                raise QueueFull
             self._jobs[job.id] = job
             self._waiting.append(job)
             self._changed.notify()
 
     def get(self, job_id: str) -> Job | None:
-        """The job of that id, unless it was dropped."""
+        """The job with this id; None if there is none, or it was dropped."""
         return self._jobs.get(job_id)
 
     def ahead(self, job: Job) -> int:
-        """How many are done before this one begins."""
+        """How many jobs are done before this one begins."""
         with self._changed:
             if job not in self._waiting:
                 return 0
             return self._waiting.index(job) + (self._running is not None)
 
     def running(self) -> int:
-        """0 or 1."""
+        """How many jobs are being worked on: 0 or 1."""
         return int(self._running is not None)
 
     def waiting(self) -> int:
@@ -66,7 +76,7 @@ class Queue:
         return len(self._waiting)
 
     def drop(self, job_id: str) -> bool:
-        """Cancel a job and delete its files, at once or as soon as it stops; whether there was one."""
+        """Cancel a job and delete its files, at once or when it stops; returns whether it existed."""
         with self._changed:
             job = self._jobs.pop(job_id, None)
             if job is None:
@@ -79,7 +89,7 @@ class Queue:
             return True
 
     def drop_expired(self) -> None:
-        """Drop what ended `keep_minutes` ago or before."""
+        """Drop the jobs that ended at least `keep_minutes` ago."""
         latest = time.monotonic() - 60 * self._limits.keep_minutes
         for job in list(self._jobs.values()):
             if job.ended_at is not None and job.ended_at <= latest:

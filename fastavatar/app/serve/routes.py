@@ -1,4 +1,4 @@
-"""The API: send a photo, see how far it is, get the results, have all of it deleted."""
+"""The API: send a photo, ask for its status, fetch the results, delete all of it."""
 
 from typing import Annotated, Any
 
@@ -6,10 +6,8 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Res
 from fastapi.responses import FileResponse
 
 from fastavatar.app.serve.jobs import Choices, FileName, Job
-from fastavatar.app.serve.queue import QueueFull
-from fastavatar.app.serve.schemas import JobView, Problem, ServerView
-from fastavatar.app.serve.service import Service
-from fastavatar.app.serve.uploads import UploadRefused, require_acceptable, require_photo, shown_name, store
+from fastavatar.app.serve.service import JobView, Problem, ServerView, Service
+from fastavatar.app.serve.uploads import require_acceptable, require_photo, shown_name
 
 MEDIA_TYPES = {
     "splats.ply": "application/octet-stream",
@@ -19,7 +17,7 @@ MEDIA_TYPES = {
     "summary.json": "application/json",
 }
 VIEWER_POLICY = "sandbox allow-scripts; frame-ancestors 'self'"
-"""Beside the policy the viewer page states itself: as if from another site, it reaches nothing of ours."""
+"""Added to the viewer page's own policy: the page runs as if from another site and cannot reach the API."""
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -36,7 +34,7 @@ _REFUSALS: Responses = {
     403: {"model": Problem, "description": "Sent from a page of another site."},
     421: {"model": Problem, "description": "The server has another name."},
 }
-_NOT_FOUND: Responses = {404: {"model": Problem, "description": "No such job, or no more."}}
+_NOT_FOUND: Responses = {404: {"model": Problem, "description": "There is no such job, or it was deleted."}}
 
 router = APIRouter(prefix="/api", responses=_REFUSALS)
 
@@ -50,7 +48,7 @@ def _service(request: Request) -> Service:
 def _job(job_id: Annotated[str, Path(max_length=64)], service: Annotated[Service, Depends(_service)]) -> Job:
     job = service.queue.get(job_id)
     if job is None:
-        raise HTTPException(404, "there is no such job, or no more: results are deleted in time")
+        raise HTTPException(404, "there is no such job; jobs and their results are deleted after a while")
     return job
 
 
@@ -60,7 +58,7 @@ TheJob = Annotated[Job, Depends(_job)]
 
 @router.get("/status")
 def server_status(service: TheService) -> ServerView:
-    """How busy the server is, and what it takes."""
+    """How busy the server is, and which photos it accepts."""
     return service.server()
 
 
@@ -82,47 +80,42 @@ async def send_photo(
     request: Request,
     response: Response,
     service: TheService,
-    name: Annotated[str | None, Query(max_length=255, description="What messages call the photo.")] = None,
-    face: Annotated[int | None, Query(ge=0, le=999, description="Which face, from the left, from 0.")] = None,
+    name: Annotated[str | None, Query(max_length=255, description="The photo's name in messages.")] = None,
+    face: Annotated[
+        int | None, Query(ge=0, le=999, description="Index of the face, counted from the left.")
+    ] = None,
     focal_px: Annotated[
         float | None,
         Query(gt=0, le=1e7, allow_inf_nan=False, description="Focal length in pixels, instead of EXIF's."),
     ] = None,
     optimize: Annotated[bool, Query(description="Refine the Gaussians on the photo; takes longer.")] = False,
 ) -> JobView:
-    """Send a photo; the job takes its place in the queue."""
-    try:
-        service.queue.require_room()
-        require_acceptable(
-            request.headers.get("content-type"), request.headers.get("content-length"), service.limits
-        )
+    """Send a photo; its job joins the queue."""
+    require_acceptable(
+        request.headers.get("content-type"), request.headers.get("content-length"), service.limits
+    )
+    with service.queue.place():
         job = service.new_job(shown_name(name), Choices(face, focal_px, optimize))
         try:
-            await store(request.stream(), job.photo, service.limits)
+            await service.arrivals.store(request.stream(), job.photo)
             await require_photo(job.photo, job.name, service.limits)
             service.queue.add(job)
         except BaseException:  # also when the server stops meanwhile
             job.delete_files()
             raise
-    except UploadRefused as error:
-        raise HTTPException(error.status, error.detail) from error
-    except QueueFull:
-        raise HTTPException(
-            503, "too many photos are waiting; try again later", {"Retry-After": "30"}
-        ) from None
     response.headers["Location"] = f"/api/jobs/{job.id}"
     return service.view(job)
 
 
 @router.get("/jobs/{job_id}", responses={**_NOT_FOUND, 422: {"model": Problem}})
 def job_status(job: TheJob, service: TheService) -> JobView:
-    """How far a job is."""
+    """The status of a job."""
     return service.view(job)
 
 
 @router.delete("/jobs/{job_id}", status_code=204, responses={**_NOT_FOUND, 422: {"model": Problem}})
 def delete_job(job: TheJob, service: TheService) -> None:
-    """Cancel a job wherever it is; photo and results are deleted."""
+    """Cancel a job, whatever its state; the photo and the results are deleted."""
     service.queue.drop(job.id)
 
 
@@ -136,7 +129,7 @@ def delete_job(job: TheJob, service: TheService) -> None:
     },
 )
 def result_file(job: TheJob, file_name: FileName) -> FileResponse:
-    """A result."""
+    """A result file."""
     if file_name not in job.status.files:
         raise HTTPException(404, f"there is no {file_name} of this job, or not yet")
     headers = {"content-security-policy": VIEWER_POLICY} if file_name == "head.html" else None

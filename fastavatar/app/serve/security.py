@@ -1,14 +1,16 @@
-"""What stands between the network and the routes: `Access` asked first, strict headers on every answer."""
+"""The layer around the routes: it asks `Access` first, adds strict headers, and holds the page's files."""
+
+from functools import cache
+from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastavatar.app.serve.access import Access, Refusal, cookies_of
-from fastavatar.app.serve.pages import token_page
 
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
-"""Of everything else, which is no page."""
+"""The Content-Security-Policy of every answer that is not a page."""
 HEADERS = {
     "content-security-policy": DATA_POLICY,
     "cross-origin-opener-policy": "same-origin",
@@ -18,13 +20,29 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
 }
-"""Of every answer that says nothing else."""
+"""Headers of every answer, unless the answer sets its own."""
 OPEN_PATHS = ("/token", "/static/page.css", "/static/icon.svg")
-"""What answers without a token: where it is given, and how that page looks."""
+"""Paths that need no token: the form that asks for it, and that page's style and icon."""
+FOLDER = Path(__file__).with_name("page")
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; "
+    "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""The Content-Security-Policy of the page: no inline scripts, nothing from other sites, no framing."""
+SHARED_HEAD = b"  <!-- head.html -->\n"
+"""Pages have the content of `head.html` in this place."""
+WRONG_TOKEN = b"<p hidden>"
+"""The part of `token.html` that is shown only after a wrong token."""
 
 
 class Guard:
-    """An ASGI application around another one."""
+    """An ASGI application that refuses requests, or passes them on to `app`."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
@@ -59,3 +77,27 @@ def _answer(refusal: Refusal, path: str) -> Response:
             return token_page(wrong=False)
         return JSONResponse({"detail": refusal.detail}, 401, {"www-authenticate": "Bearer"})
     return JSONResponse({"detail": refusal.detail}, refusal.status)
+
+
+@cache
+def page_files() -> dict[str, bytes]:
+    """Name → content of every file of the page, so that no request's path reaches the disk."""
+    head = (FOLDER / "head.html").read_bytes()
+    found = {file.name: file.read_bytes() for file in FOLDER.iterdir() if file.suffix in MEDIA_TYPES}
+    return {name: content.replace(SHARED_HEAD, head) for name, content in found.items()}
+
+
+def page_file(name: str) -> Response:
+    """An answer with this file of `page_files`."""
+    return _page(page_files()[name], Path(name).suffix)
+
+
+def token_page(wrong: bool) -> Response:
+    """The page that asks for the token; after a `wrong` token it says so."""
+    content = page_files()["token.html"]
+    return _page(content.replace(WRONG_TOKEN, b"<p>") if wrong else content, ".html", 401)
+
+
+def _page(content: bytes, suffix: str, status: int = 200) -> Response:
+    policy = {"content-security-policy": PAGE_POLICY}
+    return Response(content, status, policy, MEDIA_TYPES[suffix])

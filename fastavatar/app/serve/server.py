@@ -1,31 +1,46 @@
-"""A bound port, and the web server behind it until somebody stops it."""
+"""A bound port, and the web server behind it."""
 
+import ctypes
 import errno
 import logging
 import os
+import signal
 import socket
-from contextlib import closing
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 
 import uvicorn
 
 from fastavatar.app.pipeline import Pipeline
 from fastavatar.app.serve.access import Access
 from fastavatar.app.serve.app import create_app
-from fastavatar.app.serve.limits import Limits
+from fastavatar.app.serve.connections import MAX_CONNECTIONS, PatientProtocol
+from fastavatar.app.serve.jobs import Limits
 from fastavatar.app.serve.service import Service
+from fastavatar.app.serve.workspace import workspace
 from fastavatar.errors import FastAvatarError, UsageError
 
-MAX_CONNECTIONS = 256
+ALSO_STOPPING = ("SIGHUP", "SIGQUIT")
+"""Sent when the terminal closes, and by Ctrl-\\; uvicorn itself handles SIGINT and SIGTERM."""
 CLOSING_S = 3
-"""For answers on their way when the server stops."""
+"""Time for unfinished answers when the server stops."""
+_M_ARENA_MAX = -8
+"""glibc's number for it, from malloc.h."""
+ARENAS = 2
 
 log = logging.getLogger(__name__)
 
 
+class Stopped(Exception):
+    """A signal ended the server; `number` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens; raises in one line when the address is taken, forbidden or nobody's."""
+    """A socket that listens; raises `UsageError` or `FastAvatarError` if it cannot be bound."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS)
@@ -45,13 +60,11 @@ def address(listener: socket.socket) -> str:
 
 
 def serve(pipeline: Pipeline, listener: socket.socket, limits: Limits, access: Access) -> None:
-    """Answer on `listener` until SIGINT or SIGTERM; photos and results are gone afterwards."""
-    with (
-        TemporaryDirectory(prefix="fastavatar-serve-", ignore_cleanup_errors=True) as folder,
-        closing(Service(pipeline, Path(folder), limits)) as service,
-    ):
+    """Answer on `listener` until a signal asks to stop; photos and results are gone afterwards."""
+    with workspace() as folder, closing(Service(pipeline, folder, limits)) as service:
         config = uvicorn.Config(
             create_app(service, access),
+            http=PatientProtocol,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -59,5 +72,43 @@ def serve(pipeline: Pipeline, listener: socket.socket, limits: Limits, access: A
             limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=CLOSING_S,
         )
+        server = uvicorn.Server(config)
         log.info("serving on %s (Ctrl-C stops it)", address(listener))
-        uvicorn.Server(config).run(sockets=[listener])
+        with _stopping(server):
+            server.run(sockets=[listener])
+
+
+def share_arenas() -> None:
+    """Let all threads share two of glibc's heaps. Without glibc this does nothing.
+
+    By default each thread has its own heap and keeps what it has freed: 0.4 GB after 250 photos.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
+
+
+@contextmanager
+def _stopping(server: uvicorn.Server) -> Iterator[None]:
+    """Let signals that uvicorn does not handle stop it as SIGTERM does; raises `Stopped` afterwards.
+
+    A second signal ends the process at once.
+    """
+    asked: list[int] = []
+
+    def ask(number: int, frame: object) -> None:
+        asked.append(number)
+        server.should_exit = True
+        signal.signal(number, signal.SIG_DFL)
+
+    numbers = [getattr(signal, name) for name in ALSO_STOPPING if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if asked:
+        raise Stopped(asked[0])

@@ -1,28 +1,92 @@
-"""What the routes work with: one model, one queue, one folder."""
+"""What the routes work with: one model, one queue, one folder; and what they answer, see `/openapi.json`."""
 
 import tempfile
 from pathlib import Path
 
+from pydantic import BaseModel, Field
+
 from fastavatar.app.pipeline import Pipeline
-from fastavatar.app.serve.jobs import Choices, Job
-from fastavatar.app.serve.limits import Limits
+from fastavatar.app.serve.jobs import Choices, FileName, Job, Limits, State
 from fastavatar.app.serve.queue import Queue
-from fastavatar.app.serve.schemas import JobView, ServerView, job_view
+from fastavatar.app.serve.uploads import Arrivals
 from fastavatar.app.serve.worker import Worker
 from fastavatar.version import __version__
 
 
+class Problem(BaseModel):
+    """Why a request failed."""
+
+    detail: str
+
+
+class StageView(BaseModel):
+    """A step of a job."""
+
+    name: str
+    seconds: float | None = Field(description="How long it took; null while it runs.")
+
+
+class JobView(BaseModel):
+    """The status of a photo on its way to a head."""
+
+    id: str = Field(description="Secret: whoever knows it can see and delete the results.")
+    name: str = Field(description="The photo's name.")
+    state: State
+    ahead: int = Field(description="Number of jobs that are done before this one begins.")
+    stages: list[StageView] = Field(description="The steps that have begun, in order.")
+    fraction: float | None = Field(description="How much of the last step is done, 0 to 1; null if unknown.")
+    files: list[FileName] = Field(
+        description="Files that can be fetched; the first come before the job is done."
+    )
+    summary: list[str] = Field(description="The result in words.")
+    warnings: list[str]
+    error: str | None = Field(description="Why it failed, as the command line says it.")
+    exit_code: int | None = Field(description="Exit code with which the command line would end.")
+
+
+class ServerView(BaseModel):
+    """The server: its model and device, how busy it is, and which photos it accepts."""
+
+    version: str
+    model: str
+    device: str
+    running: int
+    waiting: int
+    keep_minutes: float
+    max_megabytes: float
+    max_megapixels: float
+
+
+def job_view(job: Job, ahead: int) -> JobView:
+    """A job as the API shows it."""
+    status = job.status
+    return JobView(
+        id=job.id,
+        name=job.name,
+        state=status.state,
+        ahead=ahead,
+        stages=[StageView(name=stage.name, seconds=stage.seconds) for stage in status.stages],
+        fraction=status.fraction,
+        files=list(status.files),
+        summary=list(status.summary),
+        warnings=list(status.warnings),
+        error=status.error,
+        exit_code=status.exit_code,
+    )
+
+
 class Service:
-    """A loaded model that does jobs in `folder`, which whoever made it deletes after `close`."""
+    """A loaded model that works on jobs in `folder`. The caller deletes the folder after `close`."""
 
     def __init__(self, pipeline: Pipeline, folder: Path, limits: Limits) -> None:
         self.limits = limits
+        self.arrivals = Arrivals(limits)
         self.queue = Queue(Worker(pipeline), limits)
         self._pipeline = pipeline
         self._folder = folder
 
     def new_job(self, name: str, choices: Choices) -> Job:
-        """A job with an empty folder of its own, not yet in the queue."""
+        """A new job with its own empty folder; it is not yet in the queue."""
         return Job(Path(tempfile.mkdtemp(dir=self._folder)), name, choices)
 
     def view(self, job: Job) -> JobView:

@@ -1,26 +1,33 @@
-"""A photo arrives: bounded in bytes, time and pixels, and known to be a picture before it takes a place."""
+"""Photos that arrive: bounded in bytes, time and pixels, and checked to be pictures before queueing."""
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from fastavatar.app.serve.limits import Limits
+from fastavatar.app.serve.jobs import Limits
 from fastavatar.errors import InputError
 from fastavatar.images.decode import KNOWN, require_picture
 
 MAX_NAME_LENGTH = 100
 UNNAMED = "photo"
+MAX_ARRIVING = 10
+"""Bound of the bytes of all arriving photos together, in photos of the largest size."""
+MIN_BYTES_PER_S = 10_000
+"""The slowest upload, about what a 2G telephone sends; slower ones only hold places in the queue."""
+GRACE_S = 10.0
+"""From the start of an upload until its speed counts."""
 
-# Looking into a file holds all of it in memory: one at a time.
+# A check reads the whole file into memory, so only one runs at a time.
 _looking = threading.Lock()
 
 
 class UploadRefused(Exception):
-    """A photo that is not taken, with the HTTP status that says so."""
+    """A photo that is refused, with the HTTP status for it."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -29,7 +36,7 @@ class UploadRefused(Exception):
 
 
 def require_acceptable(content_type: str | None, content_length: str | None, limits: Limits) -> None:
-    """Raise `UploadRefused` for what the headers tell: another type, too many bytes."""
+    """Raise `UploadRefused` if the headers announce another type of file, or too many bytes."""
     kind = (content_type or "").partition(";")[0].strip().lower()
     if kind and kind != "application/octet-stream" and not kind.startswith("image/"):
         raise UploadRefused(
@@ -39,25 +46,45 @@ def require_acceptable(content_type: str | None, content_length: str | None, lim
         raise _too_many_bytes(limits)
 
 
-async def store(stream: AsyncIterator[bytes], path: Path, limits: Limits) -> None:
-    """Write what arrives to `path`; raises `UploadRefused` when it is too much, too slow or breaks off."""
-    size = 0
-    try:
-        async with asyncio.timeout(limits.upload_seconds):
-            with path.open("wb") as file:
-                async for chunk in stream:
-                    size += len(chunk)
-                    if size > limits.max_bytes:
-                        raise _too_many_bytes(limits)
-                    file.write(chunk)
-    except TimeoutError:
-        raise UploadRefused(
-            408, f"the photo took longer than {limits.upload_seconds:.0f} s to arrive"
-        ) from None
-    except ClientDisconnect:
-        raise UploadRefused(400, "the connection broke off") from None
-    except OSError as error:
-        raise UploadRefused(507, "the server has no room for another photo; try again later") from error
+class Arrivals:
+    """Photos that are still arriving. Together they may take only so many bytes on the disk."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._held = 0
+
+    async def store(self, stream: AsyncIterator[bytes], path: Path) -> None:
+        """Write what arrives to `path`; raises `UploadRefused` for too much, too slow, or broken off."""
+        size = 0
+        try:
+            async with asyncio.timeout(self._limits.upload_seconds):
+                with path.open("wb") as file:
+                    async for chunk in self._bounded(stream):
+                        file.write(chunk)
+                        size += len(chunk)
+                        self._held += len(chunk)
+        except TimeoutError:
+            raise _too_slow() from None
+        except ClientDisconnect:
+            raise UploadRefused(400, "the connection broke off") from None
+        except OSError as error:
+            raise UploadRefused(507, "the server has no room for another photo; try again later") from error
+        finally:
+            self._held -= size
+
+    async def _bounded(self, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The chunks of `stream`; raises `UploadRefused` when they are too many or come too slowly."""
+        size, began = 0, time.monotonic()
+        async for chunk in stream:
+            size += len(chunk)
+            if size > self._limits.max_bytes:
+                raise _too_many_bytes(self._limits)
+            if self._held + len(chunk) > MAX_ARRIVING * self._limits.max_bytes:
+                raise UploadRefused(503, "too many photos are arriving; try again later")
+            seconds = time.monotonic() - began
+            if seconds > GRACE_S and size < MIN_BYTES_PER_S * seconds:
+                raise _too_slow()
+            yield chunk
 
 
 async def require_photo(path: Path, name: str, limits: Limits) -> None:
@@ -74,10 +101,14 @@ async def require_photo(path: Path, name: str, limits: Limits) -> None:
 
 
 def shown_name(name: str | None) -> str:
-    """A client's name of a file as messages may carry it: no folders, on one line, not too long."""
+    """The client's name for a file, as messages show it: no folders, on one line, at most 100 characters."""
     last = (name or "").replace("\\", "/").rpartition("/")[2]
     return "".join(filter(str.isprintable, last)).strip()[:MAX_NAME_LENGTH] or UNNAMED
 
 
 def _too_many_bytes(limits: Limits) -> UploadRefused:
     return UploadRefused(413, f"the photo is larger than {limits.max_megabytes:g} MB; make it smaller")
+
+
+def _too_slow() -> UploadRefused:
+    return UploadRefused(408, "the photo arrives too slowly; try again over a faster connection")

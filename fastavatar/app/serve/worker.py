@@ -1,17 +1,18 @@
-"""What is done for one job: the pipeline's steps, the viewer page, the video."""
+"""The work on one job: the pipeline's steps, the viewer page, the video, and the result in words."""
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastavatar.app.pipeline import Pipeline
 from fastavatar.app.serve.jobs import Cancelled, Job
-from fastavatar.app.serve.words import in_words
 from fastavatar.app.settings import Optimization
+from fastavatar.core import Facts
 from fastavatar.errors import DeviceError, FastAvatarError, out_of_memory
 from fastavatar.formats.html.page import TEMPLATE
 from fastavatar.images.photo import load_photo
@@ -25,18 +26,29 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MODEL_REASON = "chosen when the server started"
+"""What results say of the choice of their model."""
+MODELS = {"facemesh": "the embedded model", "fastavatar": "the published networks"}
+_FOLDERS = re.compile(r"(?<![\w./:])/(?:[^/\s]+/)+")
+"""The folders at the start of an absolute path, not those of a web address."""
+NOTICEABLE_DEG = 3.0
+"""A head turned by less counts as looking straight ahead; chosen by eye."""
+
 
 class Worker:
-    """Does jobs with a loaded model, one at a time; every failure ends in the job's status."""
+    """Works on jobs with a loaded model, one at a time; a failure is recorded in the job's status."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+        self._pipeline = pipeline.changed()
+        self._pipeline.model_reason = MODEL_REASON  # the pipeline's own names folders of this machine
         self._has_viewer = TEMPLATE.is_file()
         if not self._has_viewer:
-            log.warning("heads are shown as videos: the viewer page was not built (`fastavatar viewer`)")
+            log.warning(
+                "heads are shown as videos: the viewer page is missing (`fastavatar viewer` builds it)"
+            )
 
     def __call__(self, job: Job) -> None:
-        """Do `job` to its end, whatever that is; its photo is deleted."""
+        """Work on `job` until it is done, fails or is cancelled; then delete its photo."""
         try:
             with listening(job.begin):
                 self._make(job)
@@ -70,6 +82,10 @@ class Worker:
             job.advance(progress.step / progress.steps)
 
         avatar = pipeline.predict(photo, on_step)
+        made = avatar.provenance
+        public = tuple(PublicFacts(facts) for facts in made.facts)
+        made = replace(made, facts=public, warnings=without_folders(made.warnings))
+        avatar = replace(avatar, provenance=made)
         with stage({}, "write"):
             pipeline.save(avatar, job.results, overwrite=False, started=started)
         summary = json.loads((job.results / SUMMARY).read_bytes())
@@ -80,18 +96,86 @@ class Worker:
         with stage({}, "video"):
             cameras = head_cameras(avatar.gaussians)
             pictures = draw_film(avatar.gaussians, cameras)
-            write_video(_told(pictures, len(cameras), job), job.results / TURNTABLE, FPS)
+            write_video(_with_progress(pictures, len(cameras), job), job.results / TURNTABLE, FPS)
         job.add_files("turntable.mp4")
 
     def _fail(self, job: Job, error: FastAvatarError) -> None:
-        message = str(error).replace(str(job.photo), job.name)
+        message = without_folders(str(error).replace(str(job.photo), job.name))
         log.warning("%s", message)
         job.delete_files()
         job.fail(message, error.exit_code)
 
 
-def _told(pictures: Iterable[Picture], count: int, job: Job) -> Iterator[Picture]:
-    """The pictures as they come, each of which brings the job on."""
+@dataclass(frozen=True)
+class PublicFacts:
+    """Facts for the summary without the folders of this machine."""
+
+    facts: Facts
+    """The facts as the model stated them."""
+
+    def for_summary(self) -> Mapping[str, object]:
+        """Fields of `summary.json`."""
+        found: Mapping[str, object] = without_folders(self.facts.for_summary())
+        return found
+
+
+def without_folders(value: Any) -> Any:
+    """The same value without the folders of absolute paths in any of its texts, which callers may not see."""
+    if isinstance(value, str):
+        return _FOLDERS.sub("", value)
+    if isinstance(value, Mapping):
+        return {name: without_folders(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(without_folders, value))
+    return value
+
+
+def _with_progress(pictures: Iterable[Picture], count: int, job: Job) -> Iterator[Picture]:
+    """Pass the pictures on, and record the progress of the job."""
     for index, picture in enumerate(pictures):
         job.advance(index / count)
         yield picture
+
+
+def in_words(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """The main facts of `summary.json`, one sentence each."""
+    return (_made(summary), _pose(summary["head_pose"]), _size(summary), _terms(summary["licence"]))
+
+
+def _made(summary: Mapping[str, Any]) -> str:
+    model = MODELS.get(summary["model"], summary["model"])
+    seconds = sum(summary["seconds"].values())
+    where = "the GPU" if str(summary["device"]).startswith("cuda") else "the CPU"
+    return f"{summary['num_gaussians']:,} Gaussians, made by {model} in {seconds:.1f} s on {where}."
+
+
+def _pose(pose: Mapping[str, Any]) -> str:
+    turns = [
+        _turn(pose["yaw_deg"], "turned {} to its left", "turned {} to its right"),
+        _turn(pose["pitch_deg"], "raised by {}", "lowered by {}"),
+        _turn(pose["roll_deg"], "tilted {} to its left", "tilted {} to its right"),
+    ]
+    told = [turn for turn in turns if turn]
+    if not told:
+        return "In the photo the head looks straight at the camera."
+    *others, last = told
+    return f"In the photo the head is {', '.join(others) + ' and ' if others else ''}{last}."
+
+
+def _turn(degrees: float, positive: str, negative: str) -> str | None:
+    if abs(degrees) < NOTICEABLE_DEG:
+        return None
+    return (positive if degrees > 0 else negative).format(f"{abs(degrees):.0f}°")
+
+
+def _size(summary: Mapping[str, Any]) -> str:
+    width, height = summary["image"]["width"], summary["image"]["height"]
+    face = summary["face"]
+    if face is None:
+        return f"The photo has {width} × {height} pixels."
+    across = face["box"][2] - face["box"][0]
+    return f"The face is {across:.0f} pixels wide in a photo of {width} × {height}."
+
+
+def _terms(licence: str) -> str:
+    return f"Terms of use: {licence}."

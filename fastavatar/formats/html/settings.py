@@ -1,7 +1,7 @@
-"""What the viewer page is told: where its camera stands, how it moves, and that colours stay as they are.
+"""Settings of the viewer page: where its camera stands, how it moves, and that colours are shown unchanged.
 
-Its format is version 2 of `ExperienceSettings` of `@playcanvas/supersplat-viewer`. It turns a PLY in the
-frame `supersplat` back, so its world is the head frame.
+The format is version 2 of `ExperienceSettings` of `@playcanvas/supersplat-viewer`. The viewer turns a PLY in
+the frame `supersplat` back, so its world is the head frame.
 """
 
 import math
@@ -13,14 +13,15 @@ from fastavatar.rendering.head_view import facing_camera, head_sphere
 
 BACKGROUND = (1.0, 1.0, 1.0)
 SWAY_S, KEYS, KEYS_PER_S = 12.0, 24, 2.0
+"""Seconds of one sway (chosen by eye), and the camera positions that the viewer interpolates between."""
 
 Settings = dict[str, Any]
 
 
 def viewer_settings(gaussians: Gaussians) -> Settings:
-    """The settings of a page that shows these head-frame Gaussians: the head from the front, swaying ±35°.
+    """The settings, JSON-ready, of a page that shows head-frame Gaussians from the front, swaying by ±35°.
 
-    Each `fov` is the angle over the shorter side of the page, in degrees.
+    Each `fov` is the angle over the shorter side of the page, in degrees. Raises what `head_sphere` raises.
     """
     center, radius_m = head_sphere(gaussians)
     front = facing_camera(center, radius_m, 2)
@@ -59,7 +60,7 @@ def viewer_settings(gaussians: Gaussians) -> Settings:
 
 
 def _field_of_view_deg(camera: Camera) -> float:
-    """The angle that a square picture spans from side to side."""
+    """Angle in degrees that the width of a square picture spans."""
     return 2 * math.degrees(math.atan(camera.width / 2 / float(camera.K[0, 0])))
 
 

@@ -1,4 +1,4 @@
-"""Numbers as a few bits: of a 32-bit word, or one byte."""
+"""Numbers as a few bits: several in a 32-bit word, or one in a byte."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,14 @@ from fastavatar.errors import InputError
 HALF_SQRT_2 = np.sqrt(0.5)
 ROTATION_BITS = (2, 10, 10, 10)
 SH_REACH = 4.0
-"""A coefficient beyond ± this is clipped."""
+"""SH coefficients beyond ± this are clipped: the range that PlayCanvas' format gives their byte."""
 OPACITY_STEP = 1 / 255
-"""Of one byte. No logit is infinite: 0 and 1 are read a quarter of a step inside, which draws the same."""
+"""The step of an opacity in one byte. 0 and 255 are read a quarter of a step inside, which draws the same and
+keeps logits finite."""
 
 
 def pack(fields: Sequence[NDArray[np.integer]], bits: Sequence[int]) -> NDArray[np.uint32]:
-    """Words (N,) of whole numbers (N,), the first in the highest bits; `bits` add up to 32."""
+    """Words (N,) that hold whole numbers (N,), the first in the highest bits; `bits` add up to 32."""
     words = np.zeros(len(fields[0]), np.uint32)
     for field, width in zip(fields, bits, strict=True):
         words = (words << np.uint32(width)) | field.astype(np.uint32)
@@ -33,14 +34,14 @@ def unpack(words: NDArray[np.uint32], bits: Sequence[int]) -> list[NDArray[np.ui
 
 
 def encode_unit(values: NDArray[np.floating], bits: int) -> NDArray[np.uint32]:
-    """Numbers in 0…1, clipped to it, → whole numbers of so many bits, rounded; any shape."""
+    """Numbers of any shape, clipped to 0…1, → whole numbers of `bits` bits, rounded."""
     most = (1 << bits) - 1
     whole: NDArray[np.uint32] = np.rint(np.clip(values, 0, 1) * most).astype(np.uint32)
     return whole
 
 
 def decode_unit(whole: NDArray[np.integer], bits: int) -> NDArray[np.float64]:
-    """Whole numbers of so many bits → numbers in 0…1; any shape."""
+    """Whole numbers of `bits` bits, of any shape, → numbers in 0…1."""
     return whole / float((1 << bits) - 1)
 
 
@@ -72,26 +73,32 @@ def encode_rotations(quats_wxyz: NDArray[np.floating]) -> NDArray[np.uint32]:
 
 
 def decode_rotations(words: NDArray[np.uint32]) -> NDArray[np.float64]:
-    """Words (N,) → unit quaternions wxyz (N, 4), the largest part positive."""
+    """Words (N,) → unit quaternions wxyz (N, 4), the largest part positive.
+
+    Words that stand for no rotation, such as 0, give (0, 0, 0, 0): the squares of three parts of a unit
+    quaternion do not add up to more than 1.
+    """
     largest, *whole = unpack(words, ROTATION_BITS)
-    return from_smallest_three(
-        largest, (decode_unit(np.stack(whole, 1), ROTATION_BITS[1]) - 0.5) / HALF_SQRT_2
-    )
+    others = (decode_unit(np.stack(whole, 1), ROTATION_BITS[1]) - 0.5) / HALF_SQRT_2
+    quats_wxyz = from_smallest_three(largest, others)
+    quats_wxyz[(others**2).sum(1) > 1] = 0
+    return quats_wxyz
 
 
 def encode_coefficients(sh: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """SH coefficients → bytes, each for a 256th of ±4; any shape."""
-    coded: NDArray[np.uint8] = np.clip(np.floor((sh / (2 * SH_REACH) + 0.5) * 256), 0, 255).astype(np.uint8)
+    """SH coefficients of any shape → bytes, each of which stands for a 256th of ±4."""
+    within = np.clip(sh, -SH_REACH, SH_REACH) / (2 * SH_REACH) + 0.5
+    coded: NDArray[np.uint8] = np.floor(within * 256).clip(0, 255).astype(np.uint8)
     return coded
 
 
 def decode_coefficients(coded: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Bytes → the middle of what each stands for; any shape."""
+    """Bytes of any shape → the middle of the range that each stands for."""
     return ((coded + 0.5) / 256 - 0.5) * (2 * SH_REACH)
 
 
 def decode_opacity_bytes(coded: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Bytes (N,) of opacity → logits (N,)."""
+    """Opacities as bytes (N,) → logits (N,)."""
     opacities = np.clip(coded * OPACITY_STEP, OPACITY_STEP / 4, 1 - OPACITY_STEP / 4)
     logits: NDArray[np.float32] = np.log(opacities / (1 - opacities)).astype(np.float32)
     return logits

@@ -1,18 +1,208 @@
-"""Gaussians as a compressed PLY: a quarter of the size or less, read by SuperSplat and PlayCanvas."""
+"""Gaussians as a compressed PLY, PlayCanvas' format of 16 bytes each, SH apart, which SuperSplat reads.
 
-from collections.abc import Iterable
+The element `chunk` holds the bounds of every 256 Gaussians, `vertex` four words for each between these
+bounds, `sh` one byte per further coefficient. Source: the format's description in PlayCanvas' documentation.
+"""
 
-from fastavatar.core import Gaussians
-from fastavatar.formats.splats.compressed_layout import to_elements
-from fastavatar.formats.splats.frames import Frame
-from fastavatar.formats.splats.ply import encode_elements, facts
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fastavatar.core import Gaussians, decode_colors, encode_colors
+from fastavatar.errors import InputError
+from fastavatar.formats.splats.bit_packing import (
+    SH_REACH,
+    decode_coefficients,
+    decode_opacity_bytes,
+    decode_rotations,
+    decode_unit,
+    encode_coefficients,
+    encode_rotations,
+    encode_unit,
+    pack,
+    unpack,
+)
+from fastavatar.formats.splats.frames import Frame, frame_comments
+from fastavatar.formats.splats.ply_layout import REST, canonical_quaternions
 from fastavatar.formats.splats.stored import to_be_stored
+from fastavatar.system.ply import Columns, encode_ply_elements
+
+CHUNK = 256
+MOST_LOG_SCALE = 20.0
+"""Logarithms of sizes end at ± this, as in PlayCanvas' writer: one beyond it would cost its chunk all
+precision."""
+VECTOR_BITS = (11, 10, 11)
+COLOR_BITS = (8, 8, 8, 8)
+
+BOUNDS = (("x", "y", "z"), ("scale_x", "scale_y", "scale_z"), ("r", "g", "b"))
+WORDS = ("packed_position", "packed_rotation", "packed_scale", "packed_color")
+
+Elements = Mapping[str, Columns]
 
 
-def encode_compressed_ply(gaussians: Gaussians, frame: Frame, comments: Iterable[str] = ()) -> bytes:
-    """The file's bytes; `read_ply` reads it back, `compressed_layout.losses` tells what it cannot hold.
+def encode_compressed_ply(gaussians: Gaussians, frame: Frame) -> bytes:
+    """The file's bytes; `read_ply` reads them, and `losses` says what they cannot hold.
 
     Raises `InputError` for no Gaussians or non-finite ones, `UsageError` for an unknown frame.
     """
-    elements = to_elements(to_be_stored(gaussians, frame))
-    return encode_elements(elements, (*facts(gaussians, frame), *comments))
+    return encode_ply_elements(to_elements(to_be_stored(gaussians, frame)), frame_comments(frame))
+
+
+def to_elements(gaussians: Gaussians) -> dict[str, NDArray[np.void]]:
+    """The elements `chunk`, `vertex` and, above SH degree 0, `sh` of Gaussians.
+
+    These are float32, on the CPU and finite. Neighbours are moved together, so that the bounds of a chunk are
+    close; the order changes.
+    """
+    g = gaussians.subset(torch.from_numpy(in_boxes(gaussians.means.numpy(), CHUNK)))
+    log_scales = g.log_scales.clamp(-MOST_LOG_SCALE, MOST_LOG_SCALE)
+    vectors = [g.means.numpy(), log_scales.numpy(), decode_colors(g.sh[:, 0]).numpy()]
+    starts = np.arange(0, len(g), CHUNK)
+    low = [np.minimum.reduceat(vector, starts) for vector in vectors]
+    high = [np.maximum.reduceat(vector, starts) for vector in vectors]
+    means, scales, colors = (
+        _between(vector, least[_chunk_of(len(g))], most[_chunk_of(len(g))])
+        for vector, least, most in zip(vectors, low, high, strict=True)
+    )
+    packed = [
+        _pack_vectors(means),
+        encode_rotations(canonical_quaternions(g.quats_wxyz).numpy()),
+        _pack_vectors(scales),
+        pack([*encode_unit(colors, 8).T, encode_unit(g.opacities.numpy(), 8)], COLOR_BITS),
+    ]
+    bounds = [
+        (f"{end}_{name}", values[:, place])
+        for names, least, most in zip(BOUNDS, low, high, strict=True)
+        for end, values in (("min", least), ("max", most))
+        for place, name in enumerate(names)
+    ]
+    elements = {
+        "chunk": _columns(bounds, "<f4"),
+        "vertex": _columns(list(zip(WORDS, packed, strict=True)), "<u4"),
+    }
+    if g.sh_degree:
+        rest = g.sh[:, 1:].transpose(1, 2).flatten(1).numpy()
+        elements["sh"] = _columns(list(zip(REST, encode_coefficients(rest).T, strict=False)), "u1")
+    return elements
+
+
+def from_elements(elements: Elements) -> Gaussians:
+    """The Gaussians that the elements of a compressed PLY hold.
+
+    Raises `InputError` when chunks or properties are missing.
+    """
+    chunk, vertex = elements.get("chunk"), elements["vertex"]
+    if chunk is None or len(chunk) * CHUNK < len(vertex):
+        raise InputError("it is a compressed PLY without the bounds of all its chunks")
+    # the first writers gave colours no bounds: they are in 0…1
+    colored = "min_r" in (chunk.dtype.names or ())
+    names = [*WORDS, *(f"{end}_{name}" for part in BOUNDS[:2] for name in part for end in ("min", "max"))]
+    missing = [
+        name for name in names if name not in (*(vertex.dtype.names or ()), *(chunk.dtype.names or ()))
+    ]
+    if missing:
+        raise InputError(f"it is a compressed PLY without {', '.join(missing)}")
+    words = {name: vertex[name].astype(np.uint32) for name in WORDS}
+    *rgb, opacity = unpack(words["packed_color"], COLOR_BITS)
+    colors = decode_unit(np.stack(rgb, 1), 8)
+    return Gaussians(
+        _floats(_within(chunk, BOUNDS[0], _unpack_vectors(words["packed_position"]))),
+        _floats(decode_rotations(words["packed_rotation"])),
+        _floats(_within(chunk, BOUNDS[1], _unpack_vectors(words["packed_scale"]))),
+        torch.from_numpy(decode_opacity_bytes(opacity)),
+        torch.cat(
+            [
+                encode_colors(_floats(_within(chunk, BOUNDS[2], colors) if colored else colors))[:, None],
+                _rest(elements.get("sh"), len(vertex)),
+            ],
+            1,
+        ),
+    )
+
+
+def losses(gaussians: Gaussians) -> tuple[str, ...]:
+    """What the format cannot hold of these Gaussians, one sentence each."""
+    found = ["centres, sizes, rotations and colours are rounded to 8 to 11 bits, in another order"]
+    clipped = int((gaussians.sh[:, 1:].abs() > SH_REACH).sum())
+    if clipped:
+        found.append(f"{clipped} SH coefficients beyond ±{SH_REACH:g} are clipped")
+    huge = int((gaussians.log_scales > MOST_LOG_SCALE).any(1).sum())
+    if huge:
+        found.append(f"{huge} Gaussians larger than {math.exp(MOST_LOG_SCALE):.3g} m are made smaller")
+    return tuple(found)
+
+
+def in_boxes(points: NDArray[np.float32], size: int) -> NDArray[np.int64]:
+    """Order (N,) of points (N, 3) in which every run of `size` is close together.
+
+    A box of points is halved along its longest side until `size` are left, as in a k-d tree.
+    """
+    boxes, done = [np.arange(len(points))], []
+    while boxes:
+        box = boxes.pop()
+        if len(box) <= size:
+            done.append(box)
+            continue
+        with np.errstate(over="ignore"):  # a box may be as large as float32 reaches
+            longest = np.ptp(points[box], axis=0).argmax()
+        ordered = box[points[box, longest].argsort(kind="stable")]
+        half = -(-len(box) // size) // 2 * size
+        boxes += [ordered[half:], ordered[:half]]
+    return np.concatenate(done)
+
+
+def _chunk_of(count: int) -> NDArray[np.int64]:
+    return np.arange(count) // CHUNK
+
+
+def _between(
+    values: NDArray[np.float32], low: NDArray[np.float32], high: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Values (N, 3) as fractions between their bounds, each (N, 3); 0 where the bounds are equal."""
+    span = high.astype(np.float64) - low
+    return (values.astype(np.float64) - low) / np.where(span > 0, span, 1)
+
+
+def _within(chunk: NDArray[np.void], names: Sequence[str], parts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The inverse of `_between`: values (N, 3) from fractions (N, 3) and the bounds of each chunk."""
+    low, high = (
+        np.stack([chunk[f"{end}_{name}"].astype(np.float64) for name in names], 1)[_chunk_of(len(parts))]
+        for end in ("min", "max")
+    )
+    with np.errstate(invalid="ignore"):  # bounds that are not finite give NaN rows, which readers drop
+        return low + parts * (high - low)
+
+
+def _pack_vectors(units: NDArray[np.float64]) -> NDArray[np.uint32]:
+    columns = zip(units.T, VECTOR_BITS, strict=True)
+    return pack([encode_unit(column, bits) for column, bits in columns], VECTOR_BITS)
+
+
+def _unpack_vectors(words: NDArray[np.uint32]) -> NDArray[np.float64]:
+    columns = zip(unpack(words, VECTOR_BITS), VECTOR_BITS, strict=True)
+    return np.stack([decode_unit(column, bits) for column, bits in columns], 1)
+
+
+def _rest(rows: NDArray[np.void] | None, count: int) -> torch.Tensor:
+    """(N, K − 1, 3) coefficients above the constant band."""
+    if rows is None:
+        return torch.zeros(count, 0, 3)
+    names = [name for name in REST if name in (rows.dtype.names or ())]
+    if len(rows) != count or len(names) not in (9, 24, 45):
+        raise InputError(f"it is a compressed PLY with {len(rows)} rows of {len(names)} SH coefficients")
+    coded = np.stack([rows[name] for name in names], 1)
+    return _floats(decode_coefficients(coded)).reshape(count, 3, -1).transpose(1, 2)
+
+
+def _floats(values: NDArray[np.float64]) -> torch.Tensor:
+    return torch.from_numpy(values.astype(np.float32))
+
+
+def _columns(columns: Sequence[tuple[str, NDArray[np.generic]]], kind: str) -> NDArray[np.void]:
+    rows = np.zeros(len(columns[0][1]), [(name, kind) for name, _ in columns])
+    for name, values in columns:
+        rows[name] = values
+    return rows

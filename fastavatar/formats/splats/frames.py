@@ -1,4 +1,4 @@
-"""The coordinate frames a file may be written in, each a turn of the head frame about the origin."""
+"""The coordinate frames of files, each a turn of the head frame about the origin."""
 
 from typing import Literal, get_args
 
@@ -26,3 +26,8 @@ def head_to_frame(frame: str) -> Tensor:
     if frame not in _DIAGONALS:
         raise UsageError(f"there is no frame {frame!r}; choose one of {', '.join(FRAMES)}")
     return torch.diag(torch.tensor(_DIAGONALS[frame], dtype=torch.float64))
+
+
+def frame_comments(frame: Frame) -> tuple[str, ...]:
+    """The comment lines by which a file states its frame: none for the default, which is assumed."""
+    return () if frame == DEFAULT_FRAME else (f"frame {frame}",)

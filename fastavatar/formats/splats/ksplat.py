@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from fastavatar.core import Gaussians, encode_colors, encode_scales
 from fastavatar.errors import InputError
 from fastavatar.formats.splats.bit_packing import decode_opacity_bytes
-from fastavatar.formats.splats.splat import SMALLEST_M, read_bytes
 from fastavatar.formats.splats.stored import Stored
+from fastavatar.system.files import read_bytes
 
 HEADER = np.dtype(
     {
@@ -145,7 +145,6 @@ def _gaussians(
     ]
     first = encode_colors(torch.from_numpy(rows["rgba"][:, :3].astype(np.float32) / 255))[:, None]
     scales = torch.from_numpy(rows["scale"].astype(np.float32))
-    scales[scales == 0] = SMALLEST_M  # a flat Gaussian, whose logarithm would be infinite
     return Gaussians(
         torch.from_numpy(means.astype(np.float32)),
         torch.from_numpy(rows["quat_wxyz"].astype(np.float32)),

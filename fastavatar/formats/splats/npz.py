@@ -1,7 +1,6 @@
 """Gaussians as numpy arrays in one `.npz` file: the five parameters by name, and the frame."""
 
 import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,12 @@ import torch
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
 from fastavatar.formats.splats.frames import FRAMES, Frame
-from fastavatar.formats.splats.splat import read_bytes
 from fastavatar.formats.splats.stored import Stored, to_be_stored
+from fastavatar.system.arrays import read_npz
 
 
 def encode_npz(gaussians: Gaussians, frame: Frame) -> bytes:
-    """The file's bytes: nothing is lost.
+    """The file's bytes, which hold every number as it is.
 
     Raises `InputError` for no Gaussians or non-finite ones, `UsageError` for an unknown frame.
     """
@@ -27,21 +26,24 @@ def encode_npz(gaussians: Gaussians, frame: Frame) -> bytes:
 
 
 def parse_npz(path: Path) -> Stored:
-    """What such a file holds; raises `InputError` when it is missing or damaged."""
-    content = read_bytes(path)
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        stated = str(arrays.pop("frame", ""))
-        tensors = {name: torch.from_numpy(array).float() for name, array in arrays.items()}
-        gaussians = Gaussians(**{name: tensors[name] for name in Gaussians.__dataclass_fields__})
-    except KeyError as error:
-        raise InputError(f"cannot read {path}: it has no array {error}") from error
-    except (ValueError, TypeError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())
+    """What a `.npz` file holds; raises `InputError` when it is missing, damaged or lacks a parameter."""
+    names = list(Gaussians.__dataclass_fields__)
+    arrays = read_npz(path, [*names, "frame"])
+    stated = str(arrays.pop("frame", ""))
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise InputError(f"cannot read {path}: it has no array {', '.join(map(repr, missing))}")
+    words = [name for name, array in arrays.items() if array.dtype.kind == "U"]
+    if words:
         raise InputError(
-            f"cannot read {path}: it is no such .npz file, or a damaged one ({reason})"
+            f"cannot read {path}: it is no such .npz file, or a damaged one ({words[0]} holds text)"
+        )
+    with np.errstate(over="ignore"):  # numbers beyond float32 become infinite, and are counted as such
+        tensors = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
+    try:
+        gaussians = Gaussians(**tensors)
+    except InputError as error:
+        raise InputError(
+            f"cannot read {path}: it is no such .npz file, or a damaged one ({error})"
         ) from error
-    if not len(gaussians):
-        raise InputError(f"cannot read {path}: it holds no Gaussians")
     return Stored(gaussians, next((known for known in FRAMES if known == stated), None))

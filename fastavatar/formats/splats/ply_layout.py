@@ -1,13 +1,16 @@
-"""Gaussians ↔ the table of float32 columns that a 3D Gaussian Splatting PLY holds."""
+"""Gaussians ↔ the columns of a 3D Gaussian Splatting PLY.
 
-from collections.abc import Mapping, Sequence
+Source: the writer of Kerbl et al. 2023, whose names and order of columns every viewer follows.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fastavatar.core import Gaussians
+from fastavatar.core import Gaussians, encode_colors
 from fastavatar.errors import InputError
 from fastavatar.geometry.spherical_harmonics import MAX_DEGREE
 
@@ -20,15 +23,17 @@ REST = tuple(f"f_rest_{i}" for i in range(3 * REST_PER_CHANNEL))
 OPACITY = ("opacity",)
 SCALES = ("scale_0", "scale_1", "scale_2")
 QUATS = ("rot_0", "rot_1", "rot_2", "rot_3")
+RGB = ("red", "green", "blue")
 PROPERTIES = (*MEANS, *NORMALS, *SH0, *REST, *OPACITY, *SCALES, *QUATS)
-"""In the order of the file. `f_rest` holds all of red, then green, then blue; normals are unused zeros."""
+"""The columns in the order of the file. `f_rest` holds all of red, then green, then blue; normals are
+zeros."""
 
 UNIT_TOLERANCE = 1e-6
-"""A quaternion whose length is this close to 1 is as close as float32 gets, and written as it is."""
+"""A quaternion whose length is this close to 1 is written as it is: float32 cannot come closer."""
 
 
 def to_table(gaussians: Gaussians) -> NDArray[np.float32]:
-    """(N, 62) columns in the order of `PROPERTIES`, the numbers as they are."""
+    """The parameters as a table (N, 62) in the order of `PROPERTIES`, SH padded with zeros."""
     g = gaussians.detach().to("cpu", torch.float32)
     rest = torch.zeros(len(g), 3, REST_PER_CHANNEL)
     rest[:, :, : g.sh.shape[1] - 1] = g.sh[:, 1:].transpose(1, 2)
@@ -44,26 +49,45 @@ def to_table(gaussians: Gaussians) -> NDArray[np.float32]:
     return torch.cat(columns, 1).numpy()
 
 
-def from_table(columns: Mapping[str, NDArray[np.generic]], sh_degree: int | None) -> Gaussians:
-    """Gaussians from columns (N,) by name, of any number type and SH degree, others than ours ignored.
+def from_table(columns: Mapping[str, NDArray[np.generic]]) -> Gaussians:
+    """Gaussians from columns (N,) by name, of any number type and SH degree; `unread` names what is left out.
 
-    `sh_degree` is the degree the file says it uses: coefficients above it are dropped when all are zero.
-    Raises `InputError` when columns are missing.
+    Bands of spherical harmonics that are zero throughout are padding and dropped. Colours may stand as `red`,
+    `green` and `blue` instead (nerfstudio writes them so on request), and `scale_2` may be missing (2D
+    Gaussian Splatting): these are flat. Raises `InputError` when other columns are missing.
     """
-    missing = [name for name in (*MEANS, *SH0, *OPACITY, *SCALES, *QUATS) if name not in columns]
+    by_rgb = not any(name in columns for name in SH0) and all(name in columns for name in RGB)
+    flat = SCALES[-1] not in columns and "scale_1" in columns
+    sizes = SCALES[:-1] if flat else SCALES
+    needed = (*MEANS, *(RGB if by_rgb else SH0), *OPACITY, *sizes, *QUATS)
+    missing = [name for name in needed if name not in columns]
     if missing:
         raise InputError(f"it has no {', '.join(missing)}, so it holds no Gaussians in the 3DGS layout")
-    sh = torch.cat([_stack(columns, SH0)[:, None], _rest(columns)], 1)
-    if sh_degree is not None:
-        used = (sh_degree + 1) ** 2
-        sh = sh if bool(sh[:, used:].any()) else sh[:, :used]
+    scales = _stack(columns, sizes)
+    if flat:
+        scales = torch.cat([scales, torch.full((len(scales), 1), -torch.inf)], 1)
+    constant = _rgb(columns) if by_rgb else _stack(columns, SH0)
     return Gaussians(
         _stack(columns, MEANS),
         _stack(columns, QUATS),
-        _stack(columns, SCALES),
+        scales,
         _stack(columns, OPACITY)[:, 0],
-        sh.contiguous(),
+        _without_padding(torch.cat([constant[:, None], _rest(columns)], 1)),
     )
+
+
+def unread(columns: Iterable[str]) -> tuple[str, ...]:
+    """The columns that `from_table` leaves out and that may change the picture; normals do not."""
+    return tuple(name for name in columns if name not in (*PROPERTIES, *RGB, "alpha"))
+
+
+def _rgb(columns: Mapping[str, NDArray[np.generic]]) -> Tensor:
+    """(N, 3) coefficients of the constant band from colours: 0 to the largest of an unsigned type, or 0…1."""
+    ends = [
+        2 ** (8 * kind.itemsize) - 1 if kind.kind in "iu" else 1
+        for kind in (columns[name].dtype for name in RGB)
+    ]
+    return encode_colors(_stack(columns, RGB) / torch.tensor(ends, dtype=torch.float32))
 
 
 def _rest(columns: Mapping[str, NDArray[np.generic]]) -> Tensor:
@@ -77,12 +101,21 @@ def _rest(columns: Mapping[str, NDArray[np.generic]]) -> Tensor:
     return _stack(columns, names).reshape(-1, 3, count // 3).transpose(1, 2)
 
 
+def _without_padding(sh: Tensor) -> Tensor:
+    """The coefficients (N, K, 3) up to the last band with a number that is neither zero nor NaN."""
+    for used in (1, 4, 9):
+        if not bool(sh[:, used:].nan_to_num(0).any()):
+            return sh[:, :used].contiguous()
+    return sh.contiguous()
+
+
 def _stack(columns: Mapping[str, NDArray[np.generic]], names: Sequence[str]) -> Tensor:
-    return torch.from_numpy(np.stack([columns[name].astype(np.float32) for name in names], 1))
+    with np.errstate(over="ignore"):  # numbers beyond float32 become infinite, and are counted as such
+        return torch.from_numpy(np.stack([columns[name].astype(np.float32) for name in names], 1))
 
 
 def canonical_quaternions(quats_wxyz: Tensor) -> Tensor:
-    """Quaternions (N, 4) of length 1 with w ≥ 0; one of length 0 stands for no rotation."""
+    """Quaternions (N, 4) scaled to length 1 with w ≥ 0; one of length 0 becomes the identity."""
     length = quats_wxyz.double().norm(dim=1, keepdim=True)
     unit = torch.where((length - 1).abs() <= UNIT_TOLERANCE, quats_wxyz, (quats_wxyz / length).float())
     unit = torch.where(length > 0, unit, torch.tensor([1.0, 0.0, 0.0, 0.0]))

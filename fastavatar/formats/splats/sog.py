@@ -28,7 +28,7 @@ from PIL import Image
 
 from fastavatar.core import Gaussians
 from fastavatar.formats.splats.bit_packing import HALF_SQRT_2, encode_unit, smallest_three
-from fastavatar.formats.splats.compressed_layout import in_boxes
+from fastavatar.formats.splats.compressed_ply import in_boxes
 from fastavatar.formats.splats.frames import Frame
 from fastavatar.formats.splats.ply_layout import canonical_quaternions
 from fastavatar.formats.splats.stored import to_be_stored

@@ -27,8 +27,8 @@ from fastavatar.formats.splats.bit_packing import (
     require_plausible_count,
 )
 from fastavatar.formats.splats.sog import MODE_ALPHA, PALETTE_COLUMNS, PALETTE_LIMIT
-from fastavatar.formats.splats.splat import read_bytes
 from fastavatar.formats.splats.stored import Stored
+from fastavatar.system.files import read_bytes
 
 log = logging.getLogger(__name__)
 

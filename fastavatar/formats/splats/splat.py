@@ -14,21 +14,23 @@ from fastavatar.formats.splats.bit_packing import decode_opacity_bytes, encode_u
 from fastavatar.formats.splats.frames import Frame
 from fastavatar.formats.splats.ply_layout import canonical_quaternions
 from fastavatar.formats.splats.stored import Stored, to_be_stored
+from fastavatar.system.files import read_bytes
 
 ROW = np.dtype([("mean", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("quat_wxyz", "u1", 4)])
 ZERO = 128
-"""The byte of a quaternion's part that is 0; the parts go in steps of 1/128."""
-SMALLEST_M = 1e-9
+"""The byte that stands for 0 in a quaternion, whose parts go in steps of 1/128."""
+LARGEST_M = 1e18
+"""Sizes end here: their squares, which viewers work with, are still far from the end of float32 at 3.4e38."""
 
 
 def encode_splat(gaussians: Gaussians, frame: Frame) -> bytes:
-    """The file's bytes, in the order given; `losses` tells what it cannot hold.
+    """The file's bytes, in the order given; `losses` says what they cannot hold.
 
     Raises `InputError` for no Gaussians or non-finite ones, `UsageError` for an unknown frame.
     """
     g = to_be_stored(gaussians, frame)
     rows = np.zeros(len(g), ROW)
-    rows["mean"], rows["scale"] = g.means.numpy(), g.scales.numpy()
+    rows["mean"], rows["scale"] = g.means.numpy(), g.scales.clamp(max=LARGEST_M).numpy()
     rgba = torch.cat([decode_colors(g.sh[:, 0]), g.opacities[:, None]], 1)
     rows["rgba"] = encode_unit(rgba.numpy(), 8)
     whole = np.rint(canonical_quaternions(g.quats_wxyz).numpy() * ZERO + ZERO)
@@ -45,17 +47,19 @@ def parse_splat(path: Path) -> Stored:
             f"({len(content)} bytes are no multiple of {ROW.itemsize})"
         )
     rows = np.frombuffer(content, ROW)
-    quats_wxyz = torch.from_numpy(rows["quat_wxyz"].astype(np.float32) / ZERO - 1)
-    scales = torch.from_numpy(rows["scale"].astype(np.float32))
-    scales[scales == 0] = SMALLEST_M  # a flat Gaussian, whose logarithm would be infinite
-    gaussians = Gaussians(
-        torch.from_numpy(rows["mean"].astype(np.float32)),
-        canonical_quaternions(quats_wxyz),
-        encode_scales(scales),
-        torch.from_numpy(decode_opacity_bytes(rows["rgba"][:, 3])),
-        encode_colors(torch.from_numpy(rows["rgba"][:, :3].astype(np.float32) / 255))[:, None],
-    )
-    return Stored(gaussians, None)
+    quats = torch.from_numpy(rows["quat_wxyz"].astype(np.float32) / ZERO - 1)
+    stored = {
+        "means": torch.from_numpy(rows["mean"].astype(np.float32)),
+        "quats_wxyz": torch.where(quats.any(1, keepdim=True), canonical_quaternions(quats), quats),
+        # a flat Gaussian has a size of 0; in_head_frame clamps the logarithm of −∞
+        "log_scales": encode_scales(torch.from_numpy(rows["scale"].astype(np.float32))),
+        "opacity_logits": torch.from_numpy(decode_opacity_bytes(rows["rgba"][:, 3])),
+        "sh": encode_colors(torch.from_numpy(rows["rgba"][:, :3].astype(np.float32) / 255))[:, None],
+    }
+    blank = ~np.frombuffer(content, np.uint8).reshape(-1, ROW.itemsize).any(1)
+    for value in stored.values():
+        value[torch.from_numpy(blank)] = 0  # what a row of zero bytes is in other formats
+    return Stored(Gaussians(**stored), None)
 
 
 def losses(gaussians: Gaussians) -> tuple[str, ...]:
@@ -67,14 +71,7 @@ def losses(gaussians: Gaussians) -> tuple[str, ...]:
     clipped = int(((colors < 0) | (colors > 1)).any(1).sum())
     if clipped:
         found.append(f"{clipped} colours outside 0…1 are clipped")
+    huge = int((gaussians.scales > LARGEST_M).any(1).sum())
+    if huge:
+        found.append(f"{huge} Gaussians larger than {LARGEST_M:g} m are made smaller")
     return tuple(found)
-
-
-def read_bytes(path: Path) -> bytes:
-    """A file's bytes; raises `InputError` in one line."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"cannot read {path}: there is no such file; check the path") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error

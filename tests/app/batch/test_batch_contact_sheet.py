@@ -28,7 +28,7 @@ class Page(HTMLParser):
         self.text += data
 
     def values(self, tag: str, name: str) -> list[str]:
-        return [found[name] or "" for told, found in self.tags if told == tag and name in found]
+        return [found[name] or "" for name_of_tag, found in self.tags if name_of_tag == tag and name in found]
 
 
 def write(folder: Path, *rows: Row) -> Page:

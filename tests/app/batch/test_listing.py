@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fastavatar.app.batch import listing
 from fastavatar.app.batch.listing import list_photos, names_many
 from fastavatar.errors import InputError
 
@@ -23,24 +24,24 @@ def below(root: Path, photos: list[str]) -> list[str]:
 def test_a_folder_is_searched_in_depth_and_in_order(tmp_path: Path) -> None:
     touch(tmp_path, "b/me.jpg", "a/x/me.PNG", "a/me.heic", "z.webp", "notes.txt", "b/splats.ply")
     touch(tmp_path, ".thumbs/me.jpg", "b/._me.jpg")
-    listing = list_photos(str(tmp_path), str(tmp_path / "out"))
-    assert below(tmp_path, listing.photos) == ["z.webp", "a/me.heic", "a/x/me.PNG", "b/me.jpg"]
-    assert listing.base == str(tmp_path)
+    found = list_photos(str(tmp_path), str(tmp_path / "out"))
+    assert below(tmp_path, found.photos) == ["z.webp", "a/me.heic", "a/x/me.PNG", "b/me.jpg"]
+    assert found.base == str(tmp_path)
 
 
 def test_results_are_no_photos(tmp_path: Path) -> None:
     touch(tmp_path, "me.jpg", "out/me.jpg/preview.png", "single/preview.png", "single/summary.json")
     touch(tmp_path, "mine/preview.png")  # of somebody else: there is no summary beside it
-    listing = list_photos(str(tmp_path), str(tmp_path / "out"))
-    assert below(tmp_path, listing.photos) == ["me.jpg", "mine/preview.png"]
+    found = list_photos(str(tmp_path), str(tmp_path / "out"))
+    assert below(tmp_path, found.photos) == ["me.jpg", "mine/preview.png"]
 
 
 def test_a_pattern_takes_what_it_matches_from_where_it_begins(tmp_path: Path) -> None:
     touch(tmp_path, "a/me.jpg", "a/b/me.jpg", "a/b/me.png", "c/me.jpg", "out/x.jpg")
     (tmp_path / "a" / "folder.jpg").mkdir()
-    listing = list_photos(str(tmp_path / "**" / "*.jpg"), str(tmp_path / "out"))
-    assert below(tmp_path, listing.photos) == ["a/b/me.jpg", "a/me.jpg", "c/me.jpg"]
-    assert listing.base == str(tmp_path)
+    found = list_photos(str(tmp_path / "**" / "*.jpg"), str(tmp_path / "out"))
+    assert below(tmp_path, found.photos) == ["a/b/me.jpg", "a/me.jpg", "c/me.jpg"]
+    assert found.base == str(tmp_path)
     assert list_photos(str(tmp_path / "a" / "*.jpg"), "out").base == str(tmp_path / "a")
 
 
@@ -69,8 +70,8 @@ def test_lines_of_a_list_are_taken_as_they_are(tmp_path: Path) -> None:
 
 def test_standard_input_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a.jpg\n\nb.jpg\n")))
-    listing = list_photos("-", "out")
-    assert (listing.photos, listing.base) == (["a.jpg", "b.jpg"], ".")
+    found = list_photos("-", "out")
+    assert (found.photos, found.base) == (["a.jpg", "b.jpg"], ".")
 
 
 @pytest.mark.parametrize("name", ["empty", "list.txt", "*.jpg"])
@@ -81,7 +82,7 @@ def test_no_photos_are_an_error(name: str, tmp_path: Path) -> None:
         list_photos(str(tmp_path / name), "out")
 
 
-def test_a_list_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_list_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot read the list .*none\.txt: no such file"):
         list_photos(str(tmp_path / "none.txt"), "out")
 
@@ -91,3 +92,67 @@ def test_what_names_many(tmp_path: Path) -> None:
     many = ["-", tmp_path, tmp_path / "list.txt", tmp_path / "*.jpg"]
     one = [tmp_path / "me.jpg", tmp_path / "none.jpg"]
     assert [names_many(str(image)) for image in (*many, *one)] == [True] * 4 + [False] * 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-8"])
+def test_a_list_is_read_by_its_byte_order_mark(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes("\ufeffa/é Ω.jpg\r\nb.jpg\r\n".encode(encoding))
+    assert list_photos(str(path), "out").photos == ["a/é Ω.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("a.jpg\nb.jpg\n".encode("utf-16-le"), "line 1 holds a zero byte; save the list as UTF-8"),
+        (b"a.jpg\nb\0.jpg\n", "line 2 holds a zero byte"),
+        (b"\xff\xfea\0b", "damaged UTF-16"),
+        (b"\xff\xfe\x00\xdc", "damaged UTF-16"),
+    ],
+)
+def test_a_list_that_is_no_text_is_refused(content: bytes, line: str, tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"cannot read the list .*list\.txt: {line}"):
+        list_photos(str(path), "out")
+
+
+def test_a_list_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "MAX_LIST_BYTES", 1 << 20)
+    with open("/dev/zero") as endless:
+        monkeypatch.setattr(sys, "stdin", endless)
+        with pytest.raises(InputError, match="on standard input: it is larger than 1 MiB"):
+            list_photos("-", "out")
+    os.mkfifo(tmp_path / "list.txt")
+    with pytest.raises(InputError, match="is not a regular file"):
+        list_photos(str(tmp_path / "list.txt"), "out")
+
+
+def test_a_closed_standard_input_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InputError, match="standard input: it is closed"):
+        list_photos("-", "out")
+
+
+def test_what_is_passed_over_is_counted_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(
+        tmp_path,
+        "me.mpo",
+        "b.jp2",
+        "c.cr2",
+        "d.cr2",
+        "notes.txt",
+        "raw",
+        ".e.jpg",
+        *(f"z.{n}" for n in range(9)),
+    )
+    touch(tmp_path, "old/summary.json", "old/preview.png", "old/splats.ply")
+    with caplog.at_level("INFO", "fastavatar"):
+        photos = list_photos(str(tmp_path), str(tmp_path / "out")).photos
+    assert below(tmp_path, photos) == ["b.jp2", "me.mpo"]
+    (line,) = caplog.messages
+    assert line.startswith(f"passed over in {tmp_path}: 2 .cr2, 1 ") and line.endswith(" other kinds")
+    caplog.clear()
+    with caplog.at_level("INFO", "fastavatar"):
+        list_photos(f"file://{tmp_path}/", "s3://bucket/out")
+    assert caplog.messages == [line.replace(str(tmp_path), f"file://{tmp_path}/")]

@@ -1,7 +1,8 @@
-"""The crew of processes, with stand-ins for the model: they are quick, and die when they are told to."""
+"""Worker processes with quick stand-ins for the model, which die on purpose."""
 
 import os
 import signal
+import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from fastavatar.errors import DeviceError, WeightsError
 
 def stand_in(connection: Connection, settings: Settings, mode: Mode, log_level: int) -> None:
     """Answers every task; one that is called poison kills it."""
-    connection.send(Ready("facemesh", "told to", at_once=1, gpus=0))
+    connection.send(Ready("facemesh", "named", at_once=1, gpus=0))
     for task in iter(connection.recv, None):
         if "poison" in task.photo:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -73,3 +74,21 @@ def test_a_model_that_cannot_be_loaded_ends_the_run(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(local, "work", dies_at_once)
     with pytest.raises(DeviceError, match=r"before its model was loaded \(signal 9\)"):
         list(run_local(tasks(tmp_path, "a.jpg"), Settings(), workers=2, mode="new"))
+
+
+def notes_its_process(connection: Connection, settings: Settings, mode: Mode, log_level: int) -> None:
+    assert settings.cache_dir is not None
+    (settings.cache_dir / str(os.getpid())).touch()
+    connection.send(Ready("facemesh", "named", at_once=1, gpus=0))
+    for task in iter(connection.recv, None):
+        time.sleep(1.5)  # so that all workers have started before the last row
+        connection.send(Row(task.photo, "ok", 0, "", settings.threads or 0, 0.0, "facemesh", task.output))
+
+
+def test_there_are_no_more_workers_than_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "work", notes_its_process)
+    settings = Settings(threads=8, cache_dir=tmp_path)
+    found = {row.count for row in run_local(tasks(tmp_path, "a", "b"), settings, 5, "new")}
+    assert len(list(tmp_path.iterdir())) == 2
+    assert found == {4}, "the threads are shared out among two"
+    assert list(run_local([], settings, 5, "new")) == []

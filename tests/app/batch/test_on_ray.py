@@ -20,7 +20,7 @@ from fastavatar.errors import WeightsError
 from tests.app.batch.test_storage import Quiet
 from tests.portraits import ROOT, picture
 
-ray = pytest.importorskip("ray", reason="Ray is not installed (pip install 'fastavatar[ray]')")
+ray = pytest.importorskip("ray", reason="Ray is not installed (pip install '.[ray]')")
 
 
 class StandIn(on_ray.Actor):
@@ -52,8 +52,8 @@ def cluster() -> Iterator[Any]:
 
 
 def rows(tasks: list[PhotoTask], cluster: Any, **settings: Any) -> Iterator[Row]:
-    told = Settings(**{"model": "facemesh", **settings})
-    return on_ray.run_ray(tasks, told, None, "new", lambda: False, cluster.address)
+    chosen = Settings(**{"model": "facemesh", **settings})
+    return on_ray.run_ray(tasks, chosen, None, "new", lambda: False, cluster.address)
 
 
 def test_a_photo_that_kills_its_actor_is_a_failed_row(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert list(files_below(address)) == [f"{address}/x/me.jpg"]
 
 
-def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+def test_what_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot read file://.*none\.jpg: "):
         read(f"file://{tmp_path}/none.jpg")
     with pytest.raises(InputError, match="cannot read magic://x/y.jpg: "):
@@ -81,7 +81,7 @@ def test_what_is_written_to_a_store_is_read(store: Store) -> None:
     assert list(files_below(f"{store.bucket}/")) == [f"{folder}/x/me.jpg", f"{folder}/x/splats.ply"]
 
 
-def test_what_a_store_does_not_have_is_told(store: Store) -> None:
+def test_what_a_store_does_not_have_is_reported(store: Store) -> None:
     with pytest.raises(InputError, match=rf"cannot read {store.bucket}/me: there is no .* ends with /$"):
         read(f"{store.bucket}/me")
     with pytest.raises(InputError, match=rf"cannot read {store.bucket}/me/: "):
@@ -89,9 +89,9 @@ def test_what_a_store_does_not_have_is_told(store: Store) -> None:
     absent = store.bucket.replace("bucket", "absent")
     with pytest.raises(InputError, match=f"cannot read {absent}/"):
         files_below(f"{absent}/")
-    with pytest.raises(FastAvatarError, match=rf"cannot write {absent}/a/b: .*\bbucket\b") as told:
+    with pytest.raises(FastAvatarError, match=rf"cannot write {absent}/a/b: .*\bbucket\b") as caught:
         write(f"{absent}/a/b", b"")
-    assert told.value.exit_code == 1 and "\n" not in str(told.value)
+    assert caught.value.exit_code == 1 and "\n" not in str(caught.value)
 
 
 def test_a_small_file_is_one_request_and_no_file_stands_for_a_folder(s3: Store) -> None:
@@ -99,14 +99,14 @@ def test_a_small_file_is_one_request_and_no_file_stands_for_a_folder(s3: Store) 
     assert s3.requests == ["PUT /bucket/a/b/sheet.html"]
 
 
-def test_a_browser_is_told_what_it_gets(store: Store) -> None:
+def test_a_browser_gets_the_type_of_each_file(store: Store) -> None:
     for name, kind in {"sheet.html": b"text/html", "preview.png": b"image/png"}.items():
         write(f"{store.bucket}/{name}", b"x")
         system, path = storage._system_of(f"{store.bucket}/{name}")
         assert system.open_input_stream(path).metadata()["Content-Type"] == kind
 
 
-def test_wrong_keys_are_told_at_once(s3: Store) -> None:
+def test_wrong_keys_are_reported_at_once(s3: Store) -> None:
     s3.checks_keys(True)
     with pytest.raises(InputError, match="INVALID_ACCESS_KEY_ID"):
         names_in(f"{s3.bucket}/heads")
@@ -117,15 +117,15 @@ def test_a_google_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPat
     assert "30" in storage._OPTIONS["gs"]
     monkeypatch.setitem(storage._OPTIONS, "gs", storage._OPTIONS["gs"].replace("30", "1"))
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # nobody listens
+        taken.bind(("127.0.0.1", 0))  # no server listens
         monkeypatch.setenv("CLOUD_STORAGE_EMULATOR_ENDPOINT", f"http://127.0.0.1:{taken.getsockname()[1]}")
         storage._own_system.cache_clear()
         began = time.monotonic()
-        with pytest.raises(InputError, match="cannot read gs://anonymous@bucket/me.jpg: ") as told:
+        with pytest.raises(InputError, match="cannot read gs://anonymous@bucket/me.jpg: ") as caught:
             read("gs://anonymous@bucket/me.jpg")
     storage._own_system.cache_clear()
     assert time.monotonic() - began < 20
-    assert "error_info" not in str(told.value) and "\n" not in str(told.value)
+    assert "error_info" not in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_photo_of_the_web_is_at_hand_for_a_while(served: tuple[Path, str]) -> None:

@@ -1,11 +1,14 @@
+import json
 import os
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastavatar.app.batch.tasks import place_of, task_of
+from fastavatar.app.batch.tasks import Row, parse_row, place_of, task_of
 from fastavatar.errors import UsageError
 
 names = st.sampled_from(["a", "b", "me.jpg", "me.png", "me", "..."])
@@ -39,3 +42,50 @@ def test_two_that_would_meet_are_an_error(tmp_path: Path) -> None:
     assert place_of(str(twin), str(tmp_path)) == "data/me.jpg"
     with pytest.raises(UsageError, match="would meet those of"):
         place_of("/data/me.jpg", str(tmp_path))
+
+
+def test_results_never_take_the_place_of_their_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for photo, base, output_dir in (("me.jpg", ".", str(tmp_path)), ("s3://b/me.jpg", "s3://b", "s3://b/")):
+        with pytest.raises(
+            UsageError, match="folder with the name of the photo: choose another output folder"
+        ):
+            task_of(photo, base, output_dir)
+
+
+GOOD = Row("a.jpg", "ok", 0, "", 5, 1.5, "facemesh", "out/a.jpg")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"photo": 5},
+        {"photo": None},
+        {"photo": "a\0b"},
+        {"photo": "\ud800"},
+        {"output": ["x"]},
+        {"status": "done"},
+        {"error_code": True},
+        {"error_code": 2**31},
+        {"count": -1},
+        {"count": 2**63},
+        {"count": "5"},
+        {"seconds": "1"},
+        {"seconds": float("nan")},
+        {"seconds": 10**400},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_a_row_of_other_types_is_no_row(changes: dict[str, Any]) -> None:
+    assert parse_row(GOOD.to_line()) == GOOD
+    assert parse_row(json.dumps({**asdict(GOOD), **changes}).encode()) is None
+
+
+@pytest.mark.parametrize("line", [b"", b"[]", b"{}", b"null", b"[" * 200_000, b"\xff", b"9" * 5000])
+def test_a_line_of_anything_else_is_no_row(line: bytes) -> None:
+    assert parse_row(line) is None
+
+
+def test_a_whole_number_of_seconds_is_read() -> None:
+    assert parse_row(json.dumps({**asdict(GOOD), "seconds": 2}).encode()) == replace(GOOD, seconds=2.0)

@@ -1,4 +1,4 @@
-"""The three stages, with a stand-in for the loaded model."""
+"""The three steps, with a stand-in for the loaded model."""
 
 import time
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from tests.portraits import PORTRAIT
 
 
 class StandIn:
-    """Sees no face in a photo it is told of, and notes on which thread and with how many it works."""
+    """Sees no face in the photo `blind_to`; notes its threads and how many photos it gets together."""
 
     model = "facemesh"
 

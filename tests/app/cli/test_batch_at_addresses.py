@@ -71,12 +71,12 @@ def test_a_run_at_addresses_killed_and_resumed(s3: Store, capfd: pytest.CaptureF
     kept = complete(s3)
     assert 0 < len(kept) < len(names)
 
-    assert run(batch) == 7, "results are there, and nobody said what to do with them"
+    assert run(batch) == 7, "results are there, and no flag says what to do with them"
 
     assert run([*batch, "--workers", "1", "--resume"]) == 1
-    told = capfd.readouterr().err
-    assert "1 of 4 photos failed: see s3://bucket/heads/results.jsonl" in told
-    assert f"{len(kept)} of them by an earlier run" in told
+    stderr = capfd.readouterr().err
+    assert "1 of 4 photos failed: see s3://bucket/heads/results.jsonl" in stderr
+    assert f"{len(kept)} of them by an earlier run" in stderr
     rows: list[dict[str, Any]] = [json.loads(line) for line in read(f"{heads}/results.jsonl").splitlines()]
     done = {row["output"] for row in rows if row["status"] == "ok"}
     assert done == {f"{heads}/{name}" for name in names} and len(rows) == 4
@@ -103,17 +103,17 @@ def _path(address: str) -> str:
         ("s3://bucket/none/", "s3://bucket/heads", 4, "cannot read s3://bucket/none/: "),
     ],
 )
-def test_a_bucket_that_is_not_there_is_told_before_any_work(
+def test_a_bucket_that_is_not_there_is_reported_before_any_work(
     image: str, output_dir: str, code: int, line: str, s3: Store, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hang(s3, "me.jpg")
     assert run(["predict", "--image", image, "--output_dir", output_dir, "--model", "facemesh"]) == code
-    (told,) = capfd.readouterr().err.splitlines()
-    assert told.startswith(f"error: {line}")
+    (stderr,) = capfd.readouterr().err.splitlines()
+    assert stderr.startswith(f"error: {line}")
     assert names_in("s3://bucket/heads") == set()
 
 
-def test_keys_that_are_wrong_are_told_before_any_work(
+def test_keys_that_are_wrong_are_reported_before_any_work(
     s3: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hang(s3, "me.jpg")
@@ -121,5 +121,5 @@ def test_keys_that_are_wrong_are_told_before_any_work(
     photos, heads = f"{s3.bucket}/photos/", f"{s3.bucket}/heads"
     for image, output_dir in ((photos, str(tmp_path / "out")), (str(ROOT / "data"), heads)):
         assert run(["batch", "--image", image, "--output_dir", output_dir, "--model", "facemesh"]) == 4
-        (told,) = capfd.readouterr().err.splitlines()
-        assert "INVALID_ACCESS_KEY_ID" in told
+        (stderr,) = capfd.readouterr().err.splitlines()
+        assert "INVALID_ACCESS_KEY_ID" in stderr

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pyarrow.parquet
 import pytest
 
 from fastavatar.app.cli.main import run
+from tests.app.batch.test_search import make_deep
 from tests.portraits import ROOT, picture
 
 MANY = ["--model", "facemesh", "--workers", "2"]
@@ -57,15 +59,15 @@ def test_a_folder_stopped_killed_and_resumed(tmp_path: Path) -> None:
     stopped = predict_py(photos, out)
     wait_for_rows(out, 2)
     os.kill(stopped.pid, signal.SIGINT)
-    told = stopped.communicate(timeout=200)[1]
-    assert stopped.returncode == 130 and "stopping when the photos in hand are done" in told
+    stderr = stopped.communicate(timeout=200)[1]
+    assert stopped.returncode == 130 and "stopping when the photos in hand are done" in stderr
     first = rows_of(out)
     complete = {f"{row['output']}/splats.ply" for row in first if row["status"] == "ok"}
     assert complete == {str(path) for path in out.rglob("splats.ply")}, "what was in hand is done and listed"
     assert len(first) < len(names)
     assert pyarrow.parquet.read_table(out / "results.parquet").num_rows == len(first)
 
-    assert predict_py(photos, out).wait(200) == 7, "results are there, and nobody said what to do with them"
+    assert predict_py(photos, out).wait(200) == 7, "results are there, and no flag says what to do with them"
     assert rows_of(out) == first
 
     killed = predict_py(photos, out, "--resume")
@@ -84,9 +86,9 @@ def test_a_folder_stopped_killed_and_resumed(tmp_path: Path) -> None:
         index.truncate(index.seek(0, os.SEEK_END) - 20)  # as if the last row had been torn
 
     resumed = predict_py(photos, out, "--resume")
-    told = resumed.communicate(timeout=250)[1]
-    assert resumed.returncode == 1, told
-    assert "1 of 13 photos failed: see" in told
+    stderr = resumed.communicate(timeout=250)[1]
+    assert resumed.returncode == 1, stderr
+    assert "1 of 13 photos failed: see" in stderr
     rows = {row["photo"]: row for row in rows_of(out)}
     assert len(rows_of(out)) == len(rows) == 13
     assert rows.pop(str(photos / "broken.jpg"))["error_code"] == 4
@@ -133,10 +135,112 @@ def test_batch_gives_what_predict_gives(tmp_path: Path, monkeypatch: pytest.Monk
         (["--image", "{}/*.jpg"], 4, "no photos in "),
     ],
 )
-def test_what_makes_no_sense_is_told_before_any_work(
+def test_what_makes_no_sense_is_reported_before_any_work(
     flags: list[str], code: int, line: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     given = [flag.format(tmp_path) for flag in flags]
     assert run(["predict", *given, "--output_dir", str(tmp_path / "out")]) == code
     assert line in capfd.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_resumed_run_makes_what_is_gone_cut_or_half_and_nothing_else(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    names = [f"{n}.png" for n in range(5)]
+    hang(photos, *names)
+    make_deep(photos)
+    batch = [
+        "batch",
+        "--image",
+        str(photos),
+        "--output_dir",
+        str(out),
+        "--workers",
+        "9",
+        "--model",
+        "facemesh",
+    ]
+    assert run(batch) == 1
+    (last,) = capfd.readouterr().err.splitlines()[-1:]
+    assert last.startswith("error: photos may be missing, cannot read ") and last.endswith("then --resume")
+    assert {row["status"] for row in rows_of(out)} == {"ok"}
+    shutil.rmtree(photos / ("d" * 240))
+
+    contents = {
+        str(path): path.read_bytes() for path in [*out.rglob("splats.ply"), *out.rglob("preview.png")]
+    }
+    (out / "0.png" / "splats.ply").unlink()
+    os.truncate(out / "1.png" / "preview.png", 1000)
+    os.truncate(out / "2.png" / "summary.json", 500)
+    (out / "3.png" / "summary.json").unlink()
+    left = out / "4.png" / ".results.0123abcd.partial"
+    left.mkdir()
+    (left / "splats.ply").write_bytes(b"ply")
+    with (out / "results.jsonl").open("r+b") as index:
+        index.truncate(index.seek(0, os.SEEK_END) - 20)
+    untouched = (out / "4.png" / "splats.ply").stat()
+
+    assert run([*batch, "--resume", "--frame", "head"]) == 2
+    assert 'was made with frame "supersplat", this run asks for "head"' in capfd.readouterr().err
+    assert run([*batch, "--resume"]) == 0
+    stderr = capfd.readouterr().err
+    assert (
+        "photos are made again: results.jsonl calls them done, but their results are not complete" in stderr
+    )
+    assert {
+        str(path): path.read_bytes() for path in [*out.rglob("splats.ply"), *out.rglob("preview.png")]
+    } == contents
+    assert (out / "4.png" / "splats.ply").stat() == untouched and not left.exists()
+    assert sorted(row["output"] for row in rows_of(out)) == [str(out / name) for name in names]
+    assert {row["status"] for row in rows_of(out)} == {"ok"}
+
+    (out / "0.png" / "splats.ply").write_bytes(b"edited by hand")
+    assert run([*batch, "--resume"]) == 1
+    assert (out / "0.png" / "splats.ply").read_bytes() == b"edited by hand"
+    assert [row["error_code"] for row in rows_of(out) if row["status"] == "failed"] == [7]
+
+
+def test_files_of_others_are_refused_before_any_work(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hang(tmp_path / "photos", "me.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "contact_sheet.html").write_text("mine")
+    for flags in ([], ["--force"], ["--resume"]):
+        assert (
+            run(["batch", "--image", str(tmp_path / "photos"), "--output_dir", str(tmp_path / "out"), *flags])
+            == 7
+        )
+        (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error: ")]
+        assert "contact_sheet.html was not written by a run of this program" in line
+    assert os.listdir(tmp_path / "out") == ["contact_sheet.html"]
+    assert (tmp_path / "out" / "contact_sheet.html").read_text() == "mine"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells that a process waits")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_one_signal_ends_a_run_that_is_still_listing(number: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "predict.py", "--image", "-", "--output_dir", str(tmp_path / "out")]
+    listing = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert listing.stdin is not None
+    listing.stdin.write(b"a.jpg\n")
+    listing.stdin.flush()
+    deadline = time.monotonic() + 60
+    while not _is_asleep(listing.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    listing.send_signal(number)
+    assert listing.wait(20) == 128 + number
+    listing.communicate()
+    assert not (tmp_path / "out").exists()
+
+
+def _is_asleep(process: int) -> bool:
+    """Whether the process has been asleep for a while, as one that reads from a pipe is."""
+    states = []
+    for _ in range(10):
+        states.append(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0])
+        time.sleep(0.05)
+    return set(states) == {"S"}

@@ -84,16 +84,54 @@ def test_info_of_a_file_without_a_frame(tmp_path: Path, capsys: pytest.CaptureFi
     assert "supersplat (assumed: the file states none)" in capsys.readouterr().out
 
 
+def test_files_of_other_tools_convert_and_say_what_was_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_ply(storable(), tmp_path / "a.ply")
+    data = plyfile.PlyData.read(tmp_path / "a.ply")
+    data["vertex"].data["opacity"][:5] = float("inf")
+    data["vertex"].data["scale_1"][3:5] = -float("inf")
+    for index in range(4):
+        data["vertex"].data[f"rot_{index}"][7:9] = 0
+    data.comments = ["made by na\\ve"]
+    data.write(tmp_path / "b.ply")
+    content = (tmp_path / "b.ply").read_bytes().replace(b"na\\ve", "naïve".encode())
+    (tmp_path / "b.ply").write_bytes(content)
+    assert run(["info", str(tmp_path / "b.ply")]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == "" and shown.out.splitlines()[-3:] == [
+        f"{'zero quaternions':<16}2 (dropped when read)",
+        f"{'opacities 0 or 1':<16}5 (infinite logits, valid, clamped when read)",
+        f"{'flat ones':<16}2 (a size of 0, valid, clamped when read)",
+    ]
+    for ending in (".npz", ".ply", ".compressed.ply", ".splat"):
+        target = tmp_path / f"c{ending}"
+        assert run(["convert", str(tmp_path / "b.ply"), str(target)]) == 0
+        said = capsys.readouterr().err.splitlines()
+        dropped = f"warning: {tmp_path / 'b.ply'}: dropped 2 of 600 Gaussians: 2 with a zero quaternion"
+        assert said.count(dropped) == 1 and not any("clamped" in line for line in said)
+        back = read_gaussians(target)
+        assert len(back) == 598 and torch.isfinite(back.log_scales).all()
+        assert int((back.opacities > 0.999).sum()) >= 5
+    assert run(["--verbose", "convert", str(tmp_path / "b.ply"), str(tmp_path / "d.ply")]) == 0
+    clamped = f"{tmp_path / 'b.ply'}: clamped 5 opacities of exactly 0 or 1 and 2 sizes of 0"
+    assert clamped in capsys.readouterr().err.splitlines()
+
+
 def test_info_of_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_ply(storable(count=6), tmp_path / "a.ply")
     data = plyfile.PlyData.read(tmp_path / "a.ply")
     data["vertex"].data["opacity"][2] = float("nan")
     data["vertex"].data["x"][2:4] = float("inf")
     data.write(tmp_path / "b.ply")
-    assert run(["info", str(tmp_path / "b.ply")]) == 4
+    assert run(["info", str(tmp_path / "b.ply")]) == 0
     shown = capsys.readouterr()
-    assert shown.out.splitlines()[-1] == f"{'non-finite rows':<16}2"
-    assert shown.err == f"error: {tmp_path / 'b.ply'} is damaged: 2 of 6 Gaussians are not finite\n"
+    assert shown.out.splitlines()[-1] == f"{'non-finite rows':<16}2 (dropped when read)" and shown.err == ""
+    data["vertex"].data["opacity"][:] = float("nan")
+    data.write(tmp_path / "b.ply")
+    assert run(["info", str(tmp_path / "b.ply")]) == 4
+    reason = "not one of its 6 Gaussians can be drawn: 6 with numbers that are not finite"
+    assert capsys.readouterr().err == f"error: cannot read {tmp_path / 'b.ply'}: {reason}\n"
     (tmp_path / "c.ply").write_bytes((tmp_path / "a.ply").read_bytes()[:-9])
     assert run(["info", str(tmp_path / "c.ply")]) == 4
     assert "or a damaged one" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Messages and output on streams of every kind: names no terminal can show, streams closed or full."""
 
+import json
 import logging
 import os
 import signal
@@ -113,3 +114,25 @@ def test_nohup_goes_on() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == str(signal.SIG_IGN)
+
+
+def test_a_terminal_that_closes_lets_a_batch_finish_what_it_has_in_hand(tmp_path: Path) -> None:
+    """The signal goes to the whole process group, workers included."""
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    for n in range(40):
+        os.link(PORTRAIT, photos / f"{n}.png")
+    command = [sys.executable, "-m", "fastavatar", "batch", "--image", str(photos), "--output_dir", str(out)]
+    with subprocess.Popen(
+        [*command, "--workers", "1"], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not (out / "results.jsonl").exists() or not (out / "results.jsonl").stat().st_size:
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGHUP)
+        said = process.communicate(timeout=120)[1]
+    assert process.returncode == 128 + signal.SIGHUP and "stopping when the photos in hand are done" in said
+    rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+    assert 0 < len(rows) < 40 and all(row["status"] == "ok" for row in rows)
+    assert len(list(out.rglob("splats.ply"))) == len(rows)

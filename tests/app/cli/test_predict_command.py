@@ -384,5 +384,5 @@ def test_without_the_built_page_it_says_so_before_the_work(
     monkeypatch.setattr("fastavatar.formats.html.page.TEMPLATE", tmp_path / "page.html")
     assert predict(PORTRAIT, tmp_path / "results", "--viewer") == 1
     (line,) = told()
-    assert line.startswith("error: the viewer page was not built: `fastavatar viewer` does it")
+    assert line.startswith("error: the viewer page was not built: `fastavatar viewer` builds it")
     assert not (tmp_path / "results").exists()

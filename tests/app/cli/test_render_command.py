@@ -1,3 +1,5 @@
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +147,46 @@ def test_other_formats_and_frames_show_the_same(ply: Path, tmp_path: Path) -> No
         shown.append(torch.from_numpy(np.asarray(Image.open(source.with_suffix(".png"))).astype(int)))
     assert torch.equal(shown[0], shown[1])
     assert int((shown[0] - shown[2]).abs().max()) < 12
+
+
+@pytest.mark.parametrize(("scale", "moved_m"), [(1.0, 2.0), (5.0, 0.0), (1000.0, -500.0)])
+def test_a_head_moved_or_scaled_by_another_program_is_shown(
+    scale: float, moved_m: float, ply: Path, tmp_path: Path
+) -> None:
+    moved = make_head().transformed(scale, torch.eye(3), torch.tensor([0.0, 0.0, moved_m]))
+    write_ply(moved, tmp_path / "moved.ply")
+    shown = []
+    for source in (ply, tmp_path / "moved.ply"):
+        assert call(source, "--output", source.with_suffix(".png"), *SMALL) == 0
+        shown.append(np.asarray(Image.open(source.with_suffix(".png"))).astype(int))
+    assert (shown[0] < 250).any(2).mean() > 0.3
+    assert np.abs(shown[0] - shown[1]).mean() < 12  # a larger head is seen from farther away
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_gaussians_in_one_place_are_shown(count: int, tmp_path: Path) -> None:
+    head = make_head().subset(torch.arange(count))
+    write_ply(replace(head, means=torch.full_like(head.means, 0.1)), tmp_path / "one.ply")
+    assert call(tmp_path / "one.ply", "--output", tmp_path / "one.png", *SMALL) == 0
+    picture = np.asarray(Image.open(tmp_path / "one.png")).astype(int)
+    assert (picture < 250).any(2).mean() > 0.05
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("command", ["info", "convert", "render"])
+def test_a_pipe_or_a_device_is_refused(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    target = tmp_path / ("b.npz" if command == "convert" else "b.gif")
+    further = {"info": [], "convert": [str(target)], "render": ["--output", str(target)]}[command]
+    for ending in (".ply", ".compressed.ply", ".splat", ".npz"):
+        for what, reason in ((tmp_path / "pipe", "it is a pipe"), (Path("/dev/zero"), "it is a device")):
+            source = tmp_path / f"{what.name}{ending}"
+            source.symlink_to(what)
+            assert run([command, str(source), *further]) == 4
+            assert capsys.readouterr().err.startswith(f"error: cannot read {source}: {reason}")
+    assert not list(tmp_path.glob("b.*"))
 
 
 WRONG: dict[str, tuple[int, str]] = {

@@ -36,7 +36,7 @@ class Server:
         return int(found[1]) / 1e3
 
     def job_folders(self) -> list[Path]:
-        return list(self.temporary.glob("fastavatar-serve-*/*"))
+        return [path for path in self.temporary.glob("fastavatar-serve-*/*") if path.is_dir()]
 
 
 @contextmanager

@@ -77,6 +77,12 @@ def test_the_photos_name_is_told_without_folders_and_touches_no_disk(
     assert paths and not any("nser" in path or done["id"] in path for path in paths)
 
 
+def test_results_name_no_folder_of_the_server(client: httpx2.Client, done: Json, server: Server) -> None:
+    told = file(client, done, "summary.json").text
+    for folder in (str(Path.home()), str(server.temporary), "pretrained_weights", "/tmp"):
+        assert folder not in told and folder not in json.dumps(client.get(f"/api/jobs/{done['id']}").json())
+
+
 def test_the_photo_goes_as_soon_as_it_was_read(done: Json, server: Server) -> None:
     assert not list(server.temporary.rglob("photo"))
 

@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 from fastavatar.app.pipeline import Pipeline
 from fastavatar.app.serve.access import COOKIE, Access
 from fastavatar.app.serve.app import create_app
-from fastavatar.app.serve.limits import Limits
-from fastavatar.app.serve.pages import FOLDER
+from fastavatar.app.serve.jobs import Limits
+from fastavatar.app.serve.security import FOLDER
 from fastavatar.app.serve.service import Service
 from fastavatar.app.settings import Settings
 from tests.app.serve.serving import portrait_png

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fastavatar.app.serve.jobs import Cancelled, Choices, Job
-from fastavatar.app.serve.limits import Limits
+from fastavatar.app.serve.jobs import Cancelled, Choices, Job, Limits
 from fastavatar.app.serve.queue import Queue, QueueFull
 from fastavatar.models.stages import listening, stage
 
@@ -104,10 +103,21 @@ def test_a_full_queue_takes_no_more(queue: Queue, gate: Gate, tmp_path: Path) ->
     gate.begun.acquire()
     for name in "bcd":
         queue.add(job(tmp_path, name))
-    with pytest.raises(QueueFull):
-        queue.require_room()
+    with pytest.raises(QueueFull), queue.place():
+        pass
     with pytest.raises(QueueFull):
         queue.add(job(tmp_path, "e"))
+
+
+def test_photos_that_are_arriving_count(queue: Queue, gate: Gate, tmp_path: Path) -> None:
+    queue.add(job(tmp_path, "a"))
+    gate.begun.acquire()
+    with queue.place(), queue.place(), queue.place():
+        with pytest.raises(QueueFull), queue.place():
+            pass
+        queue.add(job(tmp_path, "b"))
+    with queue.place():
+        assert queue.waiting() == 1
 
 
 def test_results_go_in_time_but_nothing_that_has_not_ended(

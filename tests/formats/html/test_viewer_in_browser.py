@@ -71,6 +71,16 @@ def test_it_is_what_render_draws_whatever_the_shape_of_the_page(
     assert max(psnr(seen, expected[:, ::-1]), psnr(seen, expected[::-1]), psnr(seen, drawn(g, page, 8))) < 25
 
 
+@pytest.mark.parametrize(("scale", "moved_m"), [(1.0, 2.0), (5.0, 0.0), (200.0, -300.0)])
+def test_a_head_moved_or_scaled_by_another_program_is_shown(
+    scale: float, moved_m: float, page: Page, tmp_path: Path
+) -> None:
+    g = storable().transformed(scale, torch.eye(3), torch.tensor([0.0, 0.0, moved_m]))
+    opened(page, written(g, tmp_path) + STILL)
+    seen = photographed(page)
+    assert psnr(seen, drawn(g, page)) > 27 and psnr(seen, np.ones(3)) < 20
+
+
 def test_the_avatar_stands_upright_faces_us_and_is_not_mirrored(
     avatar: Avatar, page: Page, tmp_path: Path
 ) -> None:

@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import fastavatar as fa
-from fastavatar.core import Gaussians
+from fastavatar.core import Gaussians, decode_colors
 from fastavatar.errors import FastAvatarError, InputError, UsageError
 from fastavatar.formats.splats.frames import FRAMES, Frame, head_to_frame
 from fastavatar.formats.splats.ply import encode_ply, read_ply, write_ply
@@ -22,6 +21,7 @@ PROPERTIES = (
     + " ".join(f"f_rest_{i}" for i in range(45))
     + " opacity scale_0 scale_1 scale_2 rot_0 rot_1 rot_2 rot_3"
 ).split()
+RGB = ("red", "green", "blue")
 HALF_TURN_ABOUT = {"supersplat": (-1.0, -1.0, 1.0), "opencv": (1.0, -1.0, -1.0), "head": (1.0, 1.0, 1.0)}
 
 
@@ -70,14 +70,8 @@ def test_an_independent_reader_sees_the_layout(degree: int, tmp_path: Path) -> N
     assert not data.text and data.byte_order == "<"
     assert [p.name for p in data["vertex"].properties] == PROPERTIES
     assert {p.val_dtype for p in data["vertex"].properties} == {"f4"}
-    assert data.comments == [
-        f"generator fastavatar {fa.__version__}",
-        "frame head",
-        "units metres",
-        f"sh_degree {degree}",
-        "model facemesh",
-        "a line broken, na\\xefve",
-    ]
+    assert data.comments == []
+    assert data["vertex"].comments == ["frame head", "model facemesh", "a line broken, na\\xefve"]
     rows = data["vertex"].data
     assert len(rows) == len(g)
     assert rows["y"].tolist() == g.means[:, 1].tolist()
@@ -161,13 +155,28 @@ def test_files_of_other_programs(degree: int, text: bool, tmp_path: Path) -> Non
     torch.testing.assert_close(read_ply(tmp_path / "a.ply").means, g.means * torch.tensor([-1.0, -1.0, 1.0]))
 
 
-def test_coefficients_above_the_stated_degree_are_kept_when_they_are_not_zero(tmp_path: Path) -> None:
-    write_ply(make(degree=1), tmp_path / "a.ply", "head")
-    assert read_ply(tmp_path / "a.ply").sh_degree == 1
-    write_ply(make(degree=3), tmp_path / "b.ply", "head")
-    content = (tmp_path / "b.ply").read_bytes().replace(b"sh_degree 3", b"sh_degree 1")
-    (tmp_path / "b.ply").write_bytes(content)
-    assert torch.equal(read_ply(tmp_path / "b.ply").sh, make(degree=3).sh)
+@pytest.mark.parametrize("degree", range(4))
+def test_bands_of_padding_are_dropped_and_a_single_number_keeps_its_band(degree: int, tmp_path: Path) -> None:
+    write_ply(make(degree=degree), tmp_path / "a.ply", "head")
+    assert torch.equal(read_ply(tmp_path / "a.ply").sh, make(degree=degree).sh)
+    lonely = make(degree=3)
+    lonely.sh[:, 1:] = 0
+    lonely.sh[2, (degree + 1) ** 2 - 1, 1] = 1e-6
+    write_ply(lonely, tmp_path / "b.ply", "head")
+    assert read_ply(tmp_path / "b.ply").sh_degree == degree
+
+
+def test_the_default_file_has_no_comments_and_its_third_line_counts_the_gaussians(tmp_path: Path) -> None:
+    """As the loader of SIBR reads it: three lines, then up to `end_header`, then rows of 62 numbers."""
+    write_ply(make(count=7), tmp_path / "a.ply")
+    content = (tmp_path / "a.ply").read_bytes()
+    assert b"comment" not in content
+    for frame in FRAMES:
+        encoded = encode_ply(make(count=7), frame, ["licence as you like"] if frame == "head" else ())
+        lines = encoded.split(b"\n")
+        assert lines[:3] == [b"ply", b"format binary_little_endian 1.0", b"element vertex 7"]
+        body = encoded.partition(b"end_header\n")[2]
+        assert len(body) == 7 * 62 * 4 and body == content[-len(body) :] or frame != "supersplat"
 
 
 def test_the_first_statement_of_the_frame_counts_and_strange_ones_do_not(tmp_path: Path) -> None:
@@ -176,12 +185,19 @@ def test_the_first_statement_of_the_frame_counts_and_strange_ones_do_not(tmp_pat
     content = (
         (tmp_path / "a.ply")
         .read_bytes()
-        .replace(b"frame opencv", b"frame galaxy")
+        .replace(b"frame opencv", b"frame galaxy", 1)
         .replace(b"frame head", b"frame disc")
     )
     (tmp_path / "a.ply").write_bytes(content)
     as_stored = read_ply(tmp_path / "a.ply", "supersplat").means
     assert torch.equal(read_ply(tmp_path / "a.ply").means, as_stored)
+
+
+def test_the_comments_of_earlier_versions_state_the_frame(tmp_path: Path) -> None:
+    facts = b"comment generator fastavatar 0.1.0\ncomment frame opencv\ncomment units metres\n"
+    encoded = encode_ply(make(), "opencv").replace(b"comment frame opencv\n", b"")
+    (tmp_path / "a.ply").write_bytes(encoded.replace(b"element", facts + b"element", 1))
+    assert torch.equal(read_ply(tmp_path / "a.ply").means, make().means)
 
 
 def header(count: int | str = 1, extra: str = "") -> bytes:
@@ -223,7 +239,11 @@ BAD = {
         header(1, "property float f_rest_0") + ROW + ROW[:4],
         "it has 1 f_rest properties; SH degrees 0 to 3 have 0, 9, 24 or 45",
     ),
-    "not finite": (header() + NAN, "means of Gaussian 0 is not finite: [nan, nan, nan]"),
+    "not finite": (
+        header() + NAN,
+        "not one of its 1 Gaussians can be drawn: 1 with numbers that are not finite",
+    ),
+    "zeros": (header(2) + ROW * 2, "not one of its 2 Gaussians can be drawn: 2 filled with zeros"),
     "lists": (
         header(1, "property list uchar float f_rest_0") + ROW,
         "it is no PLY file, or a damaged one (element 'vertex'",
@@ -268,3 +288,60 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(FastAvatarError, match="cannot write .*folder: is a directory"):
         write_ply(make(), tmp_path / "folder")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.ply", "folder"]
+
+
+def write_columns(path: Path, columns: dict[str, Tensor], kinds: dict[str, str] | None = None) -> None:
+    """A PLY of another program: these columns of floats, or of the kind named."""
+    rows = np.zeros(len(columns["x"]), [(name, (kinds or {}).get(name, "f4")) for name in columns])
+    for name, values in columns.items():
+        rows[name] = values
+    plyfile.PlyData([plyfile.PlyElement.describe(rows, "vertex")]).write(path)
+
+
+def columns_of(g: Gaussians) -> dict[str, Tensor]:
+    columns = {axis: g.means[:, i] for i, axis in enumerate("xyz")}
+    columns |= {f"f_dc_{i}": g.sh[:, 0, i] for i in range(3)} | {"opacity": g.opacity_logits}
+    columns |= {f"scale_{i}": g.log_scales[:, i] for i in range(3)}
+    return columns | {f"rot_{i}": g.quats_wxyz[:, i] for i in range(4)}
+
+
+@pytest.mark.parametrize(("kind", "most"), [("u1", 255), ("u2", 65535), ("f4", 1)])
+def test_colours_of_points_instead_of_harmonics(kind: str, most: int, tmp_path: Path) -> None:
+    """As nerfstudio exports Gaussians with --ply-color-mode rgb."""
+    g = make(degree=0)
+    rgb = torch.tensor([0.0, 0.2, 0.4, 0.8, 1.0])[:, None] * torch.tensor([1.0, 0.5, 0.25])
+    columns = {name: values for name, values in columns_of(g).items() if not name.startswith("f_dc")}
+    colors = {name: (rgb[:, i] * most).round() if most > 1 else rgb[:, i] for i, name in enumerate(RGB)}
+    write_columns(tmp_path / "a.ply", columns | colors, dict.fromkeys(RGB, kind))
+    back = read_ply(tmp_path / "a.ply", "head")
+    torch.testing.assert_close(decode_colors(back.sh[:, 0]), rgb, rtol=0, atol=0.51 / max(most, 100))
+    assert torch.equal(back.opacity_logits, g.opacity_logits)
+
+
+def test_discs_of_two_sizes_are_read_as_flat(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As 2D Gaussian Splatting writes them, whose normal is the third axis."""
+    g = make(degree=0)
+    columns = columns_of(g)
+    del columns["scale_2"]
+    write_columns(tmp_path / "a.ply", columns)
+    back = read_ply(tmp_path / "a.ply", "head")
+    assert torch.equal(back.log_scales[:, :2], g.log_scales[:, :2])
+    assert (back.scales[:, 2] < 1e-8).all() and not caplog.records
+
+
+def test_properties_that_change_the_picture_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    columns = columns_of(make(degree=0))
+    unread = {"filter_3D": columns["x"], "beta": columns["x"]}
+    known = {"nx": columns["x"], "red": columns["x"], "green": columns["x"], "blue": columns["x"]}
+    write_columns(tmp_path / "a.ply", columns | known)
+    read_ply(tmp_path / "a.ply")
+    assert not caplog.records
+    write_columns(tmp_path / "a.ply", columns | unread)
+    read_ply(tmp_path / "a.ply")
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage() == (
+        f"{tmp_path / 'a.ply'}: it may look different in other programs: properties not read: filter_3D, beta"
+    )

@@ -53,14 +53,16 @@ def test_files_of_gsplat_are_read(tmp_path: Path) -> None:
 
 
 def test_flat_ones_of_other_programs_are_read(tmp_path: Path) -> None:
-    row = struct.pack("<6f8B", 0, 0, 0, 0.01, 0.01, 0, 255, 0, 0, 255, 128, 128, 128, 128)
+    row = struct.pack("<6f8B", 0, 0, 0, 0.01, 0.01, 0, 255, 0, 0, 255, 255, 128, 128, 128)
     (tmp_path / "a.splat").write_bytes(row)
     back = parse_splat(tmp_path / "a.splat").in_head_frame()
     assert float(back.scales[0, 2]) < 1e-8
-    assert back.quats_wxyz.tolist() == [[0.0, 0.0, 0.0, 1.0]]  # none, turned into supersplat's frame and back
+    assert back.quats_wxyz.tolist() == [
+        [0.0, 0.0, 0.0, 1.0]
+    ]  # no turn in the file, half a turn after reading
 
 
-def test_what_it_cannot_hold_is_told() -> None:
+def test_losses_are_reported() -> None:
     assert len(losses(storable(degree=0))) == 1
     g = storable(degree=2)
     bright = replace(g, sh=g.sh.clone())

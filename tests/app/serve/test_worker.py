@@ -1,6 +1,6 @@
 from typing import Any
 
-from fastavatar.app.serve.words import in_words
+from fastavatar.app.serve.worker import in_words, without_folders
 
 SUMMARY: dict[str, Any] = {
     "model": "facemesh",
@@ -39,3 +39,11 @@ def test_without_a_face_and_on_a_gpu() -> None:
     told = in_words({**SUMMARY, "face": None, "device": "cuda:1", "model": "fastavatar"})
     assert told[0].startswith("44,344 Gaussians, made by the published networks in 0.8 s on the GPU")
     assert told[2] == "The photo has 640 × 480 pixels."
+
+
+def test_folders_of_the_server_are_left_out_of_every_text() -> None:
+    told = {"refinement": {"no_lpips": "needs a backbone at /root/.cache/torch/vgg.pth"}, "steps": 3}
+    assert without_folders(told) == {"refinement": {"no_lpips": "needs a backbone at vgg.pth"}, "steps": 3}
+    assert without_folders(("cannot read /a/b c.pth", 1.5)) == ("cannot read b c.pth", 1.5)
+    for text in ("see https://example.org/a/b", "and/or", "a / b"):
+        assert without_folders(text) == text

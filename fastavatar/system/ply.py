@@ -1,0 +1,247 @@
+"""PLY files as named columns: any number type, text or binary, and only the elements that a reader wants.
+
+A header is trusted in nothing that costs memory: the rows that it promises are compared with the file's size
+before any of them is read, and other elements are skipped where they stand. Source: Turk, "The PLY polygon
+file format" (1994).
+"""
+
+import collections
+import io
+import itertools
+import mmap
+import re
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastavatar.errors import InputError
+from fastavatar.system.files import opened, require_regular_file
+
+MAX_HEADER_BYTES = 1 << 20
+"""A header of 62 properties takes 2 kB; the rest is room for comments."""
+MAX_LIST_ROWS = 1_000_000
+"""Rows with lists have no common length and are skipped one after the other, a million in about a second."""
+
+_KINDS = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4"}
+_KINDS |= {"float": "f4", "double": "f8"}
+_TYPES = _KINDS | {np.dtype(kind).name: kind for kind in _KINDS.values()}
+"""numpy's codes by the names that a header may use: the first ones, and newer ones such as `int8` or
+`float32`."""
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+_BYTE_ORDERS = {"ascii": "=", "binary_little_endian": "<", "binary_big_endian": ">"}
+
+Columns = NDArray[np.void]
+"""(N,) rows of an element, a structured array with one field for each property."""
+
+
+@dataclass(frozen=True)
+class PlyElements:
+    """What was read from a PLY file."""
+
+    rows: Mapping[str, Columns]
+    """The elements asked for that the file has, by name."""
+    comments: tuple[str, ...]
+    """The comment lines of the header, without the word `comment`."""
+
+
+@dataclass
+class _Element:
+    """An element as the header describes it."""
+
+    name: str
+    count: int
+    properties: dict[str, tuple[str, str | None]]
+    """The number type of each property by its name, and for lists the number type of the length."""
+
+    @property
+    def lists(self) -> list[str]:
+        """Names of the properties that are lists."""
+        return [name for name, (_, length) in self.properties.items() if length is not None]
+
+    @property
+    def least_row_bytes(self) -> int:
+        """Bytes of a binary row whose lists are all empty."""
+        return sum(np.dtype(length or kind).itemsize for kind, length in self.properties.values())
+
+    def dtype(self, byte_order: str) -> np.dtype[np.void]:
+        """The type of a row without lists; raises `ValueError` when there is one."""
+        for name in self.lists[:1]:
+            raise ValueError(f"element {self.name!r}: its property {name!r} is a list")
+        return np.dtype([(name, byte_order + kind) for name, (kind, _) in self.properties.items()])
+
+
+@dataclass(frozen=True)
+class _Header:
+    format: str
+    elements: tuple[_Element, ...]
+    comments: tuple[str, ...]
+    size: int
+    """Bytes before the first row."""
+
+
+def read_ply_elements(path: str | Path, wanted: Iterable[str]) -> PlyElements:
+    """The elements named in `wanted` that a PLY file has, in whatever order and number type it keeps them.
+
+    Raises `InputError` in one line when the file is missing, is no PLY file, is shorter than its header
+    promises, or has lists in a wanted element.
+    """
+    size = require_regular_file(path)
+    try:
+        with opened(path) as file:
+            header = _parse_header(file.read(MAX_HEADER_BYTES))
+            left = {element.name for element in header.elements} & set(wanted)
+            _require_enough_bytes(header, size)
+            read = _read_text if header.format == "ascii" else _read_binary
+            return PlyElements(read(file, header, left, size), header.comments)
+    except InputError:
+        raise
+    except (ValueError, OverflowError, struct.error) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"cannot read {path}: it is no PLY file, or a damaged one ({reason})") from error
+
+
+def encode_ply_elements(elements: Mapping[str, Columns], comments: Iterable[str] = ()) -> bytes:
+    """The bytes of a binary PLY that holds these elements, their columns little-endian, in order.
+
+    Comments stand behind the properties, because some readers, SIBR's among them, take the third line to be
+    the first element. They are written as ASCII without line breaks.
+    """
+    lines = ["ply", "format binary_little_endian 1.0"]
+    for name, rows in elements.items():
+        lines.append(f"element {name} {len(rows)}")
+        kinds = {field: rows.dtype[field].str.lstrip("<|") for field in rows.dtype.names or ()}
+        lines += [f"property {_NAMES[kind]} {field}" for field, kind in kinds.items()]
+    lines += [f"comment {' '.join(comment.split())}" for comment in comments]
+    header = "\n".join([*lines, "end_header", ""]).encode("ascii", "backslashreplace")
+    return b"".join([header, *(rows.tobytes() for rows in elements.values())])
+
+
+def _parse_header(head: bytes) -> _Header:
+    """The header at the beginning of a file; comments may hold any bytes. Raises `ValueError`."""
+    begin = re.match(rb"ply[ \t]*(\r\n|\n|\r)", head)
+    if begin is None:
+        raise ValueError("line 1: it does not begin with 'ply'")
+    line_end = begin[1]
+    end = re.search(re.escape(line_end) + rb"end_header[ \t]*" + re.escape(line_end), head)
+    text = head[: end.start() if end else None].decode("utf-8", "replace")
+    format_name, elements, comments = "", dict[str, _Element](), list[str]()
+    number, properties = 1, dict[str, tuple[str, str | None]]()
+    for number, line in enumerate(text.split(line_end.decode())[1:], 2):
+        match line.split():
+            case [] | ["obj_info", *_]:
+                pass
+            case ["comment", *_]:
+                comments.append(line.strip().removeprefix("comment").strip())
+            case ["format", name, "1.0"] if name in _BYTE_ORDERS and not format_name:
+                format_name = name
+            case ["element", name, count] if name not in elements and re.fullmatch("[0-9]{1,30}", count):
+                properties = {}
+                elements[name] = _Element(name, int(count), properties)
+            case ["property", kind, name] if elements and name not in properties and kind in _TYPES:
+                properties[name] = _TYPES[kind], None
+            case ["property", "list", length, kind, name] if (
+                elements and name not in properties and {length, kind} <= _TYPES.keys()
+            ):
+                properties[name] = _TYPES[kind], _TYPES[length]
+            case _:
+                raise ValueError(f"line {number}: {line[:80]!r} is wrong, or wrong in this place")
+    if end is None:
+        raise ValueError(f"line {number}: the header has no end")
+    if not format_name:
+        raise ValueError("the header names no format")
+    return _Header(format_name, tuple(elements.values()), tuple(comments), end.end())
+
+
+def _require_enough_bytes(header: _Header, size: int) -> None:
+    """Raise `ValueError` when the file is shorter than the rows that its header promises."""
+    left = size - header.size
+    for element in header.elements:
+        row_bytes = 2 * len(element.properties) if header.format == "ascii" else element.least_row_bytes
+        needed = element.count * max(row_bytes, 1)
+        # the last row of a text needs no line end
+        if needed > left + (header.format == "ascii"):
+            raise ValueError(
+                f"element {element.name!r}: {element.count} rows take {needed} bytes, {left} are there"
+            )
+        left -= needed
+
+
+def _read_binary(file: BinaryIO, header: _Header, wanted: set[str], size: int) -> dict[str, Columns]:
+    rows: dict[str, Columns] = {}
+    place, order = header.size, _BYTE_ORDERS[header.format]
+    for element in header.elements:
+        if wanted <= rows.keys():
+            break
+        if element.lists and element.name not in wanted:
+            place = _place_after_lists(file, place, element, order)
+            continue
+        row = element.dtype(order)
+        end = place + element.count * row.itemsize
+        if end > size:
+            raise ValueError(f"element {element.name!r}: the file ends before its {element.count} rows do")
+        if element.name in wanted:
+            file.seek(place)
+            rows[element.name] = np.frombuffer(file.read(end - place), row, element.count)
+        place = end
+    return rows
+
+
+def _place_after_lists(file: BinaryIO, place: int, element: _Element, order: str) -> int:
+    """Where the rows of an element with lists end that begin at `place`."""
+    if element.count > MAX_LIST_ROWS:
+        raise ValueError(f"element {element.name!r}: {element.count} rows with lists stand before others")
+    steps = [
+        (np.dtype(kind).itemsize, length and struct.Struct(order + np.dtype(length).char))
+        for kind, length in element.properties.values()
+    ]
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for _ in range(element.count):
+            for item_bytes, length in steps:
+                if length:
+                    (count,) = length.unpack_from(content, place)
+                    if not (isinstance(count, int) and count >= 0):
+                        raise ValueError(f"element {element.name!r}: a list has {count} items")
+                    place += length.size + count * item_bytes
+                else:
+                    place += item_bytes
+    return place
+
+
+def _read_text(file: BinaryIO, header: _Header, wanted: set[str], size: int) -> dict[str, Columns]:
+    rows: dict[str, Columns] = {}
+    file.seek(header.size)
+    text = io.TextIOWrapper(file, "ascii", "replace")
+    try:
+        for element in header.elements:
+            if wanted <= rows.keys():
+                break
+            lines = itertools.islice(text, element.count)
+            if element.name in wanted:
+                rows[element.name] = _table(element, [line for line in lines if line.strip()])
+            else:
+                collections.deque(lines, maxlen=0)  # the quickest way to the end
+    finally:
+        text.detach()  # else it would close the file with itself
+    return rows
+
+
+def _table(element: _Element, lines: list[str]) -> Columns:
+    """The rows of a text: one line each, numbers apart by spaces."""
+    rows = np.zeros(element.count, element.dtype("="))
+    if len(lines) < element.count:
+        raise ValueError(f"element {element.name!r}: the file ends after {len(lines)} rows")
+    numbers = np.loadtxt(lines, np.float64, comments=None, ndmin=2) if lines else np.zeros((0, 0))
+    if lines and numbers.shape[1] != len(element.properties):
+        raise ValueError(f"element {element.name!r}: a row holds {numbers.shape[1]} numbers")
+    for (name, (kind, _)), column in zip(element.properties.items(), numbers.T, strict=False):
+        if kind[0] in "iu":
+            ends = np.iinfo(kind)
+            if not ((column >= ends.min) & (column <= ends.max)).all():
+                raise ValueError(f"element {element.name!r}: {name} holds what is no {kind}")
+        rows[name] = column
+    return rows
