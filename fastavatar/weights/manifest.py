@@ -54,8 +54,8 @@ def _verified(path: Path, known: _Entry | None, read_all: bool) -> _Entry:
     if known and known["sha256"] != found:
         raise WeightsError(
             f"{path} was changed since it was first used (SHA-256 {found[:12]}…, recorded "
-            f"{known['sha256'][:12]}…); get it again with `fastavatar weights fetch --force`, or delete "
-            f"{path.parent / NAME} if you replaced it yourself"
+            f"{known['sha256'][:12]}…); fetch the weights again by force (`fastavatar weights fetch`), or "
+            f"delete {path.parent / NAME} if you replaced it yourself"
         )
     return _Entry(sha256=found, size=size, mtime_ns=mtime_ns)
 

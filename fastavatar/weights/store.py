@@ -132,7 +132,9 @@ def _checked(cache: Path, fits: Fits) -> Checkpoints:
     try:
         fits(found)
     except WeightsError as error:
-        raise WeightsError(f"{error}; replace the weights with `fastavatar weights fetch --force`") from error
+        raise WeightsError(
+            f"{error}; fetch the weights again by force (`fastavatar weights fetch`)"
+        ) from error
     return found
 
 

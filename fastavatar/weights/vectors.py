@@ -18,7 +18,7 @@ def read_vector(path: Path, size: int, what: str) -> NDArray[np.float32]:
 
 
 def read_array(path: Path, what: str, shapes: tuple[tuple[int, ...], ...]) -> NDArray[np.float32]:
-    """Finite numbers saved by numpy, in one of `shapes`.
+    """Finite numbers saved by numpy, of one of the `shapes`, such as (N,) or (1, N).
 
     Raises `InputError`, which says that `what` was expected, for anything else.
     """

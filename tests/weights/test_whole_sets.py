@@ -92,7 +92,7 @@ def test_junk_that_lies_in_the_cache_is_not_called_fetched(tmp_path: Path) -> No
     (tmp_path / FOLDER).mkdir()
     for name in NAMES:
         (tmp_path / FOLDER / name).write_bytes(JUNK)
-    with pytest.raises(WeightsError, match=r"weights fetch --force"):
+    with pytest.raises(WeightsError, match="fetch the weights again by force"):
         fetch(tmp_path, require_networks, Source(archive=tmp_path / "unused.zip"))
 
 

@@ -104,9 +104,9 @@ class Dinov2(nn.Module):
 
 
 def resize_positions(table: Tensor, side: int) -> Tensor:
-    """The position table (1, 1 + S², width) for `side`² patches instead of S².
+    """The position table (1, 1 + T², C) for T = `side`, from the trained one (1, 1 + S², C).
 
-    Published models without registers resize by a scale factor a little too large, (side + 0.1) / S. They
+    Published models without registers resize by a scale factor a little too large, (T + 0.1) / S. They
     were trained that way; an exact resize moves predicted points by up to 16 mm.
     """
     trained_side = math.isqrt(table.shape[1] - 1)

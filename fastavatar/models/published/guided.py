@@ -11,7 +11,7 @@ from torch import Tensor
 from fastavatar.errors import InputError
 from fastavatar.faces.insightface import RecognisedFace, choose_recognised
 from fastavatar.models.published.decoder import ConditionalDecoder
-from fastavatar.models.published.identity import Identity
+from fastavatar.models.published.identity import Person
 from fastavatar.models.published.identity_encoder import IdentityEncoder
 from fastavatar.models.published.latent import DecoderLatent
 from fastavatar.models.published.options import ShRefit
@@ -25,7 +25,7 @@ class GuidedNetworks:
     """Embedding → W; None where W is given."""
     decoder: ConditionalDecoder
     """W and points → Gaussians."""
-    identity: Identity
+    identity: Person
     """Whose W it is."""
     device: str
     sh_refit: ShRefit = "off"
@@ -44,7 +44,7 @@ class GuidedNetworks:
         if tuple(points.shape) != (count, 3):
             raise InputError(
                 f"the decoder needs {count} points, the centres of the FLAME mesh's triangles, "
-                f"found {len(points)}; --config direct takes any"
+                f"found {len(points)}; the configuration `direct` takes any"
             )
         with torch.no_grad():
             w = self.identity.w(self._recognise(photos), self.encoder, self.device)

@@ -13,7 +13,7 @@ from fastavatar.models.published.identity_encoder import IdentityEncoder
 
 
 @dataclass(frozen=True)
-class Identity:
+class Person:
     """The person, by one of three: a face to recognise in the photo, its embedding, or W itself."""
 
     recogniser: FaceRecogniser | None = None

@@ -37,7 +37,7 @@ def projector(widths: list[int], norm: Callable[[int], nn.Module], dropout: floa
 
 
 def start_linears(network: nn.Module, start: Callable[[Tensor], Tensor]) -> None:
-    """Set the weights of all linear layers by `start`, in place, and their biases to zero."""
+    """Set the weights (O, I) of all linear layers by `start`, in place, and their biases to zero."""
     for layer in network.modules():
         if isinstance(layer, nn.Linear) and not layer.weight.is_meta:
             start(layer.weight)
@@ -45,7 +45,7 @@ def start_linears(network: nn.Module, start: Callable[[Tensor], Tensor]) -> None
 
 
 def parameter(*shape: int, start: Callable[[Tensor], Tensor] = nn.init.zeros_) -> nn.Parameter:
-    """A parameter of this shape, set by `start` in place; only its shape on the meta device."""
+    """A parameter of `shape`, set by `start` in place; it has only its shape on the meta device."""
     values = torch.empty(shape)
     # Drawing random numbers on the meta device would import torch's compiler, which takes over a second.
     return nn.Parameter(values if values.is_meta else start(values))

@@ -11,7 +11,7 @@ from fastavatar.errors import UsageError
 from fastavatar.faces.insightface import EMBEDDING_SIZE, FaceRecogniser
 from fastavatar.models import require_device
 from fastavatar.models.published.guided import GuidedNetworks
-from fastavatar.models.published.identity import Identity
+from fastavatar.models.published.identity import Person
 from fastavatar.models.published.networks import load_networks, load_pair, require_networks, w_size
 from fastavatar.models.published.options import Precision, PublishedOptions
 from fastavatar.models.published.predictor import FastAvatarPredictor
@@ -81,13 +81,13 @@ def _identity(
     w_width: int,
     offline: bool,
     device: str,
-) -> Identity:
+) -> Person:
     if options.w_vector is not None:
-        return Identity(w_vector=read_vector(options.w_vector, w_width, "W vector"))
+        return Person(w_vector=read_vector(options.w_vector, w_width, "W vector"))
     if embedding is not None:
-        return Identity(embedding=embedding)
+        return Person(embedding=embedding)
     pack = ensure_face_pack(options.face_pack or DEFAULT_PACK, offline)
-    return Identity(FaceRecogniser(pack, device))
+    return Person(FaceRecogniser(pack, device))
 
 
 def _checkpoints(options: PublishedOptions, cache_dir: Path | None, offline: bool) -> Checkpoints:

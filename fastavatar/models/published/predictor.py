@@ -15,7 +15,7 @@ from fastavatar.core import Avatar, Face, Gaussians, Photo, Provenance
 from fastavatar.errors import DeviceError, FastAvatarError, InputError, WeightsError
 from fastavatar.faces.insightface import RecognisedFace
 from fastavatar.models.published import framing
-from fastavatar.models.published.identity import Identity
+from fastavatar.models.published.identity import Person
 from fastavatar.models.published.latent import DecoderLatent, LatentFacts
 from fastavatar.models.published.networks import Networks, made_up_told
 from fastavatar.models.published.options import Crop, ShRefit
@@ -60,7 +60,7 @@ class FramingFacts:
 
 @dataclass(frozen=True)
 class _Observed:
-    """What is known of a photo before the points are placed."""
+    """A photo before its points are placed: the face in it, the networks' input, and W."""
 
     photo: Photo
     face: Face | None
@@ -80,7 +80,7 @@ class FastAvatarPredictor:
     def __init__(
         self,
         networks: Networks,
-        identity: Identity,
+        identity: Person,
         crop: Crop = "auto",
         device: str = "cpu",
         seed: int = 42,
@@ -96,7 +96,7 @@ class FastAvatarPredictor:
     def predict(self, photo: Photo, face: int | None = None) -> Avatar:
         """The avatar of the face numbered `face` from the left, the largest by default.
 
-        Raises `NoFaceError` when there is no such face, `WeightsError` when the networks say something that
+        Raises `NoFaceError` when there is no such face, `WeightsError` when the networks give something that
         is no number, `DeviceError` when memory runs out.
         """
         (found,) = self.predict_many([photo], face)
@@ -133,7 +133,7 @@ class FastAvatarPredictor:
         return found
 
     def _observed(self, photo: Photo, face: int | None) -> "_Observed | Exception":
-        """Who is in a photo and what the networks see of it, or the error that finding it out raised."""
+        """The face in a photo and what the networks see of it, or the error that stands in the way."""
         seconds: dict[str, float] = {}
         try:
             with stage(seconds, "recognise"):
@@ -150,7 +150,7 @@ class FastAvatarPredictor:
         return _Observed(photo, taken, region, image, w, seconds)
 
     def _no_memory(self) -> DeviceError:
-        return DeviceError(f"not enough memory on {self._device}: try --device cpu")
+        return DeviceError(f"not enough memory on {self._device}: use the CPU")
 
     def _decoded(self, seen: "_Observed", points: Tensor, camera_to_world: Tensor) -> Avatar:
         """The avatar at points (N, 3), seen by a camera (4, 4)."""
@@ -185,7 +185,7 @@ class FastAvatarPredictor:
         )
 
     def _taken(self, photo: Photo, face: int | None, found: RecognisedFace | None) -> Face | None:
-        """The face that the avatar is of; None where nothing needs to know where it is."""
+        """The face that becomes the avatar; None where its place is not needed."""
         if found is not None:
             return Face(found.index, found.count, found.box, np.empty((0, 3), np.float32))
         if self._crop == "none" and face is None:
@@ -215,7 +215,7 @@ class FastAvatarPredictor:
 
 
 def _ordinary(gaussians: Gaussians) -> Gaussians:
-    """The same numbers on the CPU, free to take part in autograd; raises `WeightsError` if some are none."""
+    """A copy on the CPU, free to take part in autograd; raises `WeightsError` unless it is finite."""
     try:
         gaussians.require_finite()
     except InputError as error:

@@ -12,7 +12,7 @@ from fastavatar.core import Avatar, Photo
 from fastavatar.errors import InputError, NoFaceError
 from fastavatar.faces.insightface import FaceRecogniser
 from fastavatar.images.photo import load_photo
-from fastavatar.models.published.identity import Identity
+from fastavatar.models.published.identity import Person
 from fastavatar.models.published.loading import load
 from fastavatar.models.published.made_up import write_made_up
 from fastavatar.models.published.networks import Networks, load_networks
@@ -60,7 +60,7 @@ def photo(alpha: NDArray[np.float32] | None = None) -> Photo:
 
 
 def test_the_face_decides_who_it_is(networks: Networks, recogniser: FaceRecogniser) -> None:
-    predictor = FastAvatarPredictor(networks, Identity(recogniser), crop="none")
+    predictor = FastAvatarPredictor(networks, Person(recogniser), crop="none")
     largest, left, right = (predictor.predict(photo(), face) for face in (None, 0, 1))
     assert np.array_equal(largest.arrays["w_vector"], right.arrays["w_vector"])
     assert not np.allclose(left.arrays["w_vector"], right.arrays["w_vector"])
@@ -78,7 +78,7 @@ def test_the_crop_follows_the_face_and_the_camera_follows_the_crop(
 ) -> None:
     alpha = np.ones((640, 640), np.float32)  # a photo that came cut out brings its own mask
     alpha[:100] = 0
-    predictor = FastAvatarPredictor(networks, Identity(recogniser), crop="auto")
+    predictor = FastAvatarPredictor(networks, Person(recogniser), crop="auto")
     left, right = (predictor.predict(photo(alpha), face) for face in (0, 1))
     assert not np.array_equal(left.arrays["dino_points"], right.arrays["dino_points"])
     assert left.camera.width == right.camera.width == 640
@@ -91,12 +91,12 @@ def test_the_crop_follows_the_face_and_the_camera_follows_the_crop(
 def test_a_photo_that_shows_nobody_is_told(networks: Networks, tmp_path: Path) -> None:
     nobody = FaceRecogniser(write_pack(tmp_path, []))
     with pytest.raises(NoFaceError, match="640×640"):
-        FastAvatarPredictor(networks, Identity(nobody), crop="none").predict(photo())
+        FastAvatarPredictor(networks, Person(nobody), crop="none").predict(photo())
 
 
 def test_a_face_is_chosen_also_where_the_embedding_is_given(networks: Networks) -> None:
     """Face Mesh then tells which one it is; a face that is not there ends the prediction."""
-    given = Identity(embedding=np.ones(512, np.float32))
+    given = Person(embedding=np.ones(512, np.float32))
     two = photo_of(small_left_large_right())
     predictor = FastAvatarPredictor(networks, given, crop="none")
     chosen = predictor.predict(two, 0).face
@@ -106,12 +106,12 @@ def test_a_face_is_chosen_also_where_the_embedding_is_given(networks: Networks) 
 
 
 def test_somebody_must_be_given(networks: Networks) -> None:
-    with pytest.raises(InputError, match="no face, embedding or W vector to make an avatar from"):
-        FastAvatarPredictor(networks, Identity(), crop="none").predict(photo())
+    with pytest.raises(InputError, match="to make an avatar from"):
+        FastAvatarPredictor(networks, Person(), crop="none").predict(photo())
 
 
 def test_the_summary_is_plain_json(networks: Networks, recogniser: FaceRecogniser) -> None:
-    avatar = FastAvatarPredictor(networks, Identity(recogniser), crop="none").predict(photo())
+    avatar = FastAvatarPredictor(networks, Person(recogniser), crop="none").predict(photo())
     json.dumps(summary_of(avatar), allow_nan=False)
     assert {"recognise", "identity", "points", "decode"} <= avatar.provenance.seconds.keys()
     assert avatar.provenance.model == "fastavatar" and "non-commercial" in avatar.provenance.licence
@@ -131,13 +131,13 @@ def test_the_example_is_framed_and_freed_from_its_background(weights: Path, tmp_
 
 
 def test_the_same_photo_gives_the_same_numbers(networks: Networks, recogniser: FaceRecogniser) -> None:
-    predictor = FastAvatarPredictor(networks, Identity(recogniser), crop="none")
+    predictor = FastAvatarPredictor(networks, Person(recogniser), crop="none")
     first, second = (predictor.predict(photo()).gaussians.tensors() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_the_gaussians_follow_from_the_latent(networks: Networks, recogniser: FaceRecogniser) -> None:
-    predictor = FastAvatarPredictor(networks, Identity(recogniser), crop="none", sh_refit="off")
+    predictor = FastAvatarPredictor(networks, Person(recogniser), crop="none", sh_refit="off")
     avatar = predictor.predict(photo())
     assert avatar.latent is not None
     again = avatar.latent.copied("cpu")
@@ -149,7 +149,7 @@ def test_the_gaussians_follow_from_the_latent(networks: Networks, recogniser: Fa
 
 def test_colours_are_fitted_anew_unless_that_is_off(networks: Networks, recogniser: FaceRecogniser) -> None:
     auto, off = (
-        FastAvatarPredictor(networks, Identity(recogniser), crop="none", sh_refit=choice).predict(photo())
+        FastAvatarPredictor(networks, Person(recogniser), crop="none", sh_refit=choice).predict(photo())
         for choice in CHOICES
     )
     assert off.latent is not None
@@ -162,7 +162,7 @@ def test_colours_are_fitted_anew_unless_that_is_off(networks: Networks, recognis
 def test_many_photos_at_once_give_what_each_gives_alone(
     networks: Networks, recogniser: FaceRecogniser
 ) -> None:
-    predictor = FastAvatarPredictor(networks, Identity(recogniser), crop="none")
+    predictor = FastAvatarPredictor(networks, Person(recogniser), crop="none")
     photos = [photo(), replace(photo(), rgb=photo().rgb[:, ::-1].copy())]
     together = predictor.predict_many(photos)
     for one, many in zip(map(predictor.predict, photos), together, strict=True):
@@ -180,7 +180,7 @@ def test_many_photos_at_once_give_what_each_gives_alone(
 
 
 def test_one_bad_photo_leaves_the_others_be(networks: Networks, recogniser: FaceRecogniser) -> None:
-    predictor = FastAvatarPredictor(networks, Identity(recogniser), crop="none")
+    predictor = FastAvatarPredictor(networks, Person(recogniser), crop="none")
     found = predictor.predict_many([photo(), photo(), photo()], face=5)
     assert [type(one) for one in found] == [NoFaceError] * 3
     with pytest.raises(NoFaceError):

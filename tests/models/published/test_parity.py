@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fastavatar.core import Avatar, Photo
 from fastavatar.models.published.decoder import DecoderSizes, load_decoder
 from fastavatar.models.published.folding import fold
-from fastavatar.models.published.identity import Identity
+from fastavatar.models.published.identity import Person
 from fastavatar.models.published.identity_encoder import load_identity_encoder
 from fastavatar.models.published.latent import LatentFacts
 from fastavatar.models.published.made_up import PUBLISHED_POINTS, layout, numbers
@@ -47,7 +47,7 @@ def networks() -> Iterator[Networks]:
 @pytest.fixture(scope="module")
 def avatar(networks: Networks, expected: Figures) -> Avatar:
     photo = Photo(expected["photo_rgb"].astype(np.uint8), None, None, Path("noise.png"))
-    identity = Identity(embedding=expected["embedding"][0])
+    identity = Person(embedding=expected["embedding"][0])
     return FastAvatarPredictor(networks, identity, crop="none", sh_refit="off").predict(photo)
 
 
@@ -89,7 +89,7 @@ def test_colors_are_the_published_ones(avatar: Avatar, expected: Figures) -> Non
 
 def test_a_bgr_photo_would_be_noticed(networks: Networks, expected: Figures) -> None:
     photo = Photo(expected["photo_rgb"][..., ::-1].astype(np.uint8), None, None, Path("noise.png"))
-    identity = Identity(embedding=expected["embedding"][0])
+    identity = Person(embedding=expected["embedding"][0])
     points = (
         FastAvatarPredictor(networks, identity, crop="none", sh_refit="off")
         .predict(photo)
