@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastavatar.errors import UsageError
-from fastavatar.models.published.options import PublishedOptions
+from fastavatar.models.published import PublishedOptions
 
 if TYPE_CHECKING:
     from fastavatar.captures import Capture, View
     from fastavatar.core import Avatar
-    from fastavatar.formats.splats.frames import Frame
-    from fastavatar.optimise.loop import Progress
-    from fastavatar.refinement import Config
-    from fastavatar.refinement.guided import Start
+    from fastavatar.formats.splats import Frame
+    from fastavatar.optimise import Progress
+    from fastavatar.refinement import Config, Start
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +59,7 @@ class CaptureRefinement:
         Raises `UsageError` for a view that the capture does not have and for a start that does not fit the
         configuration, and what `load_config` raises.
         """
-        from fastavatar.refinement import load_config
-        from fastavatar.refinement.guided import choose_preset
-        from fastavatar.refinement.run import default_preset
+        from fastavatar.refinement import choose_preset, default_preset, load_config
 
         self.capture, self.settings = capture, settings
         self.views = _chosen(capture, settings.inputs)
@@ -83,8 +80,7 @@ class CaptureRefinement:
 
         Raises what `load_networks_for`, `start_of`, `read_ply` and `refine` raise.
         """
-        from fastavatar.refinement import refine
-        from fastavatar.refinement.guided import avatar_at
+        from fastavatar.refinement import avatar_at, refine
 
         settings = self.settings
         start = self._start()
@@ -102,8 +98,8 @@ class CaptureRefinement:
         )
 
     def _start(self) -> "Start":
-        from fastavatar.formats.splats.ply import read_ply
-        from fastavatar.refinement.guided import Start, load_networks_for, start_of
+        from fastavatar.formats.splats import read_ply
+        from fastavatar.refinement import Start, load_networks_for, start_of
 
         settings = self.settings
         networks = load_networks_for(

@@ -18,7 +18,7 @@ from fastavatar.errors import UsageError
 if TYPE_CHECKING:
     from fastavatar.core import Avatar, Photo
     from fastavatar.models import ModelName
-    from fastavatar.optimise.loop import Progress
+    from fastavatar.optimise import Progress
     from fastavatar.refinement import Config
 
 log = logging.getLogger(__name__)
@@ -29,14 +29,14 @@ class Pipeline:
 
     def __init__(self, settings: Settings) -> None:
         """Choose and load the model; raises what `load_predictor` raises."""
-        from fastavatar.system.processors import require_address_space
+        from fastavatar.system import require_address_space
 
         require_address_space()
 
         from fastavatar.models import load_predictor
         from fastavatar.models.choice import choose_device, choose_model
-        from fastavatar.rendering.threads import limit_threads
-        from fastavatar.system.cache_folder import cache_folder
+        from fastavatar.rendering import limit_threads
+        from fastavatar.system import cache_folder
 
         limit_threads(settings.threads)
         self.settings = settings
@@ -87,7 +87,7 @@ class Pipeline:
         if not self.settings.shoulders:
             avatar = without_shoulders(avatar)
         if self.settings.check_identity:
-            from fastavatar.evaluation.identity import check_identity_if_possible
+            from fastavatar.evaluation import check_identity_if_possible
 
             avatar = check_identity_if_possible(avatar, self.settings.published.face_pack, self.device)
         for warning in avatar.provenance.warnings:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastavatar.errors import UsageError
-from fastavatar.models.published.options import PublishedOptions
-from fastavatar.results.outputs import Outputs
+from fastavatar.models.published import PublishedOptions
+from fastavatar.results import Outputs
 
 if TYPE_CHECKING:
     from fastavatar.core import Photo
@@ -31,8 +31,7 @@ class Optimization:
         Raises `UsageError` for one that refines networks that the model does not have, and what `load_config`
         raises.
         """
-        from fastavatar.refinement import load_config
-        from fastavatar.refinement.run import default_preset
+        from fastavatar.refinement import default_preset, load_config
 
         preset = self.preset or default_preset(views=1, latent=model == "fastavatar")
         config = load_config(preset).overridden(iterations=self.iterations)
@@ -114,7 +113,7 @@ def with_focal_length(photo: "Photo", focal_px: float) -> "Photo":
 
     Raises `UsageError` for one that no lens has.
     """
-    from fastavatar.images.exif import CREDIBLE_FOCAL
+    from fastavatar.images import CREDIBLE_FOCAL
 
     least, most = (share * max(photo.width, photo.height) / photo.scale for share in CREDIBLE_FOCAL)
     if not least <= focal_px <= most:

@@ -17,7 +17,7 @@ from fastavatar.captures.files import is_file
 from fastavatar.captures.frames import Frame
 from fastavatar.captures.lens import undistort
 from fastavatar.errors import InputError
-from fastavatar.images.decode import DECODING_ERRORS
+from fastavatar.images import DECODING_ERRORS
 
 ALREADY_ON_WHITE = 0.98
 """An image whose pixels outside the mask are this white on average was put on white already: JPEG's ringing

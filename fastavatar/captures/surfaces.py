@@ -11,8 +11,7 @@ from torch import Tensor
 from fastavatar.captures.files import is_file, shown
 from fastavatar.core import Mesh
 from fastavatar.errors import InputError
-from fastavatar.system.arrays import read_npz
-from fastavatar.system.ply import read_ply_elements
+from fastavatar.system import read_npz, read_ply_elements
 
 
 def read_points(path: Path) -> Tensor | None:

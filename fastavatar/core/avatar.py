@@ -17,8 +17,7 @@ from fastavatar.core.photo import Photo
 from fastavatar.errors import InputError
 
 if TYPE_CHECKING:
-    from fastavatar.results.outputs import Outputs
-    from fastavatar.results.summary import Run
+    from fastavatar.results import Outputs, Run
 
 
 class Latent(Protocol):
@@ -124,6 +123,6 @@ class Avatar:
         `folder` is a file or a result would overwrite the photo; `FastAvatarError` when the file system
         refuses.
         """
-        from fastavatar.results.folder import write_results
+        from fastavatar.results import write_results
 
         return write_results(self, Path(folder), overwrite, outputs, run)

@@ -8,10 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from fastavatar.core import Avatar
-from fastavatar.faces.insightface import FaceRecogniser, RecognisedFace
-from fastavatar.rendering import render
-from fastavatar.rendering.head_view import frame_sphere, head_sphere
-from fastavatar.weights.face_pack import DEFAULT_PACK, find_face_pack
+from fastavatar.faces import FaceRecogniser, RecognisedFace
+from fastavatar.rendering import frame_sphere, head_sphere, render
+from fastavatar.weights import DEFAULT_PACK, find_face_pack
 
 Box = tuple[float, float, float, float]
 

@@ -15,8 +15,8 @@ from fastavatar.captures import Capture, View
 from fastavatar.core import Gaussians, Photo
 from fastavatar.errors import UsageError
 from fastavatar.evaluation.placement import place_avatar
-from fastavatar.models.published.options import PublishedOptions
-from fastavatar.refinement.photo_view import photo_of_view
+from fastavatar.models.published import PublishedOptions
+from fastavatar.refinement import photo_of_view
 from fastavatar.rendering import Compositing
 
 
@@ -90,7 +90,7 @@ def answer_photo(capture: Capture, inputs: Sequence[int], options: Options) -> A
     The capture's depth then fixes the size. The cameras of the other photos are not used. With `iterations`
     the avatar is refined on the photos first, by `config`.
     """
-    from fastavatar.models.facemesh.predictor import FaceMeshPredictor
+    from fastavatar.models.facemesh import FaceMeshPredictor
 
     views = [capture.views[index] for index in inputs]
     predictor = FaceMeshPredictor(options.device, options.seed)
@@ -123,9 +123,14 @@ def answer_guided(capture: Capture, inputs: Sequence[int], options: Options) -> 
     With `iterations` 0 they are what refinement begins with: the published networks' feed-forward answer, or
     discs where these networks are not used.
     """
-    from fastavatar.models.published.networks import made_up_told
-    from fastavatar.refinement import load_config, refine_gaussians
-    from fastavatar.refinement.guided import choose_preset, load_networks_for, start_of
+    from fastavatar.models.published import made_up_told
+    from fastavatar.refinement import (
+        choose_preset,
+        load_config,
+        load_networks_for,
+        refine_gaussians,
+        start_of,
+    )
 
     views = [capture.views[index] for index in inputs]
     preset, reason = choose_preset(options.config, capture, len(views), options.cache_dir, options.published)

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from fastavatar.captures import Capture, View
 from fastavatar.core import Avatar, Camera, Gaussians, encode_colors, encode_opacities, encode_scales
-from fastavatar.losses.geometry import SOLID_ALPHA
-from fastavatar.losses.metrics import MASK_THRESHOLD
+from fastavatar.losses import MASK_THRESHOLD, SOLID_ALPHA
 from fastavatar.rendering import render
 
 DEPTH_TOLERANCE_M = 0.01

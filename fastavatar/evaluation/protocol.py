@@ -10,12 +10,10 @@ from fastavatar.captures import Capture, View
 from fastavatar.errors import UsageError, WeightsError
 from fastavatar.evaluation.methods import METHODS, Answer, Options
 from fastavatar.evaluation.report import Report, ViewReport, counted
-from fastavatar.losses.geometry import SurfaceErrors, pool, surface_errors
-from fastavatar.losses.metrics import psnr, ssim
-from fastavatar.losses.perceptual import Lpips, load_lpips
+from fastavatar.losses import Lpips, SurfaceErrors, load_lpips, pool, psnr, ssim, surface_errors
 from fastavatar.models import require_device
 from fastavatar.rendering import Render, render
-from fastavatar.system.memory import peak_memory_mb
+from fastavatar.system import peak_memory_mb
 
 
 def evaluate(capture: Capture, method: str, inputs: Sequence[int], options: Options | None = None) -> Report:

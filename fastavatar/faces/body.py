@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastavatar.geometry import Array
-from fastavatar.images.mediapipe_quiet import quiet_stderr, solutions
+from fastavatar.images import quiet_stderr, solutions
 
 _NOSE, _EARS, _SHOULDERS = 0, [7, 8], [11, 12]
 

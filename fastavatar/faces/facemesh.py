@@ -6,7 +6,7 @@ from PIL import Image
 
 from fastavatar.core import Face
 from fastavatar.errors import NoFaceError
-from fastavatar.images.mediapipe_quiet import quiet_stderr, solutions
+from fastavatar.images import quiet_stderr, solutions
 
 Box = tuple[float, float, float, float]
 

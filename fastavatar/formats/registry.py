@@ -7,15 +7,25 @@ from pathlib import Path
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError, UsageError
 from fastavatar.formats.html import page
-from fastavatar.formats.splats import compressed_ply, glb, sog, splat, spz
-from fastavatar.formats.splats.frames import DEFAULT_FRAME, Frame
-from fastavatar.formats.splats.ksplat import parse_ksplat
-from fastavatar.formats.splats.npz import encode_npz, parse_npz
-from fastavatar.formats.splats.ply import encode_ply, parse_ply
-from fastavatar.formats.splats.sog_reading import parse_sog
-from fastavatar.formats.splats.splat import encode_splat, parse_splat
-from fastavatar.formats.splats.stored import Stored
-from fastavatar.system.atomic import replacing
+from fastavatar.formats.splats import (
+    DEFAULT_FRAME,
+    Frame,
+    Stored,
+    compressed_ply,
+    encode_npz,
+    encode_ply,
+    encode_splat,
+    glb,
+    parse_ksplat,
+    parse_npz,
+    parse_ply,
+    parse_sog,
+    parse_splat,
+    sog,
+    splat,
+    spz,
+)
+from fastavatar.system import replacing
 
 
 @dataclass(frozen=True)

@@ -55,11 +55,10 @@ def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Pred
         raise UsageError(f"there is no model {name!r}: use {' or '.join(get_args(ModelName))}")
     require_device(device)
     if name == "facemesh":
-        from fastavatar.models.facemesh.predictor import FaceMeshPredictor
+        from fastavatar.models.facemesh import FaceMeshPredictor
 
         return FaceMeshPredictor(device, **options)
-    from fastavatar.models.published.loading import load
-    from fastavatar.models.published.options import PublishedOptions
+    from fastavatar.models.published import PublishedOptions, load
 
     published = {
         field.name: options.pop(field.name) for field in fields(PublishedOptions) if field.name in options

@@ -13,9 +13,8 @@ def choose_model(
 
     `published_inputs` are the user's flags that only `fastavatar` understands.
     """
-    from fastavatar.system.cache_folder import cache_folder
-    from fastavatar.weights.face_pack import find_face_pack
-    from fastavatar.weights.release import SIZE, find_checkpoints, weights_folder
+    from fastavatar.system import cache_folder
+    from fastavatar.weights import SIZE, find_checkpoints, find_face_pack, weights_folder
 
     if asked != "auto":
         return asked, "asked for with --model"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.errors import InputError
-from fastavatar.system.atomic import replacing
+from fastavatar.system import replacing
 
 _FORMAT = "fastavatar run 1"
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from fastavatar.errors import InputError
-from fastavatar.losses.photometric import LossWeights
-from fastavatar.optimise.schedule import AdamSettings, Schedule, Stage
-from fastavatar.rendering.picture import Compositing
+from fastavatar.losses import LossWeights
+from fastavatar.optimise import AdamSettings, Schedule, Stage
+from fastavatar.rendering import Compositing
 
 Model = Literal[
     "direct",  # the Gaussians themselves, no network

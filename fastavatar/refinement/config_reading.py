@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from fastavatar.errors import InputError, UsageError
-from fastavatar.losses.photometric import LossWeights
-from fastavatar.optimise.schedule import AdamSettings, Stage
+from fastavatar.losses import LossWeights
+from fastavatar.optimise import AdamSettings, Stage
 from fastavatar.refinement.config import Config, Model, check, check_model
 
 MAX_BYTES = 100_000

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.core import Gaussians
-from fastavatar.models.published.latent import DecoderLatent
+from fastavatar.models.published import DecoderLatent
 from fastavatar.refinement.config import Config
 
 _UNUSED = "splats."  # the mean head as it was before training, which no Gaussian follows from

@@ -14,13 +14,16 @@ from fastavatar.captures import Capture, View
 from fastavatar.core import Avatar, Gaussians, Provenance
 from fastavatar.errors import InputError, UsageError
 from fastavatar.models.choice import choose_model
-from fastavatar.models.points.start import start_from_points
-from fastavatar.models.published.decoder import DecoderSizes
-from fastavatar.models.published.guided import GuidedNetworks
-from fastavatar.models.published.latent import DecoderLatent, LatentFacts
-from fastavatar.models.published.networks import made_up_told
-from fastavatar.models.published.options import PublishedOptions
-from fastavatar.models.published.predictor import LICENCE
+from fastavatar.models.points import start_from_points
+from fastavatar.models.published import (
+    LICENCE,
+    DecoderLatent,
+    DecoderSizes,
+    GuidedNetworks,
+    LatentFacts,
+    PublishedOptions,
+    made_up_told,
+)
 from fastavatar.refinement.config import Config
 from fastavatar.refinement.photo_view import photo_of_view
 from fastavatar.refinement.run import default_preset
@@ -67,7 +70,7 @@ def load_networks_for(
     Raises `UsageError` for `options` that then mean nothing, and what `load_guided` raises.
     """
     if config.model == "decoder":
-        from fastavatar.models.published.loading import load_guided
+        from fastavatar.models.published import load_guided
 
         return load_guided(device, options, cache_dir=cache_dir, offline=offline)
     if given := options.given():

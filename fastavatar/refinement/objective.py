@@ -10,9 +10,8 @@ from torch import Tensor
 
 from fastavatar.captures import View
 from fastavatar.core import Gaussians
-from fastavatar.losses.metrics import psnr
-from fastavatar.losses.photometric import Loss
-from fastavatar.optimise.schedule import ExampleOrder
+from fastavatar.losses import Loss, psnr
+from fastavatar.optimise import ExampleOrder
 from fastavatar.refinement.config import Config
 from fastavatar.rendering import render
 

@@ -10,7 +10,7 @@ from PIL import Image
 from fastavatar.captures import View
 from fastavatar.core import Avatar, Camera, Photo
 from fastavatar.errors import InputError
-from fastavatar.images.person_mask import person_mask
+from fastavatar.images import person_mask
 
 _MARGIN_PX = 8
 _LONG_SIDE_PX = 800

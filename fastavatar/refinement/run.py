@@ -9,10 +9,9 @@ import torch
 from fastavatar.captures import View
 from fastavatar.core import Avatar, Gaussians
 from fastavatar.errors import DeviceError, UsageError
-from fastavatar.losses.photometric import Loss, LossWeights, photometric_loss
-from fastavatar.models.published.latent import DecoderLatent
-from fastavatar.models.published.sh_refit import refit_sh
-from fastavatar.optimise.loop import Progress, RunResult, optimise
+from fastavatar.losses import Loss, LossWeights, photometric_loss
+from fastavatar.models.published import DecoderLatent, refit_sh
+from fastavatar.optimise import Progress, RunResult, optimise
 from fastavatar.refinement.config import Config, Model
 from fastavatar.refinement.config_reading import load_config
 from fastavatar.refinement.decoded import DecodedModel

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 from fastavatar.errors import UsageError
-from fastavatar.system.processors import MAX_THREADS, processor_count
+from fastavatar.system import MAX_THREADS, processor_count
 
 _limit: int | None = None
 

@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fastavatar.core import Camera, Gaussians
-from fastavatar.rendering import Render, render
-from fastavatar.rendering.camera_paths import cameras_along
-from fastavatar.rendering.head_view import facing_camera, head_sphere
+from fastavatar.rendering import Render, cameras_along, facing_camera, head_sphere, render
 from fastavatar.results.video import Picture, write_video
 
 WHITE, BLACK = (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)

@@ -10,16 +10,15 @@ import numpy as np
 from PIL import Image
 
 from fastavatar.core import Avatar
-from fastavatar.formats.html.page import viewer_page
-from fastavatar.formats.splats.ply import encode_ply
+from fastavatar.formats.html import viewer_page
+from fastavatar.formats.splats import encode_ply
 from fastavatar.results.film import write_turntable
 from fastavatar.results.outputs import PREVIEW, SPLATS, SUMMARY, TURNTABLE, VIEWER, Outputs
 from fastavatar.results.ownership import Written, places_of_results, require_apart, require_replaceable
 from fastavatar.results.preview import compose_preview
 from fastavatar.results.staging import clear_staging, require_folder, staged
 from fastavatar.results.summary import Run, summarize, versions
-from fastavatar.system.atomic import refusals_told
-from fastavatar.system.memory import peak_memory_mb
+from fastavatar.system import peak_memory_mb, refusals_told
 
 _LEAST_ROOM_BYTES = 3_000_000
 """What the smallest results take: 10,144 Gaussians of 248 bytes and a preview of 0.8 MB."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fastavatar.formats.splats.frames import Frame
+    from fastavatar.formats.splats import Frame
 
 SPLATS, PREVIEW, SUMMARY = "splats.ply", "preview.png", "summary.json"
 TURNTABLE, VIEWER = "turntable.mp4", "head.html"
@@ -40,6 +40,6 @@ class Outputs:
 
             writer_of(Path(TURNTABLE))
         if self.viewer:
-            from fastavatar.formats.html.page import require_viewer
+            from fastavatar.formats.html import require_viewer
 
             require_viewer()

@@ -6,8 +6,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from fastavatar.core import Avatar, Camera
-from fastavatar.rendering import render
-from fastavatar.rendering.head_view import frame_sphere, head_sphere
+from fastavatar.rendering import frame_sphere, head_sphere, render
 
 TILE_PX = 384
 AZIMUTHS_DEG = (0, -30, 30, -60, 60)

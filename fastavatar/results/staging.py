@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fastavatar.errors import FastAvatarError, OverwriteError, UsageError
-from fastavatar.system.atomic import abandoned, alone_in, partial, place, refusals_told
+from fastavatar.system import abandoned, alone_in, partial, place, refusals_told
 
 _STAGING = "results"
 _RETIRED, _DONE = ".retired", ".done"

@@ -10,7 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 from fastavatar.errors import OverwriteError
 from fastavatar.results.staging import staged
 from fastavatar.results.video import Picture
-from fastavatar.system.atomic import refusals_told
+from fastavatar.system import refusals_told
 
 MARK = "fastavatar render"
 """The PNG keyword `Software` of every still. Other pictures of this program do not carry it."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fastavatar.core import Avatar, Gaussians
 from fastavatar.core.camera import FACING_THE_HEAD
-from fastavatar.formats.splats.frames import Frame, head_to_frame
+from fastavatar.formats.splats import Frame, head_to_frame
 from fastavatar.results.outputs import SUMMARY
 from fastavatar.results.ownership import Written
 from fastavatar.version import __version__

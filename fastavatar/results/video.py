@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fastavatar.errors import FastAvatarError, UsageError
-from fastavatar.system.atomic import replacing
+from fastavatar.system import replacing
 
 Picture = NDArray[np.uint8]
 """(H, W, 3) sRGB, or (H, W, 4) with alpha, by which the colours are not multiplied."""

@@ -79,7 +79,7 @@ def _fetch(url: str, folder: Path, patience: Patience | None) -> None:
 
 
 def _require_usable(staging: Path, url: str) -> None:
-    from fastavatar.faces.insightface import FaceRecogniser
+    from fastavatar.faces import FaceRecogniser
 
     try:
         FaceRecogniser(staging)

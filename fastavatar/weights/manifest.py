@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from fastavatar.errors import FastAvatarError, WeightsError
-from fastavatar.system.atomic import replacing
+from fastavatar.system import replacing
 
 NAME = "manifest.json"
 _DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)

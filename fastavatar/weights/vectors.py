@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastavatar.errors import InputError
-from fastavatar.system.arrays import read_npy
+from fastavatar.system import read_npy
 
 
 def read_vector(path: Path, size: int, what: str) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ import pytest
 from fastavatar.errors import WeightsError
 from fastavatar.models.published.made_up import write_made_up
 from fastavatar.models.published.networks import require_networks
-from fastavatar.system.cache_folder import cache_folder
+from fastavatar.system.folders import cache_folder
 from fastavatar.weights.download import Patience
 from fastavatar.weights.release import FOLDER, find_checkpoints, weights_folder
 from fastavatar.weights.store import Source, check, ensure, fetch

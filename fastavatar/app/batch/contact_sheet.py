@@ -9,8 +9,8 @@ from urllib.parse import quote
 from fastavatar.app.batch.index import GENERATOR, SHEET, read_rows, require_own
 from fastavatar.app.batch.storage import is_address, join
 from fastavatar.app.batch.tasks import Row
-from fastavatar.results.outputs import PREVIEW
-from fastavatar.system.atomic import replacing
+from fastavatar.results import PREVIEW
+from fastavatar.system import replacing
 
 _ROWS_A_PAGE = 500
 

@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fastavatar.app.batch.storage import is_address, join, names_in, read, sizes_in, write
 from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, checked_row
 from fastavatar.errors import InputError, OverwriteError, UsageError
-from fastavatar.results.outputs import PREVIEW, SPLATS, SUMMARY
-from fastavatar.results.ownership import own_results
-from fastavatar.results.staging import clear_staging
+from fastavatar.results import PREVIEW, SPLATS, SUMMARY, clear_staging, own_results
 
 if TYPE_CHECKING:
     from fastavatar.app.pipeline import Pipeline
@@ -111,7 +109,7 @@ def prepare(task: PhotoTask, mode: Mode) -> None:
     """
     folder = task.output
     if not is_address(folder):
-        from fastavatar.results.folder import require_writable
+        from fastavatar.results import require_writable
 
         clear_staging(Path(folder))
         if mode != "resume":

@@ -20,8 +20,8 @@ from typing import Any
 from fastavatar.app.batch.storage import is_address, join, names_in, opened, read, write
 from fastavatar.app.batch.tasks import FIELDS, Mode, Row, parse_row
 from fastavatar.errors import OverwriteError
-from fastavatar.results.staging import require_folder
-from fastavatar.system.atomic import refusals_told, replacing
+from fastavatar.results import require_folder
+from fastavatar.system import refusals_told, replacing
 
 LINES, TABLE, SHEET = "results.jsonl", "results.parquet", "contact_sheet.html"
 GENERATOR = '<meta name="generator" content="fastavatar batch">'

@@ -14,8 +14,8 @@ from typing import BinaryIO
 from fastavatar.app.batch.search import Found, before_magic, search_folder, search_pattern
 from fastavatar.app.batch.storage import files_below, is_address, join, read
 from fastavatar.errors import InputError
-from fastavatar.images.endings import is_photo_name
-from fastavatar.results.outputs import PREVIEW, SUMMARY
+from fastavatar.images import is_photo_name
+from fastavatar.results import PREVIEW, SUMMARY
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from fastavatar.app.batch.folders import clear, finished_row
 from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, failed_row
 from fastavatar.app.batch.worker import Ready, work
 from fastavatar.errors import DeviceError, FastAvatarError
-from fastavatar.system.processors import processor_count
+from fastavatar.system import processor_count
 
 if TYPE_CHECKING:
     from fastavatar.app.settings import Settings

@@ -175,7 +175,7 @@ def work_off(
 
 
 def _read(task: PhotoTask, mode: Mode) -> "Photo":
-    from fastavatar.images.photo import load_photo
+    from fastavatar.images import load_photo
 
     prepare(task, mode)
     with at_hand(task.photo) as path:

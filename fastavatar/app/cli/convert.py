@@ -38,7 +38,7 @@ def command(
     change with the view. .glb is for tools that know KHR_gaussian_splatting; .html is a page to open in a
     browser, without network; both are written only. .ksplat is read only. What is lost is listed on stderr.
     """
-    from fastavatar.formats.registry import format_of, read_gaussians, write_gaussians
+    from fastavatar.formats import format_of, read_gaussians, write_gaussians
     from fastavatar.results import require_apart
 
     format_of(target)

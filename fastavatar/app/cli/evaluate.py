@@ -105,7 +105,7 @@ def _options(method: str, given: dict[str, Any]) -> "Options":
     """The method's options; the flags left over are those of the published networks."""
     from fastavatar.evaluation import Options
     from fastavatar.models.choice import choose_device
-    from fastavatar.models.published.options import PublishedOptions
+    from fastavatar.models.published import PublishedOptions
 
     names = ("seed", "iterations", "config", "cache_dir", "offline")
     known = {name: given[name] for name in names}
@@ -134,8 +134,8 @@ def _require_free(flag: str, path: Path, force: bool, capture: "Capture") -> Non
     Raises `UsageError` for a folder, a device or a file of the capture, `OverwriteError` for a file that may
     not be replaced, `FastAvatarError` where the file system does not allow it.
     """
-    from fastavatar.results.staging import require_folder
-    from fastavatar.system.atomic import refusals_told
+    from fastavatar.results import require_folder
+    from fastavatar.system import refusals_told
 
     with refusals_told(path):
         if path.is_dir():
@@ -151,7 +151,7 @@ def _require_free(flag: str, path: Path, force: bool, capture: "Capture") -> Non
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
     """Write `path` as a whole, with the folders above it."""
-    from fastavatar.system.atomic import refusals_told, replacing
+    from fastavatar.system import refusals_told, replacing
 
     with refusals_told(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -30,8 +30,8 @@ def facts_of(path: Path) -> dict[str, Any]:
     Raises `InputError` when the file is missing, damaged or holds nothing usable, `UsageError` for an unknown
     ending.
     """
-    from fastavatar.formats.registry import format_of
-    from fastavatar.formats.splats.frames import DEFAULT_FRAME
+    from fastavatar.formats import format_of
+    from fastavatar.formats.splats import DEFAULT_FRAME
 
     known = format_of(path)
     stored = known.parse(path)
@@ -60,7 +60,7 @@ def facts_of(path: Path) -> dict[str, Any]:
 
 def as_text(facts: dict[str, Any]) -> str:
     """The facts for reading, one to a line."""
-    from fastavatar.formats.splats.stored import shortened
+    from fastavatar.formats.splats import shortened
 
     sides = zip("xyz", facts["bounds_min_m"], facts["bounds_max_m"], strict=True)
     lines = {

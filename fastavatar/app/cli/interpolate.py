@@ -11,7 +11,7 @@ from fastavatar.app.cli.options import path_option
 from fastavatar.app.cli.weights import require_distinct, require_free
 
 if TYPE_CHECKING:
-    from fastavatar.models.published.latent import End
+    from fastavatar.models.published import End
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +50,11 @@ def command(
     """
     import torch
 
-    from fastavatar.formats.splats.ply import write_ply
-    from fastavatar.models.published.decoder import load_decoder
-    from fastavatar.models.published.folding import fold
-    from fastavatar.models.published.latent import interpolate
-    from fastavatar.models.published.networks import require_networks
-    from fastavatar.results.staging import require_folder, staged
-    from fastavatar.system.atomic import refusals_told
-    from fastavatar.system.cache_folder import cache_folder
-    from fastavatar.weights.checkpoint import read_checkpoint
-    from fastavatar.weights.store import ensure
+    from fastavatar.formats.splats import write_ply
+    from fastavatar.models.published import fold, interpolate, load_decoder, require_networks
+    from fastavatar.results import require_folder, staged
+    from fastavatar.system import cache_folder, refusals_told
+    from fastavatar.weights import ensure, read_checkpoint
 
     names = [f"step_{step:0{len(str(steps - 1))}d}.ply" for step in range(steps)]
     targets = [output_dir / name for name in names]
@@ -84,8 +79,8 @@ def read_end(path: Path, w_size: int, points: int) -> "End":
     """W, and the points where there are some, from a results folder or a .npy file."""
     import torch
 
-    from fastavatar.models.published.latent import End
-    from fastavatar.weights.vectors import read_array, read_vector
+    from fastavatar.models.published import End
+    from fastavatar.weights import read_array, read_vector
 
     if not path.is_dir():
         return End(torch.from_numpy(read_vector(path, w_size, "W vector"))[None])

@@ -14,8 +14,7 @@ from fastavatar.app.cli.numbers import FILE_AS_TEXT, count
 from fastavatar.errors import FastAvatarError
 
 if TYPE_CHECKING:
-    from fastavatar.app.batch.run import Tally
-    from fastavatar.app.batch.tasks import Row
+    from fastavatar.app.batch import Row, Tally
     from fastavatar.app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -81,9 +80,7 @@ def run_many(image: str, output_dir: str, settings: "Settings", force: bool, man
 
     Raises `FastAvatarError` where photos failed or folders could not be searched, and what `run` raises.
     """
-    from fastavatar.app.batch.index import LINES
-    from fastavatar.app.batch.run import Plan, list_work, run
-    from fastavatar.app.batch.storage import join
+    from fastavatar.app.batch import LINES, Plan, join, list_work, run
 
     if force and many.resume:
         raise click.UsageError("--force begins again, --resume goes on: give one of them")

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from fastavatar.system.processors import MAX_THREADS
+from fastavatar.system import MAX_THREADS
 
 MAX_NAME_BYTES = 255
 """The longest name of a file or folder on Linux, macOS and Windows file systems."""

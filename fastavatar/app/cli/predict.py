@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from fastavatar.app.batch.listing import names_many
+from fastavatar.app.batch import names_many
 from fastavatar.app.cli.many import many_options, output_option, require_none, run_many, take_many
 from fastavatar.app.cli.numbers import FILE_AS_TEXT
 from fastavatar.app.cli.prediction import naming_force, prediction_options, settings_of
@@ -52,7 +52,7 @@ def command(
 
     from fastavatar.app.pipeline import Pipeline
     from fastavatar.results import require_writable
-    from fastavatar.system.processors import require_address_space
+    from fastavatar.system import require_address_space
 
     require_address_space()
     inputs = [*(of_one or images), *settings.published.files()]

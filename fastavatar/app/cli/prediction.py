@@ -132,7 +132,7 @@ def settings_of(**given: Any) -> "Settings":
     colour.
     """
     from fastavatar.app.settings import Optimization, Settings
-    from fastavatar.models.published.options import PublishedOptions
+    from fastavatar.models.published import PublishedOptions
     from fastavatar.results import Outputs
 
     names = {one.name for one in fields(PredictionFlags)} & given.keys()

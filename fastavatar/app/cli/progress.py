@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fastavatar.optimise.loop import Progress
+    from fastavatar.optimise import Progress
 
 
 @contextmanager

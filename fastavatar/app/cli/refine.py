@@ -79,7 +79,7 @@ def command(
     from fastavatar.app.capture_refinement import CaptureRefinement
     from fastavatar.captures import read_capture
     from fastavatar.models import require_device
-    from fastavatar.rendering.threads import limit_threads
+    from fastavatar.rendering import limit_threads
     from fastavatar.results import Outputs, Run, places_of_results, require_writable
 
     settings = _settings(inputs, choices)
@@ -106,7 +106,7 @@ def _settings(inputs: tuple[str, ...], choices: dict[str, Any]) -> "CaptureSetti
     """The settings that the flags stand for; those left over belong to the published networks."""
     from fastavatar.app.capture_refinement import CaptureSettings
     from fastavatar.models.choice import choose_device
-    from fastavatar.models.published.options import PublishedOptions
+    from fastavatar.models.published import PublishedOptions
 
     known = {one.name for one in fields(CaptureSettings)} & choices.keys()
     own = {name: choices.pop(name) for name in known}

@@ -95,11 +95,16 @@ def command(
     from tqdm import tqdm
 
     from fastavatar.captures import calibrated_files, read_cameras
-    from fastavatar.formats.registry import read_gaussians
+    from fastavatar.formats import read_gaussians
     from fastavatar.models.choice import choose_device
-    from fastavatar.results.film import draw_depth_film, draw_film, head_cameras
-    from fastavatar.results.stills import earlier_stills, write_stills
-    from fastavatar.results.video import write_video
+    from fastavatar.results import (
+        draw_depth_film,
+        draw_film,
+        earlier_stills,
+        head_cameras,
+        write_stills,
+        write_video,
+    )
 
     color = None if background.lower() == "transparent" else parse_color(background)
     require_no_input(output, [source, camera_file] if camera_file else [source])
@@ -144,8 +149,7 @@ def require_free(output: Path, force: bool, transparent: bool) -> bool:
     Raises `OverwriteError` when something is there that may not be replaced, `UsageError` for a file that no
     video can be written to.
     """
-    from fastavatar.results.staging import require_folder
-    from fastavatar.results.video import ENDINGS, writer_of
+    from fastavatar.results import ENDINGS, require_folder, writer_of
 
     if not output.suffix or (output.is_dir() and output.suffix.lower() not in ENDINGS):
         require_folder(output)
@@ -163,7 +167,7 @@ def require_free(output: Path, force: bool, transparent: bool) -> bool:
 def on_device(gaussians: "Gaussians", device: str) -> "Gaussians":
     """The same Gaussians on `device`; raises `DeviceError` where this machine has no such device."""
     from fastavatar.models import require_device
-    from fastavatar.rendering.threads import limit_threads
+    from fastavatar.rendering import limit_threads
 
     require_device(device)
     limit_threads(None)

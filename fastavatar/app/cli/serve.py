@@ -64,16 +64,24 @@ def command(
     try:
         import uvicorn  # noqa: F401  # the extra `serve`, told before anything is loaded
 
-        from fastavatar.app.serve.access import MIN_TOKEN_LENGTH, Access, allowed_hosts, is_loopback
-        from fastavatar.app.serve.server import Stopped, bind, serve, share_arenas
+        from fastavatar.app.serve import (
+            MIN_TOKEN_LENGTH,
+            Access,
+            Stopped,
+            allowed_hosts,
+            bind,
+            is_loopback,
+            serve,
+            share_arenas,
+        )
     except ModuleNotFoundError as error:
         raise FastAvatarError(
             f"serving needs {error.name}: pip install '.[serve]' where the source is"
         ) from error
     from fastavatar.app.pipeline import Pipeline
-    from fastavatar.app.serve.jobs import Limits
-    from fastavatar.rendering.cpu.autograd import compile_kernels
-    from fastavatar.results.outputs import Outputs
+    from fastavatar.app.serve import Limits
+    from fastavatar.rendering import compile_kernels
+    from fastavatar.results import Outputs
 
     if token is None and not is_loopback(host):
         raise click.UsageError(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastavatar.app.batch.listing import list_photos
+from fastavatar.app.batch import list_photos
 from fastavatar.app.cli.numbers import INDICES
 from fastavatar.errors import UsageError
-from fastavatar.images.endings import is_video_name
+from fastavatar.images import is_video_name
 
 if TYPE_CHECKING:
     from fastavatar.app.settings import Settings
@@ -72,12 +72,12 @@ def load_photos(paths: Sequence[str | Path], settings: "Settings") -> "list[Phot
 
     Raises what `load_photo` and `choose_frames` raise.
     """
-    from fastavatar.images.photo import load_photo
+    from fastavatar.images import load_photo
 
     photos: list[Photo] = []
     for path in map(Path, paths):
         if is_video_name(path):
-            from fastavatar.faces.frames import FRAMES, choose_frames
+            from fastavatar.faces import FRAMES, choose_frames
 
             one = settings.model == "fastavatar" or settings.published.given() or settings.face is not None
             photos += choose_frames(path, 1 if one else FRAMES)

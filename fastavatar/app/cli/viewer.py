@@ -14,8 +14,7 @@ def command() -> None:
     Needs npm and the network, once: it fetches PlayCanvas' viewer, its version and hash pinned. The page is
     kept in the installed package; `make setup` and an image build see to it.
     """
-    from fastavatar.formats.html.build import build_viewer
-    from fastavatar.formats.html.page import TEMPLATE
+    from fastavatar.formats.html import TEMPLATE, build_viewer
 
     build_viewer()
     log.info("viewer page built: %s", TEMPLATE)

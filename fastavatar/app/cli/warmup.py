@@ -14,8 +14,7 @@ def command() -> None:
     It is kept in NUMBA_CACHE_DIR, else in `numba` of the cache folder ($FASTAVATAR_CACHE, $CACHE_DIR or
     ~/.cache/fastavatar); an image build runs this so that no container has to wait.
     """
-    from fastavatar.rendering.cpu.autograd import compile_kernels
-    from fastavatar.rendering.cpu.kernel import kernel_folder
+    from fastavatar.rendering import compile_kernels, kernel_folder
 
     compile_kernels()
     folder = kernel_folder()

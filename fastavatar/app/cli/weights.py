@@ -52,10 +52,9 @@ def fetch(
 
     All files are read and checked before they take the place of those that are there.
     """
-    from fastavatar.models.published.networks import require_networks
-    from fastavatar.system.cache_folder import cache_folder
-    from fastavatar.weights import store
-    from fastavatar.weights.face_pack import ensure_face_pack
+    from fastavatar.models.published import require_networks
+    from fastavatar.system import cache_folder
+    from fastavatar.weights import ensure_face_pack, store
 
     cache = cache_folder(cache_dir)
     if offline and force:
@@ -75,8 +74,8 @@ def check(cache_dir: Path | None) -> None:
     """Read all weights, load them, and compare them with what was first used; prints SHA-256 and file."""
     import torch
 
-    from fastavatar.models.published.networks import load_networks, require_networks
-    from fastavatar.system.cache_folder import cache_folder
+    from fastavatar.models.published import load_networks, require_networks
+    from fastavatar.system import cache_folder
     from fastavatar.weights import manifest, store
 
     found = store.check(cache_folder(cache_dir), read_all=True)
@@ -91,8 +90,8 @@ def check(cache_dir: Path | None) -> None:
 @_CACHE
 def path_(cache_dir: Path | None) -> None:
     """Print the folder in which the weights lie, or will lie."""
-    from fastavatar.system.cache_folder import cache_folder
-    from fastavatar.weights.release import weights_folder
+    from fastavatar.system import cache_folder
+    from fastavatar.weights import weights_folder
 
     click.echo(weights_folder(cache_folder(cache_dir)))
 
@@ -103,8 +102,8 @@ def path_(cache_dir: Path | None) -> None:
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 def convert(checkpoints: tuple[Path, ...], output_dir: Path | None, force: bool) -> None:
     """Write CHECKPOINTS (.pth) as safetensors, which cannot hold code, under the same names."""
-    from fastavatar.system.atomic import replacing_all
-    from fastavatar.weights.checkpoint import read_checkpoint, write_safetensors
+    from fastavatar.system import replacing_all
+    from fastavatar.weights import read_checkpoint, write_safetensors
 
     targets = [(output_dir or source.parent) / f"{source.stem}.safetensors" for source in checkpoints]
     require_distinct(checkpoints, targets)
@@ -126,8 +125,8 @@ def random(folder: Path, seed: int, force: bool) -> None:
 
     They are marked as such, and so is every prediction made with them.
     """
-    from fastavatar.models.published.made_up import write_made_up
-    from fastavatar.weights.release import STEMS, SUFFIXES
+    from fastavatar.models.published import write_made_up
+    from fastavatar.weights import STEMS, SUFFIXES
 
     require_free([folder / f"{stem}{suffix}" for stem in STEMS.paths() for suffix in SUFFIXES], force)
     for path in write_made_up(folder, seed).paths():

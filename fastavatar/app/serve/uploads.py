@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from fastavatar.app.serve.jobs import Limits
 from fastavatar.errors import InputError
-from fastavatar.images.decode import KNOWN, require_picture
+from fastavatar.images import KNOWN, require_picture
 
 MAX_NAME_LENGTH = 100
 UNNAMED = "photo"

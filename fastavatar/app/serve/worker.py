@@ -14,15 +14,13 @@ from fastavatar.app.serve.jobs import Cancelled, Job
 from fastavatar.app.settings import Optimization
 from fastavatar.core import Facts
 from fastavatar.errors import DeviceError, FastAvatarError, out_of_memory
-from fastavatar.formats.html.page import TEMPLATE
-from fastavatar.images.photo import load_photo
+from fastavatar.formats.html import TEMPLATE
+from fastavatar.images import load_photo
 from fastavatar.models.stages import listening, stage
-from fastavatar.results.film import FPS, draw_film, head_cameras
-from fastavatar.results.outputs import SUMMARY, TURNTABLE, Outputs
-from fastavatar.results.video import Picture, write_video
+from fastavatar.results import FPS, SUMMARY, TURNTABLE, Outputs, Picture, draw_film, head_cameras, write_video
 
 if TYPE_CHECKING:
-    from fastavatar.optimise.loop import Progress
+    from fastavatar.optimise import Progress
 
 log = logging.getLogger(__name__)
 

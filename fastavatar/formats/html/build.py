@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastavatar.errors import FastAvatarError
 from fastavatar.formats.html.page import RECIPE, TEMPLATE
-from fastavatar.system.atomic import replacing
+from fastavatar.system import replacing
 
 FILES = ("package.json", "package-lock.json", "build.mjs")
 

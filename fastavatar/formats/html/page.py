@@ -12,8 +12,7 @@ from pathlib import Path
 from fastavatar.core import Gaussians
 from fastavatar.errors import FastAvatarError, UsageError
 from fastavatar.formats.html.settings import viewer_settings
-from fastavatar.formats.splats import compressed_ply
-from fastavatar.formats.splats.frames import DEFAULT_FRAME, Frame
+from fastavatar.formats.splats import DEFAULT_FRAME, Frame, compressed_ply
 
 RECIPE = Path(__file__).with_name("viewer")
 """The folder of the sources of the page. The built page lies there too, also in an installed package."""

@@ -8,8 +8,7 @@ import math
 from typing import Any
 
 from fastavatar.core import Camera, Gaussians
-from fastavatar.rendering.camera_paths import path_angles
-from fastavatar.rendering.head_view import facing_camera, head_sphere
+from fastavatar.rendering import facing_camera, head_sphere, path_angles
 
 BACKGROUND = (1.0, 1.0, 1.0)
 SWAY_S, KEYS, KEYS_PER_S = 12.0, 24, 2.0

@@ -28,7 +28,7 @@ from fastavatar.formats.splats.bit_packing import (
 from fastavatar.formats.splats.frames import Frame, frame_comments
 from fastavatar.formats.splats.ply_layout import REST, canonical_quaternions
 from fastavatar.formats.splats.stored import to_be_stored
-from fastavatar.system.ply import Columns, encode_ply_elements
+from fastavatar.system import Columns, encode_ply_elements
 
 CHUNK = 256
 MOST_LOG_SCALE = 20.0

@@ -17,7 +17,7 @@ from fastavatar.core import Gaussians, encode_colors, encode_scales
 from fastavatar.errors import InputError
 from fastavatar.formats.splats.bit_packing import decode_opacity_bytes
 from fastavatar.formats.splats.stored import Stored
-from fastavatar.system.files import read_bytes
+from fastavatar.system import read_bytes
 
 HEADER = np.dtype(
     {

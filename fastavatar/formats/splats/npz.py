@@ -10,7 +10,7 @@ from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
 from fastavatar.formats.splats.frames import FRAMES, Frame
 from fastavatar.formats.splats.stored import Stored, to_be_stored
-from fastavatar.system.arrays import read_npz
+from fastavatar.system import read_npz
 
 
 def encode_npz(gaussians: Gaussians, frame: Frame) -> bytes:

@@ -13,8 +13,7 @@ from fastavatar.formats.splats.compressed_ply import WORDS, from_elements
 from fastavatar.formats.splats.frames import DEFAULT_FRAME, FRAMES, Frame, frame_comments
 from fastavatar.formats.splats.ply_layout import PROPERTIES, from_table, to_table, unread
 from fastavatar.formats.splats.stored import Stored, to_be_stored
-from fastavatar.system.atomic import replacing
-from fastavatar.system.ply import encode_ply_elements, read_ply_elements
+from fastavatar.system import encode_ply_elements, read_ply_elements, replacing
 
 
 def write_ply(

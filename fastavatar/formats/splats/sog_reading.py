@@ -28,7 +28,7 @@ from fastavatar.formats.splats.bit_packing import (
 )
 from fastavatar.formats.splats.sog import MODE_ALPHA, PALETTE_COLUMNS, PALETTE_LIMIT
 from fastavatar.formats.splats.stored import Stored
-from fastavatar.system.files import read_bytes
+from fastavatar.system import read_bytes
 
 log = logging.getLogger(__name__)
 

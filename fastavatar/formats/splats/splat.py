@@ -14,7 +14,7 @@ from fastavatar.formats.splats.bit_packing import decode_opacity_bytes, encode_u
 from fastavatar.formats.splats.frames import Frame
 from fastavatar.formats.splats.ply_layout import canonical_quaternions
 from fastavatar.formats.splats.stored import Stored, to_be_stored
-from fastavatar.system.files import read_bytes
+from fastavatar.system import read_bytes
 
 ROW = np.dtype([("mean", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("quat_wxyz", "u1", 4)])
 ZERO = 128

@@ -40,7 +40,7 @@ from fastavatar.formats.splats.frames import Frame, head_to_frame
 from fastavatar.formats.splats.ply_layout import canonical_quaternions
 from fastavatar.formats.splats.stored import Stored, to_be_stored
 from fastavatar.geometry.spherical_harmonics import MAX_DEGREE
-from fastavatar.system.files import read_bytes
+from fastavatar.system import read_bytes
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import spsolve
 from scipy.spatial.transform import Rotation
 
-from fastavatar.faces.body import Body, find_body
+from fastavatar.faces import Body, find_body
 from fastavatar.geometry import Array, edge_graph
 from fastavatar.models.facemesh.template import NECK, TORSO, HeadTemplate, load_template
 from fastavatar.models.facemesh.view import HeadView

@@ -13,7 +13,7 @@ from scipy.ndimage import map_coordinates, maximum_filter
 from scipy.spatial import Delaunay
 
 from fastavatar.geometry import Array, Bools
-from fastavatar.images.lower_edge import lower_edge
+from fastavatar.images import lower_edge
 from fastavatar.models.facemesh.view import HeadView
 
 SLOPE = 0.25

@@ -19,8 +19,7 @@ from fastavatar.models.facemesh.surface import SurfacePoints, stretch, surface_p
 from fastavatar.models.facemesh.template import NECK, TORSO, load_template
 from fastavatar.models.facemesh.view import HeadView
 from fastavatar.rendering import render
-from fastavatar.surfaces.blend import Blend, blend
-from fastavatar.surfaces.seen import colors_in_view
+from fastavatar.surfaces import Blend, blend, colors_in_view
 
 OPACITY = 0.99
 DISC_WIDTH_SEEN, DISC_WIDTH_HIDDEN = 0.75, 0.95

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from fastavatar.geometry import Array, Bools, Ints, diffused, row_mean
 from fastavatar.models.facemesh.surface import SurfacePoints, surface_points
 from fastavatar.models.facemesh.template import FACE, SKULL, load_template
-from fastavatar.surfaces.completion import FAR_PULL, complete_colors
+from fastavatar.surfaces import FAR_PULL, complete_colors
 
 WHORL = np.array([0.0, 0.115, -0.115])
 """The point on the template's skull that hair falls from, head frame, metres; chosen by eye."""

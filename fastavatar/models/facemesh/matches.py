@@ -19,7 +19,7 @@ from fastavatar.models.facemesh.equations import Sighting, isotropic
 from fastavatar.models.facemesh.surface import SurfacePoints, surface_points
 from fastavatar.models.facemesh.template import TORSO, load_template
 from fastavatar.models.facemesh.view import HeadView
-from fastavatar.surfaces.seen import colors_in_view
+from fastavatar.surfaces import colors_in_view
 
 _LUMINANCE = np.array([0.30, 0.59, 0.11], np.float32)
 _BLUR = 0.4  # standard deviation in sample steps, against aliasing

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from fastavatar.core import Camera, Face, Photo
-from fastavatar.faces.facemesh import SMALL_FACE_PX, choose_face, find_faces
+from fastavatar.faces import SMALL_FACE_PX, choose_face, find_faces
 from fastavatar.geometry import Array
 from fastavatar.models.facemesh.pose import assumed_focal_px, head_pose, metric_landmarks
 from fastavatar.models.facemesh.template import LANDMARKS, load_template

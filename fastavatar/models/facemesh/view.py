@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fastavatar.core import Camera, Photo
-from fastavatar.images.person_mask import person_mask
+from fastavatar.images import person_mask
 
 Box = tuple[float, float, float, float]
 

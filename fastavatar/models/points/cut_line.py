@@ -7,8 +7,8 @@ import torch
 
 from fastavatar.captures import View
 from fastavatar.geometry import Array
-from fastavatar.images.lower_edge import lower_edge
-from fastavatar.surfaces.points import Surface
+from fastavatar.images import lower_edge
+from fastavatar.surfaces import Surface
 
 SLOPE = 0.25
 """Rise of the ledge per metre toward the back: about as steep as the cameras below the head look up."""

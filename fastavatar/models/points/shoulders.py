@@ -5,9 +5,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from fastavatar.geometry import Array, Ints, Similarity, fit_similarity, spread_offsets, vertex_normals
-from fastavatar.models.facemesh.surface import surface_points
-from fastavatar.models.facemesh.template import NECK, TORSO, load_template
-from fastavatar.surfaces.points import Surface
+from fastavatar.models.facemesh import NECK, TORSO, load_template, surface_points
+from fastavatar.surfaces import Surface
 
 _NECK_M = 0.10  # height of the lowest part of the points, which the template is fitted to
 _ROUNDS = 30  # of iterated closest points; the fit settles after about twenty

@@ -11,10 +11,7 @@ from fastavatar.errors import InputError
 from fastavatar.geometry import Array, neighbour_graph
 from fastavatar.models.points.bust import complete_bust
 from fastavatar.models.points.symmetry import mirror_of
-from fastavatar.surfaces.completion import complete_colors
-from fastavatar.surfaces.discs import opaque_discs
-from fastavatar.surfaces.points import Surface, surface_of
-from fastavatar.surfaces.seen import colors_in_view
+from fastavatar.surfaces import Surface, colors_in_view, complete_colors, opaque_discs, surface_of
 
 MIN_POINTS = 16
 """Fewer points do not determine normals."""

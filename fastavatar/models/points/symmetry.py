@@ -4,7 +4,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from fastavatar.geometry import Array, Ints
-from fastavatar.surfaces.points import Surface
+from fastavatar.surfaces import Surface
 
 _ROUNDS = 10  # of iterated closest points; the plane settles after about six
 _FIRST_TURNS_DEG = (-20, -15, -10, -5, 0, 5, 10, 15, 20)

@@ -66,7 +66,7 @@ def find_by_mesh(photo: Photo, face: int | None) -> Face:
     For photos in which InsightFace need not look, because the embedding or W is given. Raises `NoFaceError`
     when there is no such face.
     """
-    from fastavatar.faces.facemesh import choose_face, find_faces
+    from fastavatar.faces import choose_face, find_faces
 
     return choose_face(find_faces(photo.rgb), photo.width, photo.height, face)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fastavatar.errors import InputError
-from fastavatar.faces.insightface import RecognisedFace, choose_recognised
+from fastavatar.faces import RecognisedFace, choose_recognised
 from fastavatar.models.published.decoder import ConditionalDecoder
 from fastavatar.models.published.identity import Person
 from fastavatar.models.published.identity_encoder import IdentityEncoder

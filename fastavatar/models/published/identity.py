@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fastavatar.errors import InputError
-from fastavatar.faces.insightface import FaceRecogniser, RecognisedFace, choose_recognised
+from fastavatar.faces import FaceRecogniser, RecognisedFace, choose_recognised
 from fastavatar.models.published.identity_encoder import IdentityEncoder
 
 

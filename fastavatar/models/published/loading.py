@@ -8,18 +8,15 @@ import torch
 from numpy.typing import NDArray
 
 from fastavatar.errors import UsageError
-from fastavatar.faces.insightface import EMBEDDING_SIZE, FaceRecogniser
+from fastavatar.faces import EMBEDDING_SIZE, FaceRecogniser
 from fastavatar.models import require_device
 from fastavatar.models.published.guided import GuidedNetworks
 from fastavatar.models.published.identity import Person
 from fastavatar.models.published.networks import load_networks, load_pair, require_networks, w_size
 from fastavatar.models.published.options import Precision, PublishedOptions
 from fastavatar.models.published.predictor import FastAvatarPredictor
-from fastavatar.system.cache_folder import cache_folder
-from fastavatar.weights.face_pack import DEFAULT_PACK, ensure_face_pack
-from fastavatar.weights.release import Checkpoints
-from fastavatar.weights.store import ensure
-from fastavatar.weights.vectors import read_vector
+from fastavatar.system import cache_folder
+from fastavatar.weights import DEFAULT_PACK, Checkpoints, ensure, ensure_face_pack, read_vector
 
 _DEFAULTS = PublishedOptions()
 

@@ -18,9 +18,8 @@ from fastavatar.models.published.dinov2 import Dinov2Sizes
 from fastavatar.models.published.identity_encoder import PUBLISHED_WIDTHS, IdentityEncoder
 from fastavatar.models.published.layers import Shapes, built_without_numbers
 from fastavatar.models.published.point_predictor import PointPredictor, PointPredictorSizes
-from fastavatar.system.atomic import replacing_all
-from fastavatar.weights.checkpoint import write_pickle
-from fastavatar.weights.release import STEMS, Checkpoints
+from fastavatar.system import replacing_all
+from fastavatar.weights import STEMS, Checkpoints, write_pickle
 
 PUBLISHED_POINTS = PointPredictorSizes(
     dino=Dinov2Sizes(),

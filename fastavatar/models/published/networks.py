@@ -10,9 +10,7 @@ from fastavatar.models.published.decoder import ConditionalDecoder, load_decoder
 from fastavatar.models.published.folding import FoldedDecoder, fold
 from fastavatar.models.published.identity_encoder import IdentityEncoder, load_identity_encoder
 from fastavatar.models.published.point_predictor import PointPredictor, load_point_predictor
-from fastavatar.weights.checkpoint import read_checkpoint
-from fastavatar.weights.metadata import read_metadata
-from fastavatar.weights.release import Checkpoints
+from fastavatar.weights import Checkpoints, read_checkpoint, read_metadata
 
 
 @dataclass(frozen=True)

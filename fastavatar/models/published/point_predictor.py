@@ -23,7 +23,7 @@ from fastavatar.models.published.layers import (
     start_linears,
     widths_of,
 )
-from fastavatar.weights.metadata import Metadata
+from fastavatar.weights import Metadata
 
 IMAGE_PX = 224
 _RESIDUAL_FACTOR = 0.1  # the published code's factor on the points head

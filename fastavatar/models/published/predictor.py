@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fastavatar.core import Avatar, Face, Gaussians, Photo, Provenance
 from fastavatar.errors import DeviceError, FastAvatarError, InputError, WeightsError
-from fastavatar.faces.insightface import RecognisedFace
+from fastavatar.faces import RecognisedFace
 from fastavatar.models.published import framing
 from fastavatar.models.published.identity import Person
 from fastavatar.models.published.latent import DecoderLatent, LatentFacts
@@ -199,7 +199,7 @@ class FastAvatarPredictor:
         region = framing.framed_like_a_capture(face.box)
         picture = framing.cut(photo.rgb, region)
         if not photo.is_cut_out:
-            from fastavatar.images.person_mask import person_mask
+            from fastavatar.images import person_mask
 
             picture = framing.on_white(picture, person_mask(picture))
         return region, framing.network_input(picture)

@@ -20,7 +20,7 @@ import numba
 from numba import njit
 from numba.core import event
 
-from fastavatar.system.cache_folder import cache_folder
+from fastavatar.system import cache_folder
 
 log = logging.getLogger(__name__)
 

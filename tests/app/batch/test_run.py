@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fastavatar.app.batch.run import Plan, list_work
+from fastavatar.app.batch.runs import Plan, list_work
 from fastavatar.errors import UsageError
 
 

@@ -6,7 +6,7 @@ import torch
 
 from fastavatar.core import frontal_camera
 from fastavatar.geometry import vertex_normals
-from fastavatar.images.lower_edge import lower_edge
+from fastavatar.images.edges import lower_edge
 from fastavatar.models.facemesh.cut import SLOPE, Cut, cut_seen_best, find_cut, without_fade
 from fastavatar.models.facemesh.template import TORSO, load_template
 from fastavatar.models.facemesh.view import HeadView

@@ -12,7 +12,7 @@ from scipy.spatial import ConvexHull
 from fastavatar.core import Avatar, Photo, decode_colors, frontal_camera
 from fastavatar.errors import InputError, NoFaceError
 from fastavatar.formats.splats.ply import encode_ply
-from fastavatar.images.person_mask import person_mask
+from fastavatar.images.segmentation import person_mask
 from fastavatar.models import load_predictor
 from fastavatar.models.facemesh.discs import MOST_SHARPENED
 from fastavatar.models.facemesh.template import SKULL

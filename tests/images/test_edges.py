@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fastavatar.images.lower_edge import lower_edge
+from fastavatar.images.edges import lower_edge
 
 SIZE_PX = 400
 

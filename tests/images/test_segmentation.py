@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastavatar.images.person_mask import person_mask, white_backdrop
+from fastavatar.images.segmentation import person_mask, white_backdrop
 from tests.portraits import Rgb, picture, portrait
 
 

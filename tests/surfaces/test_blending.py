@@ -2,7 +2,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from fastavatar.geometry import Array
-from fastavatar.surfaces.blend import blend
+from fastavatar.surfaces.blending import blend
 
 COUNT = 400
 
