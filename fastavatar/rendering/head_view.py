@@ -68,8 +68,13 @@ def head_sphere(gaussians: Gaussians) -> tuple[Tensor, float]:
 
 
 def frame_sphere(camera: Camera, center: Tensor, radius_m: float, size_px: int) -> Camera:
-    """The same view cropped and resized to a square that just holds a sphere about `center` (3,)."""
+    """The same view cropped and resized to a square that just holds a sphere about `center` (3,).
+
+    A camera that has the sphere behind it shows nothing of it: the result is then one before the face.
+    """
     pixel, depth = camera.project(center[None])
+    if depth[0] <= 0:
+        return facing_camera(center, radius_m, size_px)
     half_px = camera.K.diagonal()[:2].mean() * radius_m / depth[0]
     zoom = size_px / (2 * half_px)
     K = camera.K.clone()

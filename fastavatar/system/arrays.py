@@ -4,6 +4,7 @@ import lzma
 import math
 import struct
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -83,12 +84,14 @@ def read_npz(path: str | Path, wanted: Iterable[str] | None = None) -> dict[str,
 def _read_array(file: IO[bytes], size: int) -> NDArray[np.generic]:
     """The array in a stream of `size` bytes that begins with numpy's header."""
     version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
-    elif version == (2, 0):
-        shape, by_columns, dtype = np.lib.format.read_array_header_2_0(file)
-    else:
-        raise ValueError(f"version {version} of the format holds names of fields, not numbers")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about Python's syntax in damaged headers
+        if version == (1, 0):
+            shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
+        elif version == (2, 0):
+            shape, by_columns, dtype = np.lib.format.read_array_header_2_0(file)
+        else:
+            raise ValueError(f"version {version} of the format holds names of fields, not numbers")
     if dtype.kind not in "biufU" or not dtype.itemsize:
         raise ValueError(f"it holds {dtype}, which are not numbers")
     # counted in Python, whose integers do not overflow

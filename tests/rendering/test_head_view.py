@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fastavatar.core import concatenate
+from fastavatar.core import concatenate, frontal_camera
 from fastavatar.errors import InputError
 from fastavatar.rendering.head_view import facing_camera, frame_sphere, head_sphere
 from tests.results.avatars import RADIUS_M, make_avatar
@@ -94,3 +94,13 @@ def test_the_facing_camera_looks_the_head_in_the_face() -> None:
     left_and_up = center + torch.tensor([[0.1, 0.0, 0.0], [0.0, 0.1, 0.0]])
     pixels, _ = camera.project(left_and_up)
     torch.testing.assert_close(pixels, torch.tensor([[64.0, 32.0], [32.0, 0.0]]), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("behind", [0.5, 0.0])
+def test_a_camera_that_looks_away_gives_way_to_one_before_the_face(behind: float) -> None:
+    camera = frontal_camera(1.0, 500.0, 400, 400, torch.zeros(3))
+    center = camera.center - behind * (torch.zeros(3) - camera.center)  # behind the camera, or in its place
+    framed = frame_sphere(camera, center, 0.2, 128)
+    pixel, depth = framed.project(center[None])
+    assert float(depth[0]) > 0 and float(framed.K[0, 0]) > 0
+    torch.testing.assert_close(pixel[0], torch.tensor([64.0, 64.0]), atol=0.01, rtol=0)
