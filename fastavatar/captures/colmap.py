@@ -7,10 +7,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from fastavatar.captures.colmap_binary import require_whole_model
-from fastavatar.captures.files import is_file, is_folder, names_in, path_from, shown
-from fastavatar.captures.frames import Calibration, Frame
-from fastavatar.captures.lens import MODELS, lens_from
+from fastavatar.captures import (
+    MODELS,
+    Calibration,
+    Frame,
+    is_file,
+    is_folder,
+    lens_from,
+    names_in,
+    path_from,
+    require_whole_model,
+    shown,
+)
 from fastavatar.errors import FastAvatarError, InputError
 
 log = logging.getLogger(__name__)

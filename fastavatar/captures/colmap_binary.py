@@ -7,7 +7,7 @@ layouts are those of COLMAP's documentation (output format) and, for rigs and fr
 from collections.abc import Callable
 from pathlib import Path
 
-from fastavatar.captures.files import is_file
+from fastavatar.captures import is_file
 from fastavatar.errors import InputError
 
 _POSE_BYTES = 56  # four numbers of a quaternion and three of a translation, float64

@@ -10,8 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fastavatar.captures.files import MAX_NAME_BYTES, is_file, names_in
-from fastavatar.captures.lens import Lens
+from fastavatar.captures import MAX_NAME_BYTES, Lens, is_file, names_in
 from fastavatar.core import Camera
 from fastavatar.errors import InputError
 

@@ -12,10 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fastavatar.captures.capture import View
-from fastavatar.captures.files import is_file
-from fastavatar.captures.frames import Frame
-from fastavatar.captures.lens import undistort
+from fastavatar.captures import Frame, View, is_file, undistort
 from fastavatar.errors import InputError
 from fastavatar.images import DECODING_ERRORS
 

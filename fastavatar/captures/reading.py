@@ -9,13 +9,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from fastavatar.captures.capture import Capture
-from fastavatar.captures.colmap import find_models, folder_of, is_model, read_colmap
-from fastavatar.captures.files import is_file, is_folder, names_in
-from fastavatar.captures.frames import Calibration, arranged, require_own_images
-from fastavatar.captures.pictures import Views, picture_size
-from fastavatar.captures.surfaces import read_flame, read_mesh, read_points
-from fastavatar.captures.transforms import read_transforms
+from fastavatar.captures import (
+    Calibration,
+    Capture,
+    Views,
+    arranged,
+    find_models,
+    folder_of,
+    is_file,
+    is_folder,
+    is_model,
+    names_in,
+    picture_size,
+    read_colmap,
+    read_flame,
+    read_mesh,
+    read_points,
+    read_transforms,
+    require_own_images,
+)
 from fastavatar.core import Camera
 from fastavatar.errors import InputError, UsageError
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fastavatar.captures.files import is_file, shown
+from fastavatar.captures import is_file, shown
 from fastavatar.core import Mesh
 from fastavatar.errors import InputError
 from fastavatar.system import read_npz, read_ply_elements

@@ -11,9 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastavatar.captures.files import is_file, path_from, shown
-from fastavatar.captures.frames import Calibration, Frame
-from fastavatar.captures.lens import lens_from
+from fastavatar.captures import Calibration, Frame, is_file, lens_from, path_from, shown
 from fastavatar.errors import InputError, UsageError
 
 log = logging.getLogger(__name__)

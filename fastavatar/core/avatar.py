@@ -9,11 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fastavatar.core.camera import Camera
-from fastavatar.core.face import Face
-from fastavatar.core.gaussians import Gaussians
-from fastavatar.core.mesh import Binding, Mesh
-from fastavatar.core.photo import Photo
+from fastavatar.core import Binding, Camera, Face, Gaussians, Mesh, Photo
 from fastavatar.errors import InputError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.errors import InputError
-from fastavatar.geometry.shapes import require_shape
+from fastavatar.geometry import require_shape
 
 # Head frame to OpenCV axes for a camera that looks at the face: half a turn about x.
 FACING_THE_HEAD = torch.diag(torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64))

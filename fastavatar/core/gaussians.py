@@ -7,9 +7,12 @@ import torch
 from torch import Tensor
 
 from fastavatar.errors import InputError
-from fastavatar.geometry import spherical_harmonics
-from fastavatar.geometry.quaternions import multiply_quaternions_wxyz, quaternion_wxyz_from_matrix
-from fastavatar.geometry.shapes import require_shape
+from fastavatar.geometry import (
+    multiply_quaternions_wxyz,
+    quaternion_wxyz_from_matrix,
+    require_shape,
+    spherical_harmonics,
+)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.errors import InputError
-from fastavatar.geometry import triangles
-from fastavatar.geometry.arrays import Array, Ints
-from fastavatar.geometry.graphs import edge_graph
-from fastavatar.geometry.shapes import require_shape
+from fastavatar.geometry import Array, Ints, edge_graph, require_shape, triangles
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 from fastavatar.captures import Capture, View
 from fastavatar.core import Gaussians, Photo
 from fastavatar.errors import UsageError
-from fastavatar.evaluation.placement import place_avatar
+from fastavatar.evaluation import place_avatar
 from fastavatar.models.published import PublishedOptions
 from fastavatar.refinement import photo_of_view
 from fastavatar.rendering import Compositing

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from fastavatar.captures import Capture, View
 from fastavatar.errors import UsageError, WeightsError
-from fastavatar.evaluation.methods import METHODS, Answer, Options
-from fastavatar.evaluation.report import Report, ViewReport, counted
+from fastavatar.evaluation import METHODS, Answer, Options, Report, ViewReport, counted
 from fastavatar.losses import Lpips, SurfaceErrors, load_lpips, pool, psnr, ssim, surface_errors
 from fastavatar.models import require_device
 from fastavatar.rendering import Render, render

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastavatar.core import Face, Photo
 from fastavatar.errors import NoFaceError
-from fastavatar.faces.facemesh import SMALL_FACE_PX, find_faces
+from fastavatar.faces import SMALL_FACE_PX, find_faces
 from fastavatar.images import read_stills, sharpness_of
 
 log = logging.getLogger(__name__)

@@ -1,17 +1,5 @@
 """File formats: one file per format, reading and writing."""
 
-from typing import TYPE_CHECKING
+import lazy_loader
 
-from fastavatar.system.lazy import lazy_attributes
-
-if TYPE_CHECKING:
-    from fastavatar.formats.registry import format_of as format_of
-    from fastavatar.formats.registry import read_gaussians as read_gaussians
-    from fastavatar.formats.registry import write_gaussians as write_gaussians
-
-__getattr__ = lazy_attributes(
-    __name__,
-    {
-        ".registry": ["format_of", "read_gaussians", "write_gaussians"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

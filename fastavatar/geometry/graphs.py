@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 from scipy.spatial import cKDTree
 
-from fastavatar.geometry.arrays import Array, Ints
+from fastavatar.geometry import Array, Ints
 
 NEIGHBOURS = 8
 """Neighbours of a point: about those of one ring on a triangle mesh, with some to spare."""

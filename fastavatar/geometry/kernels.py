@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 
 
 def wendland_c2(distance: Array, radius: float) -> Array:

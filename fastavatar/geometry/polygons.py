@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastavatar.geometry.arrays import Array, Bools
+from fastavatar.geometry import Array, Bools
 
 
 def inside_polygon(points: Array, polygon: Array) -> Bools:

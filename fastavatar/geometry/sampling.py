@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastavatar.geometry.arrays import Array, Ints
+from fastavatar.geometry import Array, Ints
 
 
 def farthest_points(points: Array, count: int) -> Ints:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 
 
 class Similarity(NamedTuple):

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
-from fastavatar.geometry.arrays import Array, Ints
+from fastavatar.geometry import Array, Ints
 
 
 def triangle_areas(vertices: Array, faces: Ints) -> Array:

@@ -7,15 +7,19 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from fastavatar.errors import InputError
-from fastavatar.images.containers import bmp_profile, heif_facts, jpeg2000_profile, png_cicp
-from fastavatar.images.decode import DECODING_ERRORS, Decoded
-from fastavatar.images.encodings import (
+from fastavatar.images import (
     ADOBE_RGB_GAMMA,
     ADOBE_RGB_PRIMARIES,
+    DECODING_ERRORS,
     WHITE_CD_M2,
+    Decoded,
     Encoding,
+    bmp_profile,
     encoding_of_codes,
     encoding_of_png,
+    heif_facts,
+    jpeg2000_profile,
+    png_cicp,
     to_srgb_from,
 )
 

@@ -15,10 +15,8 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from fastavatar.errors import InputError, out_of_memory
-from fastavatar.images.containers import JXL_SIGNATURES, jpeg_xl_size
+from fastavatar.images import JXL_SIGNATURES, is_video_name, jpeg_xl_size, quiet_stderr
 from fastavatar.images.endings import KNOWN as KNOWN
-from fastavatar.images.endings import is_video_name
-from fastavatar.images.mediapipe_quiet import quiet_stderr
 
 log = logging.getLogger(__name__)
 

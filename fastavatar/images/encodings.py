@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastavatar.geometry.arrays import Array
+from fastavatar.geometry import Array
 
 Chromaticities = tuple[tuple[float, float], ...]
 """CIE 1931 (x, y) of red, green, blue and white."""

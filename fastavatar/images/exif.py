@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 from PIL import ExifTags, Image
 
-from fastavatar.images.containers import heif_facts, jpeg_xl_size
-from fastavatar.images.decode import DECODING_ERRORS, Decoded
+from fastavatar.images import DECODING_ERRORS, Decoded, heif_facts, jpeg_xl_size
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,8 @@ import numpy as np
 
 from fastavatar.core import Photo
 from fastavatar.errors import InputError
-from fastavatar.images.color import on_white, split_alpha, stated_encoding, to_srgb
+from fastavatar.images import focal_length_px, on_white, read_exif, split_alpha, stated_encoding, to_srgb
 from fastavatar.images.decode import decode, failures_in_one_line, shown
-from fastavatar.images.exif import focal_length_px, read_exif
 
 
 def load_photo(path: str | Path) -> Photo:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
-from fastavatar.images.mediapipe_quiet import quiet_stderr, solutions
+from fastavatar.images import quiet_stderr, solutions
 
 _WHITE = 253  # chosen by eye: compression makes white a little darker
 _LEAST_SHARE, _LEAST_SHARE_BELOW = 0.05, 0.005

@@ -15,15 +15,18 @@ from scipy.ndimage import laplace
 
 from fastavatar.core import Photo
 from fastavatar.errors import FastAvatarError, InputError, out_of_memory
-from fastavatar.images.decode import (
+from fastavatar.images import (
     DECODING_ERRORS,
+    WHITE_CD_M2,
+    Encoding,
+    encoding_of_codes,
     failures_in_one_line,
     line_of,
     require_file,
     require_size,
     shown,
+    to_srgb_from,
 )
-from fastavatar.images.encodings import WHITE_CD_M2, Encoding, encoding_of_codes, to_srgb_from
 
 if TYPE_CHECKING:
     from av import VideoFrame

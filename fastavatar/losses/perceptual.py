@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.errors import WeightsError
-from fastavatar.losses.metrics import MASK_THRESHOLD
+from fastavatar.losses import MASK_THRESHOLD
 
 BACKBONE_FILE = "alexnet-owt-7be5be79.pth"
 """The file torchvision keeps AlexNet in, the backbone of the metric and of the published loss."""

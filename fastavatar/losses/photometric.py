@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.errors import WeightsError
-from fastavatar.losses.metrics import mean_absolute_error, structural_dissimilarity
-from fastavatar.losses.perceptual import load_lpips
+from fastavatar.losses import load_lpips, mean_absolute_error, structural_dissimilarity
 
 log = logging.getLogger(__name__)
 

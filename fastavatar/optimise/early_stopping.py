@@ -5,8 +5,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from fastavatar.optimise.objective import Values, copied
-from fastavatar.optimise.schedule import Schedule
+from fastavatar.optimise import Schedule, Values, copied
 
 
 class EarlyStopping:

@@ -15,10 +15,19 @@ import torch
 from torch import Tensor
 
 from fastavatar.errors import FastAvatarError
-from fastavatar.optimise.checkpoint import CheckpointFile, read_checkpoint, write_checkpoint
-from fastavatar.optimise.early_stopping import EarlyStopping
-from fastavatar.optimise.objective import Objective, copied, restore
-from fastavatar.optimise.schedule import Schedule, adam, set_rates, stage_at
+from fastavatar.optimise import (
+    CheckpointFile,
+    EarlyStopping,
+    Objective,
+    Schedule,
+    adam,
+    copied,
+    read_checkpoint,
+    restore,
+    set_rates,
+    stage_at,
+    write_checkpoint,
+)
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ import yaml
 from fastavatar.errors import InputError, UsageError
 from fastavatar.losses import LossWeights
 from fastavatar.optimise import AdamSettings, Stage
-from fastavatar.refinement.config import Config, Model, check, check_model
+from fastavatar.refinement import Config, Model, check, check_model
 
 MAX_BYTES = 100_000
 """A hundred times the longest preset."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fastavatar.core import Gaussians
 from fastavatar.models.published import DecoderLatent
-from fastavatar.refinement.config import Config
+from fastavatar.refinement import Config
 
 _UNUSED = "splats."  # the mean head as it was before training, which no Gaussian follows from
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fastavatar.core import Camera, Gaussians
 from fastavatar.geometry import neighbour_graph
-from fastavatar.refinement.config import Config
+from fastavatar.refinement import Config
 
 
 class DirectModel:

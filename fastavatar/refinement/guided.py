@@ -24,9 +24,7 @@ from fastavatar.models.published import (
     PublishedOptions,
     made_up_told,
 )
-from fastavatar.refinement.config import Config
-from fastavatar.refinement.photo_view import photo_of_view
-from fastavatar.refinement.run import default_preset
+from fastavatar.refinement import Config, default_preset, photo_of_view
 
 _LICENCE = "as far as the capture is yours to use (MIT code)"
 

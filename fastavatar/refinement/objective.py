@@ -12,7 +12,7 @@ from fastavatar.captures import View
 from fastavatar.core import Gaussians
 from fastavatar.losses import Loss, psnr
 from fastavatar.optimise import ExampleOrder
-from fastavatar.refinement.config import Config
+from fastavatar.refinement import Config
 from fastavatar.rendering import render
 
 _FEWEST_VIEWS = 3  # with fewer, a view held out would leave one or none to fit

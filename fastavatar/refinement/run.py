@@ -12,12 +12,15 @@ from fastavatar.errors import DeviceError, UsageError
 from fastavatar.losses import Loss, LossWeights, photometric_loss
 from fastavatar.models.published import DecoderLatent, refit_sh
 from fastavatar.optimise import Progress, RunResult, optimise
-from fastavatar.refinement.config import Config, Model
-from fastavatar.refinement.config_reading import load_config
-from fastavatar.refinement.decoded import DecodedModel
-from fastavatar.refinement.direct import DirectModel
-from fastavatar.refinement.objective import ViewsObjective
-from fastavatar.refinement.photo_view import views_of_photos
+from fastavatar.refinement import (
+    Config,
+    DecodedModel,
+    DirectModel,
+    Model,
+    ViewsObjective,
+    load_config,
+    views_of_photos,
+)
 
 
 @dataclass(frozen=True)

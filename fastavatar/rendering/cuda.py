@@ -16,8 +16,7 @@ from torch import Tensor
 
 from fastavatar.core import Camera, Gaussians
 from fastavatar.errors import DeviceError
-from fastavatar.rendering.constants import BLUR_PX2, FAR_M, NEAR_M, TILE
-from fastavatar.rendering.picture import Compositing, Render, lay_over
+from fastavatar.rendering import BLUR_PX2, FAR_M, NEAR_M, TILE, Compositing, Render, lay_over
 
 BUILD_COMMAND = 'python -c "from gsplat.cuda._backend import _C"'
 

@@ -9,8 +9,7 @@ from torch import Tensor
 from fastavatar.core import Camera, Gaussians
 from fastavatar.errors import DeviceError, InputError
 from fastavatar.geometry import require_shape
-from fastavatar.rendering.picture import Compositing, Render
-from fastavatar.rendering.threads import thread_count
+from fastavatar.rendering import Compositing, Render, thread_count
 
 
 def render(
@@ -45,11 +44,11 @@ def render(
     _require_finite_camera(camera)
     device = gaussians.means.device
     if device.type == "cpu":
-        from fastavatar.rendering.cpu.autograd import render_cpu
+        from fastavatar.rendering import render_cpu
 
         return render_cpu(gaussians, camera, over, compositing, thread_count(threads))
     if device.type == "cuda":
-        from fastavatar.rendering.cuda import render_cuda
+        from fastavatar.rendering import render_cuda
 
         return render_cuda(gaussians, camera, over, compositing)
     raise DeviceError(f"Gaussians can be drawn on cpu and cuda, found {device}")

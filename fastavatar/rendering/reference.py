@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fastavatar.core import Camera, Gaussians
 from fastavatar.geometry import matrix_from_quaternion_wxyz, spherical_harmonics
-from fastavatar.rendering.constants import (
+from fastavatar.rendering import (
     ALPHA_MAX,
     ALPHA_MIN,
     BLUR_PX2,
@@ -19,8 +19,10 @@ from fastavatar.rendering.constants import (
     FRUSTUM_MARGIN,
     NEAR_M,
     TRANSMITTANCE_MIN,
+    Compositing,
+    Render,
+    lay_over,
 )
-from fastavatar.rendering.picture import Compositing, Render, lay_over
 
 _PAIRS_AT_ONCE = 1 << 22  # pixel–Gaussian pairs held in memory together
 

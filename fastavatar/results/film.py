@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fastavatar.core import Camera, Gaussians
 from fastavatar.rendering import Render, cameras_along, facing_camera, head_sphere, render
-from fastavatar.results.video import Picture, write_video
+from fastavatar.results import Picture, write_video
 
 WHITE, BLACK = (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
 FRAMES, FPS, SIZE_PX = 120, 30.0, 512

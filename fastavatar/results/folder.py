@@ -12,12 +12,26 @@ from PIL import Image
 from fastavatar.core import Avatar
 from fastavatar.formats.html import viewer_page
 from fastavatar.formats.splats import encode_ply
-from fastavatar.results.film import write_turntable
-from fastavatar.results.outputs import PREVIEW, SPLATS, SUMMARY, TURNTABLE, VIEWER, Outputs
-from fastavatar.results.ownership import Written, places_of_results, require_apart, require_replaceable
-from fastavatar.results.preview import compose_preview
-from fastavatar.results.staging import clear_staging, require_folder, staged
-from fastavatar.results.summary import Run, summarize, versions
+from fastavatar.results import (
+    PREVIEW,
+    SPLATS,
+    SUMMARY,
+    TURNTABLE,
+    VIEWER,
+    Outputs,
+    Run,
+    Written,
+    clear_staging,
+    compose_preview,
+    places_of_results,
+    require_apart,
+    require_folder,
+    require_replaceable,
+    staged,
+    summarize,
+    versions,
+    write_turntable,
+)
 from fastavatar.system import peak_memory_mb, refusals_told
 
 _LEAST_ROOM_BYTES = 3_000_000

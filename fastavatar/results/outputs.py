@@ -36,7 +36,7 @@ class Outputs:
     def require_possible(self) -> None:
         """Raise `FastAvatarError` if something is not installed that writing these files needs."""
         if self.turntable:
-            from fastavatar.results.video import writer_of
+            from fastavatar.results import writer_of
 
             writer_of(Path(TURNTABLE))
         if self.viewer:

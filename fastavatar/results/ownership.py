@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from fastavatar.errors import OverwriteError, UsageError
-from fastavatar.results.outputs import PREVIEW, SPLATS, SUMMARY, TURNTABLE, VIEWER
+from fastavatar.results import PREVIEW, SPLATS, SUMMARY, TURNTABLE, VIEWER
 
 _USUAL_NAMES = frozenset({SPLATS, PREVIEW, SUMMARY})
 _FIXED_NAMES = _USUAL_NAMES | {TURNTABLE, VIEWER}

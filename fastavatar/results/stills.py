@@ -8,8 +8,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from fastavatar.errors import OverwriteError
-from fastavatar.results.staging import staged
-from fastavatar.results.video import Picture
+from fastavatar.results import Picture, staged
 from fastavatar.system import refusals_told
 
 MARK = "fastavatar render"

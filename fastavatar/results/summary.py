@@ -12,11 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastavatar.core import Avatar, Gaussians
-from fastavatar.core.camera import FACING_THE_HEAD
+from fastavatar.core import FACING_THE_HEAD, Avatar, Gaussians
 from fastavatar.formats.splats import Frame, head_to_frame
-from fastavatar.results.outputs import SUMMARY
-from fastavatar.results.ownership import Written
+from fastavatar.results import SUMMARY, Written
 from fastavatar.version import __version__
 
 SCHEMA_VERSION = 1

@@ -5,7 +5,7 @@ import torch
 
 from fastavatar.core import Gaussians, encode_colors, encode_opacities, encode_scales
 from fastavatar.geometry import Array, nearest_neighbours, quaternion_wxyz_from_matrix
-from fastavatar.surfaces.points import Surface
+from fastavatar.surfaces import Surface
 
 OPACITY = 0.97  # almost opaque, yet with a gradient for refinement
 DISC_WIDTH = 0.75

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastavatar.errors import InputError
-from fastavatar.system.files import opened, require_regular_file
+from fastavatar.system import opened, require_regular_file
 
 MOST_BYTES, MOST_EXPANSION = 64 << 20, 50
 """An archive may hold this many bytes, or this many times its own size where that is more. Random numbers do

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastavatar.errors import InputError
-from fastavatar.system.files import opened, require_regular_file
+from fastavatar.system import opened, require_regular_file
 
 MAX_HEADER_BYTES = 1 << 20
 """A header of 62 properties takes 2 kB; the rest is room for comments."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.errors import WeightsError
-from fastavatar.weights.guards import one_line, require_harmless, require_plain, require_plain_zip
+from fastavatar.weights import one_line, require_harmless, require_plain, require_plain_zip
 
 MADE_UP_KEY = "made_up_numbers"
 """Entry of a checkpoint (metadata of a safetensors file) that says its numbers are random."""

@@ -14,16 +14,7 @@ from email.message import Message
 from pathlib import Path
 
 from fastavatar.errors import WeightsError
-from fastavatar.weights.web import (
-    NUMBER,
-    FileChanged,
-    Refused,
-    TryAgain,
-    about_page,
-    broken,
-    is_page,
-    open_url,
-)
+from fastavatar.weights import NUMBER, FileChanged, Refused, TryAgain, about_page, broken, is_page, open_url
 
 log = logging.getLogger(__name__)
 

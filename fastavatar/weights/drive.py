@@ -4,8 +4,7 @@ import logging
 from pathlib import Path
 
 from fastavatar.errors import WeightsError
-from fastavatar.weights.download import OTHER_SOURCES, Progress, require_room
-from fastavatar.weights.web import is_quota, quota_message
+from fastavatar.weights import OTHER_SOURCES, Progress, is_quota, quota_message, require_room
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,8 @@ import re
 from pathlib import Path
 
 from fastavatar.errors import WeightsError
-from fastavatar.weights.archive import unpack
+from fastavatar.weights import incoming, only_one, tidy, unpack
 from fastavatar.weights.download import Patience, download, download_bar
-from fastavatar.weights.folders import incoming, only_one, tidy
 
 log = logging.getLogger(__name__)
 

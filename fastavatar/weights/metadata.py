@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastavatar.errors import WeightsError
-from fastavatar.weights.release import METADATA
+from fastavatar.weights import METADATA
 
 _MOST_BYTES = 16 << 20  # a mean shape of 10,144 points takes under 1 MB
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from fastavatar.errors import WeightsError
-from fastavatar.weights.folders import retired_folders
+from fastavatar.weights import retired_folders
 
 DRIVE_FILE_ID = "1_XPTo_1rgzxvGQcRI7Toa3iGagytPTjK"
 SIZE = "about 1.5 GB"

@@ -11,23 +11,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastavatar.errors import WeightsError
-from fastavatar.weights import manifest
-from fastavatar.weights.archive import unpack
-from fastavatar.weights.download import Patience, download, download_bar
-from fastavatar.weights.drive import download_from_drive
-from fastavatar.weights.folders import incoming, only_one, recover, tidy
-from fastavatar.weights.release import (
+from fastavatar.weights import (
     DRIVE_FILE_ID,
     KEPT,
     METADATA,
     SIZE,
     TERMS,
     Checkpoints,
+    download_from_drive,
     find_checkpoints,
+    incoming,
     installed_folder,
+    manifest,
+    only_one,
+    recover,
     require_checkpoints,
+    tidy,
+    unpack,
     weights_folder,
 )
+from fastavatar.weights.download import Patience, download, download_bar
 
 log = logging.getLogger(__name__)
 

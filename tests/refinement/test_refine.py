@@ -13,8 +13,9 @@ from fastavatar.errors import FastAvatarError, InputError, UsageError
 from fastavatar.geometry import neighbour_graph
 from fastavatar.losses.metrics import psnr
 from fastavatar.losses.photometric import photometric_loss
+from fastavatar.models.points import start_from_points
 from fastavatar.optimise.loop import MAX_RECOVERIES, Progress, RunResult, optimise
-from fastavatar.refinement import Config, load_config, refine_gaussians, start_from_points
+from fastavatar.refinement import Config, load_config, refine_gaussians
 from fastavatar.refinement.direct import DirectModel
 from fastavatar.refinement.objective import ViewsObjective
 from fastavatar.refinement.run import RefinementFacts

@@ -6,9 +6,7 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
-from fastavatar.app.batch.index import GENERATOR, SHEET, read_rows, require_own
-from fastavatar.app.batch.storage import is_address, join
-from fastavatar.app.batch.tasks import Row
+from fastavatar.app.batch import GENERATOR, SHEET, Row, is_address, join, read_rows, require_own
 from fastavatar.results import PREVIEW
 from fastavatar.system import replacing
 

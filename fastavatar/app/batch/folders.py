@@ -13,8 +13,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from fastavatar.app.batch.storage import is_address, join, names_in, read, sizes_in, write
-from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, checked_row
+from fastavatar.app.batch import (
+    Mode,
+    PhotoTask,
+    Row,
+    checked_row,
+    is_address,
+    join,
+    names_in,
+    read,
+    sizes_in,
+    write,
+)
 from fastavatar.errors import InputError, OverwriteError, UsageError
 from fastavatar.results import PREVIEW, SPLATS, SUMMARY, clear_staging, own_results
 

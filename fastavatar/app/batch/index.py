@@ -17,8 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from fastavatar.app.batch.storage import is_address, join, names_in, opened, read, write
-from fastavatar.app.batch.tasks import FIELDS, Mode, Row, parse_row
+from fastavatar.app.batch import FIELDS, Mode, Row, is_address, join, names_in, opened, parse_row, read, write
 from fastavatar.errors import OverwriteError
 from fastavatar.results import require_folder
 from fastavatar.system import refusals_told, replacing

@@ -11,8 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from fastavatar.app.batch.search import Found, before_magic, search_folder, search_pattern
-from fastavatar.app.batch.storage import files_below, is_address, join, read
+from fastavatar.app.batch import (
+    Found,
+    before_magic,
+    files_below,
+    is_address,
+    join,
+    read,
+    search_folder,
+    search_pattern,
+)
 from fastavatar.errors import InputError
 from fastavatar.images import is_photo_name
 from fastavatar.results import PREVIEW, SUMMARY

@@ -14,9 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING
 
-from fastavatar.app.batch.folders import clear, finished_row
-from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, failed_row
-from fastavatar.app.batch.worker import Ready, work
+from fastavatar.app.batch import Mode, PhotoTask, Ready, Row, clear, failed_row, finished_row, work
 from fastavatar.errors import DeviceError, FastAvatarError
 from fastavatar.system import processor_count
 

@@ -12,9 +12,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from fastavatar.app.batch.folders import finished_row
-from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, failed_row, parse_row
-from fastavatar.app.batch.worker import AT_ONCE_ON_CUDA, work_off
+from fastavatar.app.batch import (
+    AT_ONCE_ON_CUDA,
+    Mode,
+    PhotoTask,
+    Row,
+    failed_row,
+    finished_row,
+    parse_row,
+    work_off,
+)
 from fastavatar.errors import DeviceError, FastAvatarError
 
 if TYPE_CHECKING:

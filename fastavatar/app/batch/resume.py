@@ -13,10 +13,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from fastavatar.app.batch.folders import complete_summary, require_same_settings, row_of
-from fastavatar.app.batch.index import LINES, read_lines, read_rows
-from fastavatar.app.batch.storage import is_address
-from fastavatar.app.batch.tasks import PhotoTask, Row
+from fastavatar.app.batch import (
+    LINES,
+    PhotoTask,
+    Row,
+    complete_summary,
+    is_address,
+    read_lines,
+    read_rows,
+    require_same_settings,
+    row_of,
+)
 
 log = logging.getLogger(__name__)
 

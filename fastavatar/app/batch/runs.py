@@ -6,18 +6,25 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from fastavatar.app.batch.contact_sheet import write_contact_sheet
-from fastavatar.app.batch.index import (
+from fastavatar.app.batch import (
+    EarlierRun,
+    Mode,
+    PhotoTask,
+    Row,
     index_folder,
     is_index_name,
+    kept_rows,
+    key,
+    list_photos,
+    place_of,
     require_index_place,
+    review,
+    run_local,
     started_index,
+    task_of,
+    write_contact_sheet,
     write_table,
 )
-from fastavatar.app.batch.listing import list_photos
-from fastavatar.app.batch.local import run_local
-from fastavatar.app.batch.resume import EarlierRun, kept_rows, key, review
-from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, place_of, task_of
 from fastavatar.errors import UsageError
 
 if TYPE_CHECKING:
@@ -145,6 +152,6 @@ def _engine_rows(
 ) -> Generator[Row]:
     if plan.engine == "local":
         return run_local(tasks, settings, plan.workers, plan.mode, stopped)
-    from fastavatar.app.batch.on_ray import run_ray
+    from fastavatar.app.batch import run_ray
 
     return run_ray(tasks, settings, plan.workers, plan.mode, stopped, plan.address)

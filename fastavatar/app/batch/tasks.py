@@ -12,7 +12,7 @@ import posixpath
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from fastavatar.app.batch.storage import is_address, join
+from fastavatar.app.batch import is_address, join
 from fastavatar.errors import DeviceError, FastAvatarError, UsageError, out_of_memory
 
 Mode = Literal[

@@ -20,9 +20,7 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from fastavatar.app.batch.folders import fill, prepare
-from fastavatar.app.batch.storage import at_hand
-from fastavatar.app.batch.tasks import Mode, PhotoTask, Row, failed_row
+from fastavatar.app.batch import Mode, PhotoTask, Row, at_hand, failed_row, fill, prepare
 from fastavatar.errors import DeviceError, FastAvatarError, InputError, out_of_memory
 
 if TYPE_CHECKING:

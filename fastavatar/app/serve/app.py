@@ -10,12 +10,18 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp
 
-from fastavatar.app.serve.access import COOKIE, Access
-from fastavatar.app.serve.queue import QueueFull
-from fastavatar.app.serve.routes import router
-from fastavatar.app.serve.security import Guard, page_file, page_files, token_page
-from fastavatar.app.serve.service import Service
-from fastavatar.app.serve.uploads import UploadRefused
+from fastavatar.app.serve import (
+    COOKIE,
+    Access,
+    Guard,
+    QueueFull,
+    Service,
+    UploadRefused,
+    page_file,
+    page_files,
+    router,
+    token_page,
+)
 from fastavatar.version import __version__
 
 SWEEP_EVERY_S = 5.0

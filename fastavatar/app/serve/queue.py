@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from fastavatar.app.serve.jobs import Job, Limits
+from fastavatar.app.serve import Job, Limits
 
 CLOSING_S = 5.0
 """Time for the running job to notice that the server ends."""

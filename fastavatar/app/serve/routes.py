@@ -5,9 +5,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 
-from fastavatar.app.serve.jobs import Choices, FileName, Job
-from fastavatar.app.serve.service import JobView, Problem, ServerView, Service
-from fastavatar.app.serve.uploads import require_acceptable, require_photo, shown_name
+from fastavatar.app.serve import (
+    Choices,
+    FileName,
+    Job,
+    JobView,
+    Problem,
+    ServerView,
+    Service,
+    require_acceptable,
+    require_photo,
+    shown_name,
+)
 
 MEDIA_TYPES = {
     "splats.ply": "application/octet-stream",

@@ -7,7 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fastavatar.app.serve.access import Access, Refusal, cookies_of
+from fastavatar.app.serve import Access, Refusal, cookies_of
 
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 """The Content-Security-Policy of every answer that is not a page."""

@@ -12,11 +12,7 @@ from contextlib import closing, contextmanager, suppress
 import uvicorn
 
 from fastavatar.app.pipeline import Pipeline
-from fastavatar.app.serve.access import Access
-from fastavatar.app.serve.app import create_app
-from fastavatar.app.serve.connections import MAX_CONNECTIONS, PatientProtocol
-from fastavatar.app.serve.jobs import Limits
-from fastavatar.app.serve.service import Service
+from fastavatar.app.serve import MAX_CONNECTIONS, Access, Limits, PatientProtocol, Service, create_app
 from fastavatar.app.serve.workspace import workspace
 from fastavatar.errors import FastAvatarError, UsageError
 

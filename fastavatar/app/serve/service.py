@@ -6,10 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from fastavatar.app.pipeline import Pipeline
-from fastavatar.app.serve.jobs import Choices, FileName, Job, Limits, State
-from fastavatar.app.serve.queue import Queue
-from fastavatar.app.serve.uploads import Arrivals
-from fastavatar.app.serve.worker import Worker
+from fastavatar.app.serve import Arrivals, Choices, FileName, Job, Limits, Queue, State, Worker
 from fastavatar.version import __version__
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from fastavatar.app.serve.jobs import Limits
+from fastavatar.app.serve import Limits
 from fastavatar.errors import InputError
 from fastavatar.images import KNOWN, require_picture
 

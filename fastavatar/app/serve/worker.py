@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastavatar.app.pipeline import Pipeline
-from fastavatar.app.serve.jobs import Cancelled, Job
+from fastavatar.app.serve import Cancelled, Job
 from fastavatar.app.settings import Optimization
 from fastavatar.core import Facts
 from fastavatar.errors import DeviceError, FastAvatarError, out_of_memory

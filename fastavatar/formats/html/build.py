@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from fastavatar.errors import FastAvatarError
-from fastavatar.formats.html.page import RECIPE, TEMPLATE
+from fastavatar.formats.html import RECIPE, TEMPLATE
 from fastavatar.system import replacing
 
 FILES = ("package.json", "package-lock.json", "build.mjs")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fastavatar.core import Gaussians
 from fastavatar.errors import FastAvatarError, UsageError
-from fastavatar.formats.html.settings import viewer_settings
+from fastavatar.formats.html import viewer_settings
 from fastavatar.formats.splats import DEFAULT_FRAME, Frame, compressed_ply
 
 RECIPE = Path(__file__).with_name("viewer")

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from fastavatar.core import Gaussians, decode_colors, encode_colors
 from fastavatar.errors import InputError
-from fastavatar.formats.splats.bit_packing import (
+from fastavatar.formats.splats import (
+    REST,
     SH_REACH,
+    Frame,
+    canonical_quaternions,
     decode_coefficients,
     decode_opacity_bytes,
     decode_rotations,
@@ -22,12 +25,11 @@ from fastavatar.formats.splats.bit_packing import (
     encode_coefficients,
     encode_rotations,
     encode_unit,
+    frame_comments,
     pack,
+    to_be_stored,
     unpack,
 )
-from fastavatar.formats.splats.frames import Frame, frame_comments
-from fastavatar.formats.splats.ply_layout import REST, canonical_quaternions
-from fastavatar.formats.splats.stored import to_be_stored
 from fastavatar.system import Columns, encode_ply_elements
 
 CHUNK = 256

@@ -13,10 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastavatar.core import Gaussians, decode_colors
-from fastavatar.formats.splats.bit_packing import encode_unit
-from fastavatar.formats.splats.frames import Frame, head_to_frame
-from fastavatar.formats.splats.ply_layout import canonical_quaternions
-from fastavatar.formats.splats.stored import to_be_stored
+from fastavatar.formats.splats import Frame, canonical_quaternions, encode_unit, head_to_frame, to_be_stored
 
 EXTENSION = "KHR_gaussian_splatting"
 FLOAT, UNSIGNED_BYTE, ARRAY_BUFFER, POINTS = 5126, 5121, 34962, 0

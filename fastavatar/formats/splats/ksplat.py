@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from fastavatar.core import Gaussians, encode_colors, encode_scales
 from fastavatar.errors import InputError
-from fastavatar.formats.splats.bit_packing import decode_opacity_bytes
-from fastavatar.formats.splats.stored import Stored
+from fastavatar.formats.splats import Stored, decode_opacity_bytes
 from fastavatar.system import read_bytes
 
 HEADER = np.dtype(

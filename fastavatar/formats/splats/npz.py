@@ -8,8 +8,7 @@ import torch
 
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
-from fastavatar.formats.splats.frames import FRAMES, Frame
-from fastavatar.formats.splats.stored import Stored, to_be_stored
+from fastavatar.formats.splats import FRAMES, Frame, Stored, to_be_stored
 from fastavatar.system import read_npz
 
 

@@ -9,10 +9,20 @@ from pathlib import Path
 
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
-from fastavatar.formats.splats.compressed_ply import WORDS, from_elements
-from fastavatar.formats.splats.frames import DEFAULT_FRAME, FRAMES, Frame, frame_comments
-from fastavatar.formats.splats.ply_layout import PROPERTIES, from_table, to_table, unread
-from fastavatar.formats.splats.stored import Stored, to_be_stored
+from fastavatar.formats.splats import (
+    DEFAULT_FRAME,
+    FRAMES,
+    PROPERTIES,
+    WORDS,
+    Frame,
+    Stored,
+    frame_comments,
+    from_elements,
+    from_table,
+    to_be_stored,
+    to_table,
+    unread,
+)
 from fastavatar.system import encode_ply_elements, read_ply_elements, replacing
 
 

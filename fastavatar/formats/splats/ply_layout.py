@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fastavatar.core import Gaussians, encode_colors
 from fastavatar.errors import InputError
-from fastavatar.geometry.spherical_harmonics import MAX_DEGREE
+from fastavatar.geometry import MAX_DEGREE
 
 REST_PER_CHANNEL = (MAX_DEGREE + 1) ** 2 - 1
 

@@ -27,11 +27,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fastavatar.core import Gaussians
-from fastavatar.formats.splats.bit_packing import HALF_SQRT_2, encode_unit, smallest_three
-from fastavatar.formats.splats.compressed_ply import in_boxes
-from fastavatar.formats.splats.frames import Frame
-from fastavatar.formats.splats.ply_layout import canonical_quaternions
-from fastavatar.formats.splats.stored import to_be_stored
+from fastavatar.formats.splats import (
+    HALF_SQRT_2,
+    Frame,
+    canonical_quaternions,
+    encode_unit,
+    in_boxes,
+    smallest_three,
+    to_be_stored,
+)
 
 MODE_ALPHA = 252
 """Alpha of a rotation whose largest part is the first; the next three values mean the other parts."""

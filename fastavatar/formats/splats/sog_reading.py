@@ -19,15 +19,17 @@ from PIL import Image
 
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
-from fastavatar.formats.splats.bit_packing import (
+from fastavatar.formats.splats import (
     HALF_SQRT_2,
+    MODE_ALPHA,
+    PALETTE_COLUMNS,
+    PALETTE_LIMIT,
+    Stored,
     decode_opacity_bytes,
     decode_unit,
     from_smallest_three,
     require_plausible_count,
 )
-from fastavatar.formats.splats.sog import MODE_ALPHA, PALETTE_COLUMNS, PALETTE_LIMIT
-from fastavatar.formats.splats.stored import Stored
 from fastavatar.system import read_bytes
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,14 @@ import torch
 
 from fastavatar.core import Gaussians, decode_colors, encode_colors, encode_scales
 from fastavatar.errors import InputError
-from fastavatar.formats.splats.bit_packing import decode_opacity_bytes, encode_unit
-from fastavatar.formats.splats.frames import Frame
-from fastavatar.formats.splats.ply_layout import canonical_quaternions
-from fastavatar.formats.splats.stored import Stored, to_be_stored
+from fastavatar.formats.splats import (
+    Frame,
+    Stored,
+    canonical_quaternions,
+    decode_opacity_bytes,
+    encode_unit,
+    to_be_stored,
+)
 from fastavatar.system import read_bytes
 
 ROW = np.dtype([("mean", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("quat_wxyz", "u1", 4)])

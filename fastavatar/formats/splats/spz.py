@@ -25,21 +25,23 @@ from numpy.typing import NDArray
 
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
-from fastavatar.formats.splats.bit_packing import (
+from fastavatar.formats.splats import (
     HALF_SQRT_2,
+    Frame,
+    Stored,
+    canonical_quaternions,
     decode_opacity_bytes,
     decode_unit,
     encode_unit,
     from_smallest_three,
+    head_to_frame,
     pack,
     require_plausible_count,
     smallest_three,
+    to_be_stored,
     unpack,
 )
-from fastavatar.formats.splats.frames import Frame, head_to_frame
-from fastavatar.formats.splats.ply_layout import canonical_quaternions
-from fastavatar.formats.splats.stored import Stored, to_be_stored
-from fastavatar.geometry.spherical_harmonics import MAX_DEGREE
+from fastavatar.geometry import MAX_DEGREE
 from fastavatar.system import read_bytes
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,13 @@ from torch import Tensor
 
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
-from fastavatar.formats.splats.bit_packing import decode_opacity_bytes
-from fastavatar.formats.splats.frames import DEFAULT_FRAME, Frame, head_to_frame
-from fastavatar.formats.splats.ply_layout import canonical_quaternions
+from fastavatar.formats.splats import (
+    DEFAULT_FRAME,
+    Frame,
+    canonical_quaternions,
+    decode_opacity_bytes,
+    head_to_frame,
+)
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from fastavatar.faces import Body, find_body
 from fastavatar.geometry import Array, edge_graph
-from fastavatar.models.facemesh.template import NECK, TORSO, HeadTemplate, load_template
-from fastavatar.models.facemesh.view import HeadView
+from fastavatar.models.facemesh import NECK, TORSO, HeadTemplate, HeadView, load_template
 
 PIVOT = np.array([0.0, -0.02, -0.065])
 """Joint between the template's skull and neck, head frame, metres: head and torso rotate about it."""

@@ -16,14 +16,19 @@ from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
 from fastavatar.geometry import Array, farthest_points
-from fastavatar.models.facemesh.equations import solve
-from fastavatar.models.facemesh.matches import Search, match_views
-from fastavatar.models.facemesh.observation import Observation
-from fastavatar.models.facemesh.pose import head_pose
-from fastavatar.models.facemesh.shared_landmarks import landmark_equations, mean_landmarks
-from fastavatar.models.facemesh.template import LANDMARKS, load_template
-from fastavatar.models.facemesh.view import HeadView
-from fastavatar.models.facemesh.warp import warp_to_landmarks
+from fastavatar.models.facemesh import (
+    LANDMARKS,
+    HeadView,
+    Observation,
+    Search,
+    head_pose,
+    landmark_equations,
+    load_template,
+    match_views,
+    mean_landmarks,
+    solve,
+    warp_to_landmarks,
+)
 
 _ANCHORS = 120
 _SCALES_M = ((0.10, 0.015), (0.035, 0.006))

@@ -14,7 +14,7 @@ from scipy.spatial import Delaunay
 
 from fastavatar.geometry import Array, Bools
 from fastavatar.images import lower_edge
-from fastavatar.models.facemesh.view import HeadView
+from fastavatar.models.facemesh import HeadView
 
 SLOPE = 0.25
 """Rise of the plane per metre toward the back; chosen by eye on both captures."""

@@ -10,14 +10,25 @@ from scipy.ndimage import map_coordinates
 
 from fastavatar.core import Binding, Gaussians, Mesh, encode_colors, encode_opacities, encode_scales
 from fastavatar.geometry import Array, quaternion_wxyz_from_matrix, vertex_normals
-from fastavatar.models.facemesh.cut import Cut, without_fade
-from fastavatar.models.facemesh.eyeballs import seat_eyeballs, with_flat_eyes
-from fastavatar.models.facemesh.hidden import with_hidden
-from fastavatar.models.facemesh.mouth import Mouth, inner_lips, open_mouth, seen_between_lips
-from fastavatar.models.facemesh.outline import hangs_below
-from fastavatar.models.facemesh.surface import SurfacePoints, stretch, surface_points
-from fastavatar.models.facemesh.template import NECK, TORSO, load_template
-from fastavatar.models.facemesh.view import HeadView
+from fastavatar.models.facemesh import (
+    NECK,
+    TORSO,
+    Cut,
+    HeadView,
+    Mouth,
+    SurfacePoints,
+    hangs_below,
+    inner_lips,
+    load_template,
+    open_mouth,
+    seat_eyeballs,
+    seen_between_lips,
+    stretch,
+    surface_points,
+    with_flat_eyes,
+    with_hidden,
+    without_fade,
+)
 from fastavatar.rendering import render
 from fastavatar.surfaces import Blend, blend, colors_in_view
 

@@ -7,8 +7,7 @@ the eyeball, whose size hardly differs between adults, so the rim determines the
 import numpy as np
 
 from fastavatar.geometry import Array
-from fastavatar.models.facemesh.surface import SurfacePoints
-from fastavatar.models.facemesh.warp import EYE_RINGS
+from fastavatar.models.facemesh import EYE_RINGS, SurfacePoints
 
 RADIUS_M = 0.012
 """Radius of an adult's eyeball (Bekerman et al. 2014: 24.2 mm wide, 23.7 mm high)."""

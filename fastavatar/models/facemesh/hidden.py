@@ -12,8 +12,7 @@ from scipy.sparse import csr_matrix, diags
 from scipy.spatial import cKDTree
 
 from fastavatar.geometry import Array, Bools, Ints, diffused, row_mean
-from fastavatar.models.facemesh.surface import SurfacePoints, surface_points
-from fastavatar.models.facemesh.template import FACE, SKULL, load_template
+from fastavatar.models.facemesh import FACE, SKULL, SurfacePoints, load_template, surface_points
 from fastavatar.surfaces import FAR_PULL, complete_colors
 
 WHORL = np.array([0.0, 0.115, -0.115])

@@ -15,10 +15,15 @@ from scipy.spatial import cKDTree
 
 from fastavatar.core import Camera
 from fastavatar.geometry import Array, Ints, farthest_points, vertex_normals
-from fastavatar.models.facemesh.equations import Sighting, isotropic
-from fastavatar.models.facemesh.surface import SurfacePoints, surface_points
-from fastavatar.models.facemesh.template import TORSO, load_template
-from fastavatar.models.facemesh.view import HeadView
+from fastavatar.models.facemesh import (
+    TORSO,
+    HeadView,
+    Sighting,
+    SurfacePoints,
+    isotropic,
+    load_template,
+    surface_points,
+)
 from fastavatar.surfaces import colors_in_view
 
 _LUMINANCE = np.array([0.30, 0.59, 0.11], np.float32)

@@ -13,8 +13,7 @@ import torch
 
 from fastavatar.core import Camera
 from fastavatar.geometry import Array, Bools, Ints, inside_polygon
-from fastavatar.models.facemesh.surface import SurfacePoints
-from fastavatar.models.facemesh.warp import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP
+from fastavatar.models.facemesh import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP, SurfacePoints
 
 CLOSED_M = 0.003
 """Lips nearer than this show no teeth; from twice the distance on the mouth has its full depth."""

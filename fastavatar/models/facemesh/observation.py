@@ -11,8 +11,7 @@ import torch
 from fastavatar.core import Camera, Face, Photo
 from fastavatar.faces import SMALL_FACE_PX, choose_face, find_faces
 from fastavatar.geometry import Array
-from fastavatar.models.facemesh.pose import assumed_focal_px, head_pose, metric_landmarks
-from fastavatar.models.facemesh.template import LANDMARKS, load_template
+from fastavatar.models.facemesh import LANDMARKS, assumed_focal_px, head_pose, load_template, metric_landmarks
 
 
 @dataclass(frozen=True)

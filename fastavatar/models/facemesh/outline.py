@@ -16,8 +16,7 @@ from scipy.sparse import csr_matrix, identity
 
 from fastavatar.core import Camera
 from fastavatar.geometry import Array, Ints, edge_graph, row_mean, vertex_normals
-from fastavatar.models.facemesh.template import LANDMARKS, NECK, TORSO, HeadTemplate, load_template
-from fastavatar.models.facemesh.view import HeadView
+from fastavatar.models.facemesh import LANDMARKS, NECK, TORSO, HeadTemplate, HeadView, load_template
 
 # The outline changes as the surface moves, so it is measured again each round; a fifth changed nothing
 _ROUNDS = 4

@@ -12,15 +12,22 @@ import torch
 
 from fastavatar.core import Avatar, Photo, Provenance
 from fastavatar.errors import UsageError
-from fastavatar.models.facemesh.body import body_in, torso_turn, turn_torso
-from fastavatar.models.facemesh.cut import find_cut
-from fastavatar.models.facemesh.discs import dress
-from fastavatar.models.facemesh.observation import find_face, observed
-from fastavatar.models.facemesh.outline import fit_outline
-from fastavatar.models.facemesh.several import PhotosFacts, head_of_several
-from fastavatar.models.facemesh.template import TORSO, load_template
-from fastavatar.models.facemesh.view import head_and_shoulders
-from fastavatar.models.facemesh.warp import warp_to_landmarks
+from fastavatar.models.facemesh import (
+    TORSO,
+    PhotosFacts,
+    body_in,
+    dress,
+    find_cut,
+    find_face,
+    fit_outline,
+    head_and_shoulders,
+    head_of_several,
+    load_template,
+    observed,
+    torso_turn,
+    turn_torso,
+    warp_to_landmarks,
+)
 from fastavatar.models.stages import stage
 
 LICENCE = "free for any use, as far as the photo is yours to use (MIT code, Apache-2.0 face models)"

@@ -13,14 +13,23 @@ import torch
 from fastavatar.core import Camera, Face, Photo
 from fastavatar.errors import NoFaceError
 from fastavatar.geometry import Array
-from fastavatar.models.facemesh.body import body_in, mean_rotation, torso_turn, turn_torso
-from fastavatar.models.facemesh.bundle import fit_together, posed
-from fastavatar.models.facemesh.cut import cut_seen_best
-from fastavatar.models.facemesh.discs import DressedHead, dress
-from fastavatar.models.facemesh.observation import find_face, observed
-from fastavatar.models.facemesh.outline import fit_outline
-from fastavatar.models.facemesh.template import TORSO, load_template
-from fastavatar.models.facemesh.view import head_and_shoulders
+from fastavatar.models.facemesh import (
+    TORSO,
+    DressedHead,
+    body_in,
+    cut_seen_best,
+    dress,
+    find_face,
+    fit_outline,
+    fit_together,
+    head_and_shoulders,
+    load_template,
+    mean_rotation,
+    observed,
+    posed,
+    torso_turn,
+    turn_torso,
+)
 from fastavatar.models.stages import stage
 
 

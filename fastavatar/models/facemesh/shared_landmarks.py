@@ -6,9 +6,15 @@ from dataclasses import replace
 import numpy as np
 
 from fastavatar.geometry import Array, vertex_normals
-from fastavatar.models.facemesh.equations import Equations, Sighting, isotropic, saturating
-from fastavatar.models.facemesh.observation import Observation
-from fastavatar.models.facemesh.template import LANDMARKS, load_template
+from fastavatar.models.facemesh import (
+    LANDMARKS,
+    Equations,
+    Observation,
+    Sighting,
+    isotropic,
+    load_template,
+    saturating,
+)
 
 # Landmarks on visible features: irises, eyes, nose, lips. The other ones slide over the skin as the face
 # turns.

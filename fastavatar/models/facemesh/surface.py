@@ -7,8 +7,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from fastavatar.geometry import Array, Bools, Ints, neighbour_graph, sample_triangles, triangle_areas
-from fastavatar.models.facemesh.template import EAR, FACE, JAW, NECK, SKULL, TORSO, load_template
-from fastavatar.models.facemesh.warp import EYE_RINGS
+from fastavatar.models.facemesh import EAR, EYE_RINGS, FACE, JAW, NECK, SKULL, TORSO, load_template
 
 EYE = 6
 """Region of the points between the lids, in addition to those of `HeadTemplate`."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastavatar.geometry import Array, spread_offsets
-from fastavatar.models.facemesh.template import LANDMARKS, HeadTemplate
+from fastavatar.models.facemesh import LANDMARKS, HeadTemplate
 
 # Face Mesh's indices, on the person's right and left
 _TOP, _CHIN, _RIGHT, _LEFT = 10, 152, 234, 454

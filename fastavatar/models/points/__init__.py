@@ -1,15 +1,5 @@
 """Surface points of a capture and its views to an avatar."""
 
-from typing import TYPE_CHECKING
+import lazy_loader
 
-from fastavatar.system.lazy import lazy_attributes
-
-if TYPE_CHECKING:
-    from fastavatar.models.points.start import start_from_points as start_from_points
-
-__getattr__ = lazy_attributes(
-    __name__,
-    {
-        ".start": ["start_from_points"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

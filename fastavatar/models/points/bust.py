@@ -11,8 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastavatar.captures import View
-from fastavatar.models.points.cut_line import SLOPE, CutLine, find_cut_line
-from fastavatar.models.points.shoulders import fit_shoulders, nearest
+from fastavatar.models.points import SLOPE, CutLine, find_cut_line, fit_shoulders, nearest
 from fastavatar.surfaces import Surface
 
 # Extent of the ledge, and of its points' spacing: an adult's chest and shoulders, with room to spare

@@ -9,8 +9,7 @@ from fastavatar.captures import View
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
 from fastavatar.geometry import Array, neighbour_graph
-from fastavatar.models.points.bust import complete_bust
-from fastavatar.models.points.symmetry import mirror_of
+from fastavatar.models.points import complete_bust, mirror_of
 from fastavatar.surfaces import Surface, colors_in_view, complete_colors, opaque_discs, surface_of
 
 MIN_POINTS = 16

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from fastavatar.core import Gaussians
-from fastavatar.models.published.layers import (
+from fastavatar.models.published import (
     Shapes,
     built_without_numbers,
     dimensions,

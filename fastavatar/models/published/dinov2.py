@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fastavatar.models.published.layers import Shapes, dimensions, parameter, start_linears
+from fastavatar.models.published import Shapes, dimensions, parameter, start_linears
 
 _HEAD_WIDTH = 64  # of every published DINOv2
 _NORM_EPS = 1e-6

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fastavatar.core import Gaussians
-from fastavatar.models.published.decoder import HEADS, ConditionalDecoder
+from fastavatar.models.published import HEADS, ConditionalDecoder
 
 # Rows that go through all layers together. Their activations stay in the processor's cache, and no buffer is
 # so large that the system maps new memory at every layer. Measured with `benchmarks/networks.py`.

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from fastavatar.core import Camera, Face, Photo
-from fastavatar.models.published.point_predictor import IMAGE_PX
+from fastavatar.models.published import IMAGE_PX
 
 Box = tuple[float, float, float, float]
 

@@ -10,11 +10,7 @@ from torch import Tensor
 
 from fastavatar.errors import InputError
 from fastavatar.faces import RecognisedFace, choose_recognised
-from fastavatar.models.published.decoder import ConditionalDecoder
-from fastavatar.models.published.identity import Person
-from fastavatar.models.published.identity_encoder import IdentityEncoder
-from fastavatar.models.published.latent import DecoderLatent
-from fastavatar.models.published.options import ShRefit
+from fastavatar.models.published import ConditionalDecoder, DecoderLatent, IdentityEncoder, Person, ShRefit
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fastavatar.errors import InputError
 from fastavatar.faces import FaceRecogniser, RecognisedFace, choose_recognised
-from fastavatar.models.published.identity_encoder import IdentityEncoder
+from fastavatar.models.published import IdentityEncoder
 
 
 @dataclass(frozen=True)

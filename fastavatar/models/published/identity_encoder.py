@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from fastavatar.models.published.layers import (
+from fastavatar.models.published import (
     built_without_numbers,
     load_strictly,
     parameter,

@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.core import Gaussians
-from fastavatar.models.published.decoder import ConditionalDecoder
-from fastavatar.models.published.folding import FoldedDecoder, fold
-from fastavatar.models.published.options import ShRefit
+from fastavatar.models.published import ConditionalDecoder, FoldedDecoder, ShRefit, fold
 
 
 @dataclass(frozen=True)

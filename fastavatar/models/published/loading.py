@@ -10,11 +10,17 @@ from numpy.typing import NDArray
 from fastavatar.errors import UsageError
 from fastavatar.faces import EMBEDDING_SIZE, FaceRecogniser
 from fastavatar.models import require_device
-from fastavatar.models.published.guided import GuidedNetworks
-from fastavatar.models.published.identity import Person
-from fastavatar.models.published.networks import load_networks, load_pair, require_networks, w_size
-from fastavatar.models.published.options import Precision, PublishedOptions
-from fastavatar.models.published.predictor import FastAvatarPredictor
+from fastavatar.models.published import (
+    FastAvatarPredictor,
+    GuidedNetworks,
+    Person,
+    Precision,
+    PublishedOptions,
+    load_networks,
+    load_pair,
+    require_networks,
+    w_size,
+)
 from fastavatar.system import cache_folder
 from fastavatar.weights import DEFAULT_PACK, Checkpoints, ensure, ensure_face_pack, read_vector
 

@@ -13,11 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fastavatar.models.published.decoder import ConditionalDecoder, DecoderSizes
-from fastavatar.models.published.dinov2 import Dinov2Sizes
-from fastavatar.models.published.identity_encoder import PUBLISHED_WIDTHS, IdentityEncoder
-from fastavatar.models.published.layers import Shapes, built_without_numbers
-from fastavatar.models.published.point_predictor import PointPredictor, PointPredictorSizes
+from fastavatar.models.published import (
+    PUBLISHED_WIDTHS,
+    ConditionalDecoder,
+    DecoderSizes,
+    Dinov2Sizes,
+    IdentityEncoder,
+    PointPredictor,
+    PointPredictorSizes,
+    Shapes,
+    built_without_numbers,
+)
 from fastavatar.system import replacing_all
 from fastavatar.weights import STEMS, Checkpoints, write_pickle
 

@@ -6,10 +6,16 @@ import torch
 from torch import nn
 
 from fastavatar.errors import WeightsError
-from fastavatar.models.published.decoder import ConditionalDecoder, load_decoder
-from fastavatar.models.published.folding import FoldedDecoder, fold
-from fastavatar.models.published.identity_encoder import IdentityEncoder, load_identity_encoder
-from fastavatar.models.published.point_predictor import PointPredictor, load_point_predictor
+from fastavatar.models.published import (
+    ConditionalDecoder,
+    FoldedDecoder,
+    IdentityEncoder,
+    PointPredictor,
+    fold,
+    load_decoder,
+    load_identity_encoder,
+    load_point_predictor,
+)
 from fastavatar.weights import Checkpoints, read_checkpoint, read_metadata
 
 

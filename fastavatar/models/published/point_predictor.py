@@ -12,14 +12,16 @@ from torch import Tensor, nn
 
 from fastavatar.errors import WeightsError
 from fastavatar.geometry import matrix_from_quaternion_wxyz
-from fastavatar.models.published.dinov2 import Dinov2, Dinov2Sizes, sizes_of
-from fastavatar.models.published.layers import (
+from fastavatar.models.published import (
+    Dinov2,
+    Dinov2Sizes,
     Shapes,
     built_without_numbers,
     load_strictly,
     parameter,
     projector,
     require_sound,
+    sizes_of,
     start_linears,
     widths_of,
 )

@@ -14,12 +14,17 @@ from torch import Tensor
 from fastavatar.core import Avatar, Face, Gaussians, Photo, Provenance
 from fastavatar.errors import DeviceError, FastAvatarError, InputError, WeightsError
 from fastavatar.faces import RecognisedFace
-from fastavatar.models.published import framing
-from fastavatar.models.published.identity import Person
-from fastavatar.models.published.latent import DecoderLatent, LatentFacts
-from fastavatar.models.published.networks import Networks, made_up_told
-from fastavatar.models.published.options import Crop, ShRefit
-from fastavatar.models.published.sh_refit import refit_sh
+from fastavatar.models.published import (
+    Crop,
+    DecoderLatent,
+    LatentFacts,
+    Networks,
+    Person,
+    ShRefit,
+    framing,
+    made_up_told,
+    refit_sh,
+)
 from fastavatar.models.stages import stage
 
 LICENCE = (

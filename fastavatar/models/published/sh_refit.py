@@ -9,8 +9,7 @@ ridge toward their mean: as the basis is orthonormal, their squared distance fro
 import torch
 from torch import Tensor
 
-from fastavatar.geometry import spherical_harmonics
-from fastavatar.geometry.spherical_harmonics import C0, basis
+from fastavatar.geometry import C0, basis, spherical_harmonics
 
 AZIMUTH_DEG, ELEVATION_DEG = 50.0, 20.0
 """How far from the front the training views stood, to both sides, up and down."""

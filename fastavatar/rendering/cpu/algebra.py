@@ -7,9 +7,8 @@ Vectors and matrices are tuples, which numba keeps in registers. The harmonics a
 import math
 from typing import TypeAlias
 
-from fastavatar.geometry.spherical_harmonics import C0, C1, C2, C3
-from fastavatar.rendering.cpu.kernel import inlined
-from fastavatar.rendering.cpu.layout import Doubles
+from fastavatar.geometry import C0, C1, C2, C3
+from fastavatar.rendering import Doubles, inlined
 
 Vector: TypeAlias = tuple[float, float, float]
 Matrix: TypeAlias = tuple[Vector, Vector, Vector]

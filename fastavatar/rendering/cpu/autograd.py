@@ -9,9 +9,18 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from fastavatar.core import Camera, Gaussians, frontal_camera
-from fastavatar.rendering.cpu.frame import backward, draw, make_frame
-from fastavatar.rendering.cpu.layout import Floats, KernelCamera, Parameters, Picture
-from fastavatar.rendering.picture import Compositing, Render, lay_over
+from fastavatar.rendering import (
+    Compositing,
+    Floats,
+    KernelCamera,
+    Parameters,
+    Picture,
+    Render,
+    backward,
+    draw,
+    lay_over,
+    make_frame,
+)
 
 
 def render_cpu(

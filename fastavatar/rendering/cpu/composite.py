@@ -2,23 +2,7 @@
 
 import numpy as np
 
-from fastavatar.rendering.constants import TILE
-from fastavatar.rendering.cpu.kernel import kernel
-from fastavatar.rendering.cpu.lanes import (
-    WIDTH,
-    bits,
-    fetch_add,
-    fma,
-    lane_numbers,
-    lowest,
-    peek,
-    spread,
-    store,
-    store_channels,
-    where,
-)
-from fastavatar.rendering.cpu.layout import Floats, Longs, Picture, TileLists
-from fastavatar.rendering.cpu.rows import (
+from fastavatar.rendering import (
     A_MAX,
     BLOCK,
     E_MIN,
@@ -31,11 +15,28 @@ from fastavatar.rendering.cpu.rows import (
     P_PEAK,
     P_RED,
     T_MIN,
+    TILE,
+    WIDTH,
     ZERO,
+    Floats,
+    Longs,
+    Picture,
+    TileLists,
     aligned,
+    bits,
     exp_of_eightfold,
+    fetch_add,
+    fma,
     gather,
+    kernel,
+    lane_numbers,
+    lowest,
+    peek,
     reaching,
+    spread,
+    store,
+    store_channels,
+    where,
 )
 
 

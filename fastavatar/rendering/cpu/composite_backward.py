@@ -14,28 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from fastavatar.rendering.constants import TILE
-from fastavatar.rendering.cpu.kernel import inlined, kernel
-from fastavatar.rendering.cpu.lanes import (
-    WIDTH,
-    bits,
-    eight_sums,
-    fetch_add,
-    fma,
-    lane_numbers,
-    load,
-    load_channels,
-    lowest,
-    peek,
-    spread,
-    store,
-    where,
-)
-from fastavatar.rendering.cpu.layout import LEFT, RIGHT, TOP, Floats, Longs, Pairs, Picture, TileLists
-from fastavatar.rendering.cpu.rows import (
+from fastavatar.rendering import (
     A_MAX,
     BLOCK,
     E_MIN,
+    LEFT,
     ONE,
     P_BLUE,
     P_CENTER,
@@ -45,12 +28,35 @@ from fastavatar.rendering.cpu.rows import (
     P_PEAK,
     P_RED,
     P_Y,
+    RIGHT,
     T_MIN,
+    TILE,
+    TOP,
+    WIDTH,
     ZERO,
+    Floats,
+    Longs,
+    Pairs,
+    Picture,
+    TileLists,
     aligned,
+    bits,
+    eight_sums,
     exp_of_eightfold,
+    fetch_add,
+    fma,
     gather,
+    inlined,
+    kernel,
+    lane_numbers,
+    load,
+    load_channels,
+    lowest,
+    peek,
     reaching,
+    spread,
+    store,
+    where,
 )
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 
 from fastavatar.core import Gaussians
-from fastavatar.rendering.constants import TILE
-from fastavatar.rendering.cpu.composite import composite
-from fastavatar.rendering.cpu.layout import (
+from fastavatar.rendering import (
     CHUNK,
+    NOT_DRAWN,
     SPLAT,
     SUMS,
+    TILE,
     Doubles,
     Floats,
     Ints,
@@ -23,10 +23,11 @@ from fastavatar.rendering.cpu.layout import (
     Picture,
     Projection,
     TileLists,
+    composite,
+    fill_tiles,
+    project,
+    run_on_threads,
 )
-from fastavatar.rendering.cpu.project import NOT_DRAWN, project
-from fastavatar.rendering.cpu.tiles import fill_tiles
-from fastavatar.rendering.threads import run_on_threads
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,7 @@ def backward(
 ) -> tuple[Parameters, Doubles]:
     """Gradients by the parameters, and (12,) by the camera's rotation, row by row, and translation."""
     # Imported, and so compiled, only where gradients are wanted.
-    from fastavatar.rendering.cpu.composite_backward import composite_backward
-    from fastavatar.rendering.cpu.project_backward import project_backward
+    from fastavatar.rendering import composite_backward, project_backward
 
     # Every pair of a splat and a tile gets a place for its gradient sums
     left, right, top, bottom = frame.rects.T.astype(np.int64)

@@ -13,7 +13,7 @@ from numba import types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-from fastavatar.rendering.cpu.kernel import inlined
+from fastavatar.rendering import inlined
 
 WIDTH = 16
 

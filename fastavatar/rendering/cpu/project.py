@@ -8,41 +8,31 @@ import math
 
 import numpy as np
 
-from fastavatar.rendering.constants import ALPHA_MIN, BLUR_PX2, FAR_M, FRUSTUM_MARGIN, NEAR_M, TILE
-from fastavatar.rendering.cpu.algebra import (
-    Matrix,
-    Vector,
-    basis,
-    combine,
-    cross,
-    dot,
-    rotation,
-    scaled,
-    times,
-    transposed,
-    unit_quaternion,
-)
-from fastavatar.rendering.cpu.kernel import inlined, kernel
-from fastavatar.rendering.cpu.lanes import fetch_add
-from fastavatar.rendering.cpu.layout import (
+from fastavatar.rendering import (
+    ALPHA_MIN,
     BLUE,
+    BLUR_PX2,
     BOTTOM,
     CENTER,
     CHUNK,
     DEPTH,
+    FAR_M,
     FLAT,
     FOCAL_X,
     FOCAL_Y,
+    FRUSTUM_MARGIN,
     GREEN,
     LEFT,
     LOG_OPACITY,
     NARROW,
+    NEAR_M,
     PRINCIPAL_X,
     PRINCIPAL_Y,
     RED,
     RIGHT,
     ROTATION,
     SHEAR,
+    TILE,
     TOP,
     TRANSLATION,
     X_REST,
@@ -53,8 +43,22 @@ from fastavatar.rendering.cpu.layout import (
     Floats,
     KernelCamera,
     Longs,
+    Matrix,
     Parameters,
     Projection,
+    Vector,
+    basis,
+    combine,
+    cross,
+    dot,
+    fetch_add,
+    inlined,
+    kernel,
+    rotation,
+    scaled,
+    times,
+    transposed,
+    unit_quaternion,
 )
 
 _LOG_ALPHA_MIN = math.log(ALPHA_MIN)

@@ -2,21 +2,7 @@
 
 import numpy as np
 
-from fastavatar.rendering.cpu.algebra import (
-    Matrix,
-    Vector,
-    basis_backward,
-    combine,
-    dot,
-    rotation_backward,
-    scaled,
-    times,
-    transposed,
-    unit_quaternion,
-)
-from fastavatar.rendering.cpu.kernel import inlined, kernel
-from fastavatar.rendering.cpu.lanes import fetch_add
-from fastavatar.rendering.cpu.layout import (
+from fastavatar.rendering import (
     BOTTOM,
     CENTER,
     CHUNK,
@@ -41,18 +27,29 @@ from fastavatar.rendering.cpu.layout import (
     G,
     KernelCamera,
     Longs,
+    Matrix,
     Pairs,
     Parameters,
-)
-from fastavatar.rendering.cpu.project import (
+    Vector,
     axes_of,
     axes_on_picture,
+    basis_backward,
     clamped_slopes,
     color,
+    combine,
     covariance,
+    dot,
+    fetch_add,
+    inlined,
+    kernel,
+    rotation_backward,
     rotation_of,
+    scaled,
     scales_of,
+    times,
     to_camera,
+    transposed,
+    unit_quaternion,
 )
 
 

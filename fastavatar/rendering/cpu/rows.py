@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from fastavatar.rendering.constants import ALPHA_MAX, ALPHA_MIN, TILE, TRANSMITTANCE_MIN
-from fastavatar.rendering.cpu.kernel import inlined
-from fastavatar.rendering.cpu.lanes import WIDTH, bits, fma, load, store, where
-from fastavatar.rendering.cpu.layout import (
+from fastavatar.rendering import (
+    ALPHA_MAX,
+    ALPHA_MIN,
     BLUE,
     DEPTH,
     FLAT,
@@ -21,12 +20,21 @@ from fastavatar.rendering.cpu.layout import (
     NARROW,
     RED,
     SHEAR,
+    TILE,
+    TRANSMITTANCE_MIN,
+    WIDTH,
     X_REST,
     X_WHOLE,
     Y_REST,
     Y_WHOLE,
     Floats,
     Ints,
+    bits,
+    fma,
+    inlined,
+    load,
+    store,
+    where,
 )
 
 E_MIN = np.float32(math.log(ALPHA_MIN) / 8)

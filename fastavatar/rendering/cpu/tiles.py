@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from fastavatar.rendering.cpu.kernel import kernel
-from fastavatar.rendering.cpu.lanes import fetch_add
-from fastavatar.rendering.cpu.layout import BOTTOM, LEFT, RIGHT, TOP, Ints, Keys, Longs
+from fastavatar.rendering import BOTTOM, LEFT, RIGHT, TOP, Ints, Keys, Longs, fetch_add, kernel
 
 _INDEX = np.uint64(0xFFFFFFFF)
 

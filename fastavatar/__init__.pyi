@@ -1,0 +1,17 @@
+from .captures import Capture as Capture
+from .captures import read_capture as read_capture
+from .core import Avatar as Avatar
+from .core import Binding as Binding
+from .core import Camera as Camera
+from .core import Gaussians as Gaussians
+from .core import Mesh as Mesh
+from .core import Photo as Photo
+from .evaluation import evaluate as evaluate
+from .formats.splats.ply import read_ply as read_ply
+from .formats.splats.ply import write_ply as write_ply
+from .images.photo import load_photo as load_photo
+from .models import load_predictor as load_predictor
+from .refinement import refine as refine
+from .rendering import Render as Render
+from .rendering import render as render
+from .version import __version__ as __version__

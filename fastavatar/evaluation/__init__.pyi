@@ -1,0 +1,10 @@
+from .identity import check_identity_if_possible as check_identity_if_possible
+from .methods import METHODS as METHODS
+from .methods import Answer as Answer
+from .methods import Options as Options
+from .placement import place_avatar as place_avatar
+from .protocol import evaluate as evaluate
+from .report import Report as Report
+from .report import ViewReport as ViewReport
+from .report import contact_sheet as contact_sheet
+from .report import counted as counted

@@ -1,0 +1,14 @@
+from .geometry import SOLID_ALPHA as SOLID_ALPHA
+from .geometry import SurfaceErrors as SurfaceErrors
+from .geometry import pool as pool
+from .geometry import surface_errors as surface_errors
+from .metrics import MASK_THRESHOLD as MASK_THRESHOLD
+from .metrics import mean_absolute_error as mean_absolute_error
+from .metrics import psnr as psnr
+from .metrics import ssim as ssim
+from .metrics import structural_dissimilarity as structural_dissimilarity
+from .perceptual import Lpips as Lpips
+from .perceptual import load_lpips as load_lpips
+from .photometric import Loss as Loss
+from .photometric import LossWeights as LossWeights
+from .photometric import photometric_loss as photometric_loss
