@@ -43,9 +43,10 @@ def sample_triangles(vertices: Array, faces: Ints, spacing: Array | float) -> tu
 
 
 def boundary_loops(faces: Ints) -> list[Ints]:
-    """Vertex indices of each closed loop of edges that only one triangle has, in the triangles' direction.
+    """Vertex indices (L,) of each loop of edges that only one of the triangles `faces` (F, 3) has.
 
-    A closed mesh has none. Where loops touch in a vertex they are split there.
+    They run in the direction of the triangles and are split where they touch in a vertex. A closed mesh has
+    none.
     """
     # An edge of two triangles runs both ways and cancels; what is left is the boundary
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])

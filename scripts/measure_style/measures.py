@@ -24,9 +24,9 @@ FAN_OUT = 2.5
 SHAPES_PERCENT = 90
 COMMENTS_PERCENT = 6
 
-LENGTH = r"(?:\.\.\.|\d*[A-Z]{1,2}²?|[a-z]|[1-9]\d*)"
-"""One length in a shape: a number, `...`, or a letter such as N, 3K, S²."""
-SUM = rf"(?:{LENGTH}|[a-z]+(?= [+−]))(?: ?[+−×] ?{LENGTH})*"
+LENGTH = r"(?:\.\.\.|\d*[A-Z]{1,2}²?|[a-z]|[1-9]\d*|`\w+`)"
+"""One length in a shape: a number, `...`, a letter such as N, 3K, S², or a parameter in backticks."""
+SUM = rf"(?:{LENGTH}|[a-z]+(?= [+−]))(?: ?[+−×·] ?{LENGTH})*"
 """One length or a sum, such as `H − 10` or `tiles + 1`."""
 SHAPE = re.compile(rf"(?<!\w)\((?:{SUM},|{SUM}(?:, {SUM})+|)\)|\bany shape\b")
 """`(N, 3)`, `(N,)`, `()` for a scalar, or the words "any shape"; not `(N)` or a remark in brackets."""

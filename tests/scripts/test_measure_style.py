@@ -107,7 +107,17 @@ def test_a_function_of_arrays_states_a_shape(package: Path) -> None:
 
 @pytest.mark.parametrize(
     "shape",
-    ["(N,)", "(N, 3)", "(..., 4)", "()", "(H − 10, W − 10)", "(N, 3 + 3K, S²)", "(tiles + 1,)", "any shape"],
+    [
+        "(N,)",
+        "(N, 3)",
+        "(..., 4)",
+        "()",
+        "(H − 10, W·2)",
+        "(N, 3K, S²)",
+        "(tiles + 1,)",
+        "(`size`,)",
+        "any shape",
+    ],
 )
 def test_shapes(shape: str) -> None:
     assert SHAPE.search(f"Values {shape}, in metres.")

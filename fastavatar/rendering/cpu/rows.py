@@ -116,9 +116,9 @@ def gather(indices: Ints, splats: Floats, left: int, top: int, blocks: Floats) -
 
 @inlined
 def reaching(row: int, block: int, blocks: Floats) -> int:
-    """Which splats of the block at place `block` may colour a pixel of `row`, one bit each.
+    """Which splats of the block at place `block` of `blocks` (n,) may colour a pixel of `row`, one bit each.
 
-    Writes their centres and peaks in that row to the last two planes.
+    Writes their centres and peaks in that row to the last two planes of the block.
     """
     # With v fixed the exponent is a parabola in x: its vertex is `center`, its top `peak`
     v = np.float32(row) - load(blocks, block + P_Y)
