@@ -103,7 +103,6 @@ def refine(
         device=device,
         on_step=on_step,
     )
-    before, latent = avatar.provenance, outcome.latent
     facts = RefinementFacts(
         model=config.model,
         iterations=outcome.steps,
@@ -113,8 +112,14 @@ def refine(
         loss=outcome.loss.weights,
         no_lpips=outcome.loss.no_lpips,
     )
-    seconds_of_all = {**before.seconds, "refine": round(outcome.seconds, 4)}
-    provenance = replace(before.with_facts(facts), device=device, seconds=seconds_of_all)
+    return _refined(avatar, outcome, facts, device)
+
+
+def _refined(avatar: Avatar, outcome: Outcome, facts: RefinementFacts, device: str) -> Avatar:
+    """The avatar with the outcome's Gaussians and latent, and with the facts in its provenance."""
+    before, latent = avatar.provenance, outcome.latent
+    seconds = {**before.seconds, "refine": round(outcome.seconds, 4)}
+    provenance = replace(before.with_facts(facts), device=device, seconds=seconds)
     gaussians = outcome.gaussians
     if latent is not None and latent.sh_refit == "auto":
         gaussians = replace(gaussians, sh=refit_sh(gaussians.sh))
