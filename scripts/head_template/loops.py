@@ -1,4 +1,4 @@
-"""Boundaries of triangle meshes: walk them, cut along them, join them."""
+"""Boundary loops of triangle meshes: finding them and joining two by a strip of triangles."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ Ints = NDArray[np.int64]
 
 
 def opposite_corners(triangles: Ints) -> dict[tuple[int, int], int]:
-    """For each directed edge the corner that completes its triangle."""
+    """The corner that completes the triangle of each directed edge."""
     return {(int(t[k]), int(t[(k + 1) % 3])): int(t[(k + 2) % 3]) for t in triangles for k in range(3)}
 
 
@@ -25,7 +25,7 @@ def boundary_loop(triangles: Ints, start: int) -> Ints:
 
 
 def hole_around(triangles: Ints) -> Ints:
-    """The boundary loop that the face is to fill: the hole in the closed skull, if the two halves met."""
+    """The hole in the skull that the face fills: the longest boundary loop."""
     opposite = opposite_corners(triangles)
     rest = {a for a, b in opposite if (b, a) not in opposite}
     loops = []
@@ -36,7 +36,7 @@ def hole_around(triangles: Ints) -> Ints:
 
 
 def largest_part(triangles: Ints) -> Ints:
-    """The triangles of the connected part that has the most."""
+    """The triangles of the largest connected part."""
     a, b = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]]]).T
     size = int(triangles.max()) + 1
     _, label = connected_components(coo_matrix((np.ones(len(a)), (a, b)), (size, size)), directed=False)
@@ -51,7 +51,7 @@ def grown(polygon: Points, margin: float) -> Points:
 
 
 def zip_loops(vertices: Points, inner: Ints, outer: Ints) -> Ints:
-    """Triangles of the strip between two loops, advancing on whichever side is behind in angle."""
+    """Triangles of the strip between two loops; the loop that is behind in angle advances by an edge."""
     middle = vertices[inner].mean(0)
 
     def unrolled(loop: Ints) -> tuple[Ints, Points]:
@@ -79,7 +79,7 @@ def zip_loops(vertices: Points, inner: Ints, outer: Ints) -> Ints:
 
 
 def smooth_seam(vertices: Points, faces: Ints, hole: Ints, rings: int = 4, rounds: int = 30) -> Points:
-    """Relax the skull near the seam toward its neighbours' mean, so that face and skull meet smoothly."""
+    """Vertices (V, 3) with those of the skull near the seam moved toward the mean of their neighbours."""
     a, b = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
     size = len(vertices)
     link = coo_matrix((np.ones(2 * len(a)), (np.append(a, b), np.append(b, a))), (size, size)).tocsr()
