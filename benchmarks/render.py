@@ -13,7 +13,7 @@ import tempfile
 import torch
 
 import fastavatar as fa
-from benchmarks.scene import fitted, head, portrait, read_scene
+from benchmarks.scene import fitted, head, portrait, read_scene, requiring_grad
 from benchmarks.timing import milliseconds
 from benchmarks.torch_tiles import render_in_tiles
 from fastavatar.core import Camera, Gaussians
@@ -77,9 +77,7 @@ def time_renderer(
     gaussians: Gaussians, camera: Camera, threads: int, repeats: int
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """Best and median milliseconds of the forward pass, and of forward and backward, to all parameters."""
-    wanting = Gaussians(
-        **{name: value.clone().requires_grad_() for name, value in gaussians.tensors().items()}
-    )
+    wanting = requiring_grad(gaussians)
     tensors = list(wanting.tensors().values())
     d_image = torch.randn(camera.height, camera.width, 3)
 
@@ -94,9 +92,7 @@ def time_torch_loop(
     gaussians: Gaussians, camera: Camera, repeats: int = 2
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """Like `time_renderer`, for the loop in `torch_tiles`."""
-    wanting = Gaussians(
-        **{name: value.clone().requires_grad_() for name, value in gaussians.tensors().items()}
-    )
+    wanting = requiring_grad(gaussians)
     tensors = list(wanting.tensors().values())
 
     def both() -> None:

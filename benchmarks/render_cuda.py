@@ -10,7 +10,7 @@ import sys
 import torch
 
 import fastavatar as fa
-from benchmarks.scene import head, portrait
+from benchmarks.scene import head, portrait, requiring_grad
 from benchmarks.timing import milliseconds
 from fastavatar.core import Camera, Gaussians
 from fastavatar.errors import DeviceError
@@ -57,9 +57,7 @@ def picture_and_gradients(
     gaussians: Gaussians, camera: Camera, reference: bool = False
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """Image (H, W, 3) and the gradients of a random loss on it, float64 on the CPU."""
-    wanting = Gaussians(
-        **{name: value.clone().requires_grad_() for name, value in gaussians.tensors().items()}
-    )
+    wanting = requiring_grad(gaussians)
     if reference:
         drawn = render_reference(wanting, camera, torch.ones(3))
     else:
@@ -72,9 +70,7 @@ def picture_and_gradients(
 def time_cuda(gaussians: Gaussians, camera: Camera) -> list[str]:
     """Best / median milliseconds of the forward pass, and of forward and backward."""
     camera = camera.to("cuda")
-    wanting = Gaussians(
-        **{name: value.clone().requires_grad_() for name, value in gaussians.tensors().items()}
-    )
+    wanting = requiring_grad(gaussians)
     d_image = torch.randn(camera.height, camera.width, 3, device="cuda")
 
     def forward() -> None:

@@ -32,6 +32,12 @@ def head(count: int = 10_144, seed: int = 0) -> Gaussians:
     )
 
 
+def requiring_grad(gaussians: Gaussians) -> Gaussians:
+    """A copy whose five parameters require gradients."""
+    values = gaussians.tensors()
+    return Gaussians(**{name: value.clone().requires_grad_() for name, value in values.items()})
+
+
 def portrait(width: int, height: int) -> Camera:
     """A frontal camera at a distance of a metre; the head fills 90 % of its picture."""
     focal_px = 0.9 * min(width / (2 * HEAD_M[0]), height / (2 * HEAD_M[1]))

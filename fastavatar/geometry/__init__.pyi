@@ -11,6 +11,7 @@ from .points import farthest_points as farthest_points
 from .points import fit_similarity as fit_similarity
 from .points import inside_polygon as inside_polygon
 from .points import spread_offsets as spread_offsets
+from .points import unit_vectors as unit_vectors
 from .points import wendland_c2 as wendland_c2
 from .quaternions import matrix_from_quaternion_wxyz as matrix_from_quaternion_wxyz
 from .quaternions import multiply_quaternions_wxyz as multiply_quaternions_wxyz

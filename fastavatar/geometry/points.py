@@ -1,4 +1,4 @@
-"""Sets of points: the similarity between two, smooth offsets, an even choice, and those inside a polygon."""
+"""Points: unit vectors, the similarity between two sets, smooth offsets, an even choice, polygons."""
 
 from typing import NamedTuple
 
@@ -6,6 +6,11 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from fastavatar.geometry import Array, Bools, Ints
+
+
+def unit_vectors(vectors: Array) -> Array:
+    """The vectors (N, D) divided by their lengths; a vector of length 0 stays 0."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
 class Similarity(NamedTuple):

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
-from fastavatar.geometry import Array, Ints
+from fastavatar.geometry import Array, Ints, unit_vectors
 
 
 def triangle_areas(vertices: Array, faces: Ints) -> Array:
@@ -23,7 +23,7 @@ def vertex_normals(vertices: Array, faces: Ints) -> Array:
     for corner in range(3):
         for axis in range(3):
             normals[:, axis] += np.bincount(faces[:, corner], crosses[:, axis], len(vertices))
-    return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12))
+    return unit_vectors(normals)
 
 
 def sample_triangles(vertices: Array, faces: Ints, spacing: Array | float) -> tuple[Ints, Array]:

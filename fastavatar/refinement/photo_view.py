@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from fastavatar.captures import View
-from fastavatar.core import Avatar, Camera, Photo
+from fastavatar.core import Avatar, Photo
 from fastavatar.errors import InputError
 from fastavatar.images import person_mask
 
@@ -52,9 +52,7 @@ def view_of_photo(avatar: Avatar) -> View:
 
     mask = resized(np.asarray(alpha, np.float32)).clamp(0, 1)
     color = resized(rgb) / 255
-    K = camera.K.clone()
-    K[:2, 2] -= torch.tensor([left, top])
-    cropped = Camera(K, camera.world_to_camera, right - left, bottom - top).resized(width, height)
+    cropped = camera.cropped(left, top, right, bottom).resized(width, height)
     return View(photo.stem, color * mask[..., None] + 1 - mask[..., None], mask, cropped)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from fastavatar.core import Binding, Gaussians, Mesh, encode_colors, encode_opacities, encode_scales
-from fastavatar.geometry import Array, quaternion_wxyz_from_matrix, vertex_normals
+from fastavatar.geometry import Array, quaternion_wxyz_from_matrix, unit_vectors, vertex_normals
 from fastavatar.models.facemesh import (
     NECK,
     TORSO,
@@ -71,8 +71,7 @@ def dress(vertices: Array, views: Sequence[HeadView], cut: Cut | None = None) ->
         stays = points.at(whole[:, None].astype(np.float64))[:, 0] > 0.5
     vertices = with_flat_eyes(vertices)
     # Means of unit vectors are shorter than 1
-    normals = points.at(vertex_normals(vertices, template.faces))
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    normals = unit_vectors(points.at(vertex_normals(vertices, template.faces)))
     means, normals = seat_eyeballs(points, vertices, points.at(vertices), normals)
     mouth = open_mouth(points, vertices, means, normals)
     means, normals = mouth.means, mouth.normals

@@ -17,15 +17,11 @@ import numpy as np
 from fastavatar.rendering import (
     A_MAX,
     BLOCK,
-    E_MIN,
     LEFT,
     ONE,
     P_BLUE,
-    P_CENTER,
     P_DEPTH,
     P_GREEN,
-    P_NARROW,
-    P_PEAK,
     P_RED,
     P_Y,
     RIGHT,
@@ -40,9 +36,9 @@ from fastavatar.rendering import (
     Picture,
     TileLists,
     aligned,
+    alpha_in_row,
     bits,
     eight_sums,
-    exp_of_eightfold,
     fetch_add,
     fma,
     gather,
@@ -124,12 +120,7 @@ def composite_backward(
                 number = lowest(reach)
                 place = block + number
                 reach &= reach - 1
-                # alpha as in the forward pass
-                u = lanes - peek(blocks, place + P_CENTER)
-                e = fma(u * u, peek(blocks, place + P_NARROW), peek(blocks, place + P_PEAK))
-                raw = exp_of_eightfold(e)
-                a = where(raw > A_MAX, A_MAX, raw)
-                a = where(e >= E_MIN, a, ZERO)
+                u, raw, a = alpha_in_row(lanes, blocks, place)
                 w = transmittance * a
                 # c_i·V of all channels, depth included
                 share = fma(v_depth, peek(blocks, place + P_DEPTH), v_blue * peek(blocks, place + P_BLUE))

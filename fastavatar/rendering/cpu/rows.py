@@ -33,6 +33,7 @@ from fastavatar.rendering import (
     fma,
     inlined,
     load,
+    peek,
     store,
     where,
 )
@@ -75,6 +76,20 @@ def exp_of_eightfold(e: Any) -> Any:
     square = root * root
     fourth = square * square
     return fourth * fourth
+
+
+@inlined
+def alpha_in_row(lanes: Any, blocks: Floats, place: int) -> tuple[Any, Any, Any]:
+    """A splat's alpha at the pixels of a row: u, distances from its vertex; alpha before clamping; alpha.
+
+    `reaching` has written the splat's centre and peak in the row to `blocks` (n,); alpha = exp(8·e), see
+    `layout`.
+    """
+    u = lanes - peek(blocks, place + P_CENTER)
+    e = fma(u * u, peek(blocks, place + P_NARROW), peek(blocks, place + P_PEAK))
+    raw = exp_of_eightfold(e)
+    clamped = where(raw > A_MAX, A_MAX, raw)
+    return u, raw, where(e >= E_MIN, clamped, ZERO)
 
 
 @inlined
