@@ -76,9 +76,8 @@ def _rim_distances(
     steps = np.linspace(-_REACH_M, _REACH_M, _RAY_STEPS)
     at = pixels[rim, None] + (steps / metres_per_px[rim, None])[..., None] * across[rim, None]
     height, width = mask.shape
-    cover = map_coordinates(mask, [at[..., 1] - 0.5, at[..., 0] - 0.5], order=1, cval=0.0)
-    inside = np.asarray(cover) > 0.5
-    in_picture = ((at > 1) & (at < [width - 1, height - 1])).all(2)
+    inside = map_coordinates(mask, [at[..., 1] - 0.5, at[..., 0] - 0.5], order=1, cval=0.0) > 0.5
+    in_picture = np.all((at > 1) & (at < [width - 1, height - 1]), 2)
     leaves = inside[:, :-1] & ~inside[:, 1:] & in_picture[:, :-1] & in_picture[:, 1:]
     middle = (steps[:-1] + steps[1:]) / 2
     nearest = np.where(leaves, np.abs(middle), np.inf).argmin(1)
