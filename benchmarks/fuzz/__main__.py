@@ -1,6 +1,6 @@
 """Attacks: `python -m benchmarks.fuzz [--seed 0] [--photos 1000] [--splats 500] [--checkpoints 200] …`.
 
-Prints a table of counts as Markdown, in which every fault should be 0, and each fault on stderr.
+Prints a Markdown table of counts, in which every fault should be 0, and describes each fault on stderr.
 """
 
 import argparse

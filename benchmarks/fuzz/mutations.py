@@ -1,4 +1,4 @@
-"""Seeded damage to files: bytes flipped, cut, doubled, numbers made huge; for archives also their members."""
+"""Seeded damage to files: bits flipped, bytes cut or doubled, numbers made huge, archive members changed."""
 
 import io
 import random
@@ -41,7 +41,7 @@ def mutated_zip(content: bytes, rng: random.Random) -> bytes:
 
 
 def _damaged(content: bytes, rng: random.Random) -> bytes:
-    """The file with one kind of damage; an empty one as it is."""
+    """The file with one kind of damage; an empty file does not change."""
     if not content:
         return content
     damaged, at = bytearray(content), rng.randrange(min(len(content), rng.choice((64, 1024, len(content)))))
@@ -68,7 +68,7 @@ def _damaged(content: bytes, rng: random.Random) -> bytes:
 
 
 def _other_number(content: bytearray, rng: random.Random) -> bytearray:
-    """A decimal number of the header, where there is one, replaced by an absurd one."""
+    """The file with one decimal number of its header, if there is any, replaced by an absurd one."""
     head = bytes(content[:2048])
     digits = [i for i in range(len(head)) if head[i : i + 1].isdigit()]
     if not digits:

@@ -1,4 +1,4 @@
-"""Sound files that the attacks start from."""
+"""Undamaged files that the attacks start from."""
 
 import io
 import random
@@ -41,7 +41,7 @@ def photos() -> dict[str, bytes]:
 
 
 def splats(folder: Path) -> dict[str, bytes]:
-    """Three hundred Gaussians in every format that is written without help."""
+    """Three hundred Gaussians in every format that can be written and read."""
     from fastavatar.formats.registry import write_gaussians
 
     rng = np.random.default_rng(0)
@@ -62,7 +62,7 @@ def splats(folder: Path) -> dict[str, bytes]:
 
 
 def checkpoints() -> dict[str, bytes]:
-    """Small state dicts as a zip and as safetensors, and an npz and npy as users give vectors."""
+    """A small state dict as .pth, .safetensors and .npz, and a vector as .npy."""
     from safetensors.torch import save as save_safetensors
 
     generator = torch.Generator().manual_seed(0)
@@ -81,7 +81,7 @@ def checkpoints() -> dict[str, bytes]:
 
 
 def pick(sources: dict[str, bytes], rng: random.Random) -> tuple[str, bytes]:
-    """One of the sources, ending and content."""
+    """Ending and content of one of the sources."""
     ending = rng.choice(sorted(sources))
     return ending, sources[ending]
 

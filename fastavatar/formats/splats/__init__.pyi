@@ -39,6 +39,7 @@ from .sog import PALETTE_LIMIT as PALETTE_LIMIT
 from .sog_reading import parse_sog as parse_sog
 from .splat import encode_splat as encode_splat
 from .splat import parse_splat as parse_splat
+from .spz_reading import parse_spz as parse_spz
 from .stored import Stored as Stored
 from .stored import shortened as shortened
 from .stored import to_be_stored as to_be_stored

@@ -25,7 +25,7 @@ def pack(fields: Sequence[NDArray[np.integer]], bits: Sequence[int]) -> NDArray[
 
 
 def unpack(words: NDArray[np.uint32], bits: Sequence[int]) -> list[NDArray[np.uint32]]:
-    """The inverse of `pack`."""
+    """The whole numbers (N,) of each field in words (N,); the inverse of `pack`."""
     shifts = [sum(bits[place + 1 :]) for place in range(len(bits))]
     return [
         (words >> np.uint32(shift)) & np.uint32((1 << width) - 1)
