@@ -1,11 +1,21 @@
 """Seeded damage to files: bits flipped, bytes cut or doubled, numbers made huge, archive members changed."""
 
+import gzip
 import io
 import random
 import struct
 import zipfile
 
 INTERESTING = (b"\0", b"\xff", b"\x7f", b"\x80", b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\x7f")
+
+
+def damaged_file(content: bytes, rng: random.Random) -> bytes:
+    """The file damaged; of a compressed one often what is inside, so that the damage reaches the reader."""
+    if content.startswith(b"PK"):
+        return mutated_zip(content, rng)
+    if content.startswith(b"\x1f\x8b") and rng.random() < 0.7:
+        return gzip.compress(mutated(gzip.decompress(content), rng), mtime=0)
+    return mutated(content, rng)
 
 
 def mutated(content: bytes, rng: random.Random) -> bytes:

@@ -2,6 +2,7 @@
 
 import io
 import random
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -62,20 +63,24 @@ def splats(folder: Path) -> dict[str, bytes]:
 
 
 def checkpoints() -> dict[str, bytes]:
-    """A small state dict as .pth, .safetensors and .npz, and a vector as .npy."""
+    """Small checkpoints of three kinds, a zip file of two as the weights are published, and a vector."""
     from safetensors.torch import save as save_safetensors
 
     generator = torch.Generator().manual_seed(0)
     state = {f"layer.{i}.weight": torch.randn(8, 8, generator=generator) for i in range(4)}
-    zipped, array, vector = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    torch.save(state, zipped)
-    arrays: dict[str, Any] = {name: value.numpy() for name, value in state.items()}
-    np.savez(array, **arrays)
+    holds = {"model_dict": state, "epoch": 3}
+    zipped, plain, archive, vector = (io.BytesIO() for _ in range(4))
+    torch.save(holds, zipped)
+    torch.save(holds, plain, _use_new_zipfile_serialization=False)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as members:
+        for name in ("encoder_neutral_flame.pth", "decoder_neutral_flame.pth"):
+            members.writestr(f"weights/{name}", zipped.getvalue())
     np.save(vector, np.zeros(512, np.float32))
     return {
         ".pth": zipped.getvalue(),
+        ".old.pth": plain.getvalue(),
         ".safetensors": save_safetensors(state),
-        ".npz": array.getvalue(),
+        ".zip": archive.getvalue(),
         ".npy": vector.getvalue(),
     }
 

@@ -51,6 +51,8 @@ ANTIALIASED, EXTENDED = 1, 2
 POSITION_LIMIT = (1 << 23) - 1
 FRACTION_BITS = 16
 """Steps of 15 µm; the header states them. The reference writer has 12 bits: 0.24 mm is coarse for a head."""
+LEAST_BITS = 12
+"""Bits after the point, steps of 0.24 mm, that stray centres do not take from the others."""
 SCALE_STEP, SCALE_LOW = 1 / 16, -10.0
 """Logarithms of sizes go from −10 (45 µm) to 5.94 in steps of 1/16."""
 COLOR_FACTOR = 0.15
@@ -72,7 +74,7 @@ def encode_spz(gaussians: Gaussians, frame: Frame) -> bytes:
     Raises `InputError` for no Gaussians or non-finite ones, `UsageError` for an unknown frame.
     """
     g = to_be_stored(to_be_stored(gaussians, frame).rotated(head_to_frame("opencv")), "head")
-    bits = _fraction_bits(g)
+    bits = _fraction_bits(g.means)
     positions = np.rint(g.means.double().numpy() * 2.0**bits).clip(-POSITION_LIMIT, POSITION_LIMIT)
     words = positions.astype("<i4").view(np.uint8).reshape(len(g), 3, 4)
     header = np.array([(MAGIC, VERSION, len(g), g.sh_degree, bits, 0, 0)], HEADER)
@@ -96,7 +98,9 @@ def losses(gaussians: Gaussians) -> tuple[str, ...]:
         rounded += ", colours that change with the view to 7 and 6"
     found = [f"{rounded}; the file cannot say its frame"]
     log_scales = gaussians.log_scales
+    limit_m = POSITION_LIMIT / 2.0 ** _fraction_bits(gaussians.means)
     clipped = {
+        f"coordinates beyond ±{limit_m:.3g} m": gaussians.means.abs() > limit_m,
         "sizes outside 45 µm to 380 m": (log_scales < SCALE_LOW)
         | (log_scales > SCALE_LOW + 255 * SCALE_STEP),
         f"SH coefficients beyond ±{0.5 / COLOR_FACTOR:.1f} (the first) or ±1": torch.cat(
@@ -107,10 +111,20 @@ def losses(gaussians: Gaussians) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _fraction_bits(gaussians: Gaussians) -> int:
-    """As many bits after the point as the farthest centre leaves of 24, and no more than `FRACTION_BITS`."""
-    farthest = max(float(gaussians.means.abs().max()), 1.0)
-    return min(FRACTION_BITS, max(0, math.floor(math.log2(POSITION_LIMIT / farthest))))
+def _fraction_bits(means: torch.Tensor) -> int:
+    """How many of 24 bits stand after the point of centres (N, 3), at most `FRACTION_BITS`.
+
+    The farthest centre decides where it leaves `LEAST_BITS`, else all but the farthest hundredth: stray ones
+    are moved nearer, so that a single one does not make all others coarse.
+    """
+    reaches = means.detach().double().abs().amax(1).cpu().numpy()
+    farthest, most = (_bits_left(float(reach)) for reach in (reaches.max(), np.quantile(reaches, 0.99)))
+    return max(farthest, min(LEAST_BITS, most))
+
+
+def _bits_left(reach_m: float) -> int:
+    """Bits after the point that a coordinate of this size leaves."""
+    return min(FRACTION_BITS, max(0, math.floor(math.log2(POSITION_LIMIT / max(reach_m, 1.0)))))
 
 
 def _encode_rotations(quats_wxyz: NDArray[np.floating]) -> NDArray[np.uint32]:
