@@ -70,7 +70,7 @@ def _targets(folder: Path) -> list[Target]:
     one, many, weights = folder / "one", folder / "many", folder / "weights"
     predict = ["predict", "--image", str(PORTRAIT), "--output_dir", str(one), "-q"]
     batch = ["batch", "--image", str(photos), "--output_dir", str(many), "-q"]
-    made_up = ["weights", "random", str(weights), "-q"]
+    made_up = ["weights", "random", str(weights)]
     return [
         Target("predict", predict, [*predict, "--force"], one, lambda out: (out / "summary.json").is_file()),
         Target(
