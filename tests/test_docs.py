@@ -12,7 +12,12 @@ from fastavatar.app.cli.main import COMMANDS, cli
 from tests.portraits import ROOT
 
 USER_PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PAGES = [*USER_PAGES, ROOT / "CHANGELOG.md", ROOT / "FINDINGS.md"]
+PAGES = [
+    *USER_PAGES,
+    ROOT / "CHANGELOG.md",
+    ROOT / "FINDINGS.md",
+    *sorted((ROOT / "docs" / "log").glob("*.md")),
+]
 FLAG = re.compile(r"(?<![\w-])--([a-z][\w-]*)")
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
