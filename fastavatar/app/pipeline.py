@@ -29,10 +29,6 @@ class Pipeline:
 
     def __init__(self, settings: Settings) -> None:
         """Choose and load the model; raises what `load_predictor` raises."""
-        from fastavatar.system import require_address_space
-
-        require_address_space()
-
         from fastavatar.models import load_predictor
         from fastavatar.models.choice import choose_device, choose_model
         from fastavatar.rendering import limit_threads

@@ -1,9 +1,20 @@
-"""What is known about one face in a photo."""
+"""One face in a photo, whichever finder found it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in pixels."""
+
+
+def _no_landmarks() -> NDArray[np.float32]:
+    return np.empty((0, 3), np.float32)
+
+
+def _no_embedding() -> NDArray[np.float32]:
+    return np.empty(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -14,10 +25,17 @@ class Face:
     """Place among the photo's faces, counted from the left, from 0."""
     count: int
     """How many faces the photo shows."""
-    box: tuple[float, float, float, float]
-    """Left, top, right, bottom in pixels."""
-    landmarks: NDArray[np.float32]
+    box: Box
+    landmarks: NDArray[np.float32] = field(default_factory=_no_landmarks)
     """(478, 3) Face Mesh landmarks: x right, y down in pixels; z in the same unit, smaller is nearer.
 
-    (0, 3) where the face was found by InsightFace, which gives no such landmarks.
+    (0, 3) from a finder that gives no such landmarks.
     """
+    embedding: NDArray[np.float32] = field(default_factory=_no_embedding)
+    """(512,) ArcFace embedding, not normalised; (0,) from a finder that does not recognise."""
+
+    @property
+    def area(self) -> float:
+        """Square pixels that the box covers; 0 for an inverted box."""
+        left, top, right, bottom = self.box
+        return max(0.0, right - left) * max(0.0, bottom - top)

@@ -7,12 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fastavatar.core import Avatar
-from fastavatar.faces import FaceRecogniser, RecognisedFace
+from fastavatar.core import Avatar, Box, Face
+from fastavatar.faces import FaceFinder, FaceRecogniser, choose_face
 from fastavatar.rendering import frame_sphere, head_sphere, render
 from fastavatar.weights import DEFAULT_PACK, find_face_pack
-
-Box = tuple[float, float, float, float]
 
 AZIMUTHS_DEG = (0, -30, 30, -60, 60)
 """Where the renders are taken from: degrees to the person's left of the photo's camera."""
@@ -86,7 +84,7 @@ def check_identity_if_possible(avatar: Avatar, pack: str | None = None, device: 
     return replace(avatar, provenance=replace(made, warnings=(*made.warnings, missing)))
 
 
-def measure_identity(avatar: Avatar, recogniser: FaceRecogniser) -> Likeness:
+def measure_identity(avatar: Avatar, recogniser: FaceFinder) -> Likeness:
     """The likeness between the avatar's photo and renders of the avatar from `AZIMUTHS_DEG`."""
     photo = _person(avatar, recogniser.find(avatar.photo.rgb))
     center, radius_m = head_sphere(avatar.gaussians)
@@ -98,12 +96,12 @@ def measure_identity(avatar: Avatar, recogniser: FaceRecogniser) -> Likeness:
             image = render(avatar.gaussians, camera).image
         pixels: NDArray[np.uint8] = (image.clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy()
         faces = recogniser.find(pixels)
-        shown = max(faces, key=lambda face: face.area) if faces else None
+        shown = choose_face(faces) if faces else None
         cosines[azimuth_deg] = _cosine(photo, shown) if photo and shown else None
     return Likeness(cosines)
 
 
-def _person(avatar: Avatar, faces: list[RecognisedFace]) -> RecognisedFace | None:
+def _person(avatar: Avatar, faces: list[Face]) -> Face | None:
     """The face in the photo that the avatar is of, the largest where the avatar does not know its face.
 
     None where the recogniser finds others but not this one: another person's likeness would be no answer.
@@ -112,7 +110,7 @@ def _person(avatar: Avatar, faces: list[RecognisedFace]) -> RecognisedFace | Non
         return None
     own = avatar.face
     if own is None:
-        return max(faces, key=lambda face: face.area)
+        return choose_face(faces)
     found = max(faces, key=lambda face: _overlap(face.box, own.box))
     return found if _overlap(found.box, own.box) > _SAME_FACE else None
 
@@ -125,6 +123,6 @@ def _overlap(a: Box, b: Box) -> float:
     return shared / max(of_both - shared, 1e-9)
 
 
-def _cosine(one: RecognisedFace, other: RecognisedFace) -> float:
+def _cosine(one: Face, other: Face) -> float:
     a, b = one.embedding, other.embedding
     return round(float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12)), 4)

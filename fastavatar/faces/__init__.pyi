@@ -1,11 +1,11 @@
 from .body import Body as Body
 from .body import find_body as find_body
 from .facemesh import SMALL_FACE_PX as SMALL_FACE_PX
-from .facemesh import choose_face as choose_face
-from .facemesh import find_faces as find_faces
+from .facemesh import FaceMeshFinder as FaceMeshFinder
+from .finder import FaceFinder as FaceFinder
+from .finder import choose_face as choose_face
+from .finder import find_face as find_face
 from .frames import FRAMES as FRAMES
 from .frames import choose_frames as choose_frames
 from .insightface import EMBEDDING_SIZE as EMBEDDING_SIZE
 from .insightface import FaceRecogniser as FaceRecogniser
-from .insightface import RecognisedFace as RecognisedFace
-from .insightface import choose_recognised as choose_recognised

@@ -4,11 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastavatar.core import Face
-from fastavatar.errors import NoFaceError
+from fastavatar.core import Box, Face
 from fastavatar.images import quiet_stderr, solutions
-
-Box = tuple[float, float, float, float]
 
 SMALL_FACE_PX = 64
 """A face narrower than this carries too little detail for a likeness."""
@@ -20,36 +17,25 @@ _CROP_PX = 640
 _SAME_FACE_OVERLAP = 0.4
 
 
-def find_faces(rgb: NDArray[np.uint8]) -> list[Face]:
-    """Every face in an upright photo (H, W, 3), from left to right."""
-    found: list[NDArray[np.float32]] = []
-    for box in sorted(_detect(rgb), key=_area, reverse=True):
-        landmarks = _landmarks_in(rgb, box)
-        if landmarks is not None and all(
-            _overlap(_box_of(landmarks), _box_of(other)) < _SAME_FACE_OVERLAP for other in found
-        ):
-            found.append(landmarks)
-    found.sort(key=lambda landmarks: float(landmarks[:, 0].mean()))
-    return [Face(i, len(found), _box_of(landmarks), landmarks) for i, landmarks in enumerate(found)]
+class FaceMeshFinder:
+    """Two MediaPipe detectors, for near and far faces, then Face Mesh on a crop about each face found."""
 
+    advice = (
+        "use an upright photo in which the face is seen from the front to about 45° aside, well lit and at "
+        f"least {SMALL_FACE_PX} px across"
+    )
 
-def choose_face(faces: list[Face], width: int, height: int, index: int | None = None) -> Face:
-    """The face numbered `index` from the left, or the largest.
-
-    Raises `NoFaceError` when there is none, or none with that number; `width` and `height` are the photo's.
-    """
-    if not faces:
-        raise NoFaceError(
-            f"no face found in the photo ({width}×{height} px): use an upright photo in which the face is "
-            f"seen from the front to about 45° aside, well lit and at least {SMALL_FACE_PX} px across"
-        )
-    if index is None:
-        return max(faces, key=lambda face: _area(face.box))
-    if not 0 <= index < len(faces):
-        raise NoFaceError(
-            f"there is no face {index}: the photo shows {len(faces)}, numbered from 0 at the left"
-        )
-    return faces[index]
+    def find(self, rgb: NDArray[np.uint8]) -> list[Face]:
+        """Every face in an upright photo (H, W, 3), from left to right, with its landmarks."""
+        found: list[NDArray[np.float32]] = []
+        for box in sorted(_detect(rgb), key=_area, reverse=True):
+            landmarks = _landmarks_in(rgb, box)
+            if landmarks is not None and all(
+                _overlap(_box_of(landmarks), _box_of(other)) < _SAME_FACE_OVERLAP for other in found
+            ):
+                found.append(landmarks)
+        found.sort(key=lambda landmarks: float(landmarks[:, 0].mean()))
+        return [Face(i, len(found), _box_of(landmarks), landmarks) for i, landmarks in enumerate(found)]
 
 
 def _detect(rgb: NDArray[np.uint8]) -> list[Box]:

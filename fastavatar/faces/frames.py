@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastavatar.core import Face, Photo
 from fastavatar.errors import NoFaceError
-from fastavatar.faces import SMALL_FACE_PX, find_faces
+from fastavatar.faces import SMALL_FACE_PX, FaceMeshFinder
 from fastavatar.images import read_stills, sharpness_of
 
 log = logging.getLogger(__name__)
@@ -79,13 +79,13 @@ def head_angles(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _candidate(photo: Photo) -> _Candidate | None:
     """The photo's largest face, None where there is none or it is too small or seen from too far aside."""
-    faces = sorted(find_faces(photo.rgb), key=_area, reverse=True)
+    faces = sorted(FaceMeshFinder().find(photo.rgb), key=lambda face: face.area, reverse=True)
     if not faces or faces[0].box[2] - faces[0].box[0] < SMALL_FACE_PX:
         return None
     pose_deg = head_angles(faces[0].landmarks)
     if abs(pose_deg[0]) > ASIDE_DEG:
         return None
-    is_alone = len(faces) == 1 or _area(faces[0]) > _ALONE * _area(faces[1])
+    is_alone = len(faces) == 1 or faces[0].area > _ALONE * faces[1].area
     return _Candidate(photo, pose_deg, _face_sharpness(photo, faces[0]), is_alone)
 
 
@@ -110,8 +110,3 @@ def _face_sharpness(photo: Photo, face: Face) -> float:
     left, top, right, bottom = (max(0, round(edge)) for edge in face.box)
     step = max(1, (right - left) // _FACE_PX)
     return sharpness_of(photo.rgb[top:bottom:step, left:right:step].mean(2))
-
-
-def _area(face: Face) -> float:
-    left, top, right, bottom = face.box
-    return (right - left) * (bottom - top)

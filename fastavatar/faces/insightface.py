@@ -3,14 +3,14 @@
 import contextlib
 import sys
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastavatar.errors import NoFaceError, WeightsError
+from fastavatar.core import Box, Face
+from fastavatar.errors import WeightsError
 
 EMBEDDING_SIZE = 512
 
@@ -18,28 +18,8 @@ EMBEDDING_SIZE = 512
 _DETECTION_PX = (640, 640)
 _DETECTION_CONFIDENCE = 0.5
 # The models of InsightFace's published packs that find landmarks, age and sex: loading them takes longer than
-# all the rest. Models under other names are told apart by InsightFace itself, by their shapes.
+# all the rest. InsightFace recognises models under other names by their shapes.
 _UNUSED = {"1k3d68.onnx", "2d106det.onnx", "genderage.onnx"}
-
-
-@dataclass(frozen=True)
-class RecognisedFace:
-    """One face among those in a photo, with what tells its identity."""
-
-    index: int
-    """Place among the photo's faces, counted from the left, from 0."""
-    count: int
-    """How many faces the photo shows."""
-    box: tuple[float, float, float, float]
-    """Left, top, right, bottom in pixels."""
-    embedding: NDArray[np.float32]
-    """(512,) ArcFace embedding, not normalised."""
-
-    @property
-    def area(self) -> float:
-        """Pixels the box covers."""
-        left, top, right, bottom = self.box
-        return (right - left) * (bottom - top)
 
 
 class FaceRecogniser:
@@ -47,6 +27,11 @@ class FaceRecogniser:
 
     Raises `WeightsError` when InsightFace is not installed, or the folder holds no usable pack.
     """
+
+    advice = (
+        "use an upright, well-lit photo in which the face fills a good part of it, as InsightFace needs, "
+        "or give the face's embedding instead"
+    )
 
     def __init__(self, pack: Path, device: str = "cpu") -> None:
         models = _load_models(pack, device)
@@ -56,42 +41,20 @@ class FaceRecogniser:
         self._detector, self._recogniser = models["detection"], models["recognition"]
         self._detector.prepare(0, input_size=_DETECTION_PX, det_thresh=_DETECTION_CONFIDENCE)
 
-    def find(self, rgb: NDArray[np.uint8]) -> list[RecognisedFace]:
-        """Every face in an upright photo (H, W, 3), from left to right."""
-        from insightface.app.common import Face
+    def find(self, rgb: NDArray[np.uint8]) -> list[Face]:
+        """Every face in an upright photo (H, W, 3), from left to right, with its embedding."""
+        from insightface.app.common import Face as InsightFace
 
-        bgr = np.ascontiguousarray(rgb[..., ::-1])  # what InsightFace takes
+        bgr = np.ascontiguousarray(rgb[..., ::-1])  # the order that InsightFace expects
         with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about scikit-image, which it calls in an old way
+            warnings.simplefilter("ignore")  # it calls a deprecated function of scikit-image
             boxes, key_points = self._detector.detect(bgr, max_num=0, metric="default")
             order = np.argsort(boxes[:, 0] + boxes[:, 2], kind="stable")
-            embeddings = [self._recogniser.get(bgr, Face(kps=key_points[i])) for i in order]
+            embeddings = [self._recogniser.get(bgr, InsightFace(kps=key_points[i])) for i in order]
         return [
-            RecognisedFace(place, len(order), _box(boxes[i]), np.asarray(embedding, np.float32))
+            Face(place, len(order), _box(boxes[i]), embedding=np.asarray(embedding, np.float32))
             for place, (i, embedding) in enumerate(zip(order, embeddings, strict=True))
         ]
-
-
-def choose_recognised(
-    faces: list[RecognisedFace], width: int, height: int, index: int | None = None
-) -> RecognisedFace:
-    """The face numbered `index` from the left, or the largest.
-
-    Raises `NoFaceError` when there is none, or none with that number, in the photo of `width` × `height`
-    pixels.
-    """
-    if not faces:
-        raise NoFaceError(
-            f"InsightFace finds no face in the photo ({width}×{height} px): use an upright, well-lit photo "
-            "in which the face fills a good part, or give its embedding with --embedding FILE.npy"
-        )
-    if index is None:
-        return max(faces, key=lambda face: face.area)
-    if not 0 <= index < len(faces):
-        raise NoFaceError(
-            f"there is no face {index}: the photo shows {len(faces)}, numbered from 0 at the left"
-        )
-    return faces[index]
 
 
 def _load_models(pack: Path, device: str) -> dict[str, Any]:
@@ -144,6 +107,6 @@ def _providers(device: str) -> list[str]:
     return [name for name in wanted if name in available] + ["CPUExecutionProvider"]
 
 
-def _box(row: NDArray[np.float32]) -> tuple[float, float, float, float]:
+def _box(row: NDArray[np.float32]) -> Box:
     left, top, right, bottom = (float(edge) for edge in row[:4])
     return left, top, right, bottom

@@ -219,5 +219,5 @@ def _pyav() -> Any:
         return importlib.import_module("av")
     except ModuleNotFoundError as error:
         raise FastAvatarError(
-            "reading a video needs PyAV: pip install av, or give single frames as photos"
+            "reading a video needs PyAV: pip install '.[video]', or give single frames as photos"
         ) from error

@@ -17,4 +17,3 @@ from .ply import encode_ply_elements as encode_ply_elements
 from .ply import read_ply_elements as read_ply_elements
 from .processors import MAX_THREADS as MAX_THREADS
 from .processors import processor_count as processor_count
-from .processors import require_address_space as require_address_space

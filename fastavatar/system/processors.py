@@ -1,40 +1,18 @@
-"""What the operating system leaves to this process: processors and address space."""
+"""How many processors the operating system leaves to this process, by CPU affinity and control groups."""
 
 import os
-import sys
 from functools import cache
 from pathlib import Path
-
-from fastavatar.errors import DeviceError
 
 MAX_THREADS = 1024
 """More threads than that are refused: OpenMP starts every one at once, which hangs or kills the process."""
 
-LEAST_ADDRESS_SPACE = 2_000_000_000
-"""Bytes that a prediction maps: the example photo took 1.75 GB on two cores."""
 _CGROUP = Path("/sys/fs/cgroup")
 
 
 def processor_count() -> int:
     """Number of processors that the CPU affinity and the cgroup's quota allow, at least 1."""
     return max(1, min(_by_affinity(), _by_cgroup()))
-
-
-def require_address_space() -> None:
-    """Raise `DeviceError` where `ulimit -v` leaves too little address space for a prediction.
-
-    Native libraries do not report that they ran out of it: they abort, or crash on a null pointer.
-    """
-    if sys.platform == "win32":
-        return
-    import resource
-
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit not in (resource.RLIM_INFINITY, -1) and limit < LEAST_ADDRESS_SPACE:
-        raise DeviceError(
-            f"this process may use {limit / 1e9:.1f} GB of address space and a prediction needs "
-            f"{LEAST_ADDRESS_SPACE / 1e9:.0f} GB: raise its limit, which `ulimit -v` shows in kB"
-        )
 
 
 def _by_affinity() -> int:

@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 import fastavatar as fa
-from fastavatar.faces.facemesh import choose_face, find_faces
+from fastavatar.faces import FaceMeshFinder, find_face
 from fastavatar.geometry import fit_similarity
 from fastavatar.models.facemesh.pose import assumed_focal_px, metric_landmarks
 from scripts.head_template.loops import boundary_loop
@@ -69,7 +69,7 @@ def symmetric_triangles(triangles: Ints, face: Points, mirror: Ints) -> Ints:
 def portrait_landmarks() -> Points:
     """Face Mesh's landmarks (478, 3) of the shipped portrait in metres and camera axes."""
     photo = fa.load_photo(PORTRAIT)
-    face = choose_face(find_faces(photo.rgb), photo.width, photo.height)
+    face = find_face(FaceMeshFinder(), photo.rgb)
     focal_px = assumed_focal_px(photo.width, photo.height)
     return metric_landmarks(face.landmarks, focal_px, (photo.width / 2, photo.height / 2))
 

@@ -7,10 +7,9 @@ import pytest
 
 from fastavatar.app.pipeline import Pipeline
 from fastavatar.app.settings import Optimization, Settings
-from fastavatar.core import Avatar
+from fastavatar.core import Avatar, Face
 from fastavatar.evaluation.identity import _person
-from fastavatar.faces.facemesh import find_faces
-from fastavatar.faces.insightface import RecognisedFace
+from fastavatar.faces import FaceMeshFinder
 from fastavatar.models.published.made_up import write_made_up
 from fastavatar.models.published.options import PublishedOptions
 from fastavatar.models.stages import listening
@@ -51,14 +50,14 @@ def test_the_chosen_face_reaches_summary_and_identity_check(
 ) -> None:
     """Two people, a small one on the left; the stand-in recogniser tells them apart by their mean colour."""
     photo = photo_of(small_left_large_right())
-    faces = find_faces(photo.rgb)
+    faces = FaceMeshFinder().find(photo.rgb)
     scale = DETECTION_PX / max(photo.width, photo.height)  # of the picture that the detector sees
     boxes = [tuple(edge * scale for edge in face.box) for face in faces]
     pack = write_pack(tmp_path / "home" / ".insightface" / "models" / "buffalo_l", boxes)  # type: ignore[arg-type]
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    compared: list[RecognisedFace | None] = []
+    compared: list[Face | None] = []
 
-    def person(avatar: Avatar, found: list[RecognisedFace]) -> RecognisedFace | None:
+    def person(avatar: Avatar, found: list[Face]) -> Face | None:
         compared.append(_person(avatar, found))
         return compared[-1]
 

@@ -8,7 +8,7 @@ from fastavatar.app.pipeline import Pipeline
 from fastavatar.app.settings import Settings
 from fastavatar.core import Avatar, Face
 from fastavatar.evaluation.identity import Likeness, _person, check_identity, measure_identity
-from fastavatar.faces.insightface import FaceRecogniser, RecognisedFace
+from fastavatar.faces import FaceRecogniser
 from fastavatar.rendering import render
 from fastavatar.rendering.head_view import frame_sphere, head_sphere
 from tests.portraits import portrait
@@ -37,11 +37,11 @@ def test_photo_and_head_are_compared_by_the_real_loader(avatar: Avatar, tmp_path
 def test_the_face_that_was_chosen_is_compared(chosen: int) -> None:
     """Of a small face on the left and a larger one on the right."""
     faces = [
-        RecognisedFace(0, 2, (10, 10, 40, 50), np.eye(512, dtype=np.float32)[0]),
-        RecognisedFace(1, 2, (60, 5, 110, 70), np.eye(512, dtype=np.float32)[1]),
+        Face(0, 2, (10, 10, 40, 50), embedding=np.eye(512, dtype=np.float32)[0]),
+        Face(1, 2, (60, 5, 110, 70), embedding=np.eye(512, dtype=np.float32)[1]),
     ]
     avatar = make_avatar()
-    own = Face(chosen, 2, (faces[chosen].box[0] - 3, *faces[chosen].box[1:]), np.empty((0, 3), np.float32))
+    own = Face(chosen, 2, (faces[chosen].box[0] - 3, *faces[chosen].box[1:]))
     assert _person(replace(avatar, face=own), faces) is faces[chosen]
     assert _person(replace(avatar, face=None), faces) is faces[1], "the largest where no face is known"
     assert _person(replace(avatar, face=own), [faces[1 - chosen]]) is None, "not somebody else's likeness"

@@ -7,7 +7,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from fastavatar.core import Face
 from fastavatar.errors import NoFaceError
-from fastavatar.faces.facemesh import SMALL_FACE_PX, choose_face, find_faces
+from fastavatar.faces import SMALL_FACE_PX, FaceMeshFinder, choose_face, find_face
 from tests.portraits import (
     WALL,
     Rgb,
@@ -24,7 +24,7 @@ NOSE_TIP, RIGHT_EYE, LEFT_EYE, CHIN, FOREHEAD = 1, 468, 473, 152, 10
 
 @pytest.fixture(scope="module")
 def face() -> Face:
-    (found,) = find_faces(portrait().rgb)
+    (found,) = FaceMeshFinder().find(portrait().rgb)
     return found
 
 
@@ -62,7 +62,7 @@ STILL_THERE: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 @pytest.mark.parametrize("change", STILL_THERE)
 def test_a_worse_photo_shows_the_same_face(change: str, face: Face) -> None:
-    (found,) = find_faces(np.asarray(STILL_THERE[change](picture())))
+    (found,) = FaceMeshFinder().find(np.asarray(STILL_THERE[change](picture())))
     away = np.linalg.norm(found.landmarks[:468, :2] - face.landmarks[:468, :2], axis=1)
     assert away.mean() < 0.03 * width_of(face)
 
@@ -70,7 +70,7 @@ def test_a_worse_photo_shows_the_same_face(change: str, face: Face) -> None:
 @pytest.mark.parametrize("angle_deg", [-20, 20])
 def test_a_tilted_photo_tilts_the_landmarks(angle_deg: int, face: Face) -> None:
     turned = picture().rotate(angle_deg, Image.Resampling.BICUBIC, fillcolor=WALL)
-    (found,) = find_faces(np.asarray(turned))
+    (found,) = FaceMeshFinder().find(np.asarray(turned))
     angle = np.radians(angle_deg)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])  # y is down
     expected = (face.landmarks[:, :2] - 256) @ turn.T + 256
@@ -78,7 +78,7 @@ def test_a_tilted_photo_tilts_the_landmarks(angle_deg: int, face: Face) -> None:
 
 
 def test_the_mirrored_photo_mirrors_the_landmarks(face: Face) -> None:
-    (found,) = find_faces(np.asarray(picture().transpose(Image.Transpose.FLIP_LEFT_RIGHT)))
+    (found,) = FaceMeshFinder().find(np.asarray(picture().transpose(Image.Transpose.FLIP_LEFT_RIGHT)))
     for one, other in ((RIGHT_EYE, LEFT_EYE), (NOSE_TIP, NOSE_TIP), (CHIN, CHIN)):
         expected = face.landmarks[other, :2] * [-1, 1] + [512, 0]
         assert np.linalg.norm(found.landmarks[one, :2] - expected) < 0.03 * width_of(face)
@@ -86,14 +86,14 @@ def test_the_mirrored_photo_mirrors_the_landmarks(face: Face) -> None:
 
 @pytest.mark.parametrize("crop", [(150, 50, 310, 250), (100, 0, 400, 300), (180, 66, 272, 186)])
 def test_a_crop_moves_the_landmarks(crop: tuple[int, int, int, int], face: Face) -> None:
-    (found,) = find_faces(np.asarray(picture().crop(crop)))
+    (found,) = FaceMeshFinder().find(np.asarray(picture().crop(crop)))
     away = found.landmarks[:468, :2] + crop[:2] - face.landmarks[:468, :2]
     assert np.linalg.norm(away, axis=1).mean() < 0.06 * width_of(face)
 
 
 @pytest.mark.parametrize("width_px", [160, 1600])
 def test_landmarks_scale_with_the_photo(width_px: int, face: Face) -> None:
-    (found,) = find_faces(resized(width_px))
+    (found,) = FaceMeshFinder().find(resized(width_px))
     scale = width_px / 512
     away = np.abs(found.landmarks[:468] - scale * face.landmarks[:468]).mean(0)
     assert (away < scale * 0.04 * width_of(face)).all()  # depth as well
@@ -101,17 +101,17 @@ def test_landmarks_scale_with_the_photo(width_px: int, face: Face) -> None:
 
 def test_faces_are_numbered_from_the_left_and_the_largest_is_taken() -> None:
     rgb = small_left_large_right()
-    faces = find_faces(rgb)
+    faces = FaceMeshFinder().find(rgb)
     assert [(face.index, face.count) for face in faces] == [(0, 2), (1, 2)]
     assert faces[0].box[2] < faces[1].box[0] and width_of(faces[0]) < width_of(faces[1])
-    assert choose_face(faces, 900, 520) is faces[1]
-    assert choose_face(faces, 900, 520, 0) is faces[0]
-    mirrored = find_faces(np.ascontiguousarray(rgb[:, ::-1]))
-    assert choose_face(mirrored, 900, 520) is mirrored[0]
+    assert choose_face(faces) is faces[1]
+    assert choose_face(faces, 0) is faces[0]
+    mirrored = FaceMeshFinder().find(np.ascontiguousarray(rgb[:, ::-1]))
+    assert choose_face(mirrored) is mirrored[0]
 
 
 def test_a_small_face_in_a_large_photo_is_found() -> None:
-    (found,) = find_faces(on_wall((600, 600), (200, (300, 300))))
+    (found,) = FaceMeshFinder().find(on_wall((600, 600), (200, (300, 300))))
     assert width_of(found) < SMALL_FACE_PX and found.box[0] > 300 and found.box[1] > 300
 
 
@@ -119,12 +119,12 @@ def test_a_small_face_in_a_large_photo_is_found() -> None:
     "rgb", [without_face(), np.full((300, 200, 3), 128, np.uint8), np.zeros((32, 900, 3), np.uint8)]
 )
 def test_where_nobody_is_nobody_is_found(rgb: Rgb) -> None:
-    assert find_faces(rgb) == []
+    assert FaceMeshFinder().find(rgb) == []
 
 
 def test_no_face_is_told_with_the_photos_size_and_what_helps() -> None:
     with pytest.raises(NoFaceError) as caught:
-        choose_face([], 80, 60)
+        find_face(FaceMeshFinder(), without_face())
     assert str(caught.value) == (
         "no face found in the photo (80×60 px): use an upright photo in which the face is seen "
         "from the front to about 45° aside, well lit and at least 64 px across"
@@ -135,4 +135,4 @@ def test_no_face_is_told_with_the_photos_size_and_what_helps() -> None:
 @pytest.mark.parametrize("index", [-1, 1, 7])
 def test_a_face_that_is_not_there_is_told(index: int, face: Face) -> None:
     with pytest.raises(NoFaceError, match=f"there is no face {index}: the photo shows 1, numbered from 0"):
-        choose_face([face], 512, 512, index)
+        choose_face([face], index)

@@ -6,7 +6,7 @@ from PIL import Image, ImageFilter
 
 from fastavatar.core import Avatar, Photo
 from fastavatar.errors import NoFaceError
-from fastavatar.faces.facemesh import find_faces
+from fastavatar.faces import FaceMeshFinder
 from fastavatar.faces.frames import choose_frames, head_angles
 from fastavatar.rendering.rasterise import render
 from tests.clips import Rgb, write_clip
@@ -34,7 +34,7 @@ def turning(avatar: Avatar, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def angles(photo: Photo) -> np.ndarray:
-    (face,) = find_faces(photo.rgb)
+    (face,) = FaceMeshFinder().find(photo.rgb)
     return head_angles(face.landmarks)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastavatar.errors import NoFaceError, WeightsError
-from fastavatar.faces.insightface import FaceRecogniser, choose_recognised
+from fastavatar.faces import FaceRecogniser, choose_face, find_face
 from tests.faces.insightface_pack import Box, write_detector, write_pack, write_recogniser
 
 LEFT: Box = (40, 200, 140, 320)
@@ -58,19 +58,19 @@ def test_the_figures_are_those_of_insightfaces_own_pipeline(pack: Path) -> None:
 
 def test_the_largest_is_taken_unless_one_is_named(pack: Path) -> None:
     faces = FaceRecogniser(pack).find(two_people())
-    assert choose_recognised(faces, 640, 640) is faces[1]
-    assert choose_recognised(faces, 640, 640, 0) is faces[0]
+    assert choose_face(faces) is faces[1]
+    assert choose_face(faces, 0) is faces[0]
     with pytest.raises(NoFaceError, match="no face 2: the photo shows 2"):
-        choose_recognised(faces, 640, 640, 2)
+        choose_face(faces, 2)
     with pytest.raises(NoFaceError, match="no face -1"):
-        choose_recognised(faces, 640, 640, -1)
+        choose_face(faces, -1)
 
 
 def test_a_photo_without_a_face_is_told(tmp_path: Path) -> None:
-    faces = FaceRecogniser(write_pack(tmp_path, [])).find(two_people())
-    assert faces == []
-    with pytest.raises(NoFaceError, match="640×480 px.*--embedding"):
-        choose_recognised(faces, 640, 480)
+    recogniser = FaceRecogniser(write_pack(tmp_path, []))
+    assert recogniser.find(two_people()) == []
+    with pytest.raises(NoFaceError, match="640×480 px.*or give the face's embedding instead"):
+        find_face(recogniser, two_people()[:480])
 
 
 def test_nothing_is_printed_on_stdout(pack: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -68,8 +68,8 @@ def test_threads_that_overlap_leave_stderr_as_it_was(capfd: pytest.CaptureFixtur
 def test_a_process_without_stderr_finds_faces() -> None:
     program = (
         "from tests.portraits import portrait\n"
-        "from fastavatar.faces.facemesh import find_faces\n"
-        "print(len(find_faces(portrait().rgb)))"
+        "from fastavatar.faces import FaceMeshFinder\n"
+        "print(len(FaceMeshFinder().find(portrait().rgb)))"
     )
     command = f'exec "{sys.executable}" -c "{program}" 2>&-'
     done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -155,4 +155,7 @@ def test_without_pyav_one_line_says_what_to_install(tmp_path: Path, monkeypatch:
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(FastAvatarError) as caught:
         read_stills(path)
-    assert str(caught.value) == "reading a video needs PyAV: pip install av, or give single frames as photos"
+    assert (
+        str(caught.value)
+        == "reading a video needs PyAV: pip install '.[video]', or give single frames as photos"
+    )

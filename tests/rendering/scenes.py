@@ -35,11 +35,20 @@ def with_gradients(gaussians: Gaussians, camera: Camera, dtype: torch.dtype) -> 
     return Gaussians(**wanting), replace(camera.to("cpu", dtype), world_to_camera=pose)
 
 
-def gradients(drawn: Render, gaussians: Gaussians, camera: Camera) -> dict[str, Tensor]:
-    """Gradients of a linear loss on image, alpha and depth, different at every pixel, by name."""
+def gradients(
+    drawn: Render, gaussians: Gaussians, camera: Camera, without: Tensor | None = None
+) -> dict[str, Tensor]:
+    """Gradients of a linear loss on image, alpha and depth, different at every pixel, by name.
+
+    The pixels `without` (H, W) have no part in the loss.
+    """
     make = torch.Generator().manual_seed(0)
-    parts = (drawn.image, drawn.alpha, drawn.depth)
-    losses = [(part * torch.randn(part.shape, generator=make).to(part)).sum() for part in parts]
+    losses = []
+    for part in (drawn.image, drawn.alpha, drawn.depth):
+        weights = torch.randn(part.shape, generator=make).to(part)
+        if without is not None:
+            weights[without] = 0
+        losses.append((part * weights).sum())
     tensors = {**gaussians.tensors(), "world_to_camera": camera.world_to_camera}
     found = torch.autograd.grad(losses, list(tensors.values()), materialize_grads=True)
     return dict(zip(tensors, found, strict=True))

@@ -39,7 +39,7 @@ def test_says_the_shape_found() -> None:
 def test_refuses_what_it_does_not_know() -> None:
     with pytest.raises(InputError, match="compositing must be one of .*'additive'"):
         fa.render(random_gaussians(0), slanted_camera(), compositing="additive")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="at least 1 thread is needed, found 0"):
+    with pytest.raises(UsageError, match="the number of threads must be 1 to 1024, found 0"):
         fa.render(random_gaussians(0), slanted_camera(), threads=0)
     with pytest.raises(DeviceError, match="cpu and cuda, found meta"):
         fa.render(random_gaussians(0).to("meta"), slanted_camera())

@@ -1,5 +1,7 @@
 """The oracle against gsplat's own torch code, which can project on a CPU but not rasterise."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -8,12 +10,13 @@ from fastavatar.rendering.constants import BLUR_PX2
 from fastavatar.rendering.reference import clamped_jacobian, project
 from tests.rendering.scenes import random_gaussians, slanted_camera
 
-gsplat = pytest.importorskip(
-    "gsplat.cuda._torch_impl", reason="gsplat is only installed with the extra `cuda`"
-)
+
+@pytest.fixture(scope="module")
+def gsplat() -> Any:
+    return pytest.importorskip("gsplat.cuda._torch_impl", reason="needs gsplat, of the extra `dev` or `cuda`")
 
 
-def test_splats_are_those_of_gsplat() -> None:
+def test_splats_are_those_of_gsplat(gsplat: Any) -> None:
     gaussians = random_gaussians(0, 200, spread_m=0.6).to("cpu", torch.float64)
     camera = slanted_camera().to("cpu", torch.float64)
     covariances, _ = gsplat._quat_scale_to_covar_preci(gaussians.quats_wxyz, gaussians.scales, True, False)
@@ -36,7 +39,7 @@ def test_splats_are_those_of_gsplat() -> None:
     torch.testing.assert_close(splats.depths, depths[0][in_front][order])
 
 
-def test_colors_are_those_of_gsplat() -> None:
+def test_colors_are_those_of_gsplat(gsplat: Any) -> None:
     gaussians = random_gaussians(0).to("cpu", torch.float64)
     camera = slanted_camera().to("cpu", torch.float64)
     directions = gaussians.means - torch.linalg.inv(camera.world_to_camera)[:3, 3]

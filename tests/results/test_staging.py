@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -15,6 +16,7 @@ from fastavatar.errors import FastAvatarError, OverwriteError
 from fastavatar.results.folder import require_writable
 from fastavatar.results.ownership import is_complete
 from fastavatar.results.staging import clear_staging, staged
+from fastavatar.system.atomic import alone_in
 from tests.results.avatars import make_avatar
 
 KILLED = """
@@ -157,6 +159,34 @@ def test_runs_that_meet_and_may_overwrite_leave_the_whole_results_of_one(tmp_pat
     folder = tmp_path / "results"
     assert meet(folder, overwrite=True) == [0, 0, 0]
     assert is_complete(folder) and len(os.listdir(folder)) == 4
+
+
+def test_files_move_only_while_no_other_run_moves_its_own(tmp_path: Path) -> None:
+    def write() -> None:
+        with staged(tmp_path) as staging:
+            fill(staging, {"a.txt": "new"})
+            written.set()
+
+    written = Event()
+    with ThreadPoolExecutor(1) as pool:
+        with alone_in(tmp_path):
+            run = pool.submit(write)
+            assert written.wait(10)
+            time.sleep(0.3)
+            assert not run.done() and not (tmp_path / "a.txt").exists()
+        run.result(10)
+    assert texts(tmp_path) == {"a.txt": "new"}
+
+
+def test_a_folder_that_another_run_keeps_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastavatar.system.atomic._WAIT_S", 0.1)
+    with alone_in(tmp_path):
+        with pytest.raises(OverwriteError, match="another run is writing to .*: wait for it"):
+            with staged(tmp_path) as staging:
+                fill(staging, {"a.txt": "new"})
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_appears_while_a_run_works_is_not_replaced(tmp_path: Path) -> None:

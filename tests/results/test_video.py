@@ -207,9 +207,8 @@ def test_endings_of_no_video(tmp_path: Path) -> None:
 def test_without_pyav_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     for ending in (".mp4", ".webm", ".mov"):
-        with pytest.raises(
-            FastAvatarError, match=rf"^writing \{ending} needs PyAV: pip install av, or write \.webp$"
-        ):
+        told = rf"^writing \{ending} needs PyAV: pip install '\.\[video\]', or write \.webp$"
+        with pytest.raises(FastAvatarError, match=told):
             write_video(pictures(), tmp_path / f"a{ending}", FPS)
 
 

@@ -52,9 +52,7 @@ def command(
 
     from fastavatar.app.pipeline import Pipeline
     from fastavatar.results import require_writable
-    from fastavatar.system import require_address_space
 
-    require_address_space()
     inputs = [*(of_one or images), *settings.published.files()]
     with naming_force():
         require_writable(folder, force, settings.outputs.names(), inputs)

@@ -25,7 +25,6 @@ from .mouth import inner_lips as inner_lips
 from .mouth import open_mouth as open_mouth
 from .mouth import seen_between_lips as seen_between_lips
 from .observation import Observation as Observation
-from .observation import find_face as find_face
 from .observation import observed as observed
 from .outline import fit_outline as fit_outline
 from .outline import hangs_below as hangs_below

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from fastavatar.core import Camera, Face, Photo
-from fastavatar.faces import SMALL_FACE_PX, choose_face, find_faces
+from fastavatar.faces import SMALL_FACE_PX
 from fastavatar.geometry import Array
 from fastavatar.models.facemesh import LANDMARKS, assumed_focal_px, head_pose, load_template, metric_landmarks
 
@@ -32,19 +32,6 @@ class Observation:
         """(478, 3) the landmarks in metres, head frame."""
         pose = self.camera.world_to_camera.numpy()
         return np.asarray((self.in_camera - pose[:3, 3]) @ pose[:3, :3])
-
-
-def observe(photo: Photo, face: int | None = None) -> Observation:
-    """The face numbered `face` from the left, the largest without it, and the pose of its head.
-
-    Raises `NoFaceError` when there is no such face.
-    """
-    return observed(photo, find_face(photo, face), chosen=face is not None)
-
-
-def find_face(photo: Photo, face: int | None = None) -> Face:
-    """The face numbered `face` from the left, the largest without it; raises `NoFaceError` without one."""
-    return choose_face(find_faces(photo.rgb), photo.width, photo.height, face)
 
 
 def observed(photo: Photo, face: Face, chosen: bool) -> Observation:

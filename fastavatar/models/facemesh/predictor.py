@@ -12,13 +12,13 @@ import torch
 
 from fastavatar.core import Avatar, Photo, Provenance
 from fastavatar.errors import UsageError
+from fastavatar.faces import FaceMeshFinder, find_face
 from fastavatar.models.facemesh import (
     TORSO,
     PhotosFacts,
     body_in,
     dress,
     find_cut,
-    find_face,
     fit_outline,
     head_and_shoulders,
     head_of_several,
@@ -49,7 +49,7 @@ class FaceMeshPredictor:
         """
         seconds: dict[str, float] = {}
         with stage(seconds, "find faces"):
-            found = find_face(photo, face)
+            found = find_face(FaceMeshFinder(), photo.rgb, face)
         with stage(seconds, "pose"):
             seen = observed(photo, found, chosen=face is not None)
         with stage(seconds, "person mask"):

@@ -12,6 +12,7 @@ import torch
 
 from fastavatar.core import Camera, Face, Photo
 from fastavatar.errors import NoFaceError
+from fastavatar.faces import FaceMeshFinder, find_face
 from fastavatar.geometry import Array
 from fastavatar.models.facemesh import (
     TORSO,
@@ -19,7 +20,6 @@ from fastavatar.models.facemesh import (
     body_in,
     cut_seen_best,
     dress,
-    find_face,
     fit_outline,
     fit_together,
     head_and_shoulders,
@@ -103,7 +103,7 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
 def _face_in(photo: Photo) -> Face:
     """The photo's largest face; the error names the photo, as there are several."""
     try:
-        return find_face(photo)
+        return find_face(FaceMeshFinder(), photo.rgb)
     except NoFaceError as error:
         raise NoFaceError(f"{photo.name}: {error}") from error
 

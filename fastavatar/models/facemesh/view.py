@@ -7,10 +7,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastavatar.core import Camera, Photo
+from fastavatar.core import Box, Camera, Photo
 from fastavatar.images import person_mask
-
-Box = tuple[float, float, float, float]
 
 _METRES_PER_PX = 0.0007  # half the spacing of the finest points: more detail could not be shown
 # Reach of the crop from the middle of the face in face sizes: to either side, up, down

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from fastavatar.core import Camera, Face, Photo
+from fastavatar.core import Box, Camera, Face, Photo
 from fastavatar.models.published import IMAGE_PX
-
-Box = tuple[float, float, float, float]
 
 CAPTURE_WIDTH, CAPTURE_HEIGHT = 550, 802
 CAPTURE_FOCAL_PX = 2048.5
@@ -66,9 +64,9 @@ def find_by_mesh(photo: Photo, face: int | None) -> Face:
     For photos in which InsightFace need not look, because the embedding or W is given. Raises `NoFaceError`
     when there is no such face.
     """
-    from fastavatar.faces import choose_face, find_faces
+    from fastavatar.faces import FaceMeshFinder, find_face
 
-    return choose_face(find_faces(photo.rgb), photo.width, photo.height, face)
+    return find_face(FaceMeshFinder(), photo.rgb, face)
 
 
 def framed_like_a_capture(box: Box) -> Region:

@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fastavatar.core import Face
 from fastavatar.errors import InputError
-from fastavatar.faces import RecognisedFace, choose_recognised
+from fastavatar.faces import choose_face, find_face
 from fastavatar.models.published import ConditionalDecoder, DecoderLatent, IdentityEncoder, Person, ShRefit
 
 
@@ -46,13 +47,14 @@ class GuidedNetworks:
             w = self.identity.w(self._recognise(photos), self.encoder, self.device)
         return DecoderLatent(self.decoder, w, points.float().to(self.device), self.sh_refit)
 
-    def _recognise(self, photos: Sequence[NDArray[np.uint8]]) -> RecognisedFace | None:
+    def _recognise(self, photos: Sequence[NDArray[np.uint8]]) -> Face | None:
         """A face whose embedding is the mean direction of those in all photos that show one."""
-        if self.identity.recogniser is None:
+        recogniser = self.identity.recogniser
+        if recogniser is None:
             return None
-        height, width = photos[0].shape[:2]
-        found = [faces for faces in map(self.identity.recogniser.find, photos) if faces]
-        chosen = [choose_recognised(faces, width, height) for faces in found or [[]]]
+        chosen = [choose_face(faces) for faces in map(recogniser.find, photos) if faces]
+        if not chosen:
+            return find_face(recogniser, photos[0])  # raises, with the advice of the recogniser
         # Lengths of embeddings state how sure the recogniser is, not who the person is.
         units = [face.embedding / np.linalg.norm(face.embedding) for face in chosen]
         return replace(chosen[0], embedding=np.mean(units, 0, dtype=np.float32))

@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fastavatar.core import Face
 from fastavatar.errors import InputError
-from fastavatar.faces import FaceRecogniser, RecognisedFace, choose_recognised
+from fastavatar.faces import FaceFinder, find_face
 from fastavatar.models.published import IdentityEncoder
 
 
@@ -16,23 +17,23 @@ from fastavatar.models.published import IdentityEncoder
 class Person:
     """The person, by one of three: a face to recognise in the photo, its embedding, or W itself."""
 
-    recogniser: FaceRecogniser | None = None
-    """Finds the face and its embedding."""
+    recogniser: FaceFinder | None = None
+    """Finds the face, with its embedding."""
     embedding: NDArray[np.float32] | None = None
     """(512,) given in place of a face."""
     w_vector: NDArray[np.float32] | None = None
     """(512,) given in place of both."""
 
-    def recognise(self, rgb: NDArray[np.uint8], face: int | None = None) -> RecognisedFace | None:
+    def recognise(self, rgb: NDArray[np.uint8], face: int | None = None) -> Face | None:
         """The face numbered `face` from the left, the largest by default, in a photo (H, W, 3).
 
         None where no face is needed. Raises `NoFaceError` when there is no such face.
         """
         if self.recogniser is None:
             return None
-        return choose_recognised(self.recogniser.find(rgb), rgb.shape[1], rgb.shape[0], face)
+        return find_face(self.recogniser, rgb, face)
 
-    def w(self, face: RecognisedFace | None, encoder: IdentityEncoder | None, device: str) -> Tensor:
+    def w(self, face: Face | None, encoder: IdentityEncoder | None, device: str) -> Tensor:
         """W (1, 512) on `device`: as given, else from the embedding of `face`, else from the embedding given.
 
         Raises `InputError` when there is neither.

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from fastavatar.core import Avatar, Face, Gaussians, Photo, Provenance
 from fastavatar.errors import DeviceError, FastAvatarError, InputError, WeightsError
-from fastavatar.faces import RecognisedFace
 from fastavatar.models.published import (
     Crop,
     DecoderLatent,
@@ -189,10 +188,10 @@ class FastAvatarPredictor:
             latent=DecoderLatent(self._networks.decoder.decoder, w.clone(), points.clone(), self._sh_refit),
         )
 
-    def _taken(self, photo: Photo, face: int | None, found: RecognisedFace | None) -> Face | None:
+    def _taken(self, photo: Photo, face: int | None, found: Face | None) -> Face | None:
         """The face that becomes the avatar; None where its place is not needed."""
         if found is not None:
-            return Face(found.index, found.count, found.box, np.empty((0, 3), np.float32))
+            return found
         if self._crop == "none" and face is None:
             return None
         return framing.find_by_mesh(photo, face)

@@ -31,7 +31,6 @@ SUMS = 10
 
 # A camera as float64: rotation row by row, translation, focal lengths and principal point, centre.
 ROTATION, TRANSLATION, FOCAL_X, FOCAL_Y, PRINCIPAL_X, PRINCIPAL_Y, CENTER = 0, 9, 12, 13, 14, 15, 16
-VIEW = 19
 
 # The tiles a splat touches: columns LEFT to RIGHT − 1, rows TOP to BOTTOM − 1.
 LEFT, RIGHT, TOP, BOTTOM = range(4)

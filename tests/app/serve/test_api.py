@@ -111,7 +111,7 @@ def test_the_face_can_be_chosen(client: httpx2.Client) -> None:
 
 def test_a_focal_length_no_lens_has_is_refused_as_on_the_command_line(client: httpx2.Client) -> None:
     job = ended(client, send(client, focal_px=2))
-    assert job["exit_code"] == 2 and "--focal_px 2" in job["error"]
+    assert job["exit_code"] == 2 and "no lens has a focal length of 2 px" in job["error"]
 
 
 def test_refining_is_told_step_by_step_and_can_be_cancelled(client: httpx2.Client, server: Server) -> None:

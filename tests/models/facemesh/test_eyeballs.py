@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fastavatar.faces import FaceMeshFinder, find_face
 from fastavatar.geometry import Array, vertex_normals
 from fastavatar.models.facemesh.discs import dress
 from fastavatar.models.facemesh.eyeballs import LID_M, RADIUS_M, eyeball_center, seat_eyeballs, with_flat_eyes
-from fastavatar.models.facemesh.observation import observe
+from fastavatar.models.facemesh.observation import observed
 from fastavatar.models.facemesh.surface import surface_points
 from fastavatar.models.facemesh.template import LANDMARKS, load_template
 from fastavatar.models.facemesh.view import head_and_shoulders
@@ -119,7 +120,7 @@ def test_closed_eyes_stay_as_they_are() -> None:
 
 
 def test_a_dressed_head_has_both_eyeballs() -> None:
-    seen = observe(portrait())
+    seen = observed(portrait(), find_face(FaceMeshFinder(), portrait().rgb), chosen=False)
     vertices = warp_to_landmarks(load_template(), seen.in_head)
     view = head_and_shoulders(seen.photo, seen.face.box, seen.camera)
     means = dress(vertices, [view]).gaussians.means.double().numpy()

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from fastavatar.core import frontal_camera
+from fastavatar.faces import FaceMeshFinder, find_face
 from fastavatar.geometry import Array, Bools, vertex_normals
 from fastavatar.models.facemesh.discs import dress
 from fastavatar.models.facemesh.mouth import (
@@ -17,7 +18,7 @@ from fastavatar.models.facemesh.mouth import (
     open_mouth,
     seen_between_lips,
 )
-from fastavatar.models.facemesh.observation import observe
+from fastavatar.models.facemesh.observation import observed
 from fastavatar.models.facemesh.surface import surface_points
 from fastavatar.models.facemesh.template import load_template
 from fastavatar.models.facemesh.view import head_and_shoulders
@@ -190,7 +191,7 @@ def test_seen_from_aside_the_near_lip_hides_teeth() -> None:
 
 
 def test_a_dressed_smile_keeps_the_photos_colours_behind_the_lips() -> None:
-    seen = observe(portrait())
+    seen = observed(portrait(), find_face(FaceMeshFinder(), portrait().rgb), chosen=False)
     vertices = warp_to_landmarks(load_template(), seen.in_head)
     view = head_and_shoulders(seen.photo, seen.face.box, seen.camera)
     gaussians = dress(vertices, [view]).gaussians
