@@ -1,7 +1,7 @@
 """README and docs: links lead somewhere, commands and flags exist, and every flag is documented."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import cache
 from pathlib import Path
 
@@ -109,6 +109,7 @@ def test_named_commands_have_the_flags_they_are_shown_with(page: Path) -> None:
     wrong = []
     for piece in pieces_of_code(page):
         flags = normalized(FLAG.findall(piece))
+        allowed: Set[str]
         if command := OWN_COMMAND.search(piece):
             name = command["command"] or "predict"
             name = next((both for both in [f"{name} {command['sub']}"] if both in known), name)
