@@ -1,8 +1,8 @@
 """Photos a minute, many against one by one: `python -m benchmarks.batch [--photos 40] [--rounds 3] [--ray]`.
 
-Markdown on stdout. A loop over one loaded pipeline in one process is the measure. Starting counts for none:
-the loop's first photo and the engines' first four a core are left out. Ratios are those within one round,
-which takes one after the other.
+Prints Markdown. The engines are compared with a loop over one loaded pipeline in one process. Start-up does
+not count: the first photo of the loop and the first four photos per core of each engine are left out. Ratios
+are taken within a round, which runs the loop and the engines one after the other.
 """
 
 import argparse
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 PORTRAIT = ROOT / "data" / "example.png"
 SETTINGS = Settings(model="facemesh", focal_px=700.0)
 
-# Run by a fresh interpreter with a folder and the number of photos; prints the seconds of all but the first
+# A new interpreter runs this with a folder and the number of photos; it prints the seconds of all but the fir
 LOOP = """
 import os, sys, time
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
@@ -45,11 +45,11 @@ print(time.perf_counter() - begun)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the rounds and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=int, default=40, help="of each engine and round")
+    parser.add_argument("--photos", type=int, default=40, help="Photos for each engine and round.")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--ray", action="store_true", help="the engine `ray` as well")
+    parser.add_argument("--ray", action="store_true", help="Measure the engine `ray` too.")
     given = parser.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     engines: dict[str, Callable[[list[PhotoTask]], Iterator[Row]]] = {
@@ -72,12 +72,12 @@ def main() -> None:
 
 
 def ratio(found: list[float], others: list[float]) -> float:
-    """Median of the rounds' ratios."""
+    """Median over the rounds of the ratio between two rates."""
     return median(rate / other for rate, other in zip(found, others, strict=True))
 
 
 def loop_rate(photos: int) -> float:
-    """Photos a minute of one process that does one after the other."""
+    """Photos a minute of one process that predicts one after the other."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", LOOP, folder, str(photos)]
         done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
@@ -85,7 +85,7 @@ def loop_rate(photos: int) -> float:
 
 
 def engine_rate(engine: Callable[[list[PhotoTask]], Iterator[Row]], photos: int) -> float:
-    """Photos a minute of an engine, from when all its workers have begun."""
+    """Photos a minute of an engine, counted after all its workers have begun."""
     warming = 4 * processor_count()
     with tempfile.TemporaryDirectory() as folder:
         tasks = [PhotoTask(str(PORTRAIT), os.path.join(folder, str(n))) for n in range(photos + warming)]

@@ -1,7 +1,8 @@
 """Kill and resume a batch: `python -m benchmarks.batch_kills [--photos 40] [--kills 16] [--seed 3]`.
 
-Every other kill takes the parent alone, the others take its workers as well. Prints what was complete after
-each kill, then counts of what must not be: half-written results, results made twice or lost, hidden files.
+Every other kill ends the parent alone; the others end its workers too. Prints how many photos were complete
+after each kill, then counts of faults: half-written results, results that were made twice or lost, hidden
+files that remain.
 """
 
 import argparse
@@ -21,11 +22,11 @@ from fastavatar.app.batch.folders import complete_summary
 
 PORTRAIT = Path(__file__).parents[1] / "data" / "example.png"
 Times = dict[str, tuple[int, int]]
-"""Time of writing and inode of each `splats.ply`, by the name of its folder."""
+"""Modification time, nanoseconds, and inode of each `splats.ply`, by the name of its folder."""
 
 
 def main() -> int:
-    """Run, kill, resume, and print; 1 where a count is not 0."""
+    """Run, kill and resume the batch, and print the counts; 1 where one is not 0."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=int, default=40)
     parser.add_argument("--kills", type=int, default=16)
@@ -34,7 +35,7 @@ def main() -> int:
     chance = random.Random(given.seed)
     with tempfile.TemporaryDirectory() as temporary:
         photos, out = Path(temporary) / "photos", Path(temporary) / "out"
-        hang(photos, given.photos)
+        write_portraits(photos, given.photos)
         places = ["--image", str(photos), "--output_dir", str(out)]
         batch = [
             sys.executable,
@@ -71,8 +72,8 @@ def main() -> int:
     return int(any(counts.values()))
 
 
-def hang(folder: Path, count: int) -> None:
-    """Hang portraits, each cut a little differently."""
+def write_portraits(folder: Path, count: int) -> None:
+    """Write `count` portraits to a new folder, each a slightly different crop of the example."""
     folder.mkdir()
     portrait = Image.open(PORTRAIT).convert("RGB")
     for number in range(count):
@@ -82,7 +83,7 @@ def hang(folder: Path, count: int) -> None:
 
 
 def killed(batch: list[str], out: Path, chance: random.Random, whole_group: bool) -> str:
-    """Resume the run, kill it when it has finished up to three photos, and return what it wrote to stderr."""
+    """Resume the run, kill it after it finished 0 to 3 photos, and return what it wrote to stderr."""
     begun = len(finished(out))
     mode = "--resume" if out.exists() else "--force"
     running = subprocess.Popen([*batch, mode], start_new_session=True, stderr=subprocess.PIPE, text=True)
@@ -97,18 +98,18 @@ def killed(batch: list[str], out: Path, chance: random.Random, whole_group: bool
 
 
 def folders(out: Path) -> list[Path]:
-    """The folders of results."""
+    """Folders of results, complete or not."""
     return [path for path in out.iterdir() if path.is_dir()] if out.exists() else []
 
 
 def finished(out: Path) -> Times:
-    """When the results of each folder with a summary were written."""
+    """When and as which file each folder with a summary got its `splats.ply`."""
     done = [folder / "splats.ply" for folder in folders(out) if (folder / "summary.json").exists()]
     return {path.parent.name: (path.stat().st_mtime_ns, path.stat().st_ino) for path in done if path.exists()}
 
 
 def is_half(folder: Path, complete: Times) -> bool:
-    """Whether a folder shows files although it is not complete."""
+    """Whether a folder holds visible files although it is not complete."""
     return folder.name not in complete and any(not path.name.startswith(".") for path in folder.iterdir())
 
 

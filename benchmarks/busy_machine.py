@@ -1,8 +1,9 @@
-"""Time of the Python API beside busy processes, with OpenMP threads that spin or sleep while they wait.
+"""Times the Python API on a busy machine, with OpenMP threads that sleep or spin while they wait.
 
 `python -m benchmarks.busy_machine [--rounds 15] [--busy 1]` prints Markdown; times are best / median. Each
-row is a process of its own; `busy` other processes do nothing but take a core each. The first row shows what
-`import fastavatar` does, the second OpenMP's default: torch was imported before.
+row is a process of its own, beside `busy` processes that keep one core busy each. In the first row
+`import fastavatar` makes waiting threads sleep. In the second torch is imported first, so OpenMP's default
+holds and they spin.
 """
 
 import argparse
@@ -15,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 ORDERS = ("import fastavatar, torch", "import torch, fastavatar")
 BUSY = "while True: pass"
 
-# Run by a fresh interpreter with the number of rounds; prints a cell of the table for each stage.
+# A new interpreter runs this with the number of rounds; it prints a cell of the table for each stage.
 PROGRAM = """
 import sys
 import fastavatar as fa
@@ -30,7 +31,7 @@ print(" | ".join("{:.0f} / {:.0f}".format(*milliseconds(task, rounds)) for task 
 
 
 def main() -> None:
-    """Measure and print."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--busy", type=int, default=1)
@@ -47,7 +48,7 @@ def main() -> None:
 
 
 def measured(order: str, rounds: int) -> str:
-    """The cells of one row."""
+    """The cells of one row, for one order of imports."""
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     command = [sys.executable, "-c", f"{order}\n{PROGRAM}", str(rounds)]
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)

@@ -1,11 +1,11 @@
-"""How fast the published networks run here, against straightforward float32 modules in the same run.
+"""Times the published networks as the package runs them against plain float32 modules in the same run.
 
     python -m benchmarks.networks [--weights DIR] [--device cuda] [--threads 2] [--rounds 9]
 
-Prints one table: milliseconds (median), the ratio to the straightforward module, and the largest difference
-to it: of W, of the points in millimetres, of the Gaussians' parameters. Without `--weights` the numbers are
-made up, of the published sizes: their points spread over metres, not over a head, so look at the
-difference relative to the residuals (what is added to the mean head).
+Prints one table: median milliseconds, the ratio to the plain module, and the largest difference from it, of
+the points in millimetres and of the Gaussians' parameters. Without `--weights` the weights are made up, in
+the published sizes. Their points spread over metres instead of a head, so only the difference relative to the
+residuals, which are added to the mean head, means something then.
 """
 
 import argparse
@@ -36,7 +36,7 @@ DTYPES = (torch.float32, torch.bfloat16)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Print the table for the checkpoints that the arguments name."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, help="Folder with the checkpoints; made-up ones by default.")
     parser.add_argument("--device", default="cpu")
@@ -76,8 +76,8 @@ def measure(paths: Checkpoints, device: torch.device, rounds: int) -> None:
     row("decoder, straightforward", reference_ms)
     for dtype, fast, milliseconds in zip(DTYPES, folded, fast_ms, strict=True):
         found = fast.decode(w, points).tensors()
-        told = ", ".join(f"{name} {gap(found[name], value):.1e}" for name, value in exact.tensors().items())
-        row(f"decoder, folded, {short(dtype)}", milliseconds, reference_ms, told)
+        gaps = ", ".join(f"{name} {gap(found[name], value):.1e}" for name, value in exact.tensors().items())
+        row(f"decoder, folded, {short(dtype)}", milliseconds, reference_ms, gaps)
 
     mean_shape = plain.mean_shape + plain.learn_mean_shape if plain.residuals else torch.zeros(())
     residual_m = float((points - mean_shape.to(points)).std())
@@ -87,8 +87,8 @@ def measure(paths: Checkpoints, device: torch.device, rounds: int) -> None:
     row("DINOv2, straightforward", reference_ms)
     for dtype, one, milliseconds in zip(DTYPES, fitted, fast_ms, strict=True):
         error_m = gap(one(image)[0][0], points)
-        told = f"points {1000 * error_m:.3f} mm, {error_m / residual_m:.2%} of their residuals' deviation"
-        row(f"DINOv2, {short(dtype)}", milliseconds, reference_ms, told)
+        gaps = f"points {1000 * error_m:.3f} mm, {error_m / residual_m:.2%} of their residuals' deviation"
+        row(f"DINOv2, {short(dtype)}", milliseconds, reference_ms, gaps)
     row("both heads on the class token", timed([partial(plain.heads, cls_token)], device, rounds)[0])
     for dtype in DTYPES:
         start = time.perf_counter()
@@ -114,13 +114,13 @@ def straightforward_dino(network: PointPredictor, image: Tensor) -> Tensor:
 
 
 def points_of(paths: Checkpoints, dtype: torch.dtype) -> PointPredictor:
-    """The point predictor with DINOv2's products in `dtype`."""
+    """The point predictor whose DINOv2 multiplies in `dtype`."""
     state = read_checkpoint(paths.dino).state
     return load_point_predictor(state, str(paths.dino), read_metadata(paths.dino), dtype)
 
 
 def timed(runs: Sequence[Callable[[], object]], device: torch.device, rounds: int) -> list[float]:
-    """Median milliseconds of each; they take turns, so that a busy machine slows them alike."""
+    """Median milliseconds of each run; the runs take turns, so that a busy machine slows all alike."""
     seconds: list[list[float]] = [[] for _ in runs]
     for _ in range(rounds + 2):
         for run, taken in zip(runs, seconds, strict=True):
@@ -132,10 +132,10 @@ def timed(runs: Sequence[Callable[[], object]], device: torch.device, rounds: in
     return [1000 * statistics.median(taken[2:]) for taken in seconds]
 
 
-def row(name: str, milliseconds: float, reference_ms: float | None = None, told: str = "") -> None:
+def row(name: str, milliseconds: float, reference_ms: float | None = None, difference: str = "") -> None:
     """Print one line of the table."""
     ratio = "" if reference_ms is None else f"{milliseconds / reference_ms:.2f}"
-    print(f"{name:34}{milliseconds:8.1f}{ratio:>8}  {told}")
+    print(f"{name:34}{milliseconds:8.1f}{ratio:>8}  {difference}")
 
 
 def gap(found: Tensor, exact: Tensor) -> float:

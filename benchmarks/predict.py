@@ -1,7 +1,7 @@
-"""How long a photo takes to become a head, and how much memory: `python -m benchmarks.predict [--rounds 5]`.
+"""Time and memory from a photo to a head: `python -m benchmarks.predict [--rounds 5]`.
 
-Markdown on stdout; seconds are best / median. Every figure comes from processes of its own, with nothing
-else in their memory; a first run that is not counted compiles the renderer and fills the file cache.
+Prints Markdown; seconds are best / median. Every figure comes from processes that do nothing else. A first
+run, which is not counted, compiles the renderer and fills the file cache.
 """
 
 import argparse
@@ -20,7 +20,7 @@ PORTRAIT = ROOT / "data" / "example.png"
 LARGE_PX = 3464
 """Side of a square photo of 12 megapixels."""
 
-# Run by a fresh interpreter with the photo, a folder and the number of rounds; prints JSON
+# A new interpreter runs this with the photo, a folder and the number of rounds; it prints JSON
 LOADED = """
 import json, sys, time
 import fastavatar as fa
@@ -44,7 +44,7 @@ print(json.dumps({"taken": taken[1:], "first": taken[0]["photo to PLY"], "peak":
 
 
 def main() -> None:
-    """Measure and print."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def enlarge(target: Path) -> None:
-    """Write the portrait as a JPEG of 12 megapixels; in a process of its own, to keep this one small."""
+    """Write the portrait as a JPEG of 12 megapixels, in another process, as `runs` needs a small one."""
     program = (
         f"from PIL import Image; image = Image.open({str(PORTRAIT)!r}).convert('RGB'); "
         f"image.resize(({LARGE_PX}, {LARGE_PX}), Image.Resampling.LANCZOS).save({str(target)!r}, quality=92)"
@@ -71,7 +71,7 @@ def enlarge(target: Path) -> None:
 
 
 def loaded(photo: Path, folder: str, rounds: int) -> None:
-    """Print the rows of a process that has its model loaded, stage by stage."""
+    """Print the rows of a process whose model is loaded, stage by stage."""
     command = [sys.executable, "-c", LOADED, str(photo), folder, str(rounds)]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     found = json.loads(done.stdout)
@@ -84,7 +84,7 @@ def loaded(photo: Path, folder: str, rounds: int) -> None:
 
 
 def runs(arguments: Sequence[str], rounds: int) -> tuple[list[float], list[float], float]:
-    """Seconds and seconds of all CPUs of each, and most memory, 10⁶ bytes, of Python processes."""
+    """Seconds and CPU seconds of each Python process, and the largest peak memory of all, 10⁶ bytes."""
     seconds, cpu_seconds, peaks_mb = [], [], []
     for _ in range(rounds + 1):
         start = time.perf_counter()
@@ -94,11 +94,13 @@ def runs(arguments: Sequence[str], rounds: int) -> tuple[list[float], list[float
         _, status, usage = os.wait4(process.pid, 0)
         seconds.append(time.perf_counter() - start)
         cpu_seconds.append(usage.ru_utime + usage.ru_stime)
-        peaks_mb.append(usage.ru_maxrss * 1024 / 1e6)  # at least what this small process holds
+        peaks_mb.append(
+            usage.ru_maxrss * 1024 / 1e6
+        )  # never below the memory of this process, which is small
         process.returncode = os.waitstatus_to_exitcode(status)
-        told = process.communicate()[1].decode()
+        errors = process.communicate()[1].decode()
         if process.returncode:
-            raise SystemExit(f"{' '.join(arguments)} failed: {told}")
+            raise SystemExit(f"{' '.join(arguments)} failed: {errors}")
     return seconds[1:], cpu_seconds[1:], max(peaks_mb[1:])
 
 

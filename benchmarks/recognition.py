@@ -1,9 +1,9 @@
-"""How alike photos of one person and of two people look to a recogniser, by the angle between the cameras.
+"""Similarity, to a face recogniser, of photos of one person and of two people, by angle between cameras.
 
 `python -m benchmarks.recognition --recogniser DIR CAPTURE CAPTURE …`: DIR holds `identity.py` with a class
 `Recogniser` whose `embed` takes (H, W, 3) uint8 and returns a unit vector, or None where it finds no face.
-The captures are of different people. Markdown on stdout. `evaluation/identity.py` says what its threshold
-takes from these figures.
+The captures show different people. Prints Markdown. The threshold in `evaluation/identity.py` comes from
+these figures.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from fastavatar.evaluation.identity import ALIKE
 
 BINS_DEG = (0, 20, 40, 60, 80, 180)
 Face = tuple[str, NDArray[np.float32], NDArray[np.float32]]
-"""The capture, the embedding, the unit vector (3,) to the camera."""
+"""The capture, the embedding (512,), and the unit vector (3,) from the head to the camera."""
 
 
 def find_faces(folder: Path, recogniser: Any) -> list[Face]:
@@ -36,7 +36,7 @@ def find_faces(folder: Path, recogniser: Any) -> list[Face]:
 
 
 def main() -> None:
-    """Print how many pairs score what."""
+    """Print the cosines of pairs of views."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("captures", nargs="+", type=Path)
     parser.add_argument("--recogniser", required=True, type=Path)
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def print_row(what: str, cosines: list[float]) -> None:
-    """One line of the table."""
+    """Print one line of the table."""
     values = np.array(cosines)
     print(f"| {what} | {len(values)} | {values.mean():.2f} | {(values < ALIKE).mean():.1%} |")
 

@@ -1,6 +1,6 @@
 """Times the CPU rasteriser: `python -m benchmarks.render [--scene scene.npz]`; Markdown on stdout.
 
-Milliseconds are best / median. The ratio to the torch loop over tiles is taken in the same run.
+Milliseconds are best / median. The torch loop over tiles is timed in the same run.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import tempfile
 import torch
 
 import fastavatar as fa
-from benchmarks.scene import fitted, head, portrait, read_scene
+from benchmarks.scene import fitted, head, portrait, read_scene, requiring_grad
 from benchmarks.timing import milliseconds
 from benchmarks.torch_tiles import render_in_tiles
 from fastavatar.core import Camera, Gaussians
@@ -30,7 +30,7 @@ print(time.perf_counter() - start)
 
 
 def main() -> None:
-    """Print one table after the other."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scene", help="npz file with means, quats, scales, opacities, sh, viewmats, Ks")
     parser.add_argument("--repeats", type=int, default=60)
@@ -76,10 +76,8 @@ def main() -> None:
 def time_renderer(
     gaussians: Gaussians, camera: Camera, threads: int, repeats: int
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """(best, median) of the forward pass and of both passes, image gradient to all five parameters."""
-    wanting = Gaussians(
-        **{name: value.clone().requires_grad_() for name, value in gaussians.tensors().items()}
-    )
+    """Best and median milliseconds of the forward pass, and of forward and backward, to all parameters."""
+    wanting = requiring_grad(gaussians)
     tensors = list(wanting.tensors().values())
     d_image = torch.randn(camera.height, camera.width, 3)
 
@@ -93,10 +91,8 @@ def time_renderer(
 def time_torch_loop(
     gaussians: Gaussians, camera: Camera, repeats: int = 2
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The same of the loop that `torch_tiles` holds."""
-    wanting = Gaussians(
-        **{name: value.clone().requires_grad_() for name, value in gaussians.tensors().items()}
-    )
+    """Like `time_renderer`, for the loop in `torch_tiles`."""
+    wanting = requiring_grad(gaussians)
     tensors = list(wanting.tensors().values())
 
     def both() -> None:
@@ -116,12 +112,12 @@ def first_picture(cache: str) -> float:
 
 
 def peak_mib() -> float:
-    """The most memory this process has had."""
+    """Peak memory of this process, MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def text(best_and_median: tuple[float, float]) -> str:
-    """Two numbers for a table."""
+    """Best and median as a cell of a table."""
     return "{:.1f} / {:.1f}".format(*best_and_median)
 
 

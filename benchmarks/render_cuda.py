@@ -10,7 +10,7 @@ import sys
 import torch
 
 import fastavatar as fa
-from benchmarks.scene import head, portrait
+from benchmarks.scene import head, portrait, requiring_grad
 from benchmarks.timing import milliseconds
 from fastavatar.core import Camera, Gaussians
 from fastavatar.errors import DeviceError
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Print how far CUDA is from the reference in float64 and from the CPU, and how long it takes."""
+    """Print how much CUDA differs from the float64 reference and from the CPU, and how long it takes."""
     if not torch.cuda.is_available():
         raise DeviceError("this benchmark needs a CUDA device; `python -m benchmarks.render` times the CPU")
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}\n")
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def anisotropic(gaussians: Gaussians) -> Gaussians:
-    """The same with axes stretched by up to e, so that every parameter has a gradient."""
+    """The Gaussians with each axis scaled by e⁻¹ to e, so that every parameter has a gradient."""
     make = torch.Generator().manual_seed(0)
     stretched = gaussians.log_scales + torch.rand(gaussians.log_scales.shape, generator=make) * 2 - 1
     return Gaussians(gaussians.means, gaussians.quats_wxyz, stretched, gaussians.opacity_logits, gaussians.sh)
@@ -56,10 +56,8 @@ def anisotropic(gaussians: Gaussians) -> Gaussians:
 def picture_and_gradients(
     gaussians: Gaussians, camera: Camera, reference: bool = False
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """Image and the gradients of a random loss on it, in float64 on the CPU."""
-    wanting = Gaussians(
-        **{name: value.clone().requires_grad_() for name, value in gaussians.tensors().items()}
-    )
+    """Image (H, W, 3) and the gradients of a random loss on it, float64 on the CPU."""
+    wanting = requiring_grad(gaussians)
     if reference:
         drawn = render_reference(wanting, camera, torch.ones(3))
     else:
@@ -70,11 +68,9 @@ def picture_and_gradients(
 
 
 def time_cuda(gaussians: Gaussians, camera: Camera) -> list[str]:
-    """Best / median of the forward pass and of both."""
+    """Best / median milliseconds of the forward pass, and of forward and backward."""
     camera = camera.to("cuda")
-    wanting = Gaussians(
-        **{name: value.clone().requires_grad_() for name, value in gaussians.tensors().items()}
-    )
+    wanting = requiring_grad(gaussians)
     d_image = torch.randn(camera.height, camera.width, 3, device="cuda")
 
     def forward() -> None:

@@ -1,4 +1,4 @@
-"""A scene to time a renderer with: Gaussians all over a head-sized surface, seen from the front."""
+"""A scene for timing a renderer: Gaussians spread over a surface the size of a head, seen from the front."""
 
 import math
 
@@ -9,11 +9,11 @@ from scipy.spatial import KDTree
 from fastavatar.core import Camera, Gaussians, encode_opacities, encode_scales, frontal_camera
 
 HEAD_M = (0.085, 0.125, 0.105)
-"""Half the width, height and depth of the surface, an ellipsoid."""
+"""Half axes x, y, z of the surface, an ellipsoid."""
 
 
 def head(count: int = 10_144, seed: int = 0) -> Gaussians:
-    """`count` isotropic Gaussians, σ the distance to the nearest neighbours, opacity 0.9, SH degree 3."""
+    """`count` isotropic Gaussians of opacity 0.9 and SH degree 3; σ is the distance to the nearest three."""
     make = np.random.default_rng(seed)
     step = np.arange(count) + 0.5
     z, azimuth = 1 - 2 * step / count, step * math.pi * (3 - math.sqrt(5))
@@ -32,8 +32,14 @@ def head(count: int = 10_144, seed: int = 0) -> Gaussians:
     )
 
 
+def requiring_grad(gaussians: Gaussians) -> Gaussians:
+    """A copy whose five parameters require gradients."""
+    values = gaussians.tensors()
+    return Gaussians(**{name: value.clone().requires_grad_() for name, value in values.items()})
+
+
 def portrait(width: int, height: int) -> Camera:
-    """A frontal camera a metre away whose picture the head fills to nine tenths."""
+    """A frontal camera at a distance of a metre; the head fills 90 % of its picture."""
     focal_px = 0.9 * min(width / (2 * HEAD_M[0]), height / (2 * HEAD_M[1]))
     return frontal_camera(1.0, focal_px, width, height)
 
@@ -53,7 +59,7 @@ def read_scene(path: str) -> tuple[Gaussians, Camera]:
 
 
 def fitted(gaussians: Gaussians, camera: Camera, side: int) -> Camera:
-    """The same view in a square picture of `side` pixels which the Gaussians just fill."""
+    """The camera with a square picture of `side` pixels that the Gaussians just fill."""
     pixels, _ = camera.project(gaussians.means)
     low, high = pixels.amin(0), pixels.amax(0)
     factor = side / float((high - low).max())

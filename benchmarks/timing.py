@@ -1,4 +1,4 @@
-"""Timing on a machine that others use too."""
+"""Timing on a machine that is shared with other work."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from statistics import median
 
 
 def milliseconds(task: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Best and median of `repeats` runs, after one that is not counted."""
+    """Best and median milliseconds of `repeats` runs, after one that is not counted."""
     task()
     taken = []
     for _ in range(repeats):

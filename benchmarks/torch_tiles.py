@@ -1,4 +1,4 @@
-"""What one writes without a rasteriser: a torch loop over tiles, differentiated by autograd."""
+"""Rendering without a rasteriser: a torch loop over tiles, differentiated by autograd."""
 
 import torch
 from torch import Tensor
@@ -30,7 +30,7 @@ def render_in_tiles(gaussians: Gaussians, camera: Camera) -> Tensor:
 
 
 def pick(splats: Splats, index: Tensor) -> Splats:
-    """The splats at `index`, still from near to far."""
+    """The splats at `index` (M,), in that order."""
     return Splats(
         splats.means2d[index],
         splats.cov2d[index],

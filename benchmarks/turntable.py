@@ -10,7 +10,7 @@ from fastavatar.results.film import draw_film, head_cameras, write_turntable
 
 
 def main() -> None:
-    """Print one table: drawing alone, then each kind of file."""
+    """Print the table: drawing alone, then drawing and writing each kind of file."""
     gaussians = head()
     cameras = head_cameras(gaussians)
     fa.render(gaussians, cameras[0])  # compiles or loads the kernels

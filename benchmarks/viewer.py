@@ -12,7 +12,7 @@ from tests.browser import chromium, opened
 
 
 def main() -> None:
-    """Print how large the page is, and how long making it and seeing its first picture take."""
+    """Print the size of the page, the time to make it, and the time until its first picture."""
     head = fa.load_predictor("facemesh").predict(fa.load_photo("data/example.png")).gaussians
     start = time.perf_counter()
     content = viewer_page(head)
@@ -30,7 +30,7 @@ def main() -> None:
             opened(page, path.as_uri())
             taken.append(time.perf_counter() - start)
             page.close()
-    print(f"first picture at 1280×720 after {min(taken):.2f} s at best, {median(taken):.2f} s mostly")
+    print(f"first picture at 1280×720 after {min(taken):.2f} s at best, {median(taken):.2f} s as the median")
 
 
 if __name__ == "__main__":

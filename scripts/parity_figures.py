@@ -1,12 +1,12 @@
-"""The figures of `tests/models/published/parity_seed1.npz`, computed again by an independent implementation.
+"""Computes the figures of `tests/models/published/parity_seed1.npz` by an independent implementation.
 
     python -m scripts.parity_figures [--write FILE.npz]
 
-The file's figures came from the published code, run once on made-up weights (float32, on a CPU). This script
-computes them without that code and without this project's networks: in numpy, in float64, written out from
-the papers. It takes the two inputs from the file, an embedding and a photo, prints the largest difference of
-each figure, and with `--write` writes a file of its own figures, which agree with the published ones to the
-rounding of float32. Only the made-up numbers are shared with the package (`made_up.numbers`).
+The figures in the file came from the published code, which was run once on made-up weights, in float32 on a
+CPU. This script uses neither that code nor this project's networks: it computes in numpy, in float64, from
+the papers. It takes the two inputs, an embedding and a photo, from the file and prints the largest difference
+of each figure. With `--write` it writes its own figures, which agree with the published ones to float32
+rounding. It shares only the made-up numbers with the package (`made_up.numbers`).
 """
 
 import argparse
@@ -31,7 +31,7 @@ Weights = Mapping[str, Any]
 
 
 def main() -> None:
-    """Print the differences; write the figures when asked to."""
+    """Print the differences; write the figures where the arguments name a file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--write", type=Path, metavar="FILE.npz", help="Write the figures here.")
     options = parser.parse_args()
@@ -73,9 +73,9 @@ def figures(
 
 
 def identity(weights: Weights, embedding: Values) -> Values:
-    """W (1, 512) for an embedding (1, 512): three times linear, batch normalisation, ReLU; then linear."""
+    """W (1, 512) of an embedding (1, 512): linear, batch normalisation and ReLU three times; then linear."""
     x = embedding / np.linalg.norm(embedding)
-    for place in (0, 4, 8):  # dropout takes a place of its own after the first two
+    for place in (0, 4, 8):  # dropout has an index of its own after the first two
         x = linear(weights, f"projector.{place}", x)
         norm = f"projector.{place + 1}"
         # Ioffe and Szegedy 2015 with the statistics of training
@@ -111,9 +111,10 @@ def dinov2(weights: Weights, photo_rgb: NDArray[np.uint8]) -> Values:
 
 
 def positions(table: Values, side: int) -> Values:
-    """The position table (1 + 37², 768) for `side`² patches: Keys 1981's bicubic kernel with a = −0.75.
+    """The position table (1 + 37², 768) resized to `side`² patches by Keys' bicubic kernel, a = −0.75.
 
-    Samples lie 37 / (side + 0.1) apart, as in the published code, and the border is repeated.
+    The step between samples is 37 / (side + 0.1), as in the published code; the border is repeated. Source:
+    Keys 1981.
     """
     step = TRAINED_SIDE / (side + 0.1)
     matrix = np.zeros((side, TRAINED_SIDE))
@@ -135,13 +136,13 @@ def cubic(distance: float, a: float = -0.75) -> float:
 
 
 def points_of(weights: Weights, cls_token: Values) -> Values:
-    """Points (N, 3): both mean shapes and a tenth of the head's output."""
+    """Points (N, 3): the sum of both mean shapes and a tenth of the head's output."""
     offsets = projected(weights, "points_projector", cls_token).reshape(-1, 3)
     return array(weights, "mean_shape") + array(weights, "learn_mean_shape") + 0.1 * offsets
 
 
 def camera_pose(weights: Weights, cls_token: Values) -> Values:
-    """Camera to world (1, 4, 4), its rotation's first two rows made orthonormal (Zhou et al. 2019)."""
+    """Camera-to-world transform (1, 4, 4), rotation by Gram–Schmidt from six numbers (Zhou et al. 2019)."""
     pose = projected(weights, "pose_projector", cls_token)[0]
     x = pose[:3] / np.linalg.norm(pose[:3])
     y = pose[3:6] - (x @ pose[3:6]) * x
@@ -152,7 +153,7 @@ def camera_pose(weights: Weights, cls_token: Values) -> Values:
 
 
 def projected(weights: Weights, head: str, x: Values) -> Values:
-    """Three times linear, layer normalisation, ReLU; then linear."""
+    """A head's output: linear, layer normalisation and ReLU three times; then linear."""
     for place in (0, 4, 8):
         x = np.maximum(norm(weights, f"{head}.{place + 1}", linear(weights, f"{head}.{place}", x), 1e-5), 0)
     return linear(weights, f"{head}.11", x)

@@ -1,1 +1,1 @@
-"""Seeded attacks on files, the server and running commands, judged by the promises of the command line."""
+"""Seeded attacks on files, the server and running commands, judged by what the command line promises."""

@@ -1,4 +1,4 @@
-"""Runs commands in a worker process and judges each: exit code, traceback, time, memory, what it left behind.
+"""Runs commands in a worker process and judges each: exit code, traceback, time, memory, files it leaves.
 
 parent ── case ──▶ worker: fastavatar.app.cli.main.run(arguments), stderr to a file ── code, MB ──▶ verdict
 └── no answer in time: a hang; the worker is killed and replaced
@@ -23,17 +23,17 @@ FAULTS = ("traceback", "hang", "half-written", "wrong exit code", "over 2 GB")
 
 @dataclass(frozen=True)
 class Case:
-    """One command, and what it may answer."""
+    """One command and the answers that are right."""
 
     name: str
     """What is attacked, for the report."""
     arguments: Sequence[str]
     allowed: frozenset[int]
-    """Exit codes that are right."""
+    """Exit codes without fault."""
     output: Path | None = None
     """The file or folder that the command writes: whole after code 0, absent after any other."""
     whole: Callable[[Path], bool] = Path.exists
-    """Whether what was written is complete."""
+    """Whether the output is complete."""
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Tally:
 
 
 class Worker:
-    """A process that runs one command after the other, so that imports are paid for once."""
+    """A process that runs one command after the other, so that modules are imported once."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
@@ -97,13 +97,13 @@ class Worker:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def close(self) -> None:
-        """End the process."""
+        """Kill the worker process."""
         self._process.kill()
         self._process.join()
 
 
 def judge(worker: Worker, case: Case, tally: Tally) -> None:
-    """Run one case and count what is wrong with its answer."""
+    """Run one case and count its faults."""
     before = _names_around(case.output)
     code, megabytes, said, hung = worker.run(case.arguments)
     faults = []
@@ -129,7 +129,7 @@ def _names_around(output: Path | None) -> set[str]:
 
 
 def _serve(connection: Connection, log: Path) -> None:
-    """The worker: run what is sent, answer with exit code and peak memory in MB."""
+    """The worker: run each command that is sent, and answer with its exit code and peak memory, MB."""
     descriptor = os.open(log, os.O_CREAT | os.O_RDWR | os.O_TRUNC)
     os.dup2(descriptor, 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,4 +1,4 @@
-"""Commands killed at random moments: no file of the user's is lost, and the next run completes the work."""
+"""Kills commands at random moments: the user keeps all files, and the next run completes the work."""
 
 import os
 import random
@@ -18,18 +18,18 @@ LONGEST_S = 600.0
 
 @dataclass(frozen=True)
 class Target:
-    """A command that is killed, and how to tell that its output is whole."""
+    """A command to kill, and the check that its output is whole."""
 
     name: str
     arguments: list[str]
     again: list[str]
-    """What completes the work after a kill."""
+    """Arguments that complete the work after a kill."""
     output: Path
     complete: Callable[[Path], bool]
 
 
 def attack_running(count: int, rng: random.Random, folder: Path) -> Tally:
-    """Kill `count` commands; a fault is a lost file of the user's, a torn result, or a rerun that fails."""
+    """Kill `count` commands; faults are a user's file lost, a result torn, or a rerun that fails."""
     tally = Tally()
     longest: dict[str, float] = {}
     for number in range(count):
@@ -83,7 +83,7 @@ def _targets(folder: Path) -> list[Target]:
 
 
 def _users_files(output: Path) -> dict[Path, bytes]:
-    """Files of the user's beside and inside the output folder, which must survive everything."""
+    """A user's files beside and inside the output folder, and their contents; a command must keep them."""
     output.mkdir(exist_ok=True)
     held = {output / "notes.txt": b"mine", output.parent / "thesis.docx": b"also mine"}
     for path, content in held.items():

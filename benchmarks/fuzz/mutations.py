@@ -1,11 +1,21 @@
-"""Seeded damage to files: bytes flipped, cut, doubled, numbers made huge; for archives also their members."""
+"""Seeded damage to files: bits flipped, bytes cut or doubled, numbers made huge, archive members changed."""
 
+import gzip
 import io
 import random
 import struct
 import zipfile
 
 INTERESTING = (b"\0", b"\xff", b"\x7f", b"\x80", b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\x7f")
+
+
+def damaged_file(content: bytes, rng: random.Random) -> bytes:
+    """The file damaged; of a compressed one often what is inside, so that the damage reaches the reader."""
+    if content.startswith(b"PK"):
+        return mutated_zip(content, rng)
+    if content.startswith(b"\x1f\x8b") and rng.random() < 0.7:
+        return gzip.compress(mutated(gzip.decompress(content), rng), mtime=0)
+    return mutated(content, rng)
 
 
 def mutated(content: bytes, rng: random.Random) -> bytes:
@@ -41,7 +51,7 @@ def mutated_zip(content: bytes, rng: random.Random) -> bytes:
 
 
 def _damaged(content: bytes, rng: random.Random) -> bytes:
-    """The file with one kind of damage; an empty one as it is."""
+    """The file with one kind of damage; an empty file does not change."""
     if not content:
         return content
     damaged, at = bytearray(content), rng.randrange(min(len(content), rng.choice((64, 1024, len(content)))))
@@ -68,7 +78,7 @@ def _damaged(content: bytes, rng: random.Random) -> bytes:
 
 
 def _other_number(content: bytearray, rng: random.Random) -> bytearray:
-    """A decimal number of the header, where there is one, replaced by an absurd one."""
+    """The file with one decimal number of its header, if there is any, replaced by an absurd one."""
     head = bytes(content[:2048])
     digits = [i for i in range(len(head)) if head[i : i + 1].isdigit()]
     if not digits:

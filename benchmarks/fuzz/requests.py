@@ -1,4 +1,4 @@
-"""Malformed, absurd and broken-off requests to a running server."""
+"""Sends malformed, absurd and truncated requests to a running server."""
 
 import json
 import random
@@ -28,7 +28,7 @@ VALUES = ("0", "-1", "nan", "inf", "1e309", "²", "%ff", "9" * 400, "true", "", 
 
 
 def attack_server(count: int, rng: random.Random, photo: bytes, folder: Path) -> Tally:
-    """Send `count` requests; faults are no answer in time, a 500, a traceback in the log, too much memory."""
+    """Send `count` requests; faults are late answers, status 500, a traceback in the log, too much memory."""
     tally = Tally()
     log = folder / "server.log"
     command = [sys.executable, "-m", "fastavatar", "serve", "--port", "0", "--model", "facemesh"]
@@ -60,7 +60,7 @@ def _address(log: Path) -> tuple[str, int]:
 
 
 def _request(rng: random.Random, photo: bytes, host: str) -> bytes:
-    """A request that is damaged, absurd, or merely odd."""
+    """A request that is damaged, absurd or unusual."""
     body = rng.choice((b"", b"{}", json.dumps({"id": "x" * 1000}).encode(), mutated(photo, rng), photo[:500]))
     query = "&".join(
         f"{name}={rng.choice(VALUES)}" for name in rng.sample(("face", "focal_px", "optimize", "name"), 2)
@@ -80,7 +80,7 @@ def _request(rng: random.Random, photo: bytes, host: str) -> bytes:
 
 
 def _answer(host: str, port: int, request: bytes, cut: bool) -> tuple[list[str], int | None]:
-    """Faults of the answer to a request, and its status; a request that is cut off need not be answered."""
+    """Faults of the answer to a request, and its status; a truncated request needs no answer."""
     with socket.create_connection((host, port), timeout=ANSWER_S) as connection:
         try:
             connection.sendall(request[: len(request) // 2] if cut else request)
@@ -90,7 +90,7 @@ def _answer(host: str, port: int, request: bytes, cut: bool) -> tuple[list[str],
             answer = connection.recv(4096)
         except TimeoutError:
             return ["hang"], None
-        except OSError:  # closed in our face, which is an answer to nonsense
+        except OSError:  # the server closed the connection, which is a right answer to nonsense
             return [], None
     found = re.match(rb"HTTP/1\.\d (\d{3})", answer)
     status = int(found[1]) if found else None

@@ -1,7 +1,8 @@
-"""Sound files that the attacks start from."""
+"""Undamaged files that the attacks start from."""
 
 import io
 import random
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def photos() -> dict[str, bytes]:
 
 
 def splats(folder: Path) -> dict[str, bytes]:
-    """Three hundred Gaussians in every format that is written without help."""
+    """Three hundred Gaussians in every format that can be written and read."""
     from fastavatar.formats.registry import write_gaussians
 
     rng = np.random.default_rng(0)
@@ -62,26 +63,30 @@ def splats(folder: Path) -> dict[str, bytes]:
 
 
 def checkpoints() -> dict[str, bytes]:
-    """Small state dicts as a zip and as safetensors, and an npz and npy as users give vectors."""
+    """Small checkpoints of three kinds, a zip file of two as the weights are published, and a vector."""
     from safetensors.torch import save as save_safetensors
 
     generator = torch.Generator().manual_seed(0)
     state = {f"layer.{i}.weight": torch.randn(8, 8, generator=generator) for i in range(4)}
-    zipped, array, vector = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    torch.save(state, zipped)
-    arrays: dict[str, Any] = {name: value.numpy() for name, value in state.items()}
-    np.savez(array, **arrays)
+    holds = {"model_dict": state, "epoch": 3}
+    zipped, plain, archive, vector = (io.BytesIO() for _ in range(4))
+    torch.save(holds, zipped)
+    torch.save(holds, plain, _use_new_zipfile_serialization=False)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as members:
+        for name in ("encoder_neutral_flame.pth", "decoder_neutral_flame.pth"):
+            members.writestr(f"weights/{name}", zipped.getvalue())
     np.save(vector, np.zeros(512, np.float32))
     return {
         ".pth": zipped.getvalue(),
+        ".old.pth": plain.getvalue(),
         ".safetensors": save_safetensors(state),
-        ".npz": array.getvalue(),
+        ".zip": archive.getvalue(),
         ".npy": vector.getvalue(),
     }
 
 
 def pick(sources: dict[str, bytes], rng: random.Random) -> tuple[str, bytes]:
-    """One of the sources, ending and content."""
+    """Ending and content of one of the sources."""
     ending = rng.choice(sorted(sources))
     return ending, sources[ending]
 

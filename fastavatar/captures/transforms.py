@@ -192,7 +192,7 @@ def _world_to_camera(source: str, found: Mapping[str, Any]) -> Tensor:
     inverse, singular = torch.linalg.inv_ex(camera_to_world)
     if bool(singular):
         raise InputError(f"{source}: the camera matrix is singular")
-    # Exact, so that a projective matrix is told from one whose inverse was rounded.
+    # Copied, not inverted: rounding must not make this row look like that of a projective matrix
     inverse[3] = camera_to_world[3]
     return inverse * torch.tensor([[1.0], [-1.0], [-1.0], [1.0]])
 

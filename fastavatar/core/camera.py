@@ -67,6 +67,12 @@ class Camera:
         in_camera = torch.cat([on_plane, torch.ones_like(on_plane[:, :1])], 1) * depth[:, None]
         return (in_camera - self.world_to_camera[:3, 3]) @ self.world_to_camera[:3, :3]
 
+    def cropped(self, left: int, top: int, right: int, bottom: int) -> "Camera":
+        """The camera of a rectangle of its picture, whose edges are given in pixels."""
+        K = self.K.clone()
+        K[:2, 2] -= torch.tensor([left, top]).to(K)
+        return replace(self, K=K, width=right - left, height=bottom - top)
+
     def resized(self, width: int, height: int) -> "Camera":
         """The same view with another number of pixels."""
         factor = torch.tensor([[width / self.width], [height / self.height], [1.0]])

@@ -6,7 +6,10 @@ from fastavatar.errors import InputError
 
 
 def require_shape(name: str, value: Tensor, *expected: int | None) -> None:
-    """Raise `InputError` with the shape found unless it is `expected`; None stands for any length."""
+    """Raise `InputError` with the shape of `value` unless it is `expected`, where None stands for any length.
+
+    `require_shape("points", points, None, 3)` wants (N, 3).
+    """
     found = tuple(value.shape)
     fits = len(found) == len(expected) and all(
         want is None or want == have for want, have in zip(expected, found, strict=True)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
-from fastavatar.geometry import Array, Ints
+from fastavatar.geometry import Array, Ints, unit_vectors
 
 
 def triangle_areas(vertices: Array, faces: Ints) -> Array:
@@ -23,7 +23,7 @@ def vertex_normals(vertices: Array, faces: Ints) -> Array:
     for corner in range(3):
         for axis in range(3):
             normals[:, axis] += np.bincount(faces[:, corner], crosses[:, axis], len(vertices))
-    return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12))
+    return unit_vectors(normals)
 
 
 def sample_triangles(vertices: Array, faces: Ints, spacing: Array | float) -> tuple[Ints, Array]:
@@ -43,9 +43,10 @@ def sample_triangles(vertices: Array, faces: Ints, spacing: Array | float) -> tu
 
 
 def boundary_loops(faces: Ints) -> list[Ints]:
-    """Vertex indices of each closed loop of edges that only one triangle has, in the triangles' direction.
+    """Vertex indices (L,) of each loop of edges that only one of the triangles `faces` (F, 3) has.
 
-    A closed mesh has none. Where loops touch in a vertex they are split there.
+    They run in the direction of the triangles and are split where they touch in a vertex. A closed mesh has
+    none.
     """
     # An edge of two triangles runs both ways and cancels; what is left is the boundary
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])

@@ -1,4 +1,4 @@
-"""How far a picture or a surface is from another: what is minimised and what is reported."""
+"""Differences between pictures and between surfaces. What is minimised and what is reported are the same."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""How far the surface that a render shows lies from the true one."""
+"""Distances between the surface that a render shows and the true one."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -25,23 +25,23 @@ FACE_BELOW_Y = 0.06
 NECK_Y_AT_0 = -0.0975
 NECK_SLOPE = -0.25
 
-# Every sixth pixel both ways is measured: about 5,000 points a view of 550×802.
+# Every sixth pixel of every sixth row is measured: about 5,000 points for a view of 550×802.
 PIXEL_STRIDE = 6
-# A render shows a surface where it covers this much.
+# A render shows a surface where its alpha exceeds this.
 SOLID_ALPHA = 0.5
 
 
 @dataclass(frozen=True)
 class SurfaceErrors:
-    """Distances of shown surface points to the true surface."""
+    """Distances of N points of the shown surface to the true one."""
 
     distances_mm: Tensor
     """(N,) millimetres."""
     regions: Tensor
-    """(N,) index into `REGIONS` of the true surface's nearest point."""
+    """(N,) index into `REGIONS` of the nearest point of the true surface."""
 
     def summary(self) -> dict[str, dict[str, float | int | None]]:
-        """Mean, 90th percentile and count by region; None where a region was not seen."""
+        """Mean, 90th percentile and count of the distances, millimetres, by region; None for no points."""
         result: dict[str, dict[str, float | int | None]] = {}
         for index, region in enumerate(REGIONS):
             d = self.distances_mm[self.regions == index].numpy()
@@ -51,14 +51,17 @@ class SurfaceErrors:
 
 
 def pool(parts: list[SurfaceErrors]) -> SurfaceErrors:
-    """All measurements together."""
+    """The measurements of all views as one."""
     return SurfaceErrors(
         torch.cat([part.distances_mm for part in parts]), torch.cat([part.regions for part in parts])
     )
 
 
 def surface_errors(shown: Render, camera: Camera, mesh: Mesh) -> SurfaceErrors:
-    """The render's depth, unprojected wherever it covers half a pixel, against the true mesh."""
+    """Distances to the true mesh of the depth (H, W) of a render, where it covers at least half a pixel.
+
+    Mesh and camera are in the same frame, metres.
+    """
     height, width = shown.alpha.shape
     rows, columns = torch.meshgrid(
         torch.arange(0, height, PIXEL_STRIDE), torch.arange(0, width, PIXEL_STRIDE), indexing="ij"

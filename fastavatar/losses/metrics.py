@@ -1,6 +1,6 @@
-"""How alike two images are: PSNR and SSIM, differentiable, over the whole image or over a mask.
+"""PSNR and SSIM of two images, differentiable, over the whole image or over a mask.
 
-Both expect sRGB in 0…1 and compare it as it is, without linearising, as the field does.
+Images are sRGB in 0…1, which is compared without linearising it, as is usual in the field.
 """
 
 import math
@@ -21,10 +21,10 @@ SSIM_WINDOW = tuple(weight / sum(_WEIGHTS) for weight in _WEIGHTS)
 SSIM_C1 = 0.01**2
 SSIM_C2 = 0.03**2
 
-# Equal images would have no end of PSNR, which JSON cannot say; they count as this many dB.
+# The PSNR of equal images is infinite, which JSON cannot express; it is limited to this many dB.
 MAX_PSNR = 100.0
 
-# A pixel belongs to the masked region from this coverage on.
+# A pixel belongs to the masked region where the mask exceeds this.
 MASK_THRESHOLD = 0.5
 
 
@@ -74,7 +74,7 @@ def ssim_map(image: Tensor, truth: Tensor) -> Tensor:
         raise InputError(f"SSIM needs images of at least 11×11 pixels, found {width}×{height}")
     x, y = image.movedim(-1, 0), truth.movedim(-1, 0)
     mean_x, mean_xx, mean_xy = torch.split(_blur(torch.cat([x, x * x, x * y])), channels)
-    # Apart, because the truth seldom needs a gradient.
+    # Blurred separately from x, because the truth seldom needs a gradient
     mean_y, mean_yy = torch.split(_blur(torch.cat([y, y * y])), channels)
     product, squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
     luminance = (2 * product + SSIM_C1) / (squares + SSIM_C1)
@@ -83,16 +83,16 @@ def ssim_map(image: Tensor, truth: Tensor) -> Tensor:
 
 
 def _blur(planes: Tensor) -> Tensor:
-    """Planes (P, H, W) under the SSIM window, (P, H − 10, W − 10)."""
+    """Planes (P, H, W) convolved with the SSIM window, (P, H − 10, W − 10)."""
     blurred: Tensor = _Blur.apply(planes)  # type: ignore[no-untyped-call] # torch ships it untyped
     return blurred
 
 
 class _Blur(torch.autograd.Function):
-    """Sums of shifted planes.
+    """Convolution with the SSIM window as sums of shifted planes.
 
-    On a CPU they are several times faster than torch's convolutions, which have no good path for a long, thin
-    window that all planes share; refinement spends much of its time here.
+    On a CPU that is several times faster than torch's convolutions, which have no good path for a long, thin
+    window that all planes share. Refinement spends much of its time here.
     """
 
     @staticmethod
@@ -102,13 +102,13 @@ class _Blur(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        # The window is symmetric, so the transposed sum is the same sum over padded planes.
+        # The window is symmetric, so the transposed convolution is the same one over padded planes
         across = _shifted_sum(pad(gradient, (2 * SSIM_RADIUS, 2 * SSIM_RADIUS)), dim=2)
         return _shifted_sum(pad(across, (0, 0, 2 * SSIM_RADIUS, 2 * SSIM_RADIUS)), dim=1)
 
 
 def _shifted_sum(planes: Tensor, dim: int) -> Tensor:
-    """Window-weighted sum along `dim`, which becomes 10 shorter."""
+    """Convolution of planes (P, H, W) with the window along `dim`, whose length becomes 10 less."""
     length = planes.shape[dim] - 2 * SSIM_RADIUS
     total = planes.narrow(dim, 0, length) * SSIM_WINDOW[0]
     for shift, weight in enumerate(SSIM_WINDOW[1:], start=1):

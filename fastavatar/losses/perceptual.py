@@ -1,4 +1,4 @@
-"""LPIPS, where the `lpips` package and its backbone are at hand; nothing is ever downloaded."""
+"""LPIPS, where the package `lpips` and its backbone are on this machine; nothing is downloaded."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from fastavatar.errors import WeightsError
 from fastavatar.losses import MASK_THRESHOLD
 
 BACKBONE_FILE = "alexnet-owt-7be5be79.pth"
-"""The file torchvision keeps AlexNet in, the backbone of the metric and of the published loss."""
+"""Name of torchvision's file of AlexNet, the backbone of the metric and of the published loss."""
 
 
 class Lpips:
@@ -28,7 +28,7 @@ class Lpips:
 
 
 def load_lpips(device: torch.device | str = "cpu") -> Lpips:
-    """LPIPS on `device`; raises `WeightsError` saying what is missing where it cannot be had offline."""
+    """LPIPS on `device`; raises `WeightsError`, which says what is missing, where it is not installed."""
     try:
         import lpips
     except (ImportError, RuntimeError) as error:  # the latter where torchvision was built for another torch

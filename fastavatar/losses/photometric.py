@@ -16,13 +16,13 @@ from fastavatar.losses import load_lpips, mean_absolute_error, structural_dissim
 log = logging.getLogger(__name__)
 
 Difference = Callable[[Tensor, Tensor], Tensor]
-"""Two images (H, W, 3), render then truth, to a differentiable number ()."""
+"""A function of two images (H, W, 3), the render and the truth, that returns a differentiable number ()."""
 
 
 def _term(load: Callable[[torch.device | str], Difference]) -> float:
-    """A weight of 0 by default, of the difference that `load` makes for a device.
+    """A field for the weight of a difference, 0 by default; `load` returns the difference for a device.
 
-    `load` raises `WeightsError` where something the difference needs is not on this machine.
+    `load` raises `WeightsError` where this machine lacks something that the difference needs.
     """
     weight: float = field(default=0.0, metadata={"load": load})
     return weight
@@ -30,14 +30,14 @@ def _term(load: Callable[[torch.device | str], Difference]) -> float:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """How much each difference between render and photograph counts."""
+    """The weight of each difference between render and photograph."""
 
     l1: float = _term(lambda device: mean_absolute_error)
     """Weight of the mean absolute difference."""
     ssim: float = _term(lambda device: structural_dissimilarity)
     """Weight of 1 − SSIM."""
     lpips: float = _term(load_lpips)
-    """Weight of LPIPS; it goes to the other terms where LPIPS's backbone is not on this machine."""
+    """Weight of LPIPS; the other terms share it where LPIPS's backbone is not on this machine."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Loss:
         return self.missing.get("lpips")
 
     def __call__(self, image: Tensor, truth: Tensor) -> Tensor:
-        """() of two images (H, W, 3), render then truth."""
+        """The loss () of two images (H, W, 3), render then truth."""
         total = image.new_zeros(())
         for name, difference in self.terms.items():
             total = total + getattr(self.weights, name) * difference(image, truth)
@@ -67,8 +67,8 @@ class Loss:
 def photometric_loss(weights: LossWeights, device: torch.device | str) -> Loss:
     """The loss with these weights, on `device`.
 
-    The weight of a term that is not on this machine goes to the other terms in proportion, and the log says
-    so.
+    Where this machine lacks something that a term needs, the other terms share its weight in proportion, and
+    the log says so.
     """
     terms: dict[str, Difference] = {}
     missing: dict[str, str] = {}
@@ -88,7 +88,7 @@ def photometric_loss(weights: LossWeights, device: torch.device | str) -> Loss:
 
 
 def without(weights: LossWeights, *terms: str) -> LossWeights:
-    """The same total weight, with that of `terms` spread over the others in proportion."""
+    """Weights of the same sum in which `terms` have 0 and the other terms share theirs in proportion."""
     given = vars(weights)
     kept = sum(weight for name, weight in given.items() if name not in terms)
     factor = 1 + sum(given[name] for name in terms) / kept if terms else 1.0

@@ -16,18 +16,18 @@ ModelName = Literal[
 
 
 class Predictor(Protocol):
-    """What every model is once it is loaded."""
+    """A loaded model."""
 
     def predict(self, photo: "Photo", face: int | None = None) -> "Avatar":
-        """The avatar of the face numbered `face` from the left, of the largest without it.
+        """The avatar of the face with index `face`, counted from the left from 0; by default of the largest.
 
-        Raises `NoFaceError` when there is no such face.
+        Raises `NoFaceError` where there is no such face.
         """
 
 
 @runtime_checkable
 class TakesMany(Protocol):
-    """A predictor whose networks take many photos at once."""
+    """A predictor whose networks process many photos at once."""
 
     def predict_many(self, photos: "Sequence[Photo]", face: int | None = None) -> "list[Avatar | Exception]":
         """The avatar of each photo, or what `predict` would raise for it."""
@@ -38,18 +38,18 @@ class TakesSeveral(Protocol):
     """A predictor that makes one head from several photos of one person."""
 
     def predict_several(self, photos: "Sequence[Photo]") -> "Avatar":
-        """One avatar of the person whom all photos show, the largest face of each.
+        """One avatar of the person whom all photos show, taken from the largest face of each.
 
-        Raises `NoFaceError`, naming the photo, where one shows no face.
+        Raises `NoFaceError`, which names the photo, where one shows no face.
         """
 
 
 def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Predictor:
-    """A model ready to predict on `device`: `cpu`, `cuda` or `cuda:N`.
+    """A model, loaded on `device`: `cpu`, `cuda` or `cuda:N`.
 
-    `facemesh` takes the option `seed`; `fastavatar` takes `seed`, `cache_dir`, `offline` and the fields of
-    `PublishedOptions`. Raises `UsageError` for an unknown name, `DeviceError` for a device that is not there,
-    and what loading raises.
+    The option of `facemesh` is `seed`; the options of `fastavatar` are `seed`, `cache_dir`, `offline` and the
+    fields of `PublishedOptions`. Raises `UsageError` for an unknown name, `DeviceError` where this machine
+    has no such device, and what loading the model raises.
     """
     if name not in get_args(ModelName):
         raise UsageError(f"there is no model {name!r}: use {' or '.join(get_args(ModelName))}")

@@ -1,4 +1,4 @@
-"""Which model and device `auto` stands for: nobody gets a download they did not ask for."""
+"""Resolves the model and the device `auto`. The model `auto` never starts a download."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -9,9 +9,9 @@ from fastavatar.models import ModelName
 def choose_model(
     asked: Literal["auto", "facemesh", "fastavatar"], cache_dir: Path | None, published_inputs: dict[str, Any]
 ) -> tuple[ModelName, str]:
-    """The model to take and why, in words for the log and the summary, without paths of this machine.
+    """The model to use, and the reason in words for the log and the summary, without paths of this machine.
 
-    `published_inputs` are the user's flags that only `fastavatar` understands.
+    `published_inputs` are the inputs given that only the model `fastavatar` takes, by name.
     """
     from fastavatar.system import cache_folder
     from fastavatar.weights import SIZE, find_checkpoints, find_face_pack, weights_folder
@@ -34,7 +34,7 @@ def choose_model(
 
 
 def choose_device(asked: str) -> str:
-    """The device to use: `auto` is CUDA where it is, else the CPU."""
+    """The device to use: `auto` is CUDA where this machine has it, else the CPU."""
     if asked != "auto":
         return asked
     import torch

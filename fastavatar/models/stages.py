@@ -1,4 +1,4 @@
-"""The stages of a prediction: told as they begin, timed when they end."""
+"""The stages of a prediction: a listener hears when each begins, and its time is recorded at its end."""
 
 import logging
 import time
@@ -13,7 +13,7 @@ _listener: ContextVar[Callable[[str], None] | None] = ContextVar("listener", def
 
 @contextmanager
 def stage(seconds: dict[str, float], name: str) -> Iterator[None]:
-    """Tell `name` to the log and whoever listens; note in `seconds` how long the block takes, wall-clock."""
+    """Report `name` to the log and to the listener; record the block's wall-clock time in `seconds`."""
     log.info("%s …", name)
     if listener := _listener.get():
         listener(name)
@@ -27,7 +27,7 @@ def stage(seconds: dict[str, float], name: str) -> Iterator[None]:
 def listening(listener: Callable[[str], None]) -> Iterator[None]:
     """Call `listener` with the name of every stage that this thread begins inside the block.
 
-    What the listener raises ends the work: that is how it is cancelled.
+    To cancel the work, the listener raises an exception.
     """
     token = _listener.set(listener)
     try:

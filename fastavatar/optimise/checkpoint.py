@@ -1,4 +1,4 @@
-"""A run's state in a file, so that it can go on after it was stopped."""
+"""The state of a run in a file, from which a stopped run can continue."""
 
 import io
 import pickle
@@ -18,19 +18,19 @@ _FORMAT = "fastavatar run 1"
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """Where and how often a run's state is written."""
+    """The file of a run's state, and how often it is written."""
 
     path: Path
     every: int
     """Steps between two writes."""
 
     def due(self, step: int) -> bool:
-        """Whether the state is to be written after `step` steps."""
+        """Whether the state should be written after `step` steps."""
         return step % self.every == 0
 
 
 def write_checkpoint(checkpoint: CheckpointFile, state: Mapping[str, Any]) -> None:
-    """Replace the file by `state`, of tensors, numbers and containers of them, whole or not at all."""
+    """Write `state`, tensors, numbers and containers of them, to the file as a whole or not at all."""
     buffer = io.BytesIO()
     torch.save({"format": _FORMAT, **state}, buffer)
     with replacing(checkpoint.path) as temporary:
@@ -38,9 +38,10 @@ def write_checkpoint(checkpoint: CheckpointFile, state: Mapping[str, Any]) -> No
 
 
 def read_checkpoint(checkpoint: CheckpointFile, parameters: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The state in the file, which must be of a run over `parameters`; no code in it is run.
+    """The state in the file; no code in it is run.
 
-    Raises `InputError` for a damaged file and for one of other parameters.
+    Raises `InputError` for a damaged file and for a state whose parameters differ from `parameters` in name
+    or shape.
     """
     path = checkpoint.path
     try:

@@ -1,8 +1,7 @@
 """The optimisation loop: Adam on an objective until steps, seconds or patience run out.
 
-┌────── objective.loss(step) ──▶ backward ──▶ Adam ──────┐
-parameters ┤                                                       ├▶ parameters
-└── not finite: back to the last good ones, slower ─────┘
+parameters ─▶ objective.loss(step) ─▶ backward ─┬─ finite ──────▶ Adam ─▶ parameters
+                                                └─ not finite ──▶ last good parameters, lower learning rates
 """
 
 import logging
@@ -32,9 +31,9 @@ from fastavatar.optimise import (
 log = logging.getLogger(__name__)
 
 MAX_RECOVERIES = 3
-"""Losses that are not finite before a run is given up: more than that many mean rates far too high."""
-_SNAPSHOT_EVERY = 10  # steps; a recovery loses at most so many, and a copy costs far less than a step
-_RECOVERY_FACTOR = 0.3  # on the learning rates after each recovery; chosen by trying, not sensitive
+"""Number of losses that are not finite before a run ends with an error: its rates are far too high."""
+_SNAPSHOT_EVERY = 10  # steps: as many as a recovery loses at most; a copy costs far less than a step
+_RECOVERY_FACTOR = 0.3  # factor on the learning rates after each recovery; chosen by trying, not sensitive
 
 Stopped = Literal[
     "iterations",  # every step was done
@@ -46,7 +45,7 @@ Stopped = Literal[
 
 @dataclass(frozen=True)
 class Progress:
-    """One step, for a progress bar."""
+    """The state after a step, for a progress bar."""
 
     step: int
     """Steps done."""
@@ -64,12 +63,12 @@ class RunResult:
     steps: int
     """Steps done."""
     best_step: int
-    """Steps after which the parameters were as they are now."""
+    """Number of steps after which the parameters had the values that they have now."""
     seconds: float
     """Wall-clock time."""
     stopped: Stopped
     recoveries: int
-    """How often a loss was not finite."""
+    """Number of losses that were not finite."""
     losses: tuple[float, ...]
     """Loss of every step."""
 
@@ -84,8 +83,9 @@ def optimise(
 ) -> RunResult:
     """Minimise `objective` in place.
 
-    Ctrl-C ends the run and keeps the best parameters so far. With a `checkpoint` the run goes on from its
-    file where that exists, and writes it as it goes; an interrupted run then continues as if unbroken.
+    Ctrl-C ends the run and keeps the best parameters so far. With a `checkpoint` the run continues from its
+    file where that exists, and writes it at intervals. A run that was stopped and continued gives the same
+    result as one that was not.
 
     Raises `FastAvatarError` when the loss is not finite again after `MAX_RECOVERIES` recoveries, and what
     `read_checkpoint` raises.
@@ -122,7 +122,7 @@ def optimise(
 
 
 class _Descent:
-    """The state of a run: everything a checkpoint holds."""
+    """A run: its parameters, optimiser and history, which is what a checkpoint holds."""
 
     def __init__(self, objective: Objective, schedule: Schedule) -> None:
         self._objective, self._schedule = objective, schedule
@@ -136,7 +136,7 @@ class _Descent:
         self.losses: list[float] = []
 
     def advance(self) -> bool:
-        """One step; False where the loss was not finite and the last good parameters are back instead."""
+        """Make one step; False where the loss was not finite and the last good parameters were restored."""
         fraction = self.step / self._schedule.iterations
         optimiser = self._optimiser_at(fraction)
         set_rates(optimiser, self._slowdown * self._schedule.final_rate**fraction)
@@ -147,14 +147,14 @@ class _Descent:
             self._recover()
             return False
         if self.step % _SNAPSHOT_EVERY == 0:
-            self._last_good = copied(self._parameters)  # before the step: these gave a finite loss
+            self._last_good = copied(self._parameters)  # before the step, as these gave a finite loss
         optimiser.step()
         self.step += 1
         self.losses.append(float(loss.detach()))
         return True
 
     def should_stop(self) -> bool:
-        """Whether the score has stopped improving, where it is due to be looked at."""
+        """Whether the score is due for a check and has stopped improving."""
         if not self._early_stopping.due(self.step):
             return False
         with torch.no_grad():
@@ -162,7 +162,7 @@ class _Descent:
         return score is not None and self._early_stopping.update(self.step, score, self._parameters)
 
     def finish(self) -> int:
-        """Leave the best parameters in place, and return the steps after which they were so."""
+        """Set the parameters to the best ones; return the number of steps after which they were reached."""
         if self._early_stopping.best is not None:
             restore(self._parameters, self._early_stopping.best)
             return self._early_stopping.best_step
@@ -171,7 +171,7 @@ class _Descent:
         return self.step
 
     def _optimiser_at(self, fraction: float) -> torch.optim.Adam:
-        """Adam of the stage that runs now: a new one where a stage begins or after a recovery."""
+        """Adam of the current stage: a new one when a stage begins and after a recovery."""
         stage = stage_at(self._schedule.stages, fraction)
         if stage != self._stage or self._optimiser is None:
             self._stage = stage
@@ -187,11 +187,11 @@ class _Descent:
             )
         restore(self._parameters, self._last_good)
         self._slowdown *= _RECOVERY_FACTOR
-        self._optimiser = None  # its running means may hold what is not finite
+        self._optimiser = None  # its running means may not be finite
         log.warning("step %d is not finite: back to the last good state, slower", self.step)
 
     def save(self, checkpoint: CheckpointFile) -> None:
-        """Write all of this state to the checkpoint's file."""
+        """Write the state of the run to the checkpoint's file."""
         assert self._optimiser is not None
         early = self._early_stopping
         write_checkpoint(
@@ -214,7 +214,7 @@ class _Descent:
         )
 
     def load(self, checkpoint: CheckpointFile) -> None:
-        """Go on from the checkpoint's file."""
+        """Restore the state of the run from the checkpoint's file."""
         state = read_checkpoint(checkpoint, self._parameters)
         self.step, self.recoveries, self._slowdown = state["step"], state["recoveries"], state["slowdown"]
         self.losses, self._last_good = state["losses"], state["last_good"]
@@ -229,7 +229,8 @@ class _Descent:
 
 
 def _finite(loss: Tensor, optimiser: torch.optim.Optimizer) -> bool:
-    """Whether the loss and every gradient are finite; a sum of a gradient is not where any part is not."""
+    """Whether the loss and every gradient are finite."""
     gradients = [value.grad for group in optimiser.param_groups for value in group["params"]]
+    # A sum is not finite where any part of it is not
     parts = [loss.detach(), *(gradient.sum() for gradient in gradients if gradient is not None)]
     return bool(torch.stack(parts).isfinite().all())

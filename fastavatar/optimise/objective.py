@@ -1,4 +1,4 @@
-"""What the loop minimises: a loss of named parameters, one step at a time."""
+"""What the loop minimises: a loss as a function of named parameters, one step at a time."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -11,24 +11,24 @@ Values = Mapping[str, Tensor]
 
 
 class Objective(Protocol):
-    """Anything that has parameters and a loss."""
+    """A loss, the parameters it depends on, and how to report on it."""
 
     @property
     def parameters(self) -> Mapping[str, Tensor]:
-        """The tensors that the loop may change, in place, by the names that learning rates are given to."""
+        """The tensors that the loop changes in place, by the names that stages give learning rates to."""
 
     def loss(self, step: int) -> Tensor:
-        """() the loss of step `step`, from 0, differentiable; the same step gives the same loss again."""
+        """() differentiable loss of a step, counted from 0; depends on `step` and the parameters only."""
 
     def score(self) -> float | None:
-        """How good the parameters are on data held out, higher is better; None where none is held out."""
+        """Score of the parameters on held-out data, higher is better; None where no data are held out."""
 
     def figures(self) -> Mapping[str, float]:
-        """Figures of the last loss for a progress bar, such as its PSNR; called only where one is shown."""
+        """Further figures of the last step, such as its PSNR; called only where a progress bar shows them."""
 
 
 def copied(parameters: Mapping[str, Tensor]) -> Values:
-    """The parameters as they are now, sharing no memory with them."""
+    """Copies of the parameters, detached, by name."""
     return {name: value.detach().clone() for name, value in parameters.items()}
 
 

@@ -1,4 +1,4 @@
-"""How a run goes: its steps, what may change when, how fast, and in which order examples come."""
+"""The schedule of a run: its stages, their learning rates, and the order of the examples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,28 +16,28 @@ class AdamSettings:
     beta2: float
     """Decay of the running mean of their squares."""
     epsilon: float
-    """Added to the root of the latter."""
+    """Term added to the root of the mean of squares."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a run and what it may change; each stage starts with a new Adam."""
+    """A part of a run with learning rates of its own; each stage starts with a new Adam."""
 
     share: float
     """Share of all steps; the shares of a run's stages sum to 1."""
     learning_rates: Mapping[str, float]
-    """Adam's rate at the start, by parameter; parameters without one do not change.
+    """Adam's rate at the start, by parameter; a parameter without a rate does not change.
 
-    A name stands for itself and for every name that continues it after a dot, unless that has its own rate.
+    The rate of a name also holds for every name that continues it after a dot and has no rate of its own.
     """
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The schedule of a run."""
+    """How long a run takes, what it changes when, and when it stops."""
 
     iterations: int
-    """Steps."""
+    """Number of steps."""
     final_rate: float
     """Factor that all learning rates reach at the last step, by exponential decay."""
     adam: AdamSettings
@@ -49,7 +49,7 @@ class Schedule:
 
 
 class ExampleOrder:
-    """Which of `count` examples each step takes: all once a round, every round in a new random order."""
+    """The example, of `count`, that each step takes: every round visits each once, in a new random order."""
 
     def __init__(self, count: int, seed: int) -> None:
         self._count = count
@@ -64,7 +64,7 @@ class ExampleOrder:
 
 
 def stage_at(stages: Sequence[Stage], fraction: float) -> int:
-    """Index of the stage that runs when `fraction` of all steps, 0…1, is done."""
+    """Index of the stage that runs after a `fraction` of all steps, 0…1."""
     end = 0.0
     for index, stage in enumerate(stages):
         end += stage.share
@@ -92,6 +92,6 @@ def rate_of(name: str, learning_rates: Mapping[str, float]) -> float:
 
 
 def set_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:
-    """Set every rate to `factor` times its rate at the start of the stage."""
+    """Set every learning rate to `factor` times its value at the start of the stage."""
     for group in optimiser.param_groups:
         group["lr"] = group["initial_lr"] * factor

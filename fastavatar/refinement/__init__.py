@@ -1,4 +1,4 @@
-"""Test-time optimisation: an avatar drawn closer to the views there are."""
+"""Test-time optimisation: changes an avatar so that its renders look more like given views."""
 
 import lazy_loader
 

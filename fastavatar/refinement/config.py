@@ -1,4 +1,4 @@
-"""What refinement does: one value of `Config`, read from YAML by `config_reading`."""
+"""The settings of a refinement. `config_reading` reads them from YAML."""
 
 import reprlib
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Model = Literal[
 
 GAUSSIANS = ("means", "quats_wxyz", "log_scales", "opacity_logits", "sh")
 
-# The decoder's are called as in its checkpoints; only `w` is no part of them.
+# The names of `decoder` are those of the published checkpoints, except `w`, which they do not hold.
 PARAMETERS: Mapping[Model, tuple[str, ...]] = {
     "direct": ("means", "quats_wxyz", "log_scales", "opacity_logits", "sh0", "shN"),
     "decoder": (
@@ -30,69 +30,70 @@ PARAMETERS: Mapping[Model, tuple[str, ...]] = {
         *(f"base_{name}" for name in ("rotations", "scales", "sh0", "shN", "opacity")),
     ),
 }
-"""What the learning rates of each model's stages may name."""
+"""Parameters to which a stage may give a learning rate, by model."""
 
 MAX_COUNT = 1_000_000
-"""Of any count; as many steps take days on any machine."""
+"""Largest value of any whole number in a configuration; a million steps take days on any machine."""
 _LOWEST = {"iterations": 1, "smoothing": 0, "sh_degree": 0, "patience": 0, "check_every": 1}
 
 
 @dataclass(frozen=True)
 class Config:
-    """One way to refine; the last four belong to one model each and are only written where it is that."""
+    """All settings of a refinement. A YAML file has the last four only for the model they belong to."""
 
     model: Model
     """What is optimised."""
     iterations: int
-    """Steps; each draws one view."""
+    """Number of steps; each renders one view."""
     final_rate: float
-    """Factor that all learning rates have come down to, exponentially, at the last step."""
+    """Factor that all learning rates reach at the last step, by exponential decay."""
     adam: AdamSettings
     loss: LossWeights
     compositing: Compositing
-    """How renders are laid over white; see `fastavatar.rendering`."""
+    """How a render is composited over white; see `fastavatar.rendering`."""
     stages: tuple[Stage, ...]
     patience: int
-    """Checks of a held-out view without gain before it stops; 0 holds no view out."""
+    """Checks of the held-out view without a gain before the run stops; with 0 no view is held out."""
     check_every: int
-    """Steps between two such checks."""
+    """Steps between two checks of the held-out view."""
     smoothing: int = 0
-    """`direct`: diffusion steps over neighbours that moves and sizes go through, so that they go together."""
+    """`direct`: diffusion steps that smooth changes of position and size over neighbouring Gaussians."""
     anchors: Mapping[str, float] = field(default_factory=dict)
-    """`direct`: weight of each parameter's squared distance from its start, against the loss of one pixel."""
+    """`direct`: weight of each parameter's squared change, relative to the loss of one pixel."""
     sh_degree: int = 0
-    """`direct`: of the spherical harmonics that may be added; lower degrees are kept."""
+    """`direct`: spherical harmonics are extended to this degree; a higher degree stays as it is."""
     kept: tuple[str, ...] = ()
-    """`decoder`: parameters of the Gaussians that stay as they are decoded at the start."""
+    """`decoder`: parameters of the Gaussians that keep the values decoded at the start."""
 
     def overridden(self, **values: object) -> "Config":
-        """The same with other values; None changes nothing. Raises `InputError` for impossible ones."""
+        """A copy with those values that are not None. Raises `InputError` for values that no run can use."""
         config = replace(self, **{name: value for name, value in values.items() if value is not None})  # type: ignore[arg-type]
         check(config, "the configuration")
         return config
 
     @property
     def schedule(self) -> Schedule:
-        """The schedule of the run."""
+        """The part of the settings that the optimisation loop needs."""
         return Schedule(
             self.iterations, self.final_rate, self.adam, self.stages, self.patience, self.check_every
         )
 
 
 def check(config: Config, source: str) -> None:
-    """Raise `InputError`, which begins with `source`, for values no run could use."""
-    for problem in (_of_names(config), _of_numbers(config), _of_stages(config)):
+    """Raise `InputError`, with a message that begins with `source`, for values that no run can use."""
+    for problem in (_wrong_name(config), _wrong_number(config), _wrong_weight(config)):
         if problem is not None:
             raise InputError(f"{source}: {problem}")
 
 
 def check_model(model: object, source: str) -> None:
-    """Raise `InputError`, which begins with `source`, unless there is such a model."""
+    """Raise `InputError`, with a message that begins with `source`, unless `model` is the name of a model."""
     if not isinstance(model, str) or model not in PARAMETERS:
         raise InputError(f"{source}: model must be one of {', '.join(PARAMETERS)}, found {model!r}")
 
 
-def _of_names(config: Config) -> str | None:
+def _wrong_name(config: Config) -> str | None:
+    """What is wrong with the names of parameters or of the compositing; None where nothing is."""
     known = PARAMETERS[config.model]
     named = {*config.anchors, *(name for stage in config.stages for name in stage.learning_rates)}
     if unknown := sorted(named - {*known}):
@@ -104,7 +105,8 @@ def _of_names(config: Config) -> str | None:
     return None
 
 
-def _of_numbers(config: Config) -> str | None:
+def _wrong_number(config: Config) -> str | None:
+    """What is wrong with a single number; None where nothing is."""
     for name, low in _LOWEST.items():
         value = getattr(config, name)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= MAX_COUNT:
@@ -119,7 +121,8 @@ def _of_numbers(config: Config) -> str | None:
     return None
 
 
-def _of_stages(config: Config) -> str | None:
+def _wrong_weight(config: Config) -> str | None:
+    """What is wrong with weights, learning rates or the shares of the stages; None where nothing is."""
     weights = [config.loss.l1, config.loss.ssim, config.loss.lpips, *config.anchors.values()]
     rates = [rate for stage in config.stages for rate in stage.learning_rates.values()]
     if not all(0 <= weight < float("inf") for weight in (*weights, *rates)):

@@ -1,6 +1,6 @@
-"""Configurations as YAML: every value stands in the file; the presets lie in `presets/`.
+"""Reads configurations from YAML, where every value has to be given; the presets lie in `presets/`.
 
-`load_config("direct")` is one of them, `load_config("my.yaml")` the user's own.
+`load_config("direct")` reads a preset, `load_config("my.yaml")` a user's file.
 """
 
 import reprlib
@@ -18,7 +18,7 @@ from fastavatar.optimise import AdamSettings, Stage
 from fastavatar.refinement import Config, Model, check, check_model
 
 MAX_BYTES = 100_000
-"""A hundred times the longest preset."""
+"""Largest file that is read: a hundred times the longest preset."""
 MAX_VALUES = 10_000
 _OF_ONE_MODEL: Mapping[Model, set[str]] = {
     "direct": {"smoothing", "anchors", "sh_degree"},
@@ -35,7 +35,8 @@ def presets() -> tuple[str, ...]:
 def load_config(source: str | Path) -> Config:
     """The preset or the YAML file named `source`.
 
-    Raises `UsageError` where it is neither, `InputError` naming the file and the key for what does not fit.
+    Raises `UsageError` where it is neither, and `InputError`, which names the file and the key, for content
+    that is not a configuration.
     """
     found = _read(source)
     if isinstance(found, dict) and "model" in found:
@@ -54,7 +55,7 @@ def load_config(source: str | Path) -> Config:
 
 
 def _read(source: str | Path) -> Any:
-    """What the YAML says: plain values, few and not deeply nested."""
+    """The content of the YAML: plain values, at most `MAX_VALUES`, not deeply nested."""
     if str(source) in presets():
         text = (files(__package__) / "presets" / f"{source}.yaml").read_text("utf-8")
     else:
@@ -73,7 +74,7 @@ def _read(source: str | Path) -> Any:
 
 
 def _text_of(path: Path) -> str:
-    """The text of a user's file; raises `UsageError` without a file, `InputError` for one that is no text."""
+    """The text of a user's file; raises `UsageError` for no file, `InputError` for one that is not text."""
     try:
         if not path.is_file():
             raise UsageError(f"{path} is neither a file nor one of the presets {', '.join(presets())}")
@@ -90,9 +91,9 @@ def _text_of(path: Path) -> str:
 
 
 def _count(found: Any, left: int) -> int:
-    """How many more values may follow; each alias counts as all that it stands for.
+    """How many of `left` values remain after those in `found`; an alias counts as all it stands for.
 
-    Raises `ValueError` beyond that: a few lines of aliases can stand for a billion values.
+    Raises `ValueError` where none remain: a few lines of aliases can stand for a billion values.
     """
     if left <= 0:
         raise ValueError(f"more than {MAX_VALUES:,} values")
@@ -104,14 +105,14 @@ def _count(found: Any, left: int) -> int:
 
 
 def _wanted(found: Any) -> set[str]:
-    """Keys a configuration of the model that is found must have."""
+    """Keys that a configuration of the model named in it must have."""
     model = found.get("model") if isinstance(found, dict) else None
     others = set().union(*(names for one, names in _OF_ONE_MODEL.items() if one != model))
     return {field.name for field in fields(Config)} - others
 
 
 def _entries(found: Any, wanted: set[str], source: str) -> dict[str, Any]:
-    """A mapping with exactly the keys `wanted`."""
+    """`found` as a mapping; raises `InputError` unless it has exactly the keys `wanted`."""
     if not isinstance(found, dict):
         raise InputError(f"{source}: expected {', '.join(sorted(wanted))}, found {reprlib.repr(found)}")
     missing, unknown = wanted - found.keys(), {str(key) for key in found.keys() - wanted}
@@ -124,12 +125,12 @@ def _entries(found: Any, wanted: set[str], source: str) -> dict[str, Any]:
 
 
 def _block(found: Any, kind: type, source: str) -> dict[str, float]:
-    """Numbers for exactly the fields of `kind`."""
+    """`found` as numbers for exactly the fields of the dataclass `kind`; raises `InputError` for others."""
     return _numbers(_entries(found, {field.name for field in fields(kind)}, source), source)
 
 
 def _loss_weights(found: Any, source: str) -> LossWeights:
-    """Weights by the names of the loss's terms; a term that is not named has none."""
+    """Weights of the loss; a term that is not named gets the weight 0."""
     given = _numbers(found, source)
     known = [field.name for field in fields(LossWeights)]
     if unknown := sorted(given.keys() - {*known}):

@@ -1,4 +1,4 @@
-"""W and the published decoder as what is optimised; the Gaussians follow from them."""
+"""The model that optimises W and the published decoder, from which the Gaussians are decoded."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,19 +10,19 @@ from fastavatar.core import Gaussians
 from fastavatar.models.published import DecoderLatent
 from fastavatar.refinement import Config
 
-_UNUSED = "splats."  # the mean head as it was before training, which no Gaussian follows from
+_UNUSED = "splats."  # the mean head before training; nothing is computed from it
 
 
 class DecodedModel:
-    """A latent whose parameters may change; its points stay, and so does what the configuration keeps.
+    """A latent whose parameters may change, except its points and what the configuration keeps.
 
-    The decoder's parameters are those of its checkpoints, not the folded ones: Adam's steps in a rearranged
-    decoder would be others wherever several of its numbers come from one.
+    The parameters are those of the checkpoint, not of the folded decoder: where folding makes several numbers
+    from one, Adam would take different steps.
     """
 
     def __init__(self, start: DecoderLatent, config: Config) -> None:
         self.latent = start.copied(start.points.device)
-        """As it is now."""
+        """The latent with its current parameters."""
         with torch.no_grad():
             decoded = self.latent.gaussians().tensors()
         self._kept = {name: decoded[name] for name in config.kept}
@@ -33,9 +33,9 @@ class DecodedModel:
         }
 
     def gaussians(self) -> Gaussians:
-        """As they are now, differentiable with respect to `parameters`."""
+        """The current Gaussians, differentiable with respect to `parameters`."""
         return replace(self.latent.gaussians(), **self._kept)
 
     def penalty(self) -> Tensor:
-        """() nothing: what may change is all that holds it back."""
+        """() always 0: this model has no penalty."""
         return torch.zeros((), device=self.latent.w.device)

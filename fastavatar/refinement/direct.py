@@ -1,4 +1,4 @@
-"""The Gaussians themselves as what is optimised; no network."""
+"""The model that optimises the Gaussians themselves, without a network."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ from fastavatar.refinement import Config
 
 
 class DirectModel:
-    """Gaussians as where they started plus changes; those of place and size are smooth over neighbours.
+    """The Gaussians at the start plus changes; changes of position and size are smooth over neighbours.
 
-    Everything is drawn back to where it started as strongly as a few pixels would draw it elsewhere, so that
-    what no view sees stays, and what one barely sees does not explain what lies beside it.
+    A penalty of the weight of a few pixels pulls every parameter back to its start. So Gaussians that no view
+    sees stay as they are, and those that a view barely sees do not change to explain what is beside them.
     """
 
     def __init__(self, start: Gaussians, cameras: Sequence[Camera], config: Config) -> None:
@@ -33,7 +33,7 @@ class DirectModel:
         }
 
     def gaussians(self) -> Gaussians:
-        """As they are now, differentiable with respect to `parameters`."""
+        """The current Gaussians, differentiable with respect to `parameters`."""
         change = self.parameters
         both = torch.cat([change["means"], change["log_scales"]], 1)
         moves, growths = _Diffusion.apply(self._diffusion, self._steps, both).split(3, 1)  # type: ignore[no-untyped-call]
@@ -46,7 +46,7 @@ class DirectModel:
         )
 
     def penalty(self) -> Tensor:
-        """() how far all has gone from where it started, against the loss of one pixel."""
+        """() weighted sum of squared changes, in units of the loss of one pixel."""
         total = torch.zeros((), device=self._start["means"].device)
         for name, weight in self._anchors.items():
             total = total + weight / self._values_shown * self.parameters[name].square().sum()
@@ -54,7 +54,7 @@ class DirectModel:
 
 
 class _Diffusion(torch.autograd.Function):
-    """Several products with one symmetric sparse matrix; its own backward, as torch's is far slower."""
+    """Repeated product with a symmetric sparse matrix; its backward is far faster than torch's."""
 
     @staticmethod
     def forward(ctx: Any, matrix: Tensor, steps: int, dense: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ def _times(matrix: Tensor, steps: int, dense: Tensor) -> Tensor:
 
 
 def _with_sh_degree(gaussians: Gaussians, degree: int) -> Gaussians:
-    """The same Gaussians with room for harmonics up to `degree` at least."""
+    """The Gaussians with spherical harmonics of at least `degree`; added coefficients are 0."""
     missing = (degree + 1) ** 2 - gaussians.sh.shape[1]
     if missing <= 0:
         return gaussians
@@ -83,7 +83,7 @@ def _with_sh_degree(gaussians: Gaussians, degree: int) -> Gaussians:
 
 
 def _diffusion(means: Tensor) -> Tensor:
-    """(N, N) sparse, symmetric: one step of diffusion between neighbours."""
+    """(N, N) sparse, symmetric: one step of diffusion between neighbours, (I + D^-½ A D^-½) / 2."""
     graph = neighbour_graph(means.double().cpu().numpy())
     scale = diags(1 / np.sqrt(np.maximum(np.asarray(graph.sum(1)).ravel(), 1)))
     step = csr_matrix(0.5 * (identity(len(means)) + scale @ graph @ scale))

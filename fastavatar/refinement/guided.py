@@ -1,4 +1,4 @@
-"""Where the refinement of a capture begins: at its points, with the published networks or without them.
+"""Where the refinement of a capture starts: from its points, with the published networks or without them.
 
 capture's points, views ─┬─ W of the views ─ decoder ─▶ Gaussians and their latent   `published`, …
                          └─ discs, colours seen ──────▶ Gaussians                    `direct`, …
@@ -31,23 +31,23 @@ _LICENCE = "as far as the capture is yours to use (MIT code)"
 
 @dataclass(frozen=True)
 class Start:
-    """What refinement begins with; with the networks also their feed-forward answer."""
+    """What a refinement starts from. With the published networks it is what they predict."""
 
     gaussians: Gaussians
     """In the capture's frame, on the CPU."""
     latent: DecoderLatent | None = None
-    """What they follow from, with the published networks."""
+    """The latent that the Gaussians are decoded from; None without the published networks."""
     made_up: tuple[str, ...] = ()
-    """How the numbers of networks that were not trained were made up."""
+    """One sentence for each network whose weights were made up, not trained."""
 
 
 def choose_preset(
     asked: str | None, capture: Capture, views: int, cache_dir: Path | None, options: PublishedOptions
 ) -> tuple[str, str]:
-    """The configuration for so many views of `capture`, and why, in words for the log.
+    """Name of the preset or file to use for `views` views of `capture`, and the reason, for the log.
 
-    The one `asked` for; else `published` where `options` name the networks' weights, or the cache holds them
-    and the capture has the points they know.
+    It is the one `asked` for. Without one it is `published` where `options` name the networks' weights, or
+    where the cache holds them and the capture has the number of points they were trained on.
     """
     if asked is not None:
         return asked, "asked for"
@@ -63,9 +63,9 @@ def choose_preset(
 def load_networks_for(
     config: Config, device: str, cache_dir: Path | None, offline: bool, options: PublishedOptions
 ) -> GuidedNetworks | None:
-    """The networks that `config` refines; None where it refines none.
+    """The networks that `config` refines; None where it refines Gaussians only.
 
-    Raises `UsageError` for `options` that then mean nothing, and what `load_guided` raises.
+    Raises `UsageError` for `options` that have no meaning then, and what `load_guided` raises.
     """
     if config.model == "decoder":
         from fastavatar.models.published import load_guided
@@ -79,13 +79,15 @@ def load_networks_for(
 
 
 def start_of(capture: Capture, views: Sequence[View], networks: GuidedNetworks | None) -> Start:
-    """Where the refinement of `capture` on `views` begins.
+    """What the refinement of `capture` on `views` starts from.
 
-    Raises `InputError` where it has no points, or not those the networks know, `NoFaceError` where no view
-    shows a face to recognise.
+    Raises `InputError` where the capture has no points or not as many as the networks need, and `NoFaceError`
+    where no view shows a face that can be recognised.
     """
     if capture.points is None:
-        raise InputError(f"{capture.folder} has no points to start from: give a PLY with `refine --start`")
+        raise InputError(
+            f"{capture.folder} has no points to start from: give a PLY of Gaussians as the start"
+        )
     if networks is None:
         return Start(start_from_points(capture.points, views))
     photos = [(view.image * 255).round().to(torch.uint8).numpy() for view in views]
@@ -95,7 +97,7 @@ def start_of(capture: Capture, views: Sequence[View], networks: GuidedNetworks |
 
 
 def avatar_at(start: Start, capture: Capture, view: View, seed: int, device: str) -> Avatar:
-    """What refinement begins with as an avatar, seen in `view` of the capture."""
+    """The start of a refinement as an avatar whose photo and camera are those of `view`."""
     photo = photo_of_view(view, capture.folder)
     if start.latent is None:
         made = Provenance("direct", _LICENCE, seed, device)

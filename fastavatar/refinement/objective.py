@@ -1,4 +1,4 @@
-"""Views as an objective of the optimisation loop: renders of a model against photographs, one view a step.
+"""The objective of refinement: how a model's renders differ from photographs, one view per step.
 
 model.parameters ─▶ model.gaussians() ─ render ─▶ image ─ loss against view ─▶ + model.penalty()
 """
@@ -15,11 +15,11 @@ from fastavatar.optimise import ExampleOrder
 from fastavatar.refinement import Config
 from fastavatar.rendering import render
 
-_FEWEST_VIEWS = 3  # with fewer, a view held out would leave one or none to fit
+_FEWEST_VIEWS = 3  # with fewer, holding one out would leave one or none to fit
 
 
 class Refinable(Protocol):
-    """Gaussians that follow from named parameters."""
+    """A model that computes Gaussians from named parameters."""
 
     @property
     def parameters(self) -> Mapping[str, Tensor]:
@@ -29,14 +29,14 @@ class Refinable(Protocol):
         """The model's Gaussians, differentiable with respect to `parameters`."""
 
     def penalty(self) -> Tensor:
-        """() what is added to the loss of every view."""
+        """() a penalty that is added to the loss of every view."""
 
 
 class ViewsObjective:
-    """The photometric loss of a model on views, which lie on its device.
+    """The photometric loss of a model on views, whose tensors are on the model's device.
 
-    The last view is held out for early stopping where the configuration has patience and there are three
-    views or more.
+    Where the configuration has patience and there are at least three views, the last one is held out for
+    early stopping.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ViewsObjective:
         self.parameters = model.parameters
 
     def loss(self, step: int) -> Tensor:
-        """() the loss of the view that `step` takes, plus the model's penalty."""
+        """() the loss of this step's view plus the model's penalty."""
         view = self._training[self._order[step]]
         image = render(self._model.gaussians(), view.camera, compositing=self._compositing).image
         self._last = image.detach(), view.image

@@ -1,4 +1,4 @@
-"""The photo an avatar was made from as a view to refine it on, and a view as a photo."""
+"""Converts the photo of an avatar to a view that it can be refined on, and a view to a photo."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from fastavatar.captures import View
-from fastavatar.core import Avatar, Camera, Photo
+from fastavatar.core import Avatar, Photo
 from fastavatar.errors import InputError
 from fastavatar.images import person_mask
 
@@ -17,15 +17,15 @@ _LONG_SIDE_PX = 800
 
 
 def views_of_photos(avatar: Avatar) -> list[View]:
-    """`view_of_photo` of each photo that the avatar was made from."""
+    """A view of each photo that the avatar was made from; see `view_of_photo`."""
     seen = [(avatar.photo, avatar.camera), *avatar.others]
     return [view_of_photo(replace(avatar, photo=photo, camera=camera)) for photo, camera in seen]
 
 
 def view_of_photo(avatar: Avatar) -> View:
-    """The part of the photo that the avatar covers, on white, at most 800 pixels long.
+    """The part of the photo that the avatar covers, on white, with a longer side of at most 800 pixels.
 
-    Raises `InputError` where the avatar does not show in its photo.
+    Raises `InputError` where the avatar lies outside its photo.
     """
     photo, camera = avatar.photo, avatar.camera.to("cpu", torch.float64)
     pixels, depth = camera.project(avatar.gaussians.means.cpu().double())
@@ -52,13 +52,11 @@ def view_of_photo(avatar: Avatar) -> View:
 
     mask = resized(np.asarray(alpha, np.float32)).clamp(0, 1)
     color = resized(rgb) / 255
-    K = camera.K.clone()
-    K[:2, 2] -= torch.tensor([left, top])
-    cropped = Camera(K, camera.world_to_camera, right - left, bottom - top).resized(width, height)
+    cropped = camera.cropped(left, top, right, bottom).resized(width, height)
     return View(photo.stem, color * mask[..., None] + 1 - mask[..., None], mask, cropped)
 
 
 def photo_of_view(view: View, folder: Path) -> Photo:
-    """A view of the capture in `folder` as if it had been loaded from a file that tells its focal length."""
+    """A view of the capture in `folder` as a photo with the view's mask and focal length."""
     rgb = (view.image * 255).round().to(torch.uint8).numpy()
     return Photo(rgb, view.mask.numpy(), float(view.camera.K[0, 0]), folder / f"{view.name}.png")

@@ -1,4 +1,4 @@
-"""`fa.refine`: an avatar and views in, the avatar drawn closer to them out."""
+"""`fa.refine`: changes an avatar so that its renders look more like given views."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,6 +10,7 @@ from fastavatar.captures import View
 from fastavatar.core import Avatar, Gaussians
 from fastavatar.errors import DeviceError, UsageError
 from fastavatar.losses import Loss, LossWeights, photometric_loss
+from fastavatar.models import require_device
 from fastavatar.models.published import DecoderLatent, refit_sh
 from fastavatar.optimise import Progress, RunResult, optimise
 from fastavatar.refinement import (
@@ -30,9 +31,9 @@ class Outcome(RunResult):
     gaussians: Gaussians
     """On the CPU."""
     loss: Loss
-    """What was minimised."""
+    """The loss that was minimised."""
     latent: DecoderLatent | None = None
-    """The code the Gaussians are decoded from; None where no decoder was refined."""
+    """The latent that the Gaussians are decoded from; None where no decoder was refined."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,16 @@ class RefinementFacts:
     model: Model
     """What was optimised."""
     iterations: int
-    """Steps that were made."""
+    """Number of steps."""
     best_iteration: int
     """The step after which the Gaussians were as they are in the result."""
     stopped: str
-    """Why it ended."""
+    """Why the run ended, see `optimise.Stopped`."""
     views: tuple[str, ...]
-    """Names of the views it was compared with."""
+    """Names of the views that the renders were compared with."""
     loss: LossWeights
     no_lpips: str | None
-    """Why LPIPS, though asked for, had no weight."""
+    """Why LPIPS was not in use though it was asked for; None where it was in use or not asked for."""
 
     def for_summary(self) -> dict[str, object]:
         """The field `refinement` of `summary.json`."""
@@ -69,24 +70,25 @@ def refine(
     device: str = "cpu",
     on_step: Callable[[Progress], None] | None = None,
 ) -> Avatar:
-    """The avatar with Gaussians nearer to what `views`, in its own frame, show.
+    """The avatar with Gaussians whose renders look more like `views`, which are in the avatar's frame.
 
     Args:
-        avatar: Where to start.
+        avatar: The start.
         views: Photographs with their cameras; by default the avatar's own photos and cameras.
         config: A preset, a YAML file or a configuration; by default `published` for an avatar of the
             published networks, else `direct` for one or two views and `direct_several` for more.
         iterations: Steps, instead of the configuration's.
         seconds: Wall-clock limit of the steps.
-        seed: Of the order of the views.
-        device: Where to compute.
+        seed: Random seed of the order of the views.
+        device: `cpu`, `cuda` or `cuda:N`.
         on_step: Called after every step.
 
     Raises:
-        UsageError: No view, no such configuration, or one that refines networks the avatar is not of.
-        InputError: A configuration that does not fit.
-        DeviceError: The device is not there or runs out of memory.
-        FastAvatarError: It does not converge.
+        UsageError: There is no view or no such configuration, or the configuration refines the published
+            networks and the avatar was not made by them.
+        InputError: The configuration has a wrong value.
+        DeviceError: The machine has no such device, or it runs out of memory.
+        FastAvatarError: The optimisation does not converge.
     """
     chosen = views_of_photos(avatar) if views is None else list(views)
     if not isinstance(config, Config):
@@ -103,7 +105,6 @@ def refine(
         device=device,
         on_step=on_step,
     )
-    before, latent = avatar.provenance, outcome.latent
     facts = RefinementFacts(
         model=config.model,
         iterations=outcome.steps,
@@ -113,8 +114,14 @@ def refine(
         loss=outcome.loss.weights,
         no_lpips=outcome.loss.no_lpips,
     )
-    seconds_of_all = {**before.seconds, "refine": round(outcome.seconds, 4)}
-    provenance = replace(before.with_facts(facts), device=device, seconds=seconds_of_all)
+    return _refined(avatar, outcome, facts, device)
+
+
+def _refined(avatar: Avatar, outcome: Outcome, facts: RefinementFacts, device: str) -> Avatar:
+    """The avatar with the outcome's Gaussians and latent, and with the facts in its provenance."""
+    before, latent = avatar.provenance, outcome.latent
+    seconds = {**before.seconds, "refine": round(outcome.seconds, 4)}
+    provenance = replace(before.with_facts(facts), device=device, seconds=seconds)
     gaussians = outcome.gaussians
     if latent is not None and latent.sh_refit == "auto":
         gaussians = replace(gaussians, sh=refit_sh(gaussians.sh))
@@ -133,9 +140,10 @@ def refine_gaussians(
     device: str = "cpu",
     on_step: Callable[[Progress], None] | None = None,
 ) -> Outcome:
-    """As `refine`, of Gaussians or a latent alone; what it returns is on the CPU."""
+    """Like `refine`, for Gaussians or a latent without an avatar; the outcome's tensors are on the CPU."""
     if not views:
         raise UsageError("refinement needs at least one view")
+    require_device(device)
     if not isinstance(config, Config):
         config = load_config(config or default_preset(len(views), isinstance(start, DecoderLatent)))
     config = config.overridden(iterations=iterations)
@@ -149,7 +157,7 @@ def refine_gaussians(
         objective = ViewsObjective(model, moved, config, loss, seed)
         run = optimise(objective, config.schedule, seconds=seconds, on_step=on_step)
     except torch.OutOfMemoryError as error:
-        raise DeviceError(f"not enough memory on {device}: try --device cpu") from error
+        raise DeviceError(f"not enough memory on {device}: use the CPU") from error
     latent = model.latent.copied("cpu") if isinstance(model, DecodedModel) else None
     with torch.no_grad():
         gaussians = model.gaussians().detach().to("cpu")
@@ -157,9 +165,9 @@ def refine_gaussians(
 
 
 def default_preset(views: int, latent: bool = False) -> str:
-    """The preset for so many views, and for an avatar of the published networks where there is a `latent`.
+    """Name of the preset for this number of views; `published` where the avatar has a `latent`.
 
-    With three views or more, what one view cannot tell may change too.
+    From three views on, parameters may change that one view does not determine.
     """
     if latent:
         return "published"
@@ -169,12 +177,12 @@ def default_preset(views: int, latent: bool = False) -> str:
 def _model(
     start: Gaussians | DecoderLatent, views: Sequence[View], config: Config, device: str
 ) -> DirectModel | DecodedModel:
-    """What the configuration optimises, on `device`."""
+    """The model that the configuration optimises, on `device`."""
     if config.model == "decoder":
         if not isinstance(start, DecoderLatent):
             raise UsageError(
-                "this configuration refines W and the published decoder, and these Gaussians are not as that "
-                "made them: predict with --model fastavatar, or take the configuration direct"
+                "this configuration refines W and the published decoder, which did not make these Gaussians: "
+                "predict with the model fastavatar, or use the configuration direct"
             )
         return DecodedModel(start.copied(device), config)
     gaussians = start if isinstance(start, Gaussians) else start.copied(device).gaussians()

@@ -118,6 +118,7 @@ from .cpu.rows import P_Y as P_Y
 from .cpu.rows import T_MIN as T_MIN
 from .cpu.rows import ZERO as ZERO
 from .cpu.rows import aligned as aligned
+from .cpu.rows import alpha_in_row as alpha_in_row
 from .cpu.rows import exp_of_eightfold as exp_of_eightfold
 from .cpu.rows import gather as gather
 from .cpu.rows import reaching as reaching

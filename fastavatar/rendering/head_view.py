@@ -35,6 +35,8 @@ SIGMAS = 3.0
 """A Gaussian shows up to about three of its standard deviations."""
 SMALLEST_M, LARGEST_M = 1e-6, 1e9
 """The intrinsics that frame a smaller or larger scene leave the range of float32."""
+COARSEST = 0.02
+"""Share of a camera's distance by which float32 may round places; beyond it the camera would lie anywhere."""
 
 
 def head_sphere(gaussians: Gaussians) -> tuple[Tensor, float]:
@@ -42,7 +44,7 @@ def head_sphere(gaussians: Gaussians) -> tuple[Tensor, float]:
 
     For a head in metres at the origin the sphere leaves out the shoulders. For anything else, a head moved or
     scaled by another program, it holds everything but stray Gaussians. Raises `InputError` for Gaussians
-    that span more than a camera can frame.
+    that span more than a camera can frame, or that lie too far from the origin.
     """
     if not len(gaussians):
         return torch.zeros(3), HEAD_REACH_M
@@ -63,6 +65,13 @@ def head_sphere(gaussians: Gaussians) -> tuple[Tensor, float]:
     if not (radius_m < LARGEST_M and float(center.abs().max()) < LARGEST_M):
         raise InputError(
             f"the Gaussians are too large to be framed (radius {radius_m:.3g} m); scale them to metres"
+        )
+    away_m = float(center.abs().max())
+    step_m = torch.finfo(torch.float32).eps * away_m
+    if step_m > COARSEST * max(DISTANCE_M, DISTANCE_RADII * radius_m):
+        raise InputError(
+            f"the Gaussians lie {away_m:.3g} m from the origin, where float32 rounds to {step_m:.2g} m; "
+            "move them to the origin"
         )
     return center, radius_m
 

@@ -16,7 +16,7 @@ MARK = "fastavatar render"
 
 
 def write_stills(pictures: Iterable[tuple[str, Picture]], folder: Path, replaced: Iterable[str] = ()) -> None:
-    """Write named pictures as PNG files into `folder`, all or none; the files `replaced` go.
+    """Write named pictures (H, W, C) as PNG files into `folder`, all or none; remove files `replaced`.
 
     Raises `FastAvatarError` when they cannot be written.
     """

@@ -67,7 +67,7 @@ ENDINGS = (".mp4", ".webm", ".mov", ".gif", ".webp", ".png")
 
 
 def write_video(pictures: Iterable[Picture], path: Path, fps: float) -> None:
-    """Write pictures of one size to `path` in the format of its ending, one of `ENDINGS`.
+    """Write pictures (H, W, C) of one size to `path` in the format of its ending, one of `ENDINGS`.
 
     `path` is replaced as a whole. Raises `UsageError` for another ending, for pictures of different sizes and
     for alpha where the format has none, `FastAvatarError` when `path` cannot be written or PyAV is missing.

@@ -41,7 +41,10 @@ _DAMAGED = (
 
 
 def read_npy(path: str | Path) -> NDArray[np.generic]:
-    """The numbers in a .npy file; raises `InputError` when it is missing, damaged or holds something else."""
+    """The array in a .npy file, of any shape.
+
+    Raises `InputError` when the file is missing, damaged or holds something else than numbers.
+    """
     size = require_regular_file(path)
     try:
         with opened(path) as file:

@@ -44,7 +44,7 @@ def require_harmless(path: Path, pickled: bytes | mmap.mmap) -> None:
 
 
 def require_plain(path: Path, name: str, value: Tensor) -> None:
-    """Raise `WeightsError` unless the tensor is dense, real, in memory, and stored number by number."""
+    """Raise `WeightsError` unless the tensor, of any shape, is dense, real, in memory and stored in full."""
     if value.layout != torch.strided or value.is_quantized or value.is_nested:
         kind = "sparse, quantised or nested"
     elif value.device.type != "cpu":

@@ -2,11 +2,11 @@
 
     python -m scripts.head_template
 
-Its face is what Face Mesh sees in the public-domain portrait `data/example.png`, made symmetric and
-scaled to average size. Skull, ears, neck and shoulders are a smooth implicit surface made of a few solids
-whose sizes are published averages of adults (NIOSH head-form survey 2005, ANSUR II 2012); how far neck, chest
-and shoulders stand back was checked against an average head and the outlines of two people (FINDINGS.md). No
-third-party mesh goes in. Needs scikit-image, which comes with the `dev` extra.
+The face consists of Face Mesh's landmarks in the public-domain portrait `data/example.png`, made symmetric
+and scaled to average size. Skull, ears, neck and shoulders are a smooth implicit surface made of a few solids
+whose sizes are published averages of adults (NIOSH head-form survey 2005, ANSUR II 2012). The positions of
+neck, chest and shoulders behind the face were checked against an average head and the outlines of two people
+(FINDINGS.md). The template contains no third-party mesh. Needs scikit-image, part of the extra `dev`.
 
  portrait ─ Face Mesh ─▶ symmetric face ─┐
                                          ├─ zip together ─ smooth the seam ─▶ half ─ mirror ─▶ template
@@ -65,9 +65,9 @@ def main() -> None:
 
 
 def whole_head(face: Points, triangles: Ints, mirror: Ints) -> tuple[Points, Ints, Ints, Ints]:
-    """Vertices, triangles, mirror image of each vertex, and region of each vertex.
+    """Vertices (V, 3), triangles (F, 3), mirror image (V,) and region (V,) of each vertex.
 
-    The first 478 vertices are the landmarks; of the irises' only the centres are used.
+    The first 478 vertices are the landmarks; only the centres of the irises are part of triangles.
     """
     skull, skull_faces = half_surface()
     oval = boundary_loop(triangles, start=10)
@@ -77,7 +77,7 @@ def whole_head(face: Points, triangles: Ints, mirror: Ints) -> tuple[Points, Int
         ring = boundary_loop(triangles, start)
         face[center] = face[ring].mean(0) + [0, 0, EYE_BULGE]
 
-    # the part of the skull that the face replaces: seen from the front inside the oval, and not behind it
+    # The face replaces what lies, seen from the front, inside its oval and not behind it
     outline = face[oval]
     keep = ~inside_polygon(skull[:, :2], grown(outline[:, :2], SEAM_MARGIN)) | (
         skull[:, 2] < outline[:, 2].min() - SEAM_MARGIN
@@ -88,7 +88,7 @@ def whole_head(face: Points, triangles: Ints, mirror: Ints) -> tuple[Points, Int
     renumber[used] = 478 + np.arange(len(used))
     skull, skull_faces = skull[used], renumber[skull_faces]
 
-    # mirror the half; vertices on the midplane are their own image
+    # The half is mirrored; vertices on the midplane are their own image
     on_plane = np.abs(skull[:, 0]) < 1e-6
     skull[on_plane, 0] = 0
     image = np.where(on_plane, 478 + np.arange(len(skull)), -1)

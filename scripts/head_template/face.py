@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 
 PORTRAIT = Path(__file__).parents[2] / "data" / "example.png"
 
-# Averages of women's and men's, metres
+# Means of the averages of women and of men, metres
 FACE_BREADTH = 0.140  # at Face Mesh's outermost points, just before the tragus
 FACE_HEIGHT = 0.166  # from Face Mesh's topmost point, near the hairline, to the chin
 EYES = np.array([0.0, 0.025, 0.030])  # between the pupils, in the head frame
@@ -32,7 +32,7 @@ EYE_BULGE = 0.004
 
 
 def face_triangles() -> Ints:
-    """Triangles (852, 3) of Face Mesh: in its source, three edges in a row are one triangle."""
+    """Triangles (852, 3) of Face Mesh, in whose source three successive edges are one triangle."""
     source = Path(mediapipe.__file__).parent / "python" / "solutions" / "face_mesh_connections.py"
     for node in ast.parse(source.read_text()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FACEMESH_TESSELATION":
@@ -43,17 +43,17 @@ def face_triangles() -> Ints:
 
 
 def mirror_of_landmarks(points: Points, rounds: int = 5) -> Ints:
-    """For each of the 478 landmarks (478, 3) the one on the other half.
+    """Index (478,) of the landmark on the other half for each landmark (478, 3).
 
-    The face is laid on its own mirror image by a few known pairs, then every point takes the partner that
-    makes the sum of squared distances least, and the face is laid again by those.
+    A few known pairs align the face with its mirror image. Then, in each round, every point gets the partner
+    that makes the sum of squared distances least, and the new pairs align the face again.
     """
     pairs = [(33, 263), (133, 362), (61, 291), (234, 454), (10, 10), (152, 152), (1, 1), (6, 6)]
     source, target = (np.array(side) for side in zip(*pairs, *(pair[::-1] for pair in pairs), strict=True))
     flipped = points * [-1, 1, 1]
     for _ in range(rounds):
-        laid = fit_similarity(flipped[source], points[target]).apply(flipped[:468])
-        source, target = linear_sum_assignment(cdist(laid, points[:468], "sqeuclidean"))
+        aligned = fit_similarity(flipped[source], points[target]).apply(flipped[:468])
+        source, target = linear_sum_assignment(cdist(aligned, points[:468], "sqeuclidean"))
     irises = [473, 476, 475, 474, 477, 468, 471, 470, 469, 472]
     mirror = np.concatenate([target, irises])
     assert (mirror[mirror] == np.arange(478)).all(), "the landmarks did not pair up"
@@ -61,7 +61,7 @@ def mirror_of_landmarks(points: Points, rounds: int = 5) -> Ints:
 
 
 def symmetric_triangles(triangles: Ints, face: Points, mirror: Ints) -> Ints:
-    """The triangles of one half and their mirror images: Face Mesh's halves differ in a few diagonals."""
+    """The triangles of one half and their mirror images, as Face Mesh's halves differ in a few diagonals."""
     half = triangles[face[triangles, 0].max(1) <= 1e-9]
     return np.concatenate([half, mirror[half][:, ::-1]])
 
@@ -79,7 +79,7 @@ def average_face(points: Points, mirror: Ints) -> Points:
     flipped = points[mirror] * [-1, 1, 1]
     _, rotation, translation = fit_similarity(flipped, points)
     points = (points + flipped @ rotation.T + translation) / 2
-    # The axis along which each point differs from its mirror image is the head's x axis.
+    # The head's x axis is the direction in which points differ from their mirror images
     across = points - points[mirror]
     left = np.linalg.svd(across)[2][0]
     left *= np.sign((across[454] @ left) * 1.0)

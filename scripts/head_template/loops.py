@@ -1,42 +1,29 @@
-"""Boundaries of triangle meshes: walk them, cut along them, join them."""
+"""Boundary loops of triangle meshes: finding them and joining two by a strip of triangles."""
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix, diags
+from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+
+from fastavatar.geometry import boundary_loops, edge_graph, row_mean
 
 Points = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def opposite_corners(triangles: Ints) -> dict[tuple[int, int], int]:
-    """For each directed edge the corner that completes its triangle."""
-    return {(int(t[k]), int(t[(k + 1) % 3])): int(t[(k + 2) % 3]) for t in triangles for k in range(3)}
-
-
 def boundary_loop(triangles: Ints, start: int) -> Ints:
-    """Vertices of the boundary through `start`, in the order of the triangles' edges."""
-    opposite = opposite_corners(triangles)
-    following = {a: b for a, b in opposite if (b, a) not in opposite}
-    loop = [start]
-    while following[loop[-1]] != start:
-        loop.append(following[loop[-1]])
-    return np.array(loop)
+    """Vertices of the boundary loop through `start`, from there on, in the direction of the triangles."""
+    (loop,) = (loop for loop in boundary_loops(triangles) if start in loop)
+    return np.roll(loop, -int(np.flatnonzero(loop == start)[0]))
 
 
 def hole_around(triangles: Ints) -> Ints:
-    """The boundary loop that the face is to fill: the hole in the closed skull, if the two halves met."""
-    opposite = opposite_corners(triangles)
-    rest = {a for a, b in opposite if (b, a) not in opposite}
-    loops = []
-    while rest:
-        loops.append(boundary_loop(triangles, min(rest)))
-        rest -= set(loops[-1].tolist())
-    return max(loops, key=len)
+    """The hole in the skull that the face fills: the longest boundary loop."""
+    return max(boundary_loops(triangles), key=len)
 
 
 def largest_part(triangles: Ints) -> Ints:
-    """The triangles of the connected part that has the most."""
+    """The triangles of the largest connected part."""
     a, b = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]]]).T
     size = int(triangles.max()) + 1
     _, label = connected_components(coo_matrix((np.ones(len(a)), (a, b)), (size, size)), directed=False)
@@ -51,7 +38,7 @@ def grown(polygon: Points, margin: float) -> Points:
 
 
 def zip_loops(vertices: Points, inner: Ints, outer: Ints) -> Ints:
-    """Triangles of the strip between two loops, advancing on whichever side is behind in angle."""
+    """Triangles of the strip between two loops; the loop that is behind in angle advances by an edge."""
     middle = vertices[inner].mean(0)
 
     def unrolled(loop: Ints) -> tuple[Ints, Points]:
@@ -79,13 +66,10 @@ def zip_loops(vertices: Points, inner: Ints, outer: Ints) -> Ints:
 
 
 def smooth_seam(vertices: Points, faces: Ints, hole: Ints, rings: int = 4, rounds: int = 30) -> Points:
-    """Relax the skull near the seam toward its neighbours' mean, so that face and skull meet smoothly."""
-    a, b = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
-    size = len(vertices)
-    link = coo_matrix((np.ones(2 * len(a)), (np.append(a, b), np.append(b, a))), (size, size)).tocsr()
-    link.data[:] = 1
-    mean = diags(1 / np.maximum(np.asarray(link.sum(1)).ravel(), 1)) @ link
-    free = np.zeros(size)
+    """Vertices (V, 3) with those of the skull near the seam moved toward the mean of their neighbours."""
+    link = edge_graph(faces, len(vertices))
+    mean = row_mean(link)
+    free = np.zeros(len(vertices))
     free[hole] = 1
     for _ in range(rings):
         free = np.maximum(free, (link @ free > 0) * (free.max() * 0.999))

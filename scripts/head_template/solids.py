@@ -7,8 +7,8 @@ from skimage.measure import marching_cubes
 Points = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-BOTTOM = -0.26  # where the chest is cut off, below the origin
-BOTTOM_SLOPE = 0.45  # and how much higher farther back, so that a view from below meets no lid
+BOTTOM = -0.26  # height of the cut through the chest, below the origin
+BOTTOM_SLOPE = 0.45  # rise of the cut per metre toward the back, so that a view from below does not see it
 VOXEL = 0.006
 REGIONS = ("face", "skull", "ear", "neck", "torso", "jaw")
 
@@ -36,7 +36,7 @@ def blend(a: Points, b: Points, width: float) -> Points:
 
 def solids(p: Points) -> dict[str, Points]:
     """Signed distances of the head's parts at points (..., 3), x ≥ 0, in the head frame."""
-    turn = np.radians(25)  # the ear's rear edge stands off the skull
+    turn = np.radians(25)  # by this angle the rear edge of an ear stands off the skull
     ear = p - [0.081, 0.008, -0.048]
     ear = np.stack(
         [
@@ -86,7 +86,7 @@ def half_surface() -> tuple[Points, Ints]:
 
 
 def regions(vertices: Points) -> Ints:
-    """Index into `REGIONS` of each vertex: the landmarks are the face, the rest the nearest solid."""
+    """Index (V,) into `REGIONS`: the landmarks are the face, other vertices belong to the nearest solid."""
     p = np.abs(vertices) * [1, 0, 0] + vertices * [0, 1, 1]
     part = solids(p)
     nearest = np.asarray(np.argmin([part[name] for name in REGIONS[1:]], axis=0) + 1)

@@ -63,6 +63,14 @@ def test_resizing_keeps_places_in_the_picture(camera: Camera, width: int, height
     assert (resized.width, resized.height) == (width, height)
 
 
+@given(cameras(), st.integers(0, 9), st.integers(0, 9), seeds)
+def test_cropping_moves_places_by_its_corner(camera: Camera, left: int, top: int, seed: int) -> None:
+    cropped = camera.cropped(left, top, left + 5, top + 7)
+    assert (cropped.width, cropped.height) == (5, 7)
+    before, after = camera.project(points(seed))[0], cropped.project(points(seed))[0]
+    torch.testing.assert_close(after, before - torch.tensor([left, top]).to(before))
+
+
 @given(cameras(), azimuths, elevations, st.tuples(coordinates, coordinates, coordinates))
 def test_an_orbit_keeps_its_target_where_it_is_in_the_picture(
     camera: Camera, azimuth_deg: float, elevation_deg: float, at: tuple[float, float, float]

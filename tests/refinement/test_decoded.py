@@ -174,5 +174,5 @@ def test_gaussians_that_left_their_latent_cannot_go_back(latent: DecoderLatent, 
     direct = fa.refine(_avatar(latent, views[2]), views[:1], "direct", iterations=2)
     assert direct.latent is None
     for avatar in (direct, _avatar(None, views[2])):
-        with pytest.raises(UsageError, match="--model fastavatar"):
+        with pytest.raises(UsageError, match="predict with the model fastavatar"):
             fa.refine(avatar, views[:1], "published")

@@ -9,7 +9,7 @@ from torch import Tensor
 import fastavatar as fa
 from fastavatar.captures import Capture, View, read_capture
 from fastavatar.core import Gaussians
-from fastavatar.errors import FastAvatarError, InputError, UsageError
+from fastavatar.errors import DeviceError, FastAvatarError, InputError, UsageError
 from fastavatar.geometry import neighbour_graph
 from fastavatar.losses.metrics import psnr
 from fastavatar.losses.photometric import photometric_loss
@@ -47,6 +47,11 @@ def start(capture: Capture, views: list[View]) -> Gaussians:
 def _mean_psnr(gaussians: Gaussians, views: list[View]) -> float:
     scores = [psnr(render(gaussians, view.camera).image.clamp(0, 1), view.image) for view in views]
     return float(torch.stack(scores).mean())
+
+
+def test_a_device_that_is_not_there_is_named(views: list[View], start: Gaussians) -> None:
+    with pytest.raises(DeviceError, match="there is no device 'cuda:99' here"):
+        refine_gaussians(start, views, iterations=1, device="cuda:99")
 
 
 def test_refinement_helps_on_views_it_never_saw(

@@ -104,3 +104,14 @@ def test_a_camera_that_looks_away_gives_way_to_one_before_the_face(behind: float
     pixel, depth = framed.project(center[None])
     assert float(depth[0]) > 0 and float(framed.K[0, 0]) > 0
     torch.testing.assert_close(pixel[0], torch.tensor([64.0, 64.0]), atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_gaussians_where_float32_is_too_coarse_are_refused(axis: int) -> None:
+    ball = make_avatar().gaussians
+    shift = torch.zeros(3)
+    shift[axis] = 1e8
+    with pytest.raises(InputError, match=r"1e\+08 m from the origin.*move them"):
+        head_sphere(replace(ball, means=ball.means + shift))
+    center, radius_m = head_sphere(replace(ball, means=ball.means + shift / 1e3))
+    assert torch.isfinite(facing_camera(center, radius_m, 64).K).all()

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastavatar.app.cli.numbers import FILE_AS_TEXT, SEED, VIEW_INDEX, count
+from fastavatar.app.cli.numbers import FILE_AS_TEXT, SEED, count
 from fastavatar.app.cli.options import (
     CAPTURE,
     DEFAULT_CONFIG,
     cache_options,
     device_option,
     guided_options,
+    inputs_option,
     path_option,
     timestep_option,
 )
@@ -36,15 +37,7 @@ MAX_INPUTS_NAMED = 20
 @click.command("evaluate")
 @path_option("--capture", CAPTURE, "folder", required=True)
 @click.option("--method", required=True, type=click.Choice(METHODS), help="What makes the answer.")
-@click.option(
-    "--input",
-    "inputs",
-    required=True,
-    multiple=True,
-    type=VIEW_INDEX,
-    metavar="N|all",
-    help="Index of a view the method is given; repeat for several, or `all`.",
-)
+@inputs_option("Index of a view the method is given")
 @path_option("--json", "Write the figures to this file.", "json_path")
 @path_option("--images", "Write a contact sheet into this folder.", "images_folder")
 @click.option("--metric_only", is_flag=True, help="Write no images, even with --images.")

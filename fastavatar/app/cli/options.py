@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from fastavatar.app.cli.numbers import FILE, FILE_AS_TEXT
+from fastavatar.app.cli.numbers import FILE, FILE_AS_TEXT, VIEW_INDEX
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -20,6 +20,14 @@ def device_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--device`."""
     text = "cpu, cuda, cuda:N, or auto: CUDA where it is."
     return click.option("--device", default="auto", show_default=True, metavar="DEVICE", help=text)(command)
+
+
+def inputs_option(text: str) -> Decorator:
+    """`--input`, which can be repeated; the command's parameter is `inputs`."""
+    more = "; repeat for several, or `all`."
+    return click.option(
+        "--input", "inputs", required=True, multiple=True, type=VIEW_INDEX, metavar="N|all", help=text + more
+    )
 
 
 CAPTURE = "Capture: its folder, a transforms.json of any name, or a COLMAP model's folder."

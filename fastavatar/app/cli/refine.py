@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastavatar.app.cli.numbers import FILE_AS_TEXT, SEED, THREADS, VIEW_INDEX, count, finite
+from fastavatar.app.cli.numbers import FILE_AS_TEXT, SEED, THREADS, count, finite
 from fastavatar.app.cli.options import (
     CAPTURE,
     DEFAULT_CONFIG,
     cache_options,
     device_option,
     guided_options,
+    inputs_option,
     path_option,
     sh_refit_option,
     timestep_option,
@@ -30,15 +31,7 @@ log = logging.getLogger(__name__)
 
 @click.command("refine")
 @path_option("--capture", CAPTURE, required=True)
-@click.option(
-    "--input",
-    "inputs",
-    required=True,
-    multiple=True,
-    type=VIEW_INDEX,
-    metavar="N|all",
-    help="Index of a view to refine on; repeat for several, or `all`.",
-)
+@inputs_option("Index of a view to refine on")
 @path_option("--start", "PLY in the capture's frame to start from [default: discs at the capture's points].")
 @click.option(
     "--start_frame", default="head", show_default=True, type=click.Choice(FRAMES), help="Axes of --start."

@@ -83,25 +83,16 @@ def command(
     force: bool,
 ) -> None:
     """Draw a 3D head from all around: a video or pictures of PLY, which may be of any format."""
-    given = {
-        name for name in context.params if context.get_parameter_source(name) is not ParameterSource.DEFAULT
-    }
-    unused = [name for name in OF_A_PATH if name in given]
-    if camera_file is not None and unused:
-        raise UsageError(f"--camera has its own views: leave out --{', --'.join(unused)}")
-    if depth and "background" in given:
-        raise UsageError("--depth is drawn on black: leave out --background")
+    require_flags_that_matter(context)
 
     from tqdm import tqdm
 
-    from fastavatar.captures import calibrated_files, read_cameras
     from fastavatar.formats import read_gaussians
     from fastavatar.models.choice import choose_device
     from fastavatar.results import (
         draw_depth_film,
         draw_film,
         earlier_stills,
-        head_cameras,
         write_stills,
         write_video,
     )
@@ -111,14 +102,9 @@ def command(
     as_video = require_free(output, force, transparent=color is None)
     gaussians = on_device(read_gaussians(source, frame_in), choose_device(device))
     if camera_file is None:
-        cameras = head_cameras(gaussians, path, frames, size, elevation)
-        views = [(f"frame_{index:0{len(str(frames - 1))}d}", camera) for index, camera in enumerate(cameras)]
+        views = views_on_path(gaussians, path, frames, size, elevation)
     else:
-        views = read_cameras(camera_file)
-        written = [output, *(output / f"{name}.png" for name, _ in views)]
-        there = {path.resolve() for path in written if path.is_file()}
-        if there and there & calibrated_files(camera_file):
-            raise UsageError(f"{output} holds the capture's own pictures: choose another output")
+        views = views_of_capture(camera_file, output)
     if as_video and output.suffix.lower() == ".png":
         views = views[:1]
     names = [name for name, _ in views]
@@ -133,6 +119,42 @@ def command(
         else:
             write_stills(zip(names, pictures, strict=True), output, earlier)
     log.info("%d pictures in %s", len(views), output)
+
+
+def require_flags_that_matter(context: click.Context) -> None:
+    """Raise `UsageError` where a flag is given that has no meaning beside another one."""
+    given = {
+        name for name in context.params if context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    }
+    unused = [name for name in OF_A_PATH if name in given]
+    if "camera_file" in given and unused:
+        raise UsageError(f"--camera has its own views: leave out --{', --'.join(unused)}")
+    if context.params["depth"] and "background" in given:
+        raise UsageError("--depth is drawn on black: leave out --background")
+
+
+def views_on_path(gaussians: "Gaussians", path: str, count: int, size: int, elevation: float) -> list[View]:
+    """Names and cameras of `count` views of the head along a camera path."""
+    from fastavatar.results import head_cameras
+
+    cameras = head_cameras(gaussians, path, count, size, elevation)
+    digits = len(str(count - 1))
+    return [(f"frame_{index:0{digits}d}", camera) for index, camera in enumerate(cameras)]
+
+
+def views_of_capture(camera_file: Path, output: Path) -> list[View]:
+    """Names and cameras of a capture's views.
+
+    Raises `UsageError` where writing them to `output` would replace the capture's own pictures.
+    """
+    from fastavatar.captures import calibrated_files, read_cameras
+
+    views = read_cameras(camera_file)
+    written = [output, *(output / f"{name}.png" for name, _ in views)]
+    there = {path.resolve() for path in written if path.is_file()}
+    if there and there & calibrated_files(camera_file):
+        raise UsageError(f"{output} holds the capture's own pictures: choose another output")
+    return views
 
 
 def require_no_input(output: Path, inputs: Sequence[Path]) -> None:

@@ -62,15 +62,13 @@ def command(
             raise click.UsageError(f"--{name} is one person's; serve takes photos of many people")
 
     try:
-        import uvicorn  # noqa: F401  # the extra `serve`, told before anything is loaded
+        import uvicorn  # noqa: F401  # part of the extra `serve`: fail before anything is loaded
 
         from fastavatar.app.serve import (
-            MIN_TOKEN_LENGTH,
             Access,
             Stopped,
             allowed_hosts,
             bind,
-            is_loopback,
             serve,
             share_arenas,
         )
@@ -83,15 +81,7 @@ def command(
     from fastavatar.rendering import compile_kernels
     from fastavatar.results import Outputs
 
-    if token is None and not is_loopback(host):
-        raise click.UsageError(
-            f"--host {host} lets other machines in: give a --token that they have to know, such as "
-            f"{secrets.token_urlsafe(16)}"
-        )
-    if token is not None and len(token) < MIN_TOKEN_LENGTH:
-        raise click.UsageError(f"a --token has at least {MIN_TOKEN_LENGTH} characters")
-    if token is not None and not token.isprintable():
-        raise click.UsageError("a --token has printable characters only")
+    require_safe(host, token)
     Outputs(turntable=True).require_possible()
     settings = settings_of(**flags)
     with bind(host, port) as listener:
@@ -106,3 +96,18 @@ def command(
             log.info("stopped")
         except Stopped as stop:
             sys.exit(128 + stop.number)
+
+
+def require_safe(host: str, token: str | None) -> None:
+    """Raise `click.UsageError` where other machines have access without a token, or for a weak token."""
+    from fastavatar.app.serve import MIN_TOKEN_LENGTH, is_loopback
+
+    if token is None and not is_loopback(host):
+        raise click.UsageError(
+            f"--host {host} lets other machines in: give a --token that they have to know, such as "
+            f"{secrets.token_urlsafe(16)}"
+        )
+    if token is not None and len(token) < MIN_TOKEN_LENGTH:
+        raise click.UsageError(f"a --token has at least {MIN_TOKEN_LENGTH} characters")
+    if token is not None and not token.isprintable():
+        raise click.UsageError("a --token has printable characters only")

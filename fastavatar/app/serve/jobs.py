@@ -35,7 +35,7 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Stage:
+class JobStage:
     """A step of a job."""
 
     name: str
@@ -48,7 +48,7 @@ class Status:
     """How far a job has come. It is replaced as a whole, so that any thread may read it."""
 
     state: State = "queued"
-    stages: tuple[Stage, ...] = ()
+    stages: tuple[JobStage, ...] = ()
     """The steps that have begun, in order."""
     fraction: float | None = None
     """How much of the running step is done, 0…1; None where that is unknown."""
@@ -99,7 +99,7 @@ class Job:
     def begin(self, stage: str) -> None:
         """Record that a step begins and the one before has ended; raises `Cancelled` for a cancelled job."""
         self._require_wanted()
-        self._update(state="running", stages=(*self._stages_ended(), Stage(stage)), fraction=None)
+        self._update(state="running", stages=(*self._stages_ended(), JobStage(stage)), fraction=None)
         self._stage_began = time.perf_counter()
 
     def advance(self, fraction: float) -> None:
@@ -133,7 +133,7 @@ class Job:
         if self._cancelled:
             raise Cancelled
 
-    def _stages_ended(self) -> tuple[Stage, ...]:
+    def _stages_ended(self) -> tuple[JobStage, ...]:
         if not self.status.stages:
             return ()
         *before, last = self.status.stages

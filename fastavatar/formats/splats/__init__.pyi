@@ -1,4 +1,6 @@
+from .bit_packing import COLOR_REACH as COLOR_REACH
 from .bit_packing import HALF_SQRT_2 as HALF_SQRT_2
+from .bit_packing import LARGEST_M as LARGEST_M
 from .bit_packing import SH_REACH as SH_REACH
 from .bit_packing import decode_coefficients as decode_coefficients
 from .bit_packing import decode_opacity_bytes as decode_opacity_bytes
@@ -12,7 +14,9 @@ from .bit_packing import pack as pack
 from .bit_packing import require_plausible_count as require_plausible_count
 from .bit_packing import smallest_three as smallest_three
 from .bit_packing import unpack as unpack
+from .compressed_ply import MOST_LOG_SCALE as MOST_LOG_SCALE
 from .compressed_ply import WORDS as WORDS
+from .compressed_ply import clipped_coefficients as clipped_coefficients
 from .compressed_ply import from_elements as from_elements
 from .compressed_ply import in_boxes as in_boxes
 from .frames import DEFAULT_FRAME as DEFAULT_FRAME
@@ -39,6 +43,7 @@ from .sog import PALETTE_LIMIT as PALETTE_LIMIT
 from .sog_reading import parse_sog as parse_sog
 from .splat import encode_splat as encode_splat
 from .splat import parse_splat as parse_splat
+from .spz_reading import parse_spz as parse_spz
 from .stored import Stored as Stored
 from .stored import shortened as shortened
 from .stored import to_be_stored as to_be_stored

@@ -11,6 +11,12 @@ HALF_SQRT_2 = np.sqrt(0.5)
 ROTATION_BITS = (2, 10, 10, 10)
 SH_REACH = 4.0
 """SH coefficients beyond ± this are clipped: the range that PlayCanvas' format gives their byte."""
+COLOR_REACH = 8.0
+"""First SH coefficients beyond ± this (colours of −1.8 and 2.8) are clipped by formats whose steps depend on
+the largest: one coefficient of 1e30 would cost all others their precision."""
+LARGEST_M = 1e18
+"""Sizes end here where a format holds no logarithms: their squares, which viewers work with, are still far
+from the end of float32 at 3.4e38."""
 OPACITY_STEP = 1 / 255
 """The step of an opacity in one byte. 0 and 255 are read a quarter of a step inside, which draws the same and
 keeps logits finite."""
@@ -25,7 +31,7 @@ def pack(fields: Sequence[NDArray[np.integer]], bits: Sequence[int]) -> NDArray[
 
 
 def unpack(words: NDArray[np.uint32], bits: Sequence[int]) -> list[NDArray[np.uint32]]:
-    """The inverse of `pack`."""
+    """The whole numbers (N,) of each field in words (N,); the inverse of `pack`."""
     shifts = [sum(bits[place + 1 :]) for place in range(len(bits))]
     return [
         (words >> np.uint32(shift)) & np.uint32((1 << width) - 1)

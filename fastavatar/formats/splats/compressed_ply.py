@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fastavatar.core import Gaussians, decode_colors, encode_colors
 from fastavatar.errors import InputError
 from fastavatar.formats.splats import (
+    COLOR_REACH,
     REST,
     SH_REACH,
     Frame,
@@ -36,6 +37,8 @@ CHUNK = 256
 MOST_LOG_SCALE = 20.0
 """Logarithms of sizes end at ± this, as in PlayCanvas' writer: one beyond it would cost its chunk all
 precision."""
+MOST_STEP = 0.005
+"""Share of the whole by which a step of a chunk's centres shows: a millimetre or two for a head."""
 VECTOR_BITS = (11, 10, 11)
 COLOR_BITS = (8, 8, 8, 8)
 
@@ -61,11 +64,12 @@ def to_elements(gaussians: Gaussians) -> dict[str, NDArray[np.void]]:
     """
     g = gaussians.subset(torch.from_numpy(in_boxes(gaussians.means.numpy(), CHUNK)))
     log_scales = g.log_scales.clamp(-MOST_LOG_SCALE, MOST_LOG_SCALE)
-    vectors = [g.means.numpy(), log_scales.numpy(), decode_colors(g.sh[:, 0]).numpy()]
+    colors = decode_colors(g.sh[:, 0].clamp(-COLOR_REACH, COLOR_REACH))
+    vectors = [g.means.numpy(), log_scales.numpy(), colors.numpy()]
     starts = np.arange(0, len(g), CHUNK)
     low = [np.minimum.reduceat(vector, starts) for vector in vectors]
     high = [np.maximum.reduceat(vector, starts) for vector in vectors]
-    means, scales, colors = (
+    means, scales, rgb = (
         _between(vector, least[_chunk_of(len(g))], most[_chunk_of(len(g))])
         for vector, least, most in zip(vectors, low, high, strict=True)
     )
@@ -73,7 +77,7 @@ def to_elements(gaussians: Gaussians) -> dict[str, NDArray[np.void]]:
         _pack_vectors(means),
         encode_rotations(canonical_quaternions(g.quats_wxyz).numpy()),
         _pack_vectors(scales),
-        pack([*encode_unit(colors, 8).T, encode_unit(g.opacities.numpy(), 8)], COLOR_BITS),
+        pack([*encode_unit(rgb, 8).T, encode_unit(g.opacities.numpy(), 8)], COLOR_BITS),
     ]
     bounds = [
         (f"{end}_{name}", values[:, place])
@@ -128,13 +132,32 @@ def from_elements(elements: Elements) -> Gaussians:
 def losses(gaussians: Gaussians) -> tuple[str, ...]:
     """What the format cannot hold of these Gaussians, one sentence each."""
     found = ["centres, sizes, rotations and colours are rounded to 8 to 11 bits, in another order"]
-    clipped = int((gaussians.sh[:, 1:].abs() > SH_REACH).sum())
-    if clipped:
-        found.append(f"{clipped} SH coefficients beyond ±{SH_REACH:g} are clipped")
+    found += clipped_coefficients(gaussians)
     huge = int((gaussians.log_scales > MOST_LOG_SCALE).any(1).sum())
     if huge:
         found.append(f"{huge} Gaussians larger than {math.exp(MOST_LOG_SCALE):.3g} m are made smaller")
-    return tuple(found)
+    return (*found, *_moved(gaussians.means.detach().float().cpu().numpy()))
+
+
+def clipped_coefficients(gaussians: Gaussians) -> tuple[str, ...]:
+    """How many SH coefficients this format and `.sog` clip, in a sentence; nothing where none are clipped."""
+    first, others = gaussians.sh[:, :1].abs() > COLOR_REACH, gaussians.sh[:, 1:].abs() > SH_REACH
+    clipped = int(first.sum()) + int(others.sum())
+    reach = f"±{COLOR_REACH:g} (the first) or ±{SH_REACH:g}"
+    return (f"{clipped} SH coefficients beyond {reach} are clipped",) if clipped else ()
+
+
+def _moved(means: NDArray[np.float32]) -> tuple[str, ...]:
+    """How many centres (N, 3) are moved visibly because a far one shares their chunk, in a sentence."""
+    ordered = means[in_boxes(means, CHUNK)].astype(np.float64)
+    size_m = float(np.ptp(np.quantile(ordered, (0.01, 0.99), axis=0), axis=0).max())
+    starts = np.arange(0, len(ordered), CHUNK)
+    span = np.maximum.reduceat(ordered, starts) - np.minimum.reduceat(ordered, starts)
+    steps_m = (span / (2.0 ** np.array(VECTOR_BITS) - 1)).max(1)
+    coarse = np.diff([*starts, len(ordered)])[steps_m > MOST_STEP * size_m].sum()
+    if not coarse or not size_m:
+        return ()
+    return (f"{coarse} centres are moved by up to {steps_m.max() / 2:.2g} m, as others lie far away",)
 
 
 def in_boxes(points: NDArray[np.float32], size: int) -> NDArray[np.int64]:

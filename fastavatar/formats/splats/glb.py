@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastavatar.core import Gaussians, decode_colors
-from fastavatar.formats.splats import Frame, canonical_quaternions, encode_unit, head_to_frame, to_be_stored
+from fastavatar.formats.splats import (
+    LARGEST_M,
+    Frame,
+    canonical_quaternions,
+    encode_unit,
+    head_to_frame,
+    to_be_stored,
+)
 
 EXTENSION = "KHR_gaussian_splatting"
 FLOAT, UNSIGNED_BYTE, ARRAY_BUFFER, POINTS = 5126, 5121, 34962, 0
@@ -32,7 +39,7 @@ def encode_glb(gaussians: Gaussians, frame: Frame) -> bytes:
         "POSITION": g.means.numpy(),
         "COLOR_0": encode_unit(colors, 8).astype(np.uint8),  # for viewers that draw points only
         f"{EXTENSION}:ROTATION": canonical_quaternions(g.quats_wxyz).numpy()[:, [1, 2, 3, 0]],
-        f"{EXTENSION}:SCALE": g.scales.numpy(),
+        f"{EXTENSION}:SCALE": g.scales.clamp(max=LARGEST_M).numpy(),
         f"{EXTENSION}:OPACITY": opacities,
     }
     for degree in range(g.sh_degree + 1):
@@ -50,7 +57,9 @@ def encode_glb(gaussians: Gaussians, frame: Frame) -> bytes:
 
 def losses(gaussians: Gaussians) -> tuple[str, ...]:
     """What the format cannot hold of these Gaussians, one sentence each."""
-    return ("the file cannot say its frame",)
+    huge = int((gaussians.scales > LARGEST_M).any(1).sum())
+    smaller = (f"{huge} Gaussians larger than {LARGEST_M:g} m are made smaller",) if huge else ()
+    return ("the file cannot say its frame", *smaller)
 
 
 def _document(columns: dict[str, NDArray[np.generic]], size_bytes: int) -> dict[str, Any]:

@@ -28,9 +28,13 @@ from PIL import Image
 
 from fastavatar.core import Gaussians
 from fastavatar.formats.splats import (
+    COLOR_REACH,
     HALF_SQRT_2,
+    MOST_LOG_SCALE,
+    SH_REACH,
     Frame,
     canonical_quaternions,
+    clipped_coefficients,
     encode_unit,
     in_boxes,
     smallest_three,
@@ -59,8 +63,8 @@ def encode_sog(gaussians: Gaussians, frame: Frame) -> bytes:
     means = np.sign(g.means.numpy()) * np.log1p(np.abs(g.means.double().numpy()))
     low, high = means.min(0), means.max(0)
     words = encode_unit((means - low) / np.where(high > low, high - low, 1), 16)
-    scales, scale_table = _with_table(g.log_scales.numpy())
-    colors, color_table = _with_table(g.sh[:, 0].numpy())
+    scales, scale_table = _with_table(g.log_scales.clamp(-MOST_LOG_SCALE, MOST_LOG_SCALE).numpy())
+    colors, color_table = _with_table(g.sh[:, 0].clamp(-COLOR_REACH, COLOR_REACH).numpy())
     opacities = encode_unit(g.opacities.numpy(), 8)
     pictures = {
         "means_l": _picture(words & 255, width),
@@ -79,7 +83,7 @@ def encode_sog(gaussians: Gaussians, frame: Frame) -> bytes:
         "sh0": {"codebook": color_table, "files": ["sh0.webp"]},
     }
     if g.sh_degree:
-        entries, labels = _palette(g.sh[:, 1:].numpy())
+        entries, labels = _palette(g.sh[:, 1:].clamp(-SH_REACH, SH_REACH).numpy())
         places, table = _with_table(entries)
         pictures["shN_centroids"] = _picture(places.reshape(-1, 3), PALETTE_COLUMNS * entries.shape[1])
         pictures["shN_labels"] = _picture(
@@ -99,7 +103,10 @@ def losses(gaussians: Gaussians) -> tuple[str, ...]:
     found = ["sizes, colours, opacities and rotations are rounded to 8 bits, in another order"]
     if gaussians.sh_degree and len(gaussians) > PALETTE_LIMIT:
         found.append(f"how colours change with the view is reduced to {PALETTE_LIMIT} ways")
-    return (*found, "the file cannot say its frame")
+    huge = int((gaussians.log_scales > MOST_LOG_SCALE).any(1).sum())
+    if huge:
+        found.append(f"{huge} Gaussians larger than {math.exp(MOST_LOG_SCALE):.3g} m are made smaller")
+    return (*found, *clipped_coefficients(gaussians), "the file cannot say its frame")
 
 
 def _with_table(values: NDArray[np.floating]) -> tuple[NDArray[np.uint8], list[float]]:

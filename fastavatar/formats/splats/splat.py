@@ -11,6 +11,7 @@ import torch
 from fastavatar.core import Gaussians, decode_colors, encode_colors, encode_scales
 from fastavatar.errors import InputError
 from fastavatar.formats.splats import (
+    LARGEST_M,
     Frame,
     Stored,
     canonical_quaternions,
@@ -23,8 +24,6 @@ from fastavatar.system import read_bytes
 ROW = np.dtype([("mean", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("quat_wxyz", "u1", 4)])
 ZERO = 128
 """The byte that stands for 0 in a quaternion, whose parts go in steps of 1/128."""
-LARGEST_M = 1e18
-"""Sizes end here: their squares, which viewers work with, are still far from the end of float32 at 3.4e38."""
 
 
 def encode_splat(gaussians: Gaussians, frame: Frame) -> bytes:

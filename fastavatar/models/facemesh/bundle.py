@@ -51,6 +51,7 @@ def smooth_deformations() -> Array:
 
 def _covariance(a: Array, b: Array) -> Array:
     """Covariances (A, B) of the movements of points (A, 3), (B, 3), square metres: squared exponentials."""
+    # k(a, b) = Σ s²·exp(−‖a − b‖² / 2l²), over correlation lengths l and standard deviations s
     squares = cdist(a, b, "sqeuclidean")
     return np.asarray(sum(size**2 * np.exp(-squares / (2 * reach**2)) for reach, size in _SCALES_M))
 
@@ -70,6 +71,7 @@ def fit_together(seen: Sequence[Observation], views: Sequence[HeadView]) -> tupl
     eyes_m = _eyes_apart(start)
     coefficients = np.zeros((deformations.shape[1], 3))
     poses = [one.camera.world_to_camera.numpy() for one in seen]
+    # Gauss–Newton: linearise at the current head and poses, solve, move
     for search in _ROUNDS:
         vertices = start + deformations @ coefficients
         equations = [
@@ -100,6 +102,7 @@ def posed(views: Sequence[HeadView], poses: Sequence[Array]) -> list[HeadView]:
 
 def _moved(pose: Array, turn: Array, shift: Array) -> Array:
     """A pose (4, 4) rotated about the head's origin by a rotation vector (3,), then shifted (3,)."""
+    # R ← exp([turn]×)·R keeps the head's origin in place, so t changes by the shift alone
     moved = pose.copy()
     moved[:3, :3] = Rotation.from_rotvec(turn).as_matrix() @ pose[:3, :3]
     moved[:3, 3] += shift
@@ -114,5 +117,6 @@ def _eyes_apart(vertices: Array) -> float:
 def _standing_as_template(vertices: Array, poses: Sequence[Array]) -> tuple[Array, list[Array]]:
     """The head and the poses in the frame that aligns its face with the template's; the size stays."""
     to_template = head_pose(load_template().vertices[:LANDMARKS], vertices[:LANDMARKS])
+    # With T to the template's frame, pose·x = (pose·T⁻¹)·(T·x)
     rotation, shift = to_template[:3, :3], to_template[:3, 3]
     return vertices @ rotation.T + shift, [pose @ np.linalg.inv(to_template) for pose in poses]

@@ -86,16 +86,22 @@ def find_cut(torso: Array, axes: Array, view: HeadView) -> Cut | None:
     columns = torch.tensor([middle, middle + 100.0], dtype=torch.float64)
     on_edge = torch.stack([columns, slope * columns + offset], 1)
     origin, second = camera.unproject(on_edge, torch.full((2,), depth[near].min()).double()).numpy()
+    # Normal of the plane of sight through the camera and the line in the photo
     seen = np.cross(origin - camera.center.numpy(), second - origin)
     seen /= np.linalg.norm(seen)
+    # The line in space: the torso's left axis, projected into the plane of sight
     along = axes[:, 0] - (axes[:, 0] @ seen) * seen
+    # The cut contains that line and the direction backward that rises by SLOPE per metre
     normal = np.cross(axes @ [0, SLOPE, -1], along)
     normal *= np.sign(normal @ axes[:, 1]) / np.linalg.norm(normal)
     return Cut(origin, axes, normal, view)
 
 
 def cut_seen_best(torso: Array, axes: Array, views: Sequence[HeadView]) -> Cut | None:
-    """The cut in the view that faces the torso most squarely among those that show a cut."""
+    """The cut in the view that faces the torso most squarely among those that show one.
+
+    `torso` (N, 3) are points of the torso's surface, the columns of `axes` (3, 3) its axes.
+    """
     squarely = sorted(views, key=lambda view: float(axes[:, 2] @ view.camera.world_to_camera[2, :3].numpy()))
     cuts = (find_cut(torso, axes, view) for view in squarely)
     return next((cut for cut in cuts if cut is not None), None)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from fastavatar.core import Binding, Gaussians, Mesh, encode_colors, encode_opacities, encode_scales
-from fastavatar.geometry import Array, quaternion_wxyz_from_matrix, vertex_normals
+from fastavatar.geometry import Array, quaternion_wxyz_from_matrix, unit_vectors, vertex_normals
 from fastavatar.models.facemesh import (
     NECK,
     TORSO,
@@ -70,8 +70,8 @@ def dress(vertices: Array, views: Sequence[HeadView], cut: Cut | None = None) ->
         vertices, whole = cut.closed(vertices, template.region == TORSO)
         stays = points.at(whole[:, None].astype(np.float64))[:, 0] > 0.5
     vertices = with_flat_eyes(vertices)
-    normals = points.at(vertex_normals(vertices, template.faces))
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    # Means of unit vectors are shorter than 1
+    normals = unit_vectors(points.at(vertex_normals(vertices, template.faces)))
     means, normals = seat_eyeballs(points, vertices, points.at(vertices), normals)
     mouth = open_mouth(points, vertices, means, normals)
     means, normals = mouth.means, mouth.normals
@@ -109,6 +109,7 @@ def _blend(points: SurfacePoints, placed: Mouth, lips: Array, views: Sequence[He
 
 def _discs(spacing: Array, means: Array, normals: Array, colors: Array, seen: NDArray[np.bool_]) -> Gaussians:
     """Discs at means (N, 3) with normals (N, 3) and colours (N, 3), `spacing` (N,) metres apart."""
+    # Ellipsoids: wide along both tangents, thin along the third axis, the normal
     width = np.where(seen, DISC_WIDTH_SEEN, DISC_WIDTH_HIDDEN) * spacing
     scales = np.stack([width, width, DISC_THICKNESS * width], 1)
     return Gaussians(
@@ -130,12 +131,14 @@ def _sharpened(gaussians: Gaussians, shares: Array, views: Sequence[HeadView], g
     black, white, reach = encode_colors(torch.tensor([0.0, 1.0, 0.5 + MOST_SHARPENED]))
     low, high = (gaussians.sh - reach).clamp_min(black), (gaussians.sh + reach).clamp_max(white)
     sh = gaussians.sh.clone()
+    # Each round: colour ← colour + rate · Σ_views share · (view − render)
     for _ in range(SHARPENING_ROUNDS):
         lack = np.zeros((len(gaussians), 3))
         for view, share, gain, at in zip(views, shares, gains, pixels, strict=True):
             drawn = render(Gaussians(**{**gaussians.tensors(), "sh": sh}), view.camera).image.numpy()
             lacking = np.clip(view.rgb * gain.astype(np.float32), 0, 1) - drawn
             index = np.flatnonzero(share > 0)
+            # The centre of the first pixel is at 0.5 in pictures and at 0 in arrays
             places = np.stack([at[index, 1] - 0.5, at[index, 0] - 0.5])
             for c in range(3):
                 sampled = map_coordinates(lacking[..., c], places, order=1, mode="nearest")
@@ -147,6 +150,7 @@ def _sharpened(gaussians: Gaussians, shares: Array, views: Sequence[HeadView], g
 
 def _frames(normals: torch.Tensor) -> torch.Tensor:
     """Rotations (N, 3, 3) whose third axis is the unit normal (N, 3)."""
+    # Gram–Schmidt from x, or from y where the normal is nearly parallel to x
     along_x = normals[:, :1].abs() > 0.9
     x, y = torch.eye(3).to(normals)[:2]
     tangent = torch.nn.functional.normalize(torch.linalg.cross(torch.where(along_x, y, x), normals), dim=1)

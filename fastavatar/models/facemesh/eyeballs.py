@@ -43,6 +43,7 @@ def seat_eyeballs(
         center = eyeball_center(rim)
         inside = np.flatnonzero((points.corners == iris).any(1))
         across = ((means[inside, :2] - center[:2]) ** 2).sum(1)
+        # The sphere's front at distance ρ from its axis: z = c_z + √(R² − ρ²)
         front = center[2] + np.sqrt(np.maximum(RADIUS_M**2 - across, 0))
         covers = (across < RADIUS_M**2) & (front > means[inside, 2])
         seated = inside[covers]
@@ -59,6 +60,7 @@ def eyeball_center(rim: Array) -> Array:
     lids = _lids(rim)
     expected = rim.mean(0) - [0, 0, _BEHIND_RIM_M]
     center = expected
+    # Residuals r_i = ‖lid_i − c‖ − (R + LID_M), whose gradient by c is −outward_i
     for _ in range(_STEPS):
         offset = lids - center
         distance = np.linalg.norm(offset, axis=1)

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import cKDTree
 
 from fastavatar.core import Camera
-from fastavatar.geometry import Array, Ints, farthest_points, vertex_normals
+from fastavatar.geometry import Array, Ints, farthest_points, unit_vectors, vertex_normals
 from fastavatar.models.facemesh import (
     TORSO,
     HeadView,
@@ -32,8 +32,7 @@ _BLUR = 0.4  # standard deviation in sample steps, against aliasing
 
 def tangents(normals: Array) -> Array:
     """(N, 2, 3) unit vectors along the surface: level with the head's y axis, and up from there."""
-    level = np.cross([0.0, 1.0, 0.0], normals)
-    level /= np.maximum(np.linalg.norm(level, axis=1, keepdims=True), 1e-9)
+    level = unit_vectors(np.cross([0.0, 1.0, 0.0], normals))
     return np.stack([level, np.cross(normals, level)], 1)
 
 
@@ -133,8 +132,7 @@ def match_views(
     `deformations` (V, M) are the vertices' movements per unit of the head's coefficients.
     """
     points, tried = surface_points(), _tried()
-    normals = points.at(vertex_normals(vertices, load_template().faces))
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    normals = unit_vectors(points.at(vertex_normals(vertices, load_template().faces)))
     places = points.at(vertices)
     facing = []
     for view in views:
@@ -207,8 +205,7 @@ def _trust(here: Array, there: Array, a: Camera, b: Camera) -> Array:
 def _epipolar_distance(here: Array, there: Array, a: Camera, b: Camera) -> Array:
     """(K,) distances between the rays from camera `a` to `here` and from `b` to `there`, metres."""
     center_a, center_b = a.center.numpy(), b.center.numpy()
-    across = np.cross(here - center_a, there - center_b)
-    across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-12)
+    across = unit_vectors(np.cross(here - center_a, there - center_b))
     return np.asarray(np.abs(across @ (center_b - center_a)))
 
 

@@ -56,12 +56,14 @@ def open_mouth(points: SurfacePoints, vertices: Array, means: Array, normals: Ar
     a, b, c = (vertices[points.corners[inside, k]] for k in range(3))
     flat = points.at(vertices)[inside]
 
+    # A moved point is x − d(x)·f, so the tangent along `side` is side − (∂d/∂side)·f
     def tangent(side: Array) -> Array:
         ahead, behind = (_depth(flat + step * side, vertices) for step in (_STEP, -_STEP))
         return np.asarray(side - ((ahead - behind) / (2 * _STEP))[:, None] * _FORWARD)
 
     mouth.depth[inside] = _depth(flat, vertices)
     mouth.means[inside] = flat - mouth.depth[inside, None] * _FORWARD
+    # Their cross product gives the normal, and its length the area against the flat strip's
     across, flat_across = np.cross(tangent(b - a), tangent(c - a)), np.cross(b - a, c - a)
     area = np.maximum(np.linalg.norm(across, axis=1), 1e-15)
     forward = np.sign(across[:, 2:])  # on one half of the head the corners run clockwise
@@ -103,7 +105,9 @@ def _depth(flat: Array, vertices: Array) -> Array:
     off = flat - (upper + down[:, None] * (lower - upper))
     teeth = np.clip(TEETH_M[0] + arch_depth(off[:, 0]) + off[:, 2], TEETH_M[0] / 3, TEETH_M[1])
     from_lips = _distance(flat, inner_lips(vertices))
+    # tanh rises from the lips with _SLOPE and levels off at the teeth
     depth = teeth * np.tanh(_SLOPE * from_lips / teeth)
+    # Smoothstep t²(3 − 2t) from teeth to cavity
     parted = np.clip((from_lips - _PARTED_M[0]) / (_PARTED_M[1] - _PARTED_M[0]), 0, 1)
     depth += (CAVITY_M - depth) * parted**2 * (3 - 2 * parted)
     return np.asarray(_opening(vertices) * depth)
@@ -111,6 +115,7 @@ def _depth(flat: Array, vertices: Array) -> Array:
 
 def _distance(places: Array, loop: Array) -> Array:
     """Distances (M,) from points (M, 3) to a closed polyline with corners (K, 3)."""
+    # Foot of the perpendicular on each side, held between the side's ends
     side, way = np.roll(loop, -1, 0) - loop, places[:, None] - loop
     along = np.clip((way * side).sum(2) / np.maximum((side**2).sum(1), 1e-15), 0, 1)
     return np.asarray(np.linalg.norm(way - along[..., None] * side, axis=2).min(1))

@@ -15,7 +15,7 @@ from scipy.ndimage import binary_closing, map_coordinates
 from scipy.sparse import csr_matrix, identity
 
 from fastavatar.core import Camera
-from fastavatar.geometry import Array, Ints, edge_graph, row_mean, vertex_normals
+from fastavatar.geometry import Array, Ints, edge_graph, row_mean, unit_vectors, vertex_normals
 from fastavatar.models.facemesh import LANDMARKS, NECK, TORSO, HeadTemplate, HeadView, load_template
 
 # The outline changes as the surface moves, so it is measured again each round; a fifth changed nothing
@@ -64,8 +64,7 @@ def _rim_distances(
     metres_per_px = depth / float(camera.K[0, 0])
     ray = camera.center.numpy() - vertices
     facing = (normals * ray).sum(1) / np.linalg.norm(ray, axis=1)
-    across = (normals @ camera.world_to_camera[:3, :3].numpy().T)[:, :2]
-    across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
+    across = unit_vectors((normals @ camera.world_to_camera[:3, :3].numpy().T)[:, :2])
 
     cell_px = _CELL_M / metres_per_px.mean()
     # On the outline: almost edge-on, and just outside of it nothing else of the head
@@ -78,7 +77,7 @@ def _rim_distances(
     at = pixels[rim, None] + (steps / metres_per_px[rim, None])[..., None] * across[rim, None]
     height, width = mask.shape
     inside = map_coordinates(mask, [at[..., 1] - 0.5, at[..., 0] - 0.5], order=1, cval=0.0) > 0.5
-    in_picture = ((at > 1) & (at < [width - 1, height - 1])).all(2)
+    in_picture = np.all((at > 1) & (at < [width - 1, height - 1]), 2)
     leaves = inside[:, :-1] & ~inside[:, 1:] & in_picture[:, :-1] & in_picture[:, 1:]
     middle = (steps[:-1] + steps[1:]) / 2
     nearest = np.where(leaves, np.abs(middle), np.inf).argmin(1)

@@ -46,6 +46,7 @@ def surface_points(fine_eyes: bool = False) -> SurfacePoints:
     With `fine_eyes` the points between the lids are a region of their own, with the spacing of that region.
     """
     template = load_template()
+    # Only the half with x ≤ 0 is sampled; mirroring it makes the halves match point for point
     half = template.faces[template.vertices[template.faces, 0].max(1) <= 1e-7]
     spacing = np.vectorize(SPACING_M.get)(template.region[half]).mean(1)
     owner, weights = sample_triangles(template.vertices, half, spacing)
@@ -86,5 +87,6 @@ def _links(positions: Array, hairy: Bools) -> csr_matrix:
 
 def stretch(points: SurfacePoints, before: Array, after: Array) -> Array:
     """Factor (N,) on lengths around each point from vertices `before` (V, 3) to `after` (V, 3)."""
+    # Lengths grow as the root of areas; the bounds keep slivers from making discs huge
     areas = [np.maximum(triangle_areas(vertices, points.corners), 1e-12) for vertices in (before, after)]
     return np.clip(np.sqrt(areas[1] / areas[0]), 0.3, 3.0)

@@ -44,9 +44,7 @@ def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> HeadView:
     rgb = resized(photo.rgb)
     given = photo.alpha if photo.is_cut_out else None
     mask = person_mask(rgb.astype(np.uint8)) if given is None else resized(given)
-    K = camera.K.double().clone()
-    K[:2, 2] -= torch.tensor([left, top])
-    cropped = Camera(K, camera.world_to_camera.double(), right - left, bottom - top)
+    cropped = camera.to(camera.K.device, torch.float64).cropped(left, top, right, bottom)
     return HeadView(rgb / np.float32(255), mask, cropped.resized(width, height))
 
 

@@ -38,6 +38,7 @@ def warp_to_landmarks(template: HeadTemplate, landmarks: Array) -> Array:
     rest = template.vertices
     scale = _proportions(landmarks) / _proportions(template.vertices[:LANDMARKS])
     middle = template.vertices[list(_OVAL)].mean(0)
+    # No landmark gives the skull's depth: it takes the mean factor of width and height
     scaled = (rest - middle) * [scale[0], scale[1], scale.mean()] + face[list(_OVAL)].mean(0)
     rim = list(_OVAL)
     vertices = scaled + spread_offsets(scaled, scaled[rim], (face - scaled[:LANDMARKS])[rim], _REACH_M, 1e-6)

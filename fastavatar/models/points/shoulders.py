@@ -4,7 +4,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from fastavatar.geometry import Array, Ints, Similarity, fit_similarity, spread_offsets, vertex_normals
+from fastavatar.geometry import (
+    Array,
+    Ints,
+    Similarity,
+    fit_similarity,
+    spread_offsets,
+    unit_vectors,
+    vertex_normals,
+)
 from fastavatar.models.facemesh import NECK, TORSO, load_template, surface_points
 from fastavatar.surfaces import Surface
 
@@ -19,8 +27,7 @@ def fit_shoulders(surface: Surface) -> Surface:
     template, spread = load_template(), surface_points()
     body = np.isin(spread.region, (NECK, TORSO))
     points = spread.at(template.vertices)[body]
-    normals = spread.at(vertex_normals(template.vertices, template.faces))[body]
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    normals = unit_vectors(spread.at(vertex_normals(template.vertices, template.faces))[body])
 
     low = surface.subset(surface.points[:, 1] < surface.points[:, 1].min() + _NECK_M)
     fit = Similarity(1.0, np.eye(3), np.zeros(3))

@@ -91,10 +91,10 @@ def fold(decoder: ConditionalDecoder, dtype: torch.dtype = torch.float32) -> Fol
 
 
 def map_blocks(task: Callable[[Tensor], Tensor], table: Tensor, rows: int) -> Tensor:
-    """`task` applied to `table` (N, …), `rows` rows at a time, on one thread each: (N, …).
+    """`task` applied to `table` (N, ...), `rows` rows at a time, each block on one thread: (N, ...).
 
-    Torch's own threads split and join at every layer, this joins once: as fast on an idle machine, and
-    several times faster on a busy one, where each join waits for a thread that is not running.
+    Torch's own threads split and join at every layer; here they join once. That is as fast on an idle machine
+    and several times faster on a busy one, where each join waits for a thread that is not running.
     """
     blocks = torch.split(table, rows)
     threads = min(torch.get_num_threads(), len(blocks))

@@ -70,6 +70,7 @@ def rotation(w: float, x: float, y: float, z: float) -> Matrix:
 @inlined
 def rotation_backward(w: float, x: float, y: float, z: float, d: Matrix) -> tuple[float, float, float, float]:
     """Gradient by a unit quaternion from the gradient `d` by its matrix: Σ d_jk · ∂R_jk/∂(w, x, y, z)."""
+    # x, y and z also stand squared on the diagonal, in 1 − 2(y² + z²) and so on: the terms −4·…
     return (
         2 * (x * (d[2][1] - d[1][2]) + y * (d[0][2] - d[2][0]) + z * (d[1][0] - d[0][1])),
         2 * (y * (d[0][1] + d[1][0]) + z * (d[0][2] + d[2][0]) + w * (d[2][1] - d[1][2]))
@@ -87,10 +88,12 @@ def basis(x: float, y: float, z: float, count: int, out: Doubles) -> None:
     out[0] = C0
     if count == 1:
         return
+    # Band 1 of the real harmonics, order and signs as in 3DGS
     out[1], out[2], out[3] = -C1 * y, C1 * z, -C1 * x
     if count == 4:
         return
     xx, yy, zz = x * x, y * y, z * z
+    # Band 2
     out[4] = C2[0] * x * y
     out[5] = -C2[1] * y * z
     out[6] = C2[2] * (2 * zz - xx - yy)
@@ -98,6 +101,7 @@ def basis(x: float, y: float, z: float, count: int, out: Doubles) -> None:
     out[8] = C2[4] * (xx - yy)
     if count == 9:
         return
+    # Band 3
     out[9] = -C3[0] * y * (3 * xx - yy)
     out[10] = C3[1] * x * y * z
     out[11] = -C3[2] * y * (4 * zz - xx - yy)

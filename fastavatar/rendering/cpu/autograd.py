@@ -96,6 +96,7 @@ _NOTHING: Floats = np.empty((0, 0), np.float32)
 def _view(camera: Camera) -> KernelCamera:
     """The camera as the kernels read it; see `layout`."""
     pose, K = _array(camera.world_to_camera, torch.float64), _array(camera.K, torch.float64)
+    # The camera stands where R·x + t = 0: at −Rᵀ·t
     R, t = pose[:3, :3], pose[:3, 3]
     numbers = np.concatenate([R.ravel(), t, [K[0, 0], K[1, 1], K[0, 2], K[1, 2]], -R.T @ t])
     return KernelCamera(numbers, camera.width, camera.height)

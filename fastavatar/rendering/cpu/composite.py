@@ -3,16 +3,11 @@
 import numpy as np
 
 from fastavatar.rendering import (
-    A_MAX,
     BLOCK,
-    E_MIN,
     ONE,
     P_BLUE,
-    P_CENTER,
     P_DEPTH,
     P_GREEN,
-    P_NARROW,
-    P_PEAK,
     P_RED,
     T_MIN,
     TILE,
@@ -23,8 +18,8 @@ from fastavatar.rendering import (
     Picture,
     TileLists,
     aligned,
+    alpha_in_row,
     bits,
-    exp_of_eightfold,
     fetch_add,
     fma,
     gather,
@@ -79,12 +74,7 @@ def composite(
                 # The nearest such splat; its bit is then cleared
                 place = block + lowest(reach)
                 reach &= reach - 1
-                # alpha = exp(8·e), see `layout`; u is measured from the row's vertex
-                u = lanes - peek(blocks, place + P_CENTER)
-                e = fma(u * u, peek(blocks, place + P_NARROW), peek(blocks, place + P_PEAK))
-                a = exp_of_eightfold(e)
-                a = where(a > A_MAX, A_MAX, a)
-                a = where(e >= E_MIN, a, ZERO)
+                _, _, a = alpha_in_row(lanes, blocks, place)
                 # w_i = T_i·a_i, T_{i+1} = T_i·(1 − a_i) (Kerbl et al. 2023, equation 3)
                 w = transmittance * a
                 transmittance = transmittance - w

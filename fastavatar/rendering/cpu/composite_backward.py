@@ -17,15 +17,11 @@ import numpy as np
 from fastavatar.rendering import (
     A_MAX,
     BLOCK,
-    E_MIN,
     LEFT,
     ONE,
     P_BLUE,
-    P_CENTER,
     P_DEPTH,
     P_GREEN,
-    P_NARROW,
-    P_PEAK,
     P_RED,
     P_Y,
     RIGHT,
@@ -40,9 +36,9 @@ from fastavatar.rendering import (
     Picture,
     TileLists,
     aligned,
+    alpha_in_row,
     bits,
     eight_sums,
-    exp_of_eightfold,
     fetch_add,
     fma,
     gather,
@@ -68,9 +64,9 @@ def composite_backward(
     d_picture: Picture,
     out: Pairs,
 ) -> None:
-    """Fill `out.sums` with each splat's gradient sums in each tile it touches, taking tiles from `counter`.
+    """Fill `out.sums` with each splat's gradient sums in each tile it touches; `counter` (1,) counts tiles.
 
-    Every pair of splat and tile has a place of its own, so no two threads write one place.
+    Every pair of splat and tile has a place of its own, so no two threads write to the same place.
     """
     starts, indices, splats, longest = lists.starts, lists.indices, lists.splats, lists.longest
     rects, pair_sums = out.rects, out.sums
@@ -124,11 +120,7 @@ def composite_backward(
                 number = lowest(reach)
                 place = block + number
                 reach &= reach - 1
-                u = lanes - peek(blocks, place + P_CENTER)
-                e = fma(u * u, peek(blocks, place + P_NARROW), peek(blocks, place + P_PEAK))
-                raw = exp_of_eightfold(e)
-                a = where(raw > A_MAX, A_MAX, raw)
-                a = where(e >= E_MIN, a, ZERO)
+                u, raw, a = alpha_in_row(lanes, blocks, place)
                 w = transmittance * a
                 # c_i·V of all channels, depth included
                 share = fma(v_depth, peek(blocks, place + P_DEPTH), v_blue * peek(blocks, place + P_BLUE))
@@ -165,7 +157,10 @@ def composite_backward(
 
 @inlined
 def channels_at(colors: Floats, first: int, visible: int, border: Floats) -> tuple[Any, Any, Any]:
-    """Three channels of the pixels from `first` on; those that are not visible hold anything finite."""
+    """Three channels of the pixels from `first` on, of `colors` (3·P,); invisible ones hold anything finite.
+
+    `border` is room for a row that the picture's edge cuts short.
+    """
     if visible == WIDTH:
         return load_channels(colors, 3 * first)  # type: ignore[no-any-return]
     border[: 3 * visible] = colors[3 * first : 3 * (first + visible)]
@@ -174,7 +169,7 @@ def channels_at(colors: Floats, first: int, visible: int, border: Floats) -> tup
 
 @inlined
 def pixels_at(values: Floats, first: int, visible: int, border: Floats) -> Any:
-    """One number for each of the pixels from `first` on; zero where there are no `values` at all."""
+    """One number of `values` (P,) for each pixel from `first` on; zero where there are no values at all."""
     if len(values) == 0:
         return spread(ZERO)
     if visible == WIDTH:

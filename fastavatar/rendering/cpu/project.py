@@ -139,7 +139,7 @@ def project(
 
 @inlined
 def all_finite(values: Floats) -> bool:
-    """Whether no number's exponent is all ones."""
+    """Whether all numbers, of any shape, are finite: no exponent is all ones."""
     # An integer maximum is faster than a float test for each number
     largest = np.uint32(0)
     for number in values.reshape(-1).view(np.uint32):
@@ -149,14 +149,14 @@ def all_finite(values: Floats) -> bool:
 
 @inlined
 def to_camera(camera: Doubles, mean: Vector) -> Vector:
-    """A head-frame point in the camera's axes, metres."""
+    """A head-frame point, metres, in the axes of `camera` (19,), see `layout`."""
     x, y, z = times(rotation_of(camera), mean)
     return x + camera[TRANSLATION], y + camera[TRANSLATION + 1], z + camera[TRANSLATION + 2]
 
 
 @inlined
 def rotation_of(camera: Doubles) -> Matrix:
-    """The camera's rotation."""
+    """Rotation (3, 3) from the head frame to the axes of `camera` (19,)."""
     r = camera[ROTATION : ROTATION + 9]
     return (r[0], r[1], r[2]), (r[3], r[4], r[5]), (r[6], r[7], r[8])
 
@@ -170,6 +170,7 @@ def clamped_slopes(view: KernelCamera, point: Vector) -> tuple[float, float]:
     x, y, z = point
     camera = view.camera
     fx, fy, cx, cy = camera[FOCAL_X], camera[FOCAL_Y], camera[PRINCIPAL_X], camera[PRINCIPAL_Y]
+    # The borders are at slopes −cx/fx and (width − cx)/fx
     more_x, more_y = FRUSTUM_MARGIN * 0.5 * view.width / fx, FRUSTUM_MARGIN * 0.5 * view.height / fy
     return (
         min(max(x / z, -cx / fx - more_x), (view.width - cx) / fx + more_x),
@@ -179,7 +180,7 @@ def clamped_slopes(view: KernelCamera, point: Vector) -> tuple[float, float]:
 
 @inlined
 def axes_of(quats_wxyz: Floats, i: int) -> Matrix:
-    """The Gaussian's rotation."""
+    """Rotation (3, 3) of Gaussian `i` of `quats_wxyz` (N, 4), which need not be normalised."""
     w, x, y, z, _ = unit_quaternion(
         np.float64(quats_wxyz[i, 0]),
         np.float64(quats_wxyz[i, 1]),
@@ -191,7 +192,7 @@ def axes_of(quats_wxyz: Floats, i: int) -> Matrix:
 
 @inlined
 def scales_of(log_scales: Floats, i: int) -> Vector:
-    """Standard deviations in metres."""
+    """Standard deviations (3,) in metres of Gaussian `i` of `log_scales` (N, 3)."""
     return (
         math.exp(np.float64(log_scales[i, 0])),
         math.exp(np.float64(log_scales[i, 1])),
@@ -203,13 +204,14 @@ def scales_of(log_scales: Floats, i: int) -> Vector:
 def axes_on_picture(
     view: KernelCamera, point: Vector, quats_wxyz: Floats, log_scales: Floats, i: int
 ) -> tuple[Vector, Vector, Vector, Vector]:
-    """Rows of B = J·W, pixels per head-frame metre, and of M = B·R·S, pixels per standard deviation.
+    """Rows of B = J·W (2, 3), pixels per head-frame metre, and of M = B·R·S (2, 3), pixels per deviation.
 
     J is the Jacobian of the projection at `point`, in camera axes; W turns the head frame into camera axes;
     R and S are rotation and scales of Gaussian `i`. The picture's covariance is M·Mᵀ (Kerbl et al. 2023, 5).
     """
     camera, z = view.camera, point[2]
     W, to_axes, scales = rotation_of(camera), transposed(axes_of(quats_wxyz, i)), scales_of(log_scales, i)
+    # J = [fx/z, 0, −fx·x/z²; 0, fy/z, −fy·y/z²], so B's rows are f/z·(W_x − slope_x·W_z), likewise in y
     slope_x, slope_y = clamped_slopes(view, point)
     per_x, per_y = camera[FOCAL_X] / z, camera[FOCAL_Y] / z
     b_x = combine(per_x, W[0], -per_x * slope_x, W[2])
@@ -220,6 +222,7 @@ def axes_on_picture(
 @inlined
 def covariance(m_x: Vector, m_y: Vector) -> tuple[float, float, float, float]:
     """Entries xx, xy, yy of M·Mᵀ with the blur, and their determinant, which nothing cancels in."""
+    # Lagrange's identity: det(M·Mᵀ) = ‖m_x × m_y‖²; with blur b it is that plus b·(xx + yy + b)
     xx, xy, yy, area = dot(m_x, m_x), dot(m_x, m_y), dot(m_y, m_y), cross(m_x, m_y)
     return xx + BLUR_PX2, xy, yy + BLUR_PX2, dot(area, area) + BLUR_PX2 * (xx + yy + BLUR_PX2)
 
@@ -231,6 +234,7 @@ def color(camera: Doubles, mean: Vector, sh: Floats, i: int, harmonics: Doubles)
     length = math.sqrt(dx * dx + dy * dy + dz * dz)
     count = sh.shape[1]
     basis(dx / length, dy / length, dz / length, count, harmonics)
+    # sRGB = 0.5 + Σ_k Y_k(direction)·c_k, as in 3DGS
     red, green, blue = 0.5, 0.5, 0.5
     for k in range(count):
         red += harmonics[k] * sh[i, k, 0]

@@ -140,7 +140,10 @@ def project_backward(
 
 @inlined
 def ellipse_backward(sums: Doubles, m_x: Vector, m_y: Vector) -> tuple[float, float, float, float, float]:
-    """Gradients by the covariance's xx, xy (both places together) and yy and by the centre's x and y."""
+    """Gradients by the covariance's xx, xy (both places together) and yy and by the centre's x and y.
+
+    `sums` (10,) are a Gaussian's sums over all its pixels; `m_x` and `m_y` are the rows of M.
+    """
     # The forward's parametrisation: 8·e = log opacity − narrow·u² − flat·v², u = x − cx − shear·v
     xx, xy, yy, determinant = covariance(m_x, m_y)
     narrow, flat, shear = yy / (2 * determinant), 1 / (2 * yy), xy / yy
@@ -163,7 +166,10 @@ def outer_sum(a: Vector, b: Vector, c: Vector, d: Vector) -> Matrix:
 
 @inlined
 def quaternion_backward(quats_wxyz: Floats, i: int, d_rotation: Matrix, d_quats_wxyz: Floats) -> None:
-    """From the gradient by the rotation to that by the quaternion before it was normalised."""
+    """Write the gradient by quaternion `i` of (N, 4), before it is normalised, into `d_quats_wxyz` (N, 4).
+
+    `d_rotation` (3, 3) is the gradient by the rotation matrix.
+    """
     w, x, y, z, inverse = unit_quaternion(
         np.float64(quats_wxyz[i, 0]),
         np.float64(quats_wxyz[i, 1]),
@@ -190,7 +196,7 @@ def color_backward(
     d_harmonics: Doubles,
     d_sh: Floats,
 ) -> Vector:
-    """Fill `d_sh` and return the gradient by the mean through the direction it is seen from."""
+    """Fill row `i` of `d_sh` (N, K, 3); return the gradient (3,) by the mean through the view direction."""
     red, green, blue = color(camera, mean, sh, i, harmonics)
     # No gradient where the forward clamped a negative colour
     d_red = sums[W_RED] if red >= 0 else 0.0

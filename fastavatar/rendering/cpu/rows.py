@@ -33,6 +33,7 @@ from fastavatar.rendering import (
     fma,
     inlined,
     load,
+    peek,
     store,
     where,
 )
@@ -78,6 +79,20 @@ def exp_of_eightfold(e: Any) -> Any:
 
 
 @inlined
+def alpha_in_row(lanes: Any, blocks: Floats, place: int) -> tuple[Any, Any, Any]:
+    """A splat's alpha at the pixels of a row: u, distances from its vertex; alpha before clamping; alpha.
+
+    `reaching` has written the splat's centre and peak in the row to `blocks` (n,); alpha = exp(8·e), see
+    `layout`.
+    """
+    u = lanes - peek(blocks, place + P_CENTER)
+    e = fma(u * u, peek(blocks, place + P_NARROW), peek(blocks, place + P_PEAK))
+    raw = exp_of_eightfold(e)
+    clamped = where(raw > A_MAX, A_MAX, raw)
+    return u, raw, where(e >= E_MIN, clamped, ZERO)
+
+
+@inlined
 def aligned(count: int) -> Floats:
     """An array (count,) that begins at a cache line, so that no vector of it straddles two."""
     room = np.empty(count + WIDTH, np.float32)
@@ -116,9 +131,9 @@ def gather(indices: Ints, splats: Floats, left: int, top: int, blocks: Floats) -
 
 @inlined
 def reaching(row: int, block: int, blocks: Floats) -> int:
-    """Which splats of the block at place `block` may colour a pixel of `row`, one bit each.
+    """Which splats of the block at place `block` of `blocks` (n,) may colour a pixel of `row`, one bit each.
 
-    Writes their centres and peaks in that row to the last two planes.
+    Writes their centres and peaks in that row to the last two planes of the block.
     """
     # With v fixed the exponent is a parabola in x: its vertex is `center`, its top `peak`
     v = np.float32(row) - load(blocks, block + P_Y)

@@ -11,7 +11,8 @@ import torch
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
 from fastavatar.formats.registry import read_gaussians, write_gaussians
-from fastavatar.formats.splats.spz import encode_spz, losses, parse_spz
+from fastavatar.formats.splats import parse_spz
+from fastavatar.formats.splats.spz import encode_spz, losses
 from tests.formats.splats.storable import psnr, storable
 
 DATA = Path(__file__).with_name("data")

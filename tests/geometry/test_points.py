@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from fastavatar.geometry import Array, Similarity, fit_similarity
+from fastavatar.geometry import (
+    Array,
+    Similarity,
+    farthest_points,
+    fit_similarity,
+    inside_polygon,
+    spread_offsets,
+    wendland_c2,
+)
 
 angles = st.floats(-np.pi, np.pi)
 rotations = st.tuples(angles, angles, angles).map(lambda a: Rotation.from_euler("xyz", a).as_matrix())
@@ -50,3 +58,47 @@ def test_apply_scales_then_rotates_then_shifts() -> None:
     quarter = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     moved = Similarity(2.0, quarter, np.array([0.0, 0, 5])).apply(np.array([[1.0, 0, 0]]))
     np.testing.assert_allclose(moved, [[0, 2, 5]])
+
+
+def test_the_kernel_is_one_at_its_centre_and_zero_from_its_radius_on() -> None:
+    np.testing.assert_allclose(wendland_c2(np.array([0.0, 0.5, 1.0, 7.0]), 1.0), [1, 0.5**4 * 3, 0, 0])
+    np.testing.assert_allclose(wendland_c2(np.array([1.0]), 2.0), [0.5**4 * 3])
+
+
+@given(st.integers(0, 10_000))
+def test_known_offsets_are_met_at_the_anchors_and_vanish_beyond_the_radius(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    anchors, offsets = rng.normal(size=(8, 3)), rng.normal(size=(8, 3))
+    far = anchors + [100.0, 0, 0]
+    found = spread_offsets(np.concatenate([anchors, far]), anchors, offsets, 2.0, 1e-9)
+    np.testing.assert_allclose(found[:8], offsets, atol=1e-4)
+    assert (found[8:] == 0).all()
+
+
+def test_a_ridge_shrinks_offsets() -> None:
+    anchor, offset = np.zeros((1, 3)), np.array([[1.0, 0, 0]])
+    found = spread_offsets(anchor, anchor, offset, 1.0, 1.0)
+    assert found[0, 0] == pytest.approx(0.5)
+
+
+@given(st.integers(0, 10_000), st.integers(2, 20))
+def test_chosen_points_are_distinct_and_cover_all(seed: int, count: int) -> None:
+    points = np.random.default_rng(seed).normal(size=(60, 3))
+    chosen = farthest_points(points, count)
+    assert len(set(chosen.tolist())) == count and chosen[0] == 0
+    apart = np.linalg.norm(points[chosen][:, None] - points[chosen][None], axis=2)
+    least = apart[~np.eye(count, dtype=bool)].min()
+    uncovered = np.linalg.norm(points[:, None] - points[chosen][None], axis=2).min(1).max()
+    assert uncovered <= least + 1e-9  # else the uncovered point would have been chosen
+
+
+def test_on_a_line_the_ends_come_first() -> None:
+    line = np.array([[0.0], [1], [2], [3], [4]])
+    assert farthest_points(line, 3).tolist() == [0, 4, 2]
+
+
+def test_inside_is_what_a_loop_encloses() -> None:
+    square = np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])
+    points = np.array([[0.5, 0.5], [0.1, 0.9], [1.1, 0.5], [0.5, -0.2], [-1, 0.5]])
+    assert inside_polygon(points, square).tolist() == [True, True, False, False, False]
+    assert inside_polygon(points, square[::-1]).tolist() == [True, True, False, False, False]

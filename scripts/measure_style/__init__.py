@@ -1,0 +1,1 @@
+"""Measures of how the package's code reads, taken from its files."""
