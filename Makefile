@@ -1,4 +1,4 @@
-# make setup | viewer | demo | test | image-test; the README says how TORCH chooses a CUDA build.
+# make setup | viewer | demo | test | image-test; docs/usage.md says how TORCH chooses a build of torch.
 PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 PIP    := .venv/bin/pip --disable-pip-version-check --quiet

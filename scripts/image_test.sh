@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build the CPU image and try what the README promises of it. Needs docker, podman or buildah (the last as root).
+# Build the CPU image and try what docs/docker.md promises of it. Needs docker, podman or buildah (the last as root).
 #
 #   IMAGE         its name (fastavatar)
 #   IMAGE_ENGINE  docker, podman or buildah (the first that works)

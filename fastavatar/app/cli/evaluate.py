@@ -67,8 +67,8 @@ def command(
 ) -> None:
     """Compare an answer with every view of a capture: PSNR, SSIM, LPIPS, and mm where there is a mesh.
 
-    Methods: `guided` knows the capture's points and cameras and sees the input views; `photo` sees one input
-    view and its camera; `white` and `input` are the trivial floors.
+    Methods: `guided` knows the capture's points and cameras and sees the input views; `photo` sees the input
+    views and the first one's camera; `white` and `input` are the trivial floors.
     Prints a table; the views marked * were input and do not count in the mean.
     """
     from fastavatar.captures import read_capture

@@ -43,14 +43,16 @@ class LazyCommands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, with `--quiet` and `--verbose`, or None."""
+        """The command of that name or None; it and its subcommands have `--quiet` and `--verbose`."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"fastavatar.app.cli.{cmd_name}")
         command = module.command
         assert isinstance(command, click.Command)
-        if "quiet" not in {option.name for option in command.params}:
-            log_options(command)
+        inner = command.commands.values() if isinstance(command, click.Group) else ()
+        for one in (command, *inner):
+            if "quiet" not in {option.name for option in one.params}:
+                log_options(one)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

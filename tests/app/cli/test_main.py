@@ -76,10 +76,13 @@ def test_wrong_usage_is_one_line(arguments: str, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == f"error: {WRONG[arguments]}\n"
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_can_be_told_how_much_to_say(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    for _ in range(2):  # a command is adorned once, however often it is asked for
-        assert run([name, "--help"]) == 0
+WEIGHTS = [f"weights {name}" for name in ("fetch", "check", "path", "convert", "random")]
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *WEIGHTS])
+def test_every_command_has_flags_for_how_much_it_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):  # the flags are added once, however often the command is looked up
+        assert run([*name.split(), "--help"]) == 0
         told = capsys.readouterr().out
         assert told.count("--quiet") == told.count("--verbose") == 1
 
