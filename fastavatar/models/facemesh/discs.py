@@ -30,14 +30,11 @@ from fastavatar.models.facemesh import (
     without_fade,
 )
 from fastavatar.rendering import render
-from fastavatar.surfaces import Blend, blend, colors_in_view
+from fastavatar.surfaces import DISC_THICKNESS, DISC_WIDTH, Blend, blend, colors_in_view
 
 OPACITY = 0.99
-DISC_WIDTH_SEEN, DISC_WIDTH_HIDDEN = 0.75, 0.95
-"""Standard deviation of a disc along the surface, in distances between points: wide enough to close the
-surface, narrow enough not to blur what the photo shows."""
-DISC_THICKNESS = 0.15
-"""Standard deviation across the surface, as a fraction of that along it."""
+DISC_WIDTH_HIDDEN = 0.95
+"""As `DISC_WIDTH`, where no photo shows the surface: wider, as blur does not show and specks would."""
 SHARPENING_ROUNDS = 2
 SHARPENING_RATE = 0.8
 MOST_SHARPENED = 0.15
@@ -110,7 +107,7 @@ def _blend(points: SurfacePoints, placed: Mouth, lips: Array, views: Sequence[He
 def _discs(spacing: Array, means: Array, normals: Array, colors: Array, seen: NDArray[np.bool_]) -> Gaussians:
     """Discs at means (N, 3) with normals (N, 3) and colours (N, 3), `spacing` (N,) metres apart."""
     # Ellipsoids: wide along both tangents, thin along the third axis, the normal
-    width = np.where(seen, DISC_WIDTH_SEEN, DISC_WIDTH_HIDDEN) * spacing
+    width = np.where(seen, DISC_WIDTH, DISC_WIDTH_HIDDEN) * spacing
     scales = np.stack([width, width, DISC_THICKNESS * width], 1)
     return Gaussians(
         torch.from_numpy(means).float(),
