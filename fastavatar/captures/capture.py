@@ -1,5 +1,6 @@
 """What a capture holds: views, and what is known of the head's true surface."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,4 +45,4 @@ class Capture:
 
     def holds(self, path: Path) -> bool:
         """Whether `path` is one of the capture's files, which no command may write to."""
-        return path.resolve() in self.files
+        return Path(os.path.realpath(path)) in self.files

@@ -5,6 +5,7 @@ path ─ _located ─┬─ transforms.py ─┬─▶ Calibration ─ arranged 
 """
 
 import logging
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -70,7 +71,7 @@ def read_capture(folder: str | Path, source: Source = "auto", timestep: int | No
         calibration.points if points is None else points,
         read_mesh(mesh_path),
         {} if flame_path is None else read_flame(flame_path),
-        _files(place, calibration).union(path.resolve() for path in surfaces),
+        _files(place, calibration).union(Path(os.path.realpath(path)) for path in surfaces),
     )
 
 
@@ -112,7 +113,7 @@ def _calibration(path: Path, source: Source, timestep: int | None) -> tuple[_Pla
 
 def _files(place: _Place, calibration: Calibration) -> frozenset[Path]:
     named = [path for frame in calibration.frames for path in (frame.image_path, frame.mask_path)]
-    return frozenset(path.resolve() for path in (place.calibration, *named) if path is not None)
+    return frozenset(Path(os.path.realpath(path)) for path in (place.calibration, *named) if path is not None)
 
 
 def _located(path: Path, source: Source) -> _Place:

@@ -7,6 +7,7 @@ from .containers import bmp_profile as bmp_profile
 from .containers import heif_facts as heif_facts
 from .containers import jpeg2000_profile as jpeg2000_profile
 from .containers import jpeg_xl_size as jpeg_xl_size
+from .containers import png_chunks as png_chunks
 from .containers import png_cicp as png_cicp
 from .decode import DECODING_ERRORS as DECODING_ERRORS
 from .decode import KNOWN as KNOWN

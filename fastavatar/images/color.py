@@ -19,12 +19,14 @@ from fastavatar.images import (
     encoding_of_png,
     heif_facts,
     jpeg2000_profile,
+    png_chunks,
     png_cicp,
     to_srgb_from,
 )
 
 log = logging.getLogger(__name__)
 
+BAD_PROFILE = "%s: its colour profile is damaged or of another kind and is ignored"
 _MODE_OF_PROFILE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
 
@@ -48,7 +50,7 @@ def stated_encoding(decoded: Decoded, is_adobe_rgb: bool, name: str) -> bytes | 
     """
     image, content = decoded.image, decoded.content
     cicp = png_cicp(content) if image.format == "PNG" else None
-    if cicp is None and (profile := _profile(decoded)):
+    if cicp is None and (profile := _profile(decoded, name)):
         return profile
     if image.format in ("HEIF", "AVIF"):
         cicp = (*codes, True) if (codes := heif_facts(content).cicp) else None
@@ -81,7 +83,7 @@ def to_srgb(image: Image.Image, encoding: bytes | Encoding | None, name: str) ->
         try:
             return _through_profile(image, encoding)
         except (ImageCms.PyCMSError, *DECODING_ERRORS) as error:
-            log.warning("%s: its colour profile is damaged or of another kind and is ignored", name)
+            log.warning(BAD_PROFILE, name)
             log.debug("%s: %r", name, error)
     return image.convert("RGB")
 
@@ -93,14 +95,16 @@ def on_white(image: Image.Image, alpha: Image.Image) -> Image.Image:
     return white
 
 
-def _profile(decoded: Decoded) -> bytes | None:
-    """The file's ICC profile, also where Pillow passes it over."""
+def _profile(decoded: Decoded, name: str) -> bytes | None:
+    """The file's ICC profile, also where Pillow passes it over; one that cannot be unpacked is warned of."""
     image = decoded.image
     found = image.info.get("icc_profile")
     if not found and image.format == "JPEG2000":
         found = jpeg2000_profile(decoded.content)
     if not found and image.format == "BMP":
         found = bmp_profile(decoded.content)
+    if not found and image.format == "PNG" and any(k == b"iCCP" for k, _ in png_chunks(decoded.content)):
+        log.warning(BAD_PROFILE, name)
     return found or None
 
 

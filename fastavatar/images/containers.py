@@ -60,16 +60,20 @@ def bmp_profile(content: bytes) -> bytes | None:
 
 def png_cicp(content: bytes) -> tuple[int, int, bool] | None:
     """Primaries, transfer and whether the range is full, of a PNG's `cICP` chunk; None without one."""
+    found = next((value for kind, value in png_chunks(content) if kind == b"cICP" and len(value) == 4), None)
+    return None if found is None else (found[0], found[1], bool(found[3]))
+
+
+def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and data of each chunk of a PNG before its pixels, up to the first that is cut off."""
     place = 8
     while place + 8 <= len(content):
         size, kind = struct.unpack_from(">I4s", content, place)
-        if kind == b"cICP" and size == 4 and place + 12 <= len(content):
-            primaries, transfer, _, full = content[place + 8 : place + 12]
-            return primaries, transfer, bool(full)
-        if kind in (b"IDAT", b"IEND"):
-            break
-        place += 12 + size
-    return None
+        end = place + 8 + size
+        if kind in (b"IDAT", b"IEND") or end > len(content):
+            return
+        yield kind, content[place + 8 : end]
+        place = end + 4
 
 
 def jpeg_xl_size(content: bytes) -> tuple[int, int, int] | None:

@@ -1,5 +1,6 @@
 """Pictures of a head from a sequence of cameras, as 8-bit pixels."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from torch import Tensor
 from fastavatar.core import Camera, Gaussians
 from fastavatar.rendering import Render, cameras_along, facing_camera, head_sphere, render
 from fastavatar.results import Picture, write_video
+
+log = logging.getLogger(__name__)
 
 WHITE, BLACK = (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
 FRAMES, FPS, SIZE_PX = 120, 30.0, 512
@@ -43,24 +46,30 @@ def draw_film(
 ) -> Iterator[Picture]:
     """Pictures (H, W, 3) over `background` (3,), or (H, W, 4) with alpha where it is None.
 
-    They are drawn on the Gaussians' device.
+    They are drawn on the Gaussians' device. Afterwards a warning counts the pictures that show nothing.
     """
+    covered = []
     for camera in cameras:
         with torch.no_grad():
             drawn = render(gaussians, camera.to(gaussians.means.device), background or BLACK)
+            covered.append(_shows_something(drawn))
             yield _pixels(drawn.image if background else _with_alpha(drawn))
+    _warn_of_empty(covered)
 
 
 def draw_depth_film(gaussians: Gaussians, cameras: Iterable[Camera]) -> Iterator[Picture]:
     """Grey pictures (H, W, 3) of depth: white at the near side of the head, dark behind its middle."""
     center, radius_m = head_sphere(gaussians)
+    covered = []
     for camera in cameras:
         middle_m = float(camera.to("cpu").project(center[None].to(camera.K.dtype))[1])
         with torch.no_grad():
             drawn = render(gaussians, camera.to(gaussians.means.device))
+        covered.append(_shows_something(drawn))
         away = ((drawn.depth - middle_m + radius_m) / (DEPTH_RADII * radius_m)).clamp(0, 1)
         shade = (1 - (1 - FAR_SHADE) * away) * drawn.alpha
         yield _pixels(shade[..., None].expand(-1, -1, 3))
+    _warn_of_empty(covered)
 
 
 def write_turntable(gaussians: Gaussians, path: str | Path, background: Sequence[float] = WHITE) -> None:
@@ -69,6 +78,21 @@ def write_turntable(gaussians: Gaussians, path: str | Path, background: Sequence
     The ending of `path` chooses the format. Raises what `write_video` raises.
     """
     write_video(draw_film(gaussians, head_cameras(gaussians), background), Path(path), FPS)
+
+
+def _shows_something(drawn: Render) -> bool:
+    """Whether one pixel at least differs from the background in 8 bits."""
+    return bool(drawn.alpha.max() > 0.5 / 255)
+
+
+def _warn_of_empty(covered: Sequence[bool]) -> None:
+    """Log how many pictures show nothing, given which of them show something."""
+    empty = len(covered) - sum(covered)
+    if empty:
+        log.warning(
+            "%d of %d pictures are empty: the Gaussians are transparent or outside the view",
+            *(empty, len(covered)),
+        )
 
 
 def _with_alpha(drawn: Render) -> Tensor:

@@ -220,9 +220,9 @@ def _read_text(file: BinaryIO, header: _Header, wanted: set[str], size: int) -> 
         for element in header.elements:
             if wanted <= rows.keys():
                 break
-            lines = itertools.islice(text, element.count)
+            lines = itertools.islice((line for line in text if line.strip()), element.count)
             if element.name in wanted:
-                rows[element.name] = _table(element, [line for line in lines if line.strip()])
+                rows[element.name] = _table(element, list(lines))
             else:
                 collections.deque(lines, maxlen=0)  # the quickest way to the end
     finally:
@@ -235,9 +235,13 @@ def _table(element: _Element, lines: list[str]) -> Columns:
     rows = np.zeros(element.count, element.dtype("="))
     if len(lines) < element.count:
         raise ValueError(f"element {element.name!r}: the file ends after {len(lines)} rows")
-    numbers = np.loadtxt(lines, np.float64, comments=None, ndmin=2) if lines else np.zeros((0, 0))
+    try:
+        numbers = np.loadtxt(lines, np.float64, comments=None, ndmin=2) if lines else np.zeros((0, 0))
+    except ValueError:
+        _require_full_rows(element, lines)  # numpy's own words are about its parameters
+        raise
     if lines and numbers.shape[1] != len(element.properties):
-        raise ValueError(f"element {element.name!r}: a row holds {numbers.shape[1]} numbers")
+        _require_full_rows(element, lines)
     for (name, (kind, _)), column in zip(element.properties.items(), numbers.T, strict=False):
         if kind[0] in "iu":
             ends = np.iinfo(kind)
@@ -245,3 +249,12 @@ def _table(element: _Element, lines: list[str]) -> Columns:
                 raise ValueError(f"element {element.name!r}: {name} holds what is no {kind}")
         rows[name] = column
     return rows
+
+
+def _require_full_rows(element: _Element, lines: list[str]) -> None:
+    """Raise `ValueError` for the first row of a text that has not one number for each property."""
+    for row, line in enumerate(lines):
+        if (held := len(line.split())) != len(element.properties):
+            raise ValueError(
+                f"element {element.name!r}: row {row} holds {held} numbers, not {len(element.properties)}"
+            )

@@ -84,6 +84,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise WeightsError(f"there is no checkpoint {path}")
     found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
+    if not found.state:
+        raise WeightsError(f"{path} is no checkpoint: it holds no tensors")
     total = 0
     for name, value in found.state.items():
         require_plain(path, name, value)
@@ -144,7 +146,10 @@ def _read_pickle(path: Path) -> Any:
                 f"{path} is refused: it is not data alone but names {one_line(wants[1])}, which could run "
                 "code; take the published file, or a safetensors one"
             ) from error
-        raise WeightsError(f"{path} is damaged or refused: {_first_line(error)}") from error
+        # torch's own words advise users to switch its protection off
+        raise WeightsError(
+            f"{path} is no checkpoint, or it is damaged or holds more than data; fetch it again"
+        ) from error
     except _DAMAGE as error:
         raise WeightsError(
             f"{path} is damaged or no checkpoint: {_first_line(error)}; fetch it again"

@@ -1,5 +1,6 @@
 """The published release: its file names, its source, its terms, and where it lies on this machine."""
 
+import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -45,7 +46,7 @@ KEPT |= {"averaged_model.ply", METADATA}
 
 def installed_folder(cache: Path) -> Path:
     """Folder that the checkpoints are fetched into; a link to another disk is followed."""
-    return (cache / FOLDER).resolve()
+    return Path(os.path.realpath(cache / FOLDER))
 
 
 def weights_folder(cache: Path) -> Path:

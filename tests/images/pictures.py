@@ -58,6 +58,31 @@ def png16(samples: NDArray[np.uint16]) -> bytes:
     return png((samples.shape[1], samples.shape[0]), 16, {3: 2, 4: 6}[samples.shape[2]], rows)
 
 
+def tiff(samples: NDArray[np.generic], photometric: int, apart: bool = False) -> bytes:
+    """An uncompressed little-endian TIFF of (H, W) or (H, W, 3), which Pillow cannot write in these kinds."""
+    height, width, channels = (*samples.shape, 1)[:3]
+    samples = samples.astype(np.float32) if samples.dtype.kind == "f" else samples
+    bits, kind = 8 * samples.dtype.itemsize, {"u": 1, "i": 2, "f": 3}[samples.dtype.kind]
+    planes = samples.transpose(2, 0, 1) if apart else samples
+    parts = [plane.tobytes() for plane in planes] if apart else [planes.tobytes()]
+    lists: dict[int, tuple[str, list[int]]] = {  # by tag, of section 8 of TIFF 6.0
+        256: ("I", [width]), 257: ("I", [height]), 258: ("H", channels * [bits]), 259: ("H", [1]),
+        262: ("H", [photometric]), 273: ("I", [0] * len(parts)), 277: ("H", [channels]),
+        278: ("I", [height]), 279: ("I", [len(part) for part in parts]),
+        284: ("H", [2 if apart else 1]), 339: ("H", channels * [kind]),
+    }  # fmt: skip
+    start = 8 + 2 + 12 * len(lists) + 4  # of what does not fit into an entry, the strips after it
+    outside = sum(len(values) * struct.calcsize(code) for code, values in lists.values() if len(values) > 2)
+    lists[273] = ("I", [start + outside + sum(map(len, parts[:place])) for place in range(len(parts))])
+    entries, more = b"", b""
+    for tag, (code, values) in lists.items():
+        packed = struct.pack(f"<{len(values)}{code}", *values)
+        if len(packed) > 4:
+            packed, more = struct.pack("<I", start + len(more)), more + packed
+        entries += struct.pack("<HHI4s", tag, {"H": 3, "I": 4}[code], len(values), packed)
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(lists)) + entries + bytes(4) + more + b"".join(parts)
+
+
 def huge_png(width: int, height: int) -> bytes:
     """A few bytes that claim to be width × height pixels."""
     return png((width, height), 8, 2, b"\0" * 100)

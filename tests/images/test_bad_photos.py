@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pillow_heif
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from fastavatar.errors import InputError
@@ -31,6 +32,10 @@ def noise() -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8))
 
 
+def rgb(kind: type[np.generic] = np.float32) -> NDArray[np.generic]:
+    return np.asarray(noise()).astype(kind)
+
+
 def flipped(image: Image.Image, path: Path, **options: object) -> None:
     content = bytearray(saved(image, path, **options).read_bytes())
     content[len(content) // 2] ^= 0xFF
@@ -50,6 +55,10 @@ def palette_png(path: Path, *chunks: tuple[bytes, bytes]) -> None:
     path.write_bytes(pictures.png((64, 64), 8, 3, (b"\0" + b"\3" * 64) * 64, *chunks))
 
 
+RARE = (
+    "cannot read {}: this TIFF file is damaged or of a rare variant; export it again, "
+    "with 8 or 16 bits a channel"
+)
 NOT_A_PICTURE = f"cannot read {{}}: it is not a picture; give a {KINDS} file"
 DAMAGED = "cannot read {}: the picture is cut off or damaged (…); copy or export it again"
 UNSAFE = (
@@ -107,7 +116,23 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "half a png": ("a.png", lambda p: part(noise(), p), DAMAGED),
     "half a webp": ("a.webp", lambda p: part(noise(), p), DAMAGED),
     "half a heic": ("a.heic", lambda p: part(noise(), p), DAMAGED),
-    "half a tiff": ("a.tif", lambda p: part(noise(), p, compression="tiff_lzw"), NOT_A_PICTURE),
+    "half a tiff": ("a.tif", lambda p: part(noise(), p, compression="tiff_lzw"), RARE),
+    "tiff of three floats a pixel": ("a.tif", lambda p: p.write_bytes(pictures.tiff(rgb() / 255, 2)), RARE),
+    "tiff of three 32-bit channels": (
+        "a.tif",
+        lambda p: p.write_bytes(pictures.tiff(rgb(np.uint32), 2)),
+        RARE,
+    ),
+    "tiff of 16-bit channels one after the other": (
+        "a.tif",
+        lambda p: p.write_bytes(pictures.tiff(rgb(np.uint16), 2, apart=True)),
+        "cannot use {}: its channels of 16 bits lie apart; export it with interleaved channels",
+    ),
+    "grey tiff of signed levels": (
+        "a.tif",
+        lambda p: saved(Image.fromarray(rgb(np.int32)[..., 0]), p),
+        "cannot use {}: its pixels are signed or have 32 bits; export it with 8 or 16 bits",
+    ),
     "half a gif": ("a.gif", lambda p: part(noise(), p), DAMAGED),
     "half a bmp": ("a.bmp", lambda p: part(noise(), p), DAMAGED),
     "png with a flipped byte": ("a.png", lambda p: flipped(noise(), p), DAMAGED),
@@ -125,7 +150,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "32-bit grey tiff": (
         "a.tif",
         lambda p: saved(Image.fromarray(np.full((64, 64), 70_000, np.int32)), p),
-        "cannot use {}: its pixels have 32 bits; export it with 8 or 16 bits",
+        "cannot use {}: its pixels are signed or have 32 bits; export it with 8 or 16 bits",
     ),
     "half a jpeg 2000": ("a.jp2", lambda p: part(noise(), p, 0.02), DAMAGED),
     "png without pixels": ("a.png", lambda p: p.write_bytes(pictures.png((64, 64), 8, 2, b"")), DAMAGED),

@@ -121,6 +121,12 @@ GOOD: dict[str, tuple[str, Callable[[Path], object], object, int]] = {
     "heic with alpha": ("a.heic", lambda p: saved(with_alpha(), p, quality=95), on_white(EXPECTED), LOSSY),
     "tiff": ("a.tif", lambda p: saved(quarters(), p), EXPECTED, EXACT),
     "compressed tiff": ("a.tiff", lambda p: saved(quarters(), p, compression="tiff_lzw"), EXPECTED, EXACT),
+    "16-bit grey tiff whose 0 is white": (
+        "a.tif",
+        lambda p: p.write_bytes(pictures.tiff(65535 - np.asarray(grey16()), 0)),
+        GREYS,
+        EXACT,
+    ),
     "16-bit grey tiff": ("a.tif", lambda p: saved(grey16(), p), GREYS, EXACT),
     "cmyk tiff": ("a.tif", lambda p: saved(quarters().convert("CMYK"), p), EXPECTED, EXACT),
     "bmp": ("a.bmp", lambda p: saved(quarters(), p), EXPECTED, EXACT),
@@ -323,3 +329,15 @@ def test_endings_tell_photos_from_videos(name: str) -> None:
     assert is_photo_name(name) and not is_video_name(name)
     assert is_video_name(f"{name}.mp4") and not is_photo_name(f"{name}.mp4")
     assert not is_photo_name(f"{name}.txt") and not is_video_name(f"{name}.txt")
+
+
+def test_a_png_whose_profile_cannot_be_unpacked_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = b"".join(b"\0" + row.tobytes() for row in pictures.quarters_rgb())
+    path = tmp_path / "a.png"
+    path.write_bytes(pictures.png((WIDTH, HEIGHT), 8, 2, rows, (b"iCCP", b"name\0\0no deflate")))
+    np.testing.assert_allclose(pictures.centers(load_photo(path).rgb), EXPECTED, atol=0)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: its colour profile is damaged or of another kind and is ignored"
+    ]

@@ -48,8 +48,8 @@ def test_a_file_is_read_and_overridden(tmp_path: Path) -> None:
         ("{means: 1.0e-4}", "{means: 1e-4}", "expected names with numbers"),
         ("{means: 1.0e-4}", "{means: -1.0}", "must not be negative"),
         ("share: 1.0", "share: 0.7", "sum to 1, found"),
-        ("sh_degree: 0", "sh_degree: 4", "sh_degree must be 0 to 3"),
-        ("final_rate: 0.5", "final_rate: 0", "final_rate must lie in"),
+        ("sh_degree: 0", "sh_degree: 4", "sh_degree must be a whole number from 0 to 3"),
+        ("final_rate: 0.5", "final_rate: 0", "final_rate must be a number in"),
         ("l1: 1.0, ssim: 0.5", "l1: 0, ssim: 0", "needs a weight for l1 or ssim"),
         ("iterations: 10", "iterations: many", "iterations must be a whole number"),
         ("stages:", "stages: [", "is no YAML"),
@@ -145,6 +145,14 @@ def bomb(levels: int) -> str:
         (TEXT.replace("iterations: 10", "iterations: 1" + 30 * "0").encode(), "whole number from 1 to"),
         (TEXT.replace("iterations: 10", "iterations: " + "9" * 5000).encode(), "cannot be read"),
         (TEXT.replace("share: 1.0", "share: .nan").encode(), "must be positive and sum to 1"),
+        (TEXT.replace("share: 1.0", "share: true").encode(), "must be positive and sum to 1"),
+        (TEXT.replace("share: 1.0", "share: 1" + 400 * "0").encode(), "must be positive and sum to 1"),
+        (TEXT.replace("final_rate: 0.5", "final_rate: true").encode(), "number in .0, 1., found True"),
+        (
+            TEXT.replace("final_rate: 0.5", "final_rate: 1" + 4000 * "0").encode(),
+            "number in .0, 1., found 1000",
+        ),
+        (TEXT.replace("smoothing: 0", "smoothing: 1000000").encode(), "whole number from 0 to 100, found"),
     ],
 )
 def test_files_that_are_no_configuration_are_told_in_a_line(

@@ -1,3 +1,4 @@
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,10 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from fastavatar.core import Gaussians, encode_colors
+from fastavatar.core import Camera, Gaussians, encode_colors
 from fastavatar.rendering import render
 from fastavatar.rendering.camera_paths import PATHS
 from fastavatar.results.film import draw_depth_film, draw_film, head_cameras, write_turntable
+from fastavatar.results.video import Picture
 from tests.synthetic_capture import fibonacci_directions, make_head
 
 
@@ -80,3 +82,21 @@ def test_a_turntable_is_one_call(tmp_path: Path) -> None:
     write_turntable(make_head(60), tmp_path / "turntable.webp")
     with Image.open(tmp_path / "turntable.webp") as animation:
         assert getattr(animation, "n_frames", 1) == 120 and animation.size == (512, 512)
+
+
+@pytest.mark.parametrize("draw", [draw_film, draw_depth_film])
+def test_pictures_that_show_nothing_are_counted(
+    draw: Callable[[Gaussians, list[Camera]], Iterator[Picture]], caplog: pytest.LogCaptureFixture
+) -> None:
+    head = make_head()
+    (camera,) = head_cameras(head, frames=1, size_px=24)
+    away = replace(
+        camera, world_to_camera=torch.diag(torch.tensor([-1.0, 1, -1, 1])) @ camera.world_to_camera
+    )
+    assert len(list(draw(head, [camera]))) == 1 and not caplog.messages
+    assert len(list(draw(head, [camera, away, away]))) == 3
+    assert len(list(draw(replace(head, opacity_logits=head.opacity_logits - 1e30), [camera]))) == 1
+    assert [message[:26] for message in caplog.messages] == [
+        "2 of 3 pictures are empty:",
+        "1 of 1 pictures are empty:",
+    ]

@@ -105,7 +105,11 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
     "a short text": (ply(*VERTEX, body=b"1.5 2222\n\n", kind="ascii"), "the file ends after 1 rows"),
     "words in a text": (ply(*VERTEX, body=b"1 2\nx y\n", kind="ascii"), "could not convert"),
     "a fraction too large for its type": (ply(*VERTEX, body=b"1 2\n3 1e20\n", kind="ascii"), "no u4"),
-    "a row too long": (ply(*VERTEX, body=b"1 2 3\n3 4 5\n", kind="ascii"), "a row holds 3 numbers"),
+    "a second row cut short": (
+        ply(*VERTEX, body=b"1 2\n3.0000000\n", kind="ascii"),
+        "row 1 holds 1 numbers, not 2",
+    ),
+    "a row too long": (ply(*VERTEX, body=b"1 2 3\n3 4 5\n", kind="ascii"), "row 0 holds 3 numbers, not 2"),
     "a format of its own": (ply(*VERTEX, kind="binary_middle_endian"), "line 2: "),
     "no format": (b"ply\nelement vertex 0\nend_header\n", "names no format"),
     "a header without end": (b"ply\nformat ascii 1.0\ncomment " + b"a" * (1 << 21), "has no end"),
@@ -123,3 +127,10 @@ def test_a_header_that_promises_too_much_costs_no_memory(
     said = str(caught.value)
     assert reason in said and "\n" not in said and len(said) < len(str(tmp_path)) + 300
     assert peak_bytes() < 30e6
+
+
+@pytest.mark.parametrize("body", [b"\n\n1.5 7\n\n-2 9\n", b" \r\n1.5 7\r\n\t\r\n-2 9"])
+def test_empty_lines_between_the_rows_of_a_text_do_no_harm(body: bytes, tmp_path: Path) -> None:
+    camera = ("element camera 1", "property float a")
+    assert same(read(ply(*VERTEX, body=body, kind="ascii"), tmp_path).rows["vertex"])
+    assert same(read(ply(*camera, *VERTEX, body=b"\n5\n" + body, kind="ascii"), tmp_path).rows["vertex"])

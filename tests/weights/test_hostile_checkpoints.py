@@ -195,3 +195,25 @@ def test_a_full_disk_is_told(tmp_path: Path, write: str) -> None:
             else:
                 write_safetensors(checkpoint, partial)
     assert "\n" not in str(caught.value) and caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".zipless.pth", ".safetensors"])
+def test_a_checkpoint_without_tensors_is_refused_and_not_converted(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".safetensors":
+        path.write_bytes(struct.pack("<Q", 2) + b"{}")
+    else:
+        saved(path, {}, zipped=suffix == ".pth")
+    with pytest.raises(WeightsError, match="it holds no tensors"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x80\x02cposix\nsystem\n(X\x02\0\0\0lstR.", b"PK", b"\0" * 9, b"no checkpoint"]
+)
+def test_no_message_advises_to_switch_the_protection_off(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.pth"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="fetch it again|take the published") as caught:
+        read_checkpoint(path)
+    assert "weights_only" not in str(caught.value) and "torch.load" not in str(caught.value)

@@ -1,6 +1,7 @@
 """`fastavatar weights`: fetch, check and find the published weights, convert them, make some up."""
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -135,12 +136,12 @@ def random(folder: Path, seed: int, force: bool) -> None:
 
 def require_distinct(sources: Sequence[Path], targets: Sequence[Path]) -> None:
     """Raise `UsageError` where two files would be written to one place, or one over a file that is read."""
-    places = [target.resolve() for target in targets]
+    places = [os.path.realpath(target) for target in targets]  # unlike `resolve`, also of links in a circle
     if len(set(places)) < len(places):
         twice = next(place for place in places if places.count(place) > 1)
         raise UsageError(f"two of the files would be written to {twice}: convert them into separate folders")
     for source in sources:
-        if source.resolve() in places:
+        if os.path.realpath(source) in places:
             raise UsageError(f"{source} would be written over itself: choose another folder")
 
 

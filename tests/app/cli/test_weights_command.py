@@ -166,3 +166,13 @@ def test_fetch_says_what_was_wrong_with_an_archive_and_keeps_what_was_there(tmp_
         run("fetch", "--cache_dir", tmp_path / "c", "--from", bad, "--force", "--no_face_pack")
     assert contents(tmp_path / "c") == before
     assert len(run("check", "--cache_dir", tmp_path / "c")) == 3
+
+
+@pytest.mark.parametrize(
+    "arguments", [["convert"], ["check", "--cache_dir"], ["fetch", "--offline", "--cache_dir"]]
+)
+def test_links_in_a_circle_count_as_nothing_there(arguments: list[str], tmp_path: Path) -> None:
+    loop = tmp_path / "loop.pth"
+    loop.symlink_to(loop)
+    with pytest.raises(WeightsError, match="there is no checkpoint|are not in"):
+        run(*arguments, loop)
