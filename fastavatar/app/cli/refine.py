@@ -21,7 +21,6 @@ from fastavatar.app.cli.options import (
 )
 from fastavatar.app.cli.prediction import FRAMES, naming_force
 from fastavatar.app.cli.progress import refinement_bar
-from fastavatar.errors import UsageError
 
 if TYPE_CHECKING:
     from fastavatar.app.capture_refinement import CaptureSettings
@@ -80,7 +79,7 @@ def command(
     from fastavatar.captures import read_capture
     from fastavatar.models import require_device
     from fastavatar.rendering import limit_threads
-    from fastavatar.results import Outputs, Run, places_of_results, require_writable
+    from fastavatar.results import Outputs, Run, places_of_results, require_apart, require_writable
 
     settings = _settings(inputs, choices)
     limit_threads(threads)
@@ -90,9 +89,7 @@ def command(
     with naming_force():
         require_writable(output_dir, force, outputs.names(), given)
     read = read_capture(capture, timestep=timestep)
-    for path in places_of_results(output_dir):
-        if read.holds(path):
-            raise UsageError(f"{path} belongs to the capture: choose another output folder")
+    require_apart(read.files, places_of_results(output_dir))
     refinement = CaptureRefinement(read, settings)
     with refinement_bar(refinement.config.iterations) as on_step:
         refined = refinement.run(on_step)
