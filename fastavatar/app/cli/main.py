@@ -49,8 +49,10 @@ class LazyCommands(click.Group):
         module = importlib.import_module(f"fastavatar.app.cli.{cmd_name}")
         command = module.command
         assert isinstance(command, click.Command)
-        if "quiet" not in {option.name for option in command.params}:
-            log_options(command)
+        inner = command.commands.values() if isinstance(command, click.Group) else ()
+        for one in (command, *inner):
+            if "quiet" not in {option.name for option in one.params}:
+                log_options(one)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -79,17 +79,16 @@ def command(
     from fastavatar.captures import read_capture
     from fastavatar.models import require_device
     from fastavatar.rendering import limit_threads
-    from fastavatar.results import Outputs, Run, places_of_results, require_apart, require_writable
+    from fastavatar.results import Outputs, Run, require_writable
 
     settings = _settings(inputs, choices)
     limit_threads(threads)
     require_device(settings.device)
     outputs = Outputs(frame=frame)
-    given = [*([settings.start] if settings.start else []), *settings.published.files()]
+    read = read_capture(capture, timestep=timestep)
+    given = [*([settings.start] if settings.start else []), *settings.published.files(), *read.files]
     with naming_force():
         require_writable(output_dir, force, outputs.names(), given)
-    read = read_capture(capture, timestep=timestep)
-    require_apart(read.files, places_of_results(output_dir))
     refinement = CaptureRefinement(read, settings)
     with refinement_bar(refinement.config.iterations) as on_step:
         refined = refinement.run(on_step)

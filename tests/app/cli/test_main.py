@@ -76,10 +76,13 @@ def test_wrong_usage_is_one_line(arguments: str, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == f"error: {WRONG[arguments]}\n"
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+OF_WEIGHTS = ("weights fetch", "weights check", "weights path", "weights convert", "weights random")
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *OF_WEIGHTS])
 def test_every_command_can_be_told_how_much_to_say(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):  # a command is adorned once, however often it is asked for
-        assert run([name, "--help"]) == 0
+        assert run([*name.split(), "--help"]) == 0
         told = capsys.readouterr().out
         assert told.count("--quiet") == told.count("--verbose") == 1
 
