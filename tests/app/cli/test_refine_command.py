@@ -55,7 +55,7 @@ def test_the_start_is_never_overwritten(
     write_ply(make_head(), start, "head")
     before = start.read_bytes()
     assert run(_flags(folder, tmp_path, "--start", str(start), *force)) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith(f"error: the output {start} would overwrite an input")
     assert start.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["splats.ply"]
 
