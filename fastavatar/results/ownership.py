@@ -2,8 +2,7 @@
 
 A summary lists the size and SHA-256 of each file beside it. A file is taken for this program's own if it has
 a name that results can have and the listed size and checksum; the summary states a checksum of its own
-fields.
-Nothing else is ever replaced or deleted, and folders and links never are.
+fields. Nothing else is ever replaced or deleted, and folders and links never are.
 """
 
 import hashlib
