@@ -20,3 +20,4 @@ from .ply import read_ply_elements as read_ply_elements
 from .processors import MAX_THREADS as MAX_THREADS
 from .processors import processor_count as processor_count
 from .processors import require_address_space as require_address_space
+from .workspace import workspace as workspace

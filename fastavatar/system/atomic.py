@@ -76,7 +76,7 @@ def made_folder(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def partial(folder: Path, name: str, as_folder: bool = False) -> Iterator[Path]:
-    """A new hidden file, or folder, in `folder` for what will be called `name`.
+    """A new hidden file, or folder that only this user reads, in `folder` for what will be called `name`.
 
     It is locked while the block runs: `abandoned` in other runs then knows that it is in use. At the end of
     the block a file is removed, and a folder is removed if it is empty.
@@ -84,7 +84,7 @@ def partial(folder: Path, name: str, as_folder: bool = False) -> Iterator[Path]:
     while True:
         hidden = folder / partial_name(name)
         if as_folder:
-            hidden.mkdir()
+            hidden.mkdir(0o700)
         else:
             hidden.touch(exist_ok=False)
         held = _held(hidden)
