@@ -1,6 +1,5 @@
 """What a capture holds: views, and what is known of the head's true surface."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +40,4 @@ class Capture:
     flame: Mapping[str, Tensor]
     """FLAME parameters of the time step that was read, by name; empty where there are none."""
     files: frozenset[Path] = frozenset()
-    """Every file that belongs to the capture, links resolved."""
-
-    def holds(self, path: Path) -> bool:
-        """Whether `path` is one of the capture's files, which no command may write to."""
-        return Path(os.path.realpath(path)) in self.files
+    """Every file that belongs to the capture, links resolved; no command may write to one."""

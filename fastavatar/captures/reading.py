@@ -85,7 +85,10 @@ def read_cameras(path: str | Path, timestep: int | None = None) -> list[tuple[st
 
 
 def calibrated_files(path: str | Path) -> frozenset[Path]:
-    """The files that a calibration consists of and names: itself, images and masks, links resolved."""
+    """The files that a calibration consists of and names: itself, images and masks, links resolved.
+
+    A COLMAP model is its folder and all files in it.
+    """
     return _files(*_calibration(Path(path), "auto", None))
 
 
@@ -113,7 +116,10 @@ def _calibration(path: Path, source: Source, timestep: int | None) -> tuple[_Pla
 
 def _files(place: _Place, calibration: Calibration) -> frozenset[Path]:
     named = [path for frame in calibration.frames for path in (frame.image_path, frame.mask_path)]
-    return frozenset(Path(os.path.realpath(path)) for path in (place.calibration, *named) if path is not None)
+    model = place.calibration.iterdir() if is_folder(place.calibration) else ()
+    return frozenset(
+        Path(os.path.realpath(path)) for path in (place.calibration, *model, *named) if path is not None
+    )
 
 
 def _located(path: Path, source: Source) -> _Place:

@@ -94,15 +94,17 @@ def read_gaussians(path: str | Path, frame: Frame | None = None) -> Gaussians:
         raise InputError(f"cannot read {path}: {error}") from None
 
 
-def write_gaussians(gaussians: Gaussians, path: str | Path, frame: Frame = DEFAULT_FRAME) -> tuple[str, ...]:
+def write_gaussians(
+    gaussians: Gaussians, path: str | Path, frame: Frame = DEFAULT_FRAME, overwrite: bool = True
+) -> tuple[str, ...]:
     """Write head-frame Gaussians in the format of the file's ending.
 
     Returns what the format cannot hold, one sentence each. `path` is replaced as a whole. Raises `UsageError`
-    for an unknown ending or frame, `InputError` for no Gaussians or non-finite ones, `FastAvatarError` when
-    `path` cannot be written.
+    for an unknown ending or frame, `InputError` for no Gaussians or non-finite ones, and what `replacing`
+    raises when `path` cannot or, without `overwrite`, may not be written.
     """
     wanted = format_of(path)
     encoded = wanted.encode(gaussians, frame)
-    with replacing(Path(path)) as partial:
+    with replacing(Path(path), overwrite) as partial:
         partial.write_bytes(encoded)
     return wanted.losses(gaussians)

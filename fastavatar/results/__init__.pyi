@@ -11,8 +11,10 @@ from .outputs import SUMMARY as SUMMARY
 from .outputs import TURNTABLE as TURNTABLE
 from .outputs import VIEWER as VIEWER
 from .outputs import Outputs as Outputs
+from .ownership import CHECKSUM_FIELD as CHECKSUM_FIELD
 from .ownership import ResultsExist as ResultsExist
 from .ownership import Written as Written
+from .ownership import checksum_of as checksum_of
 from .ownership import is_complete as is_complete
 from .ownership import own_results as own_results
 from .ownership import places_of_results as places_of_results

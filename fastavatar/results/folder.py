@@ -13,6 +13,7 @@ from fastavatar.core import Avatar
 from fastavatar.formats.html import viewer_page
 from fastavatar.formats.splats import encode_ply
 from fastavatar.results import (
+    CHECKSUM_FIELD,
     PREVIEW,
     SPLATS,
     SUMMARY,
@@ -21,6 +22,7 @@ from fastavatar.results import (
     Outputs,
     Run,
     Written,
+    checksum_of,
     clear_staging,
     compose_preview,
     places_of_results,
@@ -109,6 +111,7 @@ def write_results(
         summary = summarize(
             avatar, run or Run(), outputs.frame, written, seconds, versions(), peak_memory_mb()
         )
-        text = json.dumps(summary, indent=2, allow_nan=False)
+        stated = json.loads(json.dumps(summary, allow_nan=False))  # tuples are lists from here on
+        text = json.dumps({**stated, CHECKSUM_FIELD: checksum_of(stated)}, indent=2)
         (staging / SUMMARY).write_text(text + "\n", encoding="utf-8")
     return folder

@@ -1,8 +1,8 @@
 """Which files in a folder this program has written, and which files a command must not overwrite.
 
 A summary lists the size and SHA-256 of each file beside it. A file is taken for this program's own if it has
-a name that results can have and the listed size and checksum; the summary itself is recognised by its fields.
-Nothing else is ever replaced or deleted, and folders and links never are.
+a name that results can have and the listed size and checksum; the summary states a checksum of its own
+fields. Nothing else is ever replaced or deleted, and folders and links never are.
 """
 
 import hashlib
@@ -12,11 +12,12 @@ import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from fastavatar.errors import OverwriteError, UsageError
 from fastavatar.results import PREVIEW, SPLATS, SUMMARY, TURNTABLE, VIEWER
 
+CHECKSUM_FIELD = "summary_sha256"
 _USUAL_NAMES = frozenset({SPLATS, PREVIEW, SUMMARY})
 _FIXED_NAMES = _USUAL_NAMES | {TURNTABLE, VIEWER}
 _LARGEST_SUMMARY = 16_000_000
@@ -43,11 +44,23 @@ class Written:
             return cls(os.fstat(file.fileno()).st_size, digest.hexdigest())
 
 
+def checksum_of(summary: Mapping[str, Any]) -> str:
+    """SHA-256, in hexadecimal digits, of the summary's fields but `summary_sha256`, which holds it.
+
+    The fields are taken as compact JSON with sorted keys, so that only a change of what they say counts.
+    """
+    fields = {name: value for name, value in summary.items() if name != CHECKSUM_FIELD}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
 def files_of_summary(text: bytes) -> Mapping[str, Written] | None:
-    """The files that a summary lists, itself excluded; None for a file that no run of this program wrote."""
+    """The files that a summary lists, itself excluded.
+
+    None for a file that no run of this program wrote, and for a summary that was edited since.
+    """
     try:
         found = json.loads(text)
-        own = isinstance(found["schema_version"], int) and "fastavatar" in found["versions"]
+        own = "fastavatar" in found["versions"] and found[CHECKSUM_FIELD] == checksum_of(found)
         listed = {str(name): Written(**values) for name, values in found["checksums"].items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None

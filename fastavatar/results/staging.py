@@ -16,7 +16,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fastavatar.errors import FastAvatarError, OverwriteError, UsageError
-from fastavatar.system import abandoned, alone_in, partial, place, refusals_told
+from fastavatar.system import (
+    abandoned,
+    alone_in,
+    made_folder,
+    partial,
+    place,
+    refusals_told,
+    require_replaceable_file,
+)
 
 _STAGING = "results"
 _RETIRED, _DONE = ".retired", ".done"
@@ -60,24 +68,16 @@ def staged(folder: Path, replaced: Iterable[str] = ()) -> Iterator[Path]:
     fails, or the process is killed, `folder` is as it was; after a kill it is the next run that sees to it.
     The hidden folder lies inside, since the parent folder may be on another disk or not writable.
 
-    Raises `OverwriteError` where a new file's name is taken and not among `replaced`.
+    Raises `OverwriteError` where a new file's name is taken and not among `replaced`, or where one of
+    `replaced` is no file.
     """
-    made = [one for one in (folder, *folder.parents) if not one.exists()]
-    done = False
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with partial(folder, _STAGING, as_folder=True) as staging:
-            try:
-                yield staging
-                with alone_in(folder):
-                    _swap(staging, folder, replaced)
-            finally:
-                _settle(staging, folder)
-        done = True
-    finally:
-        if not done:
-            for one in made:
-                _remove_if_empty(one)
+    with made_folder(folder), partial(folder, _STAGING, as_folder=True) as staging:
+        try:
+            yield staging
+            with alone_in(folder):
+                _swap(staging, folder, replaced)
+        finally:
+            _settle(staging, folder)
 
 
 def clear_staging(folder: Path) -> None:
@@ -95,6 +95,8 @@ def _swap(staging: Path, folder: Path, replaced: Iterable[str]) -> None:
     """Move the replaced files out of `folder`, link the new ones in; `_settle` undoes what is half-done."""
     new = sorted(path.name for path in staging.iterdir())
     old = sorted({name for name in replaced if os.path.lexists(folder / name)})
+    for name in old:
+        require_replaceable_file(folder / name)
     taken = [name for name in new if name not in old and os.path.lexists(folder / name)]
     if taken:
         raise OverwriteError(f"{folder} holds {', '.join(taken)} already; choose another folder")

@@ -66,11 +66,12 @@ _WITH_ALPHA = {
 ENDINGS = (".mp4", ".webm", ".mov", ".gif", ".webp", ".png")
 
 
-def write_video(pictures: Iterable[Picture], path: Path, fps: float) -> None:
+def write_video(pictures: Iterable[Picture], path: Path, fps: float, overwrite: bool = True) -> None:
     """Write pictures (H, W, C) of one size to `path` in the format of its ending, one of `ENDINGS`.
 
     `path` is replaced as a whole. Raises `UsageError` for another ending, for pictures of different sizes and
-    for alpha where the format has none, `FastAvatarError` when `path` cannot be written or PyAV is missing.
+    for alpha where the format has none, `FastAvatarError` when PyAV is missing, and what `replacing` raises
+    when `path` cannot or, without `overwrite`, may not be written.
     """
     writer_of(path)
     alike = _alike(pictures)
@@ -78,7 +79,7 @@ def write_video(pictures: Iterable[Picture], path: Path, fps: float) -> None:
     if first is None:
         raise UsageError(f"there are no pictures for {path}")
     write = writer_of(path, transparent=first.shape[2] == 4)
-    with replacing(path) as target:
+    with replacing(path, overwrite) as target:
         write(chain([first], alike), target, fps)
 
 

@@ -2,11 +2,13 @@ from .arrays import read_npy as read_npy
 from .arrays import read_npz as read_npz
 from .atomic import abandoned as abandoned
 from .atomic import alone_in as alone_in
+from .atomic import made_folder as made_folder
 from .atomic import partial as partial
 from .atomic import place as place
 from .atomic import refusals_told as refusals_told
 from .atomic import replacing as replacing
 from .atomic import replacing_all as replacing_all
+from .atomic import require_replaceable_file as require_replaceable_file
 from .files import opened as opened
 from .files import read_bytes as read_bytes
 from .files import require_regular_file as require_regular_file
@@ -17,3 +19,4 @@ from .ply import encode_ply_elements as encode_ply_elements
 from .ply import read_ply_elements as read_ply_elements
 from .processors import MAX_THREADS as MAX_THREADS
 from .processors import processor_count as processor_count
+from .workspace import workspace as workspace

@@ -4,6 +4,7 @@ A hidden file or folder that is being written is locked by its process. The oper
 when the process ends, whatever ends it, so a hidden file without a lock was left by a run that is gone.
 """
 
+import errno
 import fcntl
 import os
 import re
@@ -27,25 +28,55 @@ _WAIT_S = 10.0
 def replacing(path: Path, overwrite: bool = True) -> Iterator[Path]:
     """A path beside `path` to write to, which becomes `path` if the block succeeds and is removed if not.
 
-    Hidden files that killed runs left beside `path` are removed first. Raises `OverwriteError` where
-    `overwrite` is off and something is at `path` by the end of the block, and `FastAvatarError` in one line
-    when the file system refuses.
+    Missing folders are made. Hidden files that killed runs left beside `path` are removed first. Raises
+    `OverwriteError` where something other than a file is at `path`, or where `overwrite` is off and anything
+    is there by the end of the block, and `FastAvatarError` in one line when the file system refuses.
     """
-    with refusals_told(path):
+    require_replaceable_file(path)
+    with refusals_told(path), made_folder(path.parent):
         for left in abandoned(path.parent, path.name):
             if left.is_file():
                 left.unlink(missing_ok=True)
         with partial(path.parent, path.name) as hidden:
             yield hidden
+            require_replaceable_file(path)  # again, since the work may have taken long
             if overwrite:
                 os.replace(hidden, path)
             else:
                 place(hidden, path)
 
 
+def require_replaceable_file(path: Path) -> None:
+    """Raise `OverwriteError` where `path` is anything but a regular file, a link to one, or a dangling link.
+
+    Renaming a file onto a pipe, a device or a socket destroys it: root can lose /dev/null that way.
+    """
+    with refusals_told(path):
+        if os.path.exists(path) and not os.path.isfile(path):
+            kind = "a folder" if path.is_dir() else "a pipe, a device or a socket"
+            raise OverwriteError(f"{path} is {kind}, which is never replaced: choose another name")
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make `folder` and those above it where they are missing; empty ones go when the block fails."""
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
+        yield
+    except BaseException:
+        for one in made:
+            with suppress(OSError):
+                one.rmdir()
+        raise
+
+
 @contextmanager
 def partial(folder: Path, name: str, as_folder: bool = False) -> Iterator[Path]:
-    """A new hidden file, or folder, in `folder` for what will be called `name`.
+    """A new hidden file, or folder that only this user reads, in `folder` for what will be called `name`.
 
     It is locked while the block runs: `abandoned` in other runs then knows that it is in use. At the end of
     the block a file is removed, and a folder is removed if it is empty.
@@ -53,7 +84,7 @@ def partial(folder: Path, name: str, as_folder: bool = False) -> Iterator[Path]:
     while True:
         hidden = folder / partial_name(name)
         if as_folder:
-            hidden.mkdir()
+            hidden.mkdir(0o700)
         else:
             hidden.touch(exist_ok=False)
         held = _held(hidden)
@@ -135,16 +166,10 @@ def place(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def replacing_all(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """As `replacing` for several files: none is replaced unless the block ends well.
-
-    Missing folders are made.
-    """
+def replacing_all(paths: Sequence[Path], overwrite: bool = True) -> Iterator[list[Path]]:
+    """As `replacing` for several files: none is replaced unless the block ends well."""
     with ExitStack() as files:
-        for folder in {path.parent for path in paths}:
-            with refusals_told(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-        yield [files.enter_context(replacing(path)) for path in paths]
+        yield [files.enter_context(replacing(path, overwrite)) for path in paths]
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from email.message import Message
 from pathlib import Path
 
 from fastavatar.errors import WeightsError
+from fastavatar.system import require_replaceable_file
 from fastavatar.weights import NUMBER, FileChanged, Refused, TryAgain, about_page, broken, is_page, open_url
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ def download(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _fetch_all(url, part, progress, patience, instead)
+        require_replaceable_file(target)
         part.replace(target)
         _origin(part).unlink(missing_ok=True)
     except OSError as error:

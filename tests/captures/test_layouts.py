@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fastavatar.captures import Capture, read_cameras, read_capture
+from fastavatar.captures import Capture, calibrated_files, read_cameras, read_capture
 from fastavatar.errors import InputError
 from tests.synthetic_capture import (
     FOCAL_PX,
@@ -75,6 +75,12 @@ def test_of_several_colmap_models_the_first_is_read_with_a_warning(
     assert "sparse holds 3 COLMAP models: only 0 is read; for another (2, 10) give" in caplog.text
     assert len(read_capture(second).views) == 2
     assert [name for name, _ in read_cameras(second)] == ["00000_00", "00000_01"]
+
+
+def test_the_files_of_a_colmap_model_belong_to_the_capture(colmap: Path) -> None:
+    model = colmap / "sparse" / "0"
+    for files in (read_capture(colmap).files, calibrated_files(colmap)):
+        assert {path.resolve() for path in model.iterdir()} <= files
 
 
 def test_a_json_of_any_name_is_a_capture(folder: Path) -> None:
@@ -174,5 +180,6 @@ def test_paths_may_be_absolute_go_up_or_come_from_windows(folder: Path, form: st
     (folder / "transforms.json").write_text(json.dumps(content))
     capture = read_capture(folder)
     require_the_views(capture)
-    assert capture.holds(other / "00000_00.png") and not capture.holds(folder / "images" / "00000_00.png")
+    assert (other / "00000_00.png").resolve() in capture.files
+    assert (folder / "images" / "00000_00.png").resolve() not in capture.files
     assert float(capture.views[0].image.min()) < 0.9

@@ -10,7 +10,13 @@ import pytest
 
 from fastavatar.errors import OverwriteError, UsageError
 from fastavatar.results.folder import require_writable
-from fastavatar.results.ownership import files_of_summary, is_complete, own_results, require_apart
+from fastavatar.results.ownership import (
+    checksum_of,
+    files_of_summary,
+    is_complete,
+    own_results,
+    require_apart,
+)
 from tests.results.avatars import make_avatar
 
 NAMES = {"preview.png", "splats.ply", "summary.json", "w_vector.npy"}
@@ -31,6 +37,13 @@ def contents(folder: Path) -> dict[str, bytes]:
 def change_summary(folder: Path, **changes: Any) -> None:
     summary = json.loads((folder / "summary.json").read_text("utf-8"))
     (folder / "summary.json").write_text(json.dumps({**summary, **changes}))
+
+
+def forge_summary(folder: Path, **changes: Any) -> None:
+    """Change the summary as `change_summary` does, its checksum included."""
+    summary = {**json.loads((folder / "summary.json").read_text("utf-8")), **changes}
+    summary["summary_sha256"] = checksum_of(summary)
+    (folder / "summary.json").write_text(json.dumps(summary))
 
 
 def refuses(folder: Path, *names: str) -> None:
@@ -86,6 +99,21 @@ def test_a_result_that_was_changed_since_stays(results: Path) -> None:
     assert not is_complete(results)
 
 
+def test_an_edited_summary_stays_and_one_that_was_only_reformatted_does_not(results: Path) -> None:
+    forge_summary(results)
+    make_avatar(1).save(results, overwrite=True)
+    change_summary(results, notes="two years of notes")
+    refuses(results, *sorted(NAMES))
+
+
+def test_a_file_added_to_the_summary_by_hand_stays(results: Path) -> None:
+    listed = json.loads((results / "summary.json").read_text("utf-8"))["checksums"]
+    (results / "mine.npy").write_bytes(b"mine")
+    mine = {"bytes": 4, "sha256": sha256(b"mine").hexdigest()}
+    change_summary(results, checksums={**listed, "mine.npy": mine})
+    refuses(results, *sorted(NAMES))
+
+
 def test_a_changed_array_that_is_not_in_the_way_stays_beside_the_new_results(results: Path) -> None:
     np.save(results / "w_vector.npy", np.ones(512, np.float32))
     mine = (results / "w_vector.npy").read_bytes()
@@ -112,7 +140,7 @@ def test_only_names_that_results_can_have_are_deleted_even_with_the_right_checks
     listed = json.loads((results / "summary.json").read_text("utf-8"))["checksums"]
     wrong = {"bytes": len(mine), "sha256": sha256(mine).hexdigest()}
     (results.parent / "outside.npy").write_bytes(mine)
-    change_summary(results, checksums={**listed, "thesis.docx": wrong, "../outside.npy": wrong})
+    forge_summary(results, checksums={**listed, "thesis.docx": wrong, "../outside.npy": wrong})
     make_avatar(1).save(results, overwrite=True)
     assert (results / "thesis.docx").read_bytes() == (results.parent / "outside.npy").read_bytes() == mine
     assert is_complete(results)

@@ -1,7 +1,10 @@
 import os
 import signal
+import socket
+import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,6 +33,52 @@ def test_a_file_appears_whole(tmp_path: Path) -> None:
         hidden.write_bytes(b"new")
         assert path.read_bytes() == b"old"
     assert path.read_bytes() == b"new" and os.listdir(tmp_path) == ["a.bin"]
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def device(path: Path) -> None:
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    except OSError:
+        pytest.skip("only root makes devices")
+
+
+def listener(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.path.relpath(path))  # its name may have 108 bytes
+
+
+@pytest.mark.parametrize("make", [pipe, device, listener, Path.mkdir])
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("linked", [False, True])
+def test_only_files_are_replaced(
+    make: Callable[[Path], None], late: bool, linked: bool, tmp_path: Path
+) -> None:
+    place = path = tmp_path / "a.bin"
+    if linked:
+        place = tmp_path / "b"
+        path.symlink_to(place)
+    if not late:
+        make(place)
+    with pytest.raises(OverwriteError, match="never replaced"), replacing(path) as hidden:
+        assert late, "it is refused before the work"
+        hidden.write_bytes(b"new")
+        make(place)
+    assert not place.is_file() and place.exists() and path.is_symlink() == linked
+    assert len(os.listdir(tmp_path)) == 1 + linked
+
+
+def test_folders_are_made_and_go_again_where_the_work_fails(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "c.bin"
+    with pytest.raises(ValueError, match="why"), replacing(path):
+        raise ValueError("why")
+    assert not os.listdir(tmp_path)
+    with replacing(path) as hidden:
+        hidden.write_bytes(b"new")
+    assert path.read_bytes() == b"new"
 
 
 def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
@@ -78,7 +127,7 @@ def test_without_leave_nothing_is_replaced_even_if_it_comes_late(tmp_path: Path)
         hidden.write_bytes(b"first")
     for late in (path, tmp_path / "link", tmp_path / "folder"):
         with (
-            pytest.raises(OverwriteError, match="exists already"),
+            pytest.raises(OverwriteError, match="exists already|never replaced"),
             replacing(late, overwrite=False) as hidden,
         ):
             hidden.write_bytes(b"second")
@@ -97,13 +146,13 @@ def test_the_longest_names_can_be_written(name: str, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == [name]
 
 
-@pytest.mark.parametrize("name", ["gone/a.bin", "n" * 300, "folder"])
+@pytest.mark.parametrize("name", ["file/a.bin", "n" * 300])
 def test_a_place_that_refuses_is_one_line(name: str, tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
     with pytest.raises(FastAvatarError, match="^cannot write .*: .*; choose another place"):
         with replacing(tmp_path / name) as hidden:
             hidden.write_bytes(b"new")
-    assert os.listdir(tmp_path) == ["folder"]
+    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from fastavatar.app.batch import (
@@ -27,6 +26,7 @@ from fastavatar.app.batch import (
 )
 from fastavatar.errors import InputError, OverwriteError, UsageError
 from fastavatar.results import PREVIEW, SPLATS, SUMMARY, clear_staging, own_results
+from fastavatar.system import workspace
 
 if TYPE_CHECKING:
     from fastavatar.app.pipeline import Pipeline
@@ -147,9 +147,9 @@ def fill(task: PhotoTask, pipeline: "Pipeline", avatar: "Avatar", mode: Mode, st
             _clear_incomplete(folder, pipeline, avatar, started, task.photo)
         pipeline.save(avatar, folder, mode != "new", started, task.photo)
         return
-    with TemporaryDirectory(prefix="fastavatar-") as temporary:
-        pipeline.save(avatar, Path(temporary), False, started, task.photo)
-        for path in sorted(Path(temporary).iterdir(), key=lambda path: path.name == SUMMARY):
+    with workspace() as temporary:
+        pipeline.save(avatar, temporary, False, started, task.photo)
+        for path in sorted(temporary.iterdir(), key=lambda path: path.name == SUMMARY):
             write(join(task.output, path.name), path.read_bytes())
 
 
@@ -169,8 +169,7 @@ def _clear_incomplete(
     """
     if not folder.is_dir():
         return
-    with TemporaryDirectory(prefix="fastavatar-") as temporary:
-        new = Path(temporary)
+    with workspace() as new:
         own, written = own_results(folder), False
         for old in sorted(folder.iterdir()):
             if old.name in own or old.name.startswith(".") or old.is_symlink() or not old.is_file():

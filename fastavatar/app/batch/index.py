@@ -14,13 +14,12 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from fastavatar.app.batch import FIELDS, Mode, Row, is_address, join, names_in, opened, parse_row, read, write
 from fastavatar.errors import OverwriteError
 from fastavatar.results import require_folder
-from fastavatar.system import refusals_told, replacing
+from fastavatar.system import refusals_told, replacing, workspace
 
 LINES, TABLE, SHEET = "results.jsonl", "results.parquet", "contact_sheet.html"
 GENERATOR = '<meta name="generator" content="fastavatar batch">'
@@ -29,6 +28,7 @@ _PAGE = re.compile(r"contact_sheet(_\d+)?\.html")
 _HEAD_BYTES = 1 << 16
 """How much of a file is read to see whether this program wrote it."""
 _ROWS_AT_ONCE = 10_000
+_ROW_BEGINS = b'{"photo": "'
 
 
 def is_index_name(name: str) -> bool:
@@ -78,16 +78,20 @@ def _is_own(place: str) -> bool:
 
 
 def _holds_rows(head: bytes) -> bool:
-    """Whether a file begins like an index: with no rows yet, or with at least one, whole or torn."""
-    return not head.strip() or any(_is_shaped_like_row(line) for line in head.split(b"\n"))
+    """Whether a file begins like an index: with no rows yet, or with at least one, whole or torn.
+
+    Only the last line of an index can be torn, and it has no line break.
+    """
+    *lines, last = head.split(b"\n")
+    torn = 0 < len(last) and last[: len(_ROW_BEGINS)] == _ROW_BEGINS[: len(last)]
+    return not head.strip() or torn or any(_is_shaped_like_row(line) for line in (*lines, last))
 
 
 def _is_shaped_like_row(line: bytes) -> bool:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
-        begun = b'{"photo": "'
-        return bool(line) and line[: len(begun)] == begun[: len(line)]  # torn
+        return False
     return isinstance(found, dict) and found.keys() >= set(FIELDS)
 
 
@@ -121,8 +125,7 @@ def index_folder(output_dir: str, mode: Mode) -> Iterator[Path]:
             _clear_hidden(folder)
             yield folder
         return
-    with TemporaryDirectory(prefix="fastavatar-") as temporary:
-        folder = Path(temporary)
+    with workspace() as folder:
         index = read(join(output_dir, LINES)) if LINES in names_in(output_dir) else b""
         (folder / LINES).write_bytes(index)
         write(join(output_dir, LINES), index)

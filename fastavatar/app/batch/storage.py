@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from fastavatar.errors import FastAvatarError, InputError
+from fastavatar.system import workspace
 
 _BRIEFLY = "?retry_limit_seconds=30"  # by default it asks for credentials for minutes
 _OPTIONS = {
@@ -46,8 +46,8 @@ def at_hand(photo: str) -> Iterator[Path]:
     if not is_address(photo):
         yield Path(photo)
         return
-    with TemporaryDirectory(prefix="fastavatar-") as folder:
-        local = Path(folder) / ("photo" + posixpath.splitext(urlsplit(photo).path)[1])
+    with workspace() as folder:
+        local = folder / ("photo" + posixpath.splitext(urlsplit(photo).path)[1])
         local.write_bytes(read(photo))
         yield local
 

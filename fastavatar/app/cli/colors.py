@@ -1,5 +1,7 @@
 """Colours as a user writes them."""
 
+import re
+
 from fastavatar.errors import UsageError
 
 Color = tuple[float, float, float]
@@ -13,7 +15,9 @@ def parse_color(text: str) -> Color:
     try:
         if len(parts) == 3:
             red, green, blue = (int(part) for part in parts)
-            if not all(0 <= value <= 255 for value in (red, green, blue)):
+            # Python's int takes digits of any script, and underscores between them
+            ascii_digits = all(re.fullmatch(r"\s*[0-9]+\s*", part) for part in parts)
+            if not ascii_digits or max(red, green, blue) > 255:
                 raise ValueError
         else:
             red, green, blue = ImageColor.getrgb(text)[:3]

@@ -7,7 +7,7 @@ from typing import Literal
 import click
 
 from fastavatar.app.cli.numbers import FILE
-from fastavatar.errors import OverwriteError
+from fastavatar.app.cli.outputs import require_outputs
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +39,10 @@ def command(
     browser, without network; both are written only. .ksplat is read only. What is lost is listed on stderr.
     """
     from fastavatar.formats import format_of, read_gaussians, write_gaussians
-    from fastavatar.results import require_apart
 
     format_of(target)
-    require_apart([source], [target])
-    if target.exists() and not force:
-        raise OverwriteError(f"{target} exists: use --force to replace it")
+    require_outputs([target], force, [source])
     gaussians = read_gaussians(source, frame_in)
-    for loss in write_gaussians(gaussians, target, frame):
+    for loss in write_gaussians(gaussians, target, frame, overwrite=force):
         log.warning("%s: %s", target, loss)
     log.info("%d Gaussians in %s", len(gaussians), target)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,8 @@ from fastavatar.app.cli.options import (
     path_option,
     timestep_option,
 )
-from fastavatar.errors import OverwriteError, UsageError
+from fastavatar.app.cli.outputs import require_outputs
+from fastavatar.errors import UsageError
 
 if TYPE_CHECKING:
     from fastavatar.captures import Capture
@@ -81,17 +81,15 @@ def command(
     sheet_path = None
     if images_folder is not None and not metric_only:
         sheet_path = images_folder / sheet_name(capture, method, chosen)
-    for flag, path in (("--json", json_path), ("--images", sheet_path)):
-        if path is not None:
-            _require_free(flag, path, force, capture)
+    require_outputs([path for path in (json_path, sheet_path) if path is not None], force, capture.files)
     report = evaluate(capture, method, chosen, options)
     click.echo(report.table())
     if json_path is not None:
         text = json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n"
-        _write(json_path, lambda partial: partial.write_text(text, "utf-8"))
+        _write(json_path, force, lambda partial: partial.write_text(text, "utf-8"))
     if sheet_path is not None:
         sheet = contact_sheet(capture, report)
-        _write(sheet_path, lambda partial: sheet.save(partial, "PNG"))
+        _write(sheet_path, force, lambda partial: sheet.save(partial, "PNG"))
 
 
 def _options(method: str, given: dict[str, Any]) -> "Options":
@@ -121,34 +119,11 @@ def sheet_name(capture: "Capture", method: str, inputs: Sequence[int]) -> str:
     return f"{capture.folder.resolve().name[:100]}_{method}_{given}.png"
 
 
-def _require_free(flag: str, path: Path, force: bool, capture: "Capture") -> None:
-    """Raise unless a file may and can be written to `path`, before anything is computed.
-
-    Raises `UsageError` for a folder, a device or a file of the capture, `OverwriteError` for a file that may
-    not be replaced, `FastAvatarError` where the file system does not allow it.
-    """
-    from fastavatar.results import require_folder
-    from fastavatar.system import refusals_told
-
-    with refusals_told(path):
-        if path.is_dir():
-            raise UsageError(f"cannot write {path}: it is a folder; give {flag} a file")
-        if path.exists() and not path.is_file():
-            raise UsageError(f"cannot write {path}: it is not a regular file; give {flag} another one")
-        if capture.holds(path):
-            raise UsageError(f"cannot write {path}: it belongs to the capture; give {flag} another place")
-        if os.path.lexists(path) and not force:
-            raise OverwriteError(f"{path} exists already: use --force to overwrite")
-        require_folder(path.parent)
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
+def _write(path: Path, force: bool, write: Callable[[Path], object]) -> None:
     """Write `path` as a whole, with the folders above it."""
-    from fastavatar.system import refusals_told, replacing
+    from fastavatar.system import replacing
 
-    with refusals_told(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
+    with replacing(path, overwrite=force) as partial:
         write(partial)
     log.info("wrote %s", path)
 

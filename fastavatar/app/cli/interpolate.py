@@ -1,6 +1,7 @@
 """`fastavatar interpolate`: walk between two people's W vectors."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -8,12 +9,18 @@ import click
 
 from fastavatar.app.cli.numbers import FILE, count
 from fastavatar.app.cli.options import path_option
-from fastavatar.app.cli.weights import require_distinct, require_free
+from fastavatar.app.cli.outputs import require_outputs
+from fastavatar.errors import OverwriteError
 
 if TYPE_CHECKING:
     from fastavatar.models.published import End
 
 log = logging.getLogger(__name__)
+
+MARK = "fastavatar interpolate"
+"""A comment in every PLY file of this command, by which later runs know that they may replace it."""
+_HEADER_BYTES = 8192
+"""Our header takes 1.5 kB."""
 
 
 @click.command("interpolate")
@@ -52,15 +59,14 @@ def command(
 
     from fastavatar.formats.splats import write_ply
     from fastavatar.models.published import fold, interpolate, load_decoder, require_networks
-    from fastavatar.results import require_folder, staged
+    from fastavatar.results import staged
     from fastavatar.system import cache_folder, refusals_told
     from fastavatar.weights import ensure, read_checkpoint
 
     names = [f"step_{step:0{len(str(steps - 1))}d}.ply" for step in range(steps)]
     targets = [output_dir / name for name in names]
-    require_distinct([a, b, *([decoder_checkpoint] if decoder_checkpoint else [])], targets)
-    require_free(targets, force)
-    require_folder(output_dir)
+    require_outputs(targets, force, [*files_of_end(a), *files_of_end(b), *filter(None, [decoder_checkpoint])])
+    require_own(targets)
     path = decoder_checkpoint or ensure(cache_folder(cache_dir), offline, require_networks).decoder
     checkpoint = read_checkpoint(path)
     with torch.inference_mode():
@@ -70,7 +76,7 @@ def command(
     start, end = (read_end(path, decoder.w_weight.shape[1], len(decoder.from_embeddings)) for path in (a, b))
     with refusals_told(output_dir), staged(output_dir, names if force else ()) as staging:
         for name, gaussians in zip(names, interpolate(decoder, start, end, steps), strict=True):
-            write_ply(gaussians, staging / name, frame=frame)
+            write_ply(gaussians, staging / name, frame, [MARK])
     for target in targets:
         click.echo(target)
 
@@ -88,3 +94,18 @@ def read_end(path: Path, w_size: int, points: int) -> "End":
     if not (path / "dino_points.npy").exists():
         return End(w)
     return End(w, torch.from_numpy(read_array(path / "dino_points.npy", "points", ((points, 3),))))
+
+
+def files_of_end(path: Path) -> list[Path]:
+    """The files that `read_end` reads."""
+    return [path / name for name in ("w_vector.npy", "dino_points.npy")] if path.is_dir() else [path]
+
+
+def require_own(targets: Sequence[Path]) -> None:
+    """Raise `OverwriteError` where one of the files is there and this command did not write it."""
+    for target in filter(Path.exists, targets):
+        with target.open("rb") as file:
+            if f"\ncomment {MARK}\n".encode() not in file.read(_HEADER_BYTES):
+                raise OverwriteError(
+                    f"{target} was not written by this command: move it away, or choose another folder"
+                )

@@ -24,7 +24,8 @@ class FiniteFloat(click.FloatRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number; fails for nan and infinities, and outside the bounds."""
-        if isinstance(value, str) and not value.isascii():
+        # Python takes digits of any script, and underscores between them
+        if isinstance(value, str) and (not value.isascii() or "_" in value):
             self.fail(f"{value!r} is not a number", param, ctx)
         number = click.FLOAT.convert(value, param, ctx)
         if not math.isfinite(number):

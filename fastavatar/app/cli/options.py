@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from fastavatar.app.cli.numbers import FILE, FILE_AS_TEXT, VIEW_INDEX
+from fastavatar.app.cli.numbers import FILE, FILE_AS_TEXT, VIEW_INDEX, count
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -36,7 +36,7 @@ CAPTURE = "Capture: its folder, a transforms.json of any name, or a COLMAP model
 def timestep_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--timestep`; None where it is not given."""
     text = "Time step of a capture that is a sequence [default: the first]."
-    return click.option("--timestep", type=click.IntRange(min=0), help=text)(command)
+    return click.option("--timestep", type=count(), help=text)(command)
 
 
 def log_options(command: Callable[..., Any]) -> Callable[..., Any]:

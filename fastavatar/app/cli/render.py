@@ -1,9 +1,8 @@
 """`fastavatar render`: a head seen from all around, as a video or as pictures."""
 
 import logging
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +12,7 @@ from click.core import ParameterSource
 from fastavatar.app.cli.colors import parse_color
 from fastavatar.app.cli.numbers import FILE, count, finite
 from fastavatar.app.cli.options import device_option, path_option
+from fastavatar.app.cli.outputs import require_outputs
 from fastavatar.errors import OverwriteError, UsageError
 
 if TYPE_CHECKING:
@@ -87,35 +87,40 @@ def command(
 
     from tqdm import tqdm
 
+    from fastavatar.captures import calibrated_files, read_cameras
     from fastavatar.formats import read_gaussians
     from fastavatar.models.choice import choose_device
     from fastavatar.results import (
         draw_depth_film,
         draw_film,
         earlier_stills,
+        require_apart,
         write_stills,
         write_video,
     )
 
     color = None if background.lower() == "transparent" else parse_color(background)
-    require_no_input(output, [source, camera_file] if camera_file else [source])
-    as_video = require_free(output, force, transparent=color is None)
+    inputs = [source, *([camera_file] if camera_file else [])]
+    as_video = require_free(output, force, color is None, inputs)
     gaussians = on_device(read_gaussians(source, frame_in), choose_device(device))
+    captured: Iterable[Path] = ()
     if camera_file is None:
         views = views_on_path(gaussians, path, frames, size, elevation)
     else:
-        views = views_of_capture(camera_file, output)
+        views, captured = read_cameras(camera_file), calibrated_files(camera_file)
     if as_video and output.suffix.lower() == ".png":
         views = views[:1]
     names = [name for name, _ in views]
+    require_apart(captured, [output, *(output / f"{name}.png" for name in names)])
     earlier = [] if as_video else earlier_stills(output, names)
+    require_apart(captured, (output / name for name in earlier))
     hidden = None if log.isEnabledFor(logging.INFO) else True  # None: shown on a terminal only
     with tqdm(views, desc=output.name, unit="picture", file=sys.stderr, disable=hidden) as bar:
         cameras = [camera for _, camera in views]
         film = draw_depth_film(gaussians, cameras) if depth else draw_film(gaussians, cameras, color)
         pictures = (picture for _, picture in zip(bar, film, strict=True))
         if as_video:
-            write_video(pictures, output, fps)
+            write_video(pictures, output, fps, overwrite=force)
         else:
             write_stills(zip(names, pictures, strict=True), output, earlier)
     log.info("%d pictures in %s", len(views), output)
@@ -142,47 +147,22 @@ def views_on_path(gaussians: "Gaussians", path: str, count: int, size: int, elev
     return [(f"frame_{index:0{digits}d}", camera) for index, camera in enumerate(cameras)]
 
 
-def views_of_capture(camera_file: Path, output: Path) -> list[View]:
-    """Names and cameras of a capture's views.
-
-    Raises `UsageError` where writing them to `output` would replace the capture's own pictures.
-    """
-    from fastavatar.captures import calibrated_files, read_cameras
-
-    views = read_cameras(camera_file)
-    written = [output, *(output / f"{name}.png" for name, _ in views)]
-    there = {path.resolve() for path in written if path.is_file()}
-    if there and there & calibrated_files(camera_file):
-        raise UsageError(f"{output} holds the capture's own pictures: choose another output")
-    return views
-
-
-def require_no_input(output: Path, inputs: Sequence[Path]) -> None:
-    """Raise `UsageError` where `output` is one of the files or folders that are read."""
-    for path in inputs:
-        there = os.path.exists(path) and os.path.exists(output)
-        if os.path.realpath(path) == os.path.realpath(output) or (there and os.path.samefile(path, output)):
-            raise UsageError(f"{output} is read as {path}, so it cannot be written: choose another name")
-
-
-def require_free(output: Path, force: bool, transparent: bool) -> bool:
+def require_free(output: Path, force: bool, transparent: bool, inputs: Sequence[Path]) -> bool:
     """Whether `output` is the file of a video or of one picture; otherwise it is a folder.
 
     Raises `OverwriteError` when something is there that may not be replaced, `UsageError` for a file that no
-    video can be written to.
+    video can be written to, and for one of `inputs`.
     """
-    from fastavatar.results import ENDINGS, require_folder, writer_of
+    from fastavatar.results import ENDINGS, require_apart, require_folder, writer_of
 
+    require_apart(inputs, [output])
     if not output.suffix or (output.is_dir() and output.suffix.lower() not in ENDINGS):
         require_folder(output)
         if not force and any(output.glob("*.png")):
-            raise OverwriteError(f"{output} holds pictures already: use --force to overwrite")
+            raise OverwriteError(f"{output} holds pictures: use --force to replace them")
         return False
     writer_of(output, transparent)
-    if output.is_dir():
-        raise OverwriteError(f"{output} is a folder, which is never replaced: choose another name")
-    if os.path.lexists(output) and not force:
-        raise OverwriteError(f"{output} exists already: use --force to overwrite")
+    require_outputs([output], force)
     return True
 
 

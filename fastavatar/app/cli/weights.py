@@ -1,15 +1,15 @@
 """`fastavatar weights`: fetch, check and find the published weights, convert them, make some up."""
 
 import logging
-import os
-from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from fastavatar.app.cli.numbers import FILE, FILE_AS_TEXT, FOLDER, SEED
 from fastavatar.app.cli.options import path_option
-from fastavatar.errors import OverwriteError, UsageError
+from fastavatar.app.cli.outputs import require_outputs
+from fastavatar.errors import OverwriteError, UsageError, WeightsError
 
 log = logging.getLogger(__name__)
 
@@ -107,10 +107,9 @@ def convert(checkpoints: tuple[Path, ...], output_dir: Path | None, force: bool)
     from fastavatar.weights import read_checkpoint, write_safetensors
 
     targets = [(output_dir or source.parent) / f"{source.stem}.safetensors" for source in checkpoints]
-    require_distinct(checkpoints, targets)
-    require_free(targets, force)
+    require_outputs(targets, force, checkpoints)
     found = [read_checkpoint(source) for source in checkpoints]
-    with replacing_all(targets) as partials:
+    with replacing_all(targets, overwrite=force) as partials:
         for checkpoint, partial in zip(found, partials, strict=True):
             write_safetensors(checkpoint, partial)
     for target in targets:
@@ -127,28 +126,14 @@ def random(folder: Path, seed: int, force: bool) -> None:
     They are marked as such, and so is every prediction made with them.
     """
     from fastavatar.models.published import write_made_up
-    from fastavatar.weights import STEMS, SUFFIXES
+    from fastavatar.weights import STEMS, SUFFIXES, read_checkpoint
 
-    require_free([folder / f"{stem}{suffix}" for stem in STEMS.paths() for suffix in SUFFIXES], force)
-    for path in write_made_up(folder, seed).paths():
+    targets = [folder / f"{stem}{suffix}" for stem in STEMS.paths() for suffix in SUFFIXES]
+    require_outputs(targets, force)
+    for there in filter(Path.exists, targets):
+        with suppress(WeightsError):
+            if read_checkpoint(there).made_up is not None:
+                continue
+        raise OverwriteError(f"{there} was not made up by this command: choose another folder")
+    for path in write_made_up(folder, seed, overwrite=force).paths():
         click.echo(path)
-
-
-def require_distinct(sources: Sequence[Path], targets: Sequence[Path]) -> None:
-    """Raise `UsageError` where two files would be written to one place, or one over a file that is read."""
-    places = [os.path.realpath(target) for target in targets]  # unlike `resolve`, also of links in a circle
-    if len(set(places)) < len(places):
-        twice = next(place for place in places if places.count(place) > 1)
-        raise UsageError(f"two of the files would be written to {twice}: convert them into separate folders")
-    for source in sources:
-        if os.path.realpath(source) in places:
-            raise UsageError(f"{source} would be written over itself: choose another folder")
-
-
-def require_free(targets: Sequence[Path], force: bool) -> None:
-    """Raise `OverwriteError` where something stands; with `force` only where it is no file."""
-    for target in targets:
-        if target.is_dir():
-            raise OverwriteError(f"{target} is a folder: move it away or choose another place")
-        if not force and (target.exists() or target.is_symlink()):
-            raise OverwriteError(f"{target} exists: use --force to replace it")

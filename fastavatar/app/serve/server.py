@@ -13,8 +13,8 @@ import uvicorn
 
 from fastavatar.app.pipeline import Pipeline
 from fastavatar.app.serve import MAX_CONNECTIONS, Access, Limits, PatientProtocol, Service, create_app
-from fastavatar.app.serve.workspace import workspace
 from fastavatar.errors import FastAvatarError, UsageError
+from fastavatar.system import workspace
 
 ALSO_STOPPING = ("SIGHUP", "SIGQUIT")
 """Sent when the terminal closes, and by Ctrl-\\; uvicorn itself handles SIGINT and SIGTERM."""

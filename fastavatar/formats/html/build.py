@@ -3,12 +3,11 @@
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from fastavatar.errors import FastAvatarError
 from fastavatar.formats.html import RECIPE, TEMPLATE
-from fastavatar.system import replacing
+from fastavatar.system import replacing, workspace
 
 FILES = ("package.json", "package-lock.json", "build.mjs")
 
@@ -19,7 +18,7 @@ def build_viewer(target: Path = TEMPLATE) -> None:
     Raises `FastAvatarError` when npm or Node.js is missing or fails, or when `target` cannot be written.
     """
     npm, node = _program("npm"), _program("node")
-    with tempfile.TemporaryDirectory(prefix="fastavatar-") as folder:
+    with workspace() as folder:
         for name in FILES:
             shutil.copy(RECIPE / name, folder)
         _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"], folder)
@@ -39,7 +38,7 @@ def _program(name: str) -> str:
     return found
 
 
-def _run(command: list[str], folder: str) -> bytes:
+def _run(command: list[str], folder: Path) -> bytes:
     """Bytes that a program prints; raises `FastAvatarError` with its error line when it fails."""
     done = subprocess.run(command, cwd=folder, capture_output=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:

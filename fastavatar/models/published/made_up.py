@@ -40,16 +40,18 @@ def write_made_up(
     seed: int,
     decoder: DecoderSizes | None = None,
     points: PointPredictorSizes = PUBLISHED_POINTS,
+    overwrite: bool = True,
 ) -> Checkpoints:
     """Write the three checkpoints, of the published sizes by default, into `folder`, marked as made up.
 
-    All three are written, or none. Raises `FastAvatarError` when they cannot be written.
+    All three are written, or none. Raises `OverwriteError` without `overwrite` where one is there,
+    `FastAvatarError` when they cannot be written.
     """
     shapes = layout(decoder or DecoderSizes(), points)
     mark = f"made-up numbers, seed {seed}, by `fastavatar weights random`"
     paths = Checkpoints(*(folder / f"{stem}.pth" for stem in STEMS.paths()))
     keys = ("model_dict", "model_dict", "model_state_dict")
-    with replacing_all(paths.paths()) as partials:
+    with replacing_all(paths.paths(), overwrite) as partials:
         for path, key, one in zip(partials, keys, shapes, strict=True):
             write_pickle(numbers(one, seed), mark, key, path)
     return paths

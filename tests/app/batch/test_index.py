@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-from fastavatar.app.batch import index
+from fastavatar.app.batch import Mode, index
 from fastavatar.app.batch.contact_sheet import write_contact_sheet
 from fastavatar.app.batch.index import (
     LINES,
@@ -165,6 +165,14 @@ def test_a_file_that_appears_during_the_run_stays(name: str, tmp_path: Path) -> 
             write_table(folder)
             write_contact_sheet(folder, str(folder))
     assert (tmp_path / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("content", [b'{\n "thesis": 1\n}\n', b'{\n "thesis": 1\n}', b'{"photo": "\nmine'])
+@pytest.mark.parametrize("mode", ["resume", "force"])
+def test_json_of_another_program_is_no_index(content: bytes, mode: Mode, tmp_path: Path) -> None:
+    (tmp_path / LINES).write_bytes(content)
+    with pytest.raises(OverwriteError, match="was not written by a run"):
+        require_index_place(str(tmp_path), mode)
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,20 @@ def test_a_google_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPat
     assert "error_info" not in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_what_killed_runs_had_at_hand_goes(
+    served: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = served
+    (folder / "me.jpg").write_bytes(b"photo")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left = tmp_path / ".fastavatar.01234567.partial"
+    left.mkdir()
+    (left / "photo.jpg").write_text("private")
+    with at_hand(f"{address}/me.jpg") as path:
+        assert not left.exists() and path.is_relative_to(tmp_path)
+    assert not list(tmp_path.glob(".fastavatar*"))
+
+
 def test_a_photo_of_the_web_is_at_hand_for_a_while(served: tuple[Path, str]) -> None:
     folder, address = served
     (folder / "me é.jpg").write_bytes(b"photo")

@@ -7,7 +7,8 @@ import torch
 
 from fastavatar.app.cli.convert import FRAMES as OFFERED
 from fastavatar.app.cli.main import run
-from fastavatar.formats.registry import read_gaussians
+from fastavatar.errors import OverwriteError
+from fastavatar.formats.registry import read_gaussians, write_gaussians
 from fastavatar.formats.splats.frames import FRAMES
 from fastavatar.formats.splats.ply import write_ply
 from tests.formats.splats.storable import psnr, storable
@@ -54,6 +55,15 @@ def test_results_are_not_replaced_unasked(tmp_path: Path, capsys: pytest.Capture
     assert target.read_bytes() == before
     assert run(["convert", str(source), str(target), "--force"]) == 0
     assert target.read_bytes() != before
+
+
+def test_a_file_that_comes_while_it_works_is_not_replaced_unasked(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "b.ply"
+    write_gaussians(storable(count=3), target, overwrite=False)
+    before = target.read_bytes()
+    with pytest.raises(OverwriteError, match="exists already: another run or program has just written it"):
+        write_gaussians(storable(count=4), target, overwrite=False)
+    assert target.read_bytes() == before and len(list(target.parent.iterdir())) == 1
 
 
 @pytest.mark.parametrize("force", [[], ["--force"]])

@@ -83,7 +83,7 @@ def test_what_exists_is_replaced_only_when_asked(
         assert _evaluate(folder, *flags) == 7
         said = capsys.readouterr()
         assert said.out == ""  # before anything is computed
-        assert f"error: {path} exists already: use --force to overwrite\n" in said.err
+        assert f"error: {path} exists: use --force to replace it\n" in said.err
         assert path.read_text() == "mine"
         assert _evaluate(folder, *flags, "--force") == 0
         capsys.readouterr()
@@ -99,15 +99,17 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(
     (tmp_path / "folder.json").mkdir()
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link.json").symlink_to(tmp_path / "file")
+    (tmp_path / "hard.json").hardlink_to(folder / "transforms.json")
     cases: list[tuple[list[object], int, str]] = [
-        (["--json", tmp_path / "folder.json"], 2, "it is a folder"),
+        (["--json", tmp_path / "folder.json"], 7, "is a folder, which is never replaced"),
         (["--json", tmp_path / "file" / "out.json"], 2, "is a file"),
         (["--images", tmp_path / "file"], 2, "is a file"),
-        (["--json", tmp_path / "pipe"], 2, "not a regular file"),
-        (["--json", "/dev/null", "--force"], 2, "not a regular file"),
-        (["--json", tmp_path / "link.json"], 7, "exists already"),
-        (["--json", folder / "transforms.json", "--force"], 2, "belongs to the capture"),
-        (["--json", folder / "images" / "00000_00.png", "--force"], 2, "belongs to the capture"),
+        (["--json", tmp_path / "pipe"], 7, "is a pipe, a device or a socket, which is never replaced"),
+        (["--json", tmp_path / "pipe", "--force"], 7, "which is never replaced"),
+        (["--json", tmp_path / "link.json"], 7, "exists: use --force"),
+        (["--json", folder / "transforms.json", "--force"], 2, "would overwrite an input"),
+        (["--json", tmp_path / "hard.json", "--force"], 2, "would overwrite an input"),
+        (["--json", folder / "images" / "00000_00.png", "--force"], 2, "would overwrite an input"),
     ]
     for flags, code, said in cases:
         assert _evaluate(folder, *flags) == code, flags

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ from click.testing import CliRunner
 
 from fastavatar.app.cli.interpolate import command
 from fastavatar.errors import FastAvatarError, InputError, OverwriteError, UsageError, WeightsError
-from fastavatar.formats.splats.ply import read_ply
+from fastavatar.formats.splats.ply import read_ply, write_ply
 from fastavatar.models.published.made_up import write_made_up
 from tests.models.published.small import POINTS, SMALL_DECODER, SMALL_POINTS
 from tests.weights.limits import file_size_limit
@@ -47,6 +48,22 @@ def test_one_ply_per_step_between_folders_and_files(cache: Path, tmp_path: Path)
     run(a, b, "--steps", 3, *flags, "--force")
     run(a / "w_vector.npy", b, "--steps", 12, *flags)
     assert (out / "step_11.ply").exists()
+
+
+def test_files_of_others_are_never_replaced(cache: Path, tmp_path: Path) -> None:
+    a, out = results(tmp_path / "a", 1), tmp_path / "out"
+    flags = ("--steps", 3, "--cache_dir", cache, "--offline", "--output_dir", out)
+    printed = run(a, a, *flags)
+    scan = Path(printed[1])
+    write_ply(read_ply(scan), scan)  # as `convert` writes it
+    before = scan.read_bytes()
+    with pytest.raises(OverwriteError, match=r"step_1\.ply was not written by this command"):
+        run(a, a, *flags, "--force")
+    assert scan.read_bytes() == before
+    scan.unlink()
+    os.mkfifo(scan)
+    with pytest.raises(OverwriteError, match="never replaced"):
+        run(a, a, *flags, "--force")
 
 
 def test_what_is_no_w_is_told(cache: Path, tmp_path: Path) -> None:
@@ -102,7 +119,7 @@ def test_a_place_that_is_no_folder_is_told(cache: Path, tmp_path: Path) -> None:
 def test_an_input_is_never_written_over(cache: Path, tmp_path: Path) -> None:
     a = results(tmp_path / "a", 1)
     (a / "w_vector.npy").rename(tmp_path / "step_0.ply")
-    with pytest.raises(UsageError, match="over itself"):
+    with pytest.raises(UsageError, match="would overwrite an input"):
         run(
             tmp_path / "step_0.ply",
             tmp_path / "step_0.ply",

@@ -65,4 +65,4 @@ def test_it_keeps_nothing_too_long_and_leaves_nothing(tmp_path: Path) -> None:
         until(client, send(client), "running")
         assert server.job_folders()
     assert server.process.returncode == 0
-    assert not list(tmp_path.glob("fastavatar-serve-*"))
+    assert not list(tmp_path.glob(".fastavatar.*"))

@@ -2,6 +2,7 @@ import logging
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from fastavatar.app.cli.weights import command
@@ -104,7 +105,19 @@ def test_random_does_not_replace_a_single_checkpoint(tmp_path: Path) -> None:
     (tmp_path / NAMES[2]).rename(tmp_path / "dino_encoder.safetensors")
     with pytest.raises(OverwriteError, match=r"dino_encoder\.safetensors exists"):
         run("random", tmp_path)
+    with pytest.raises(OverwriteError, match=r"dino_encoder\.safetensors was not made up"):
+        run("random", tmp_path, "--force")
     assert [path.name for path in tmp_path.iterdir()] == ["dino_encoder.safetensors"]
+    assert (tmp_path / "dino_encoder.safetensors").read_bytes() == b"real"
+
+
+def test_random_replaces_what_it_made_up_and_never_real_weights(tmp_path: Path) -> None:
+    paths = write_made_up(tmp_path, 1, SMALL_DECODER, SMALL_POINTS)
+    torch.save({"model_dict": {"real": torch.zeros(2)}}, paths.decoder)
+    before = contents(tmp_path)
+    with pytest.raises(OverwriteError, match=r"decoder\S*\.pth was not made up"):
+        run("random", tmp_path, "--force")
+    assert contents(tmp_path) == before
 
 
 def test_a_folder_in_the_way_is_never_replaced(tmp_path: Path) -> None:
@@ -119,13 +132,13 @@ def test_a_folder_in_the_way_is_never_replaced(tmp_path: Path) -> None:
 
 def test_convert_writes_no_two_files_to_one_place_and_none_over_its_source(tmp_path: Path) -> None:
     a, b = (write_made_up(tmp_path / name, 1, SMALL_DECODER, SMALL_POINTS).encoder for name in "ab")
-    with pytest.raises(UsageError, match="two of the files"):
+    with pytest.raises(UsageError, match="two of the outputs"):
         run("convert", a, b, "--output_dir", tmp_path / "out", "--force")
     assert not (tmp_path / "out").exists()
     run("convert", a)
     converted = a.with_suffix(".safetensors")
     before = converted.read_bytes()
-    with pytest.raises(UsageError, match="over itself"):
+    with pytest.raises(UsageError, match="would overwrite an input"):
         run("convert", converted, "--force")
     assert converted.read_bytes() == before
 
@@ -143,12 +156,12 @@ def test_targets_that_cannot_be_written_are_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FastAvatarError, match="cannot write") as caught:
         run("convert", good, "--output_dir", tmp_path / "file" / "out")
-    assert caught.value.exit_code == 1
+    assert caught.value.exit_code == 2
     with pytest.raises(FastAvatarError, match="cannot write"):
         run("random", tmp_path / "file" / "out")
     with file_size_limit(1 << 20), pytest.raises(FastAvatarError, match="cannot write .*make room"):
         run("random", tmp_path / "new")
-    assert not any((tmp_path / "new").iterdir())
+    assert not (tmp_path / "new").exists()
     before = contents(tmp_path / "a")
     run("convert", good)
     (tmp_path / "a" / "encoder_neutral_flame.safetensors").write_text("old")

@@ -22,6 +22,10 @@ PATIENCE_S = 120.0
 Json = dict[str, Any]
 
 
+WORKSPACES = ".fastavatar.*.partial"
+"""Name of the temporary folders, as a pattern."""
+
+
 @dataclass(frozen=True)
 class Server:
     url: str
@@ -36,7 +40,7 @@ class Server:
         return int(found[1]) / 1e3
 
     def job_folders(self) -> list[Path]:
-        return [path for path in self.temporary.glob("fastavatar-serve-*/*") if path.is_dir()]
+        return [path for path in self.temporary.glob(f"{WORKSPACES}/*") if path.is_dir()]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Photos and results never outlive their server, however it ends."""
+"""Photos and results never outlive the process that works on them, however it ends."""
 
 import os
 import signal
@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx2
 import pytest
 
-from fastavatar.app.serve.workspace import MARKER, PREFIX, delete_abandoned
-from tests.app.serve.serving import send, serving, until
+from fastavatar.system.workspace import delete_abandoned, workspace
 from tests.portraits import ROOT
 
 HOLDER = """
-from fastavatar.app.serve.workspace import workspace
+from fastavatar.system import workspace
 with workspace() as folder:
     (folder / "photo").write_text("private")
     print(folder, flush=True)
@@ -46,7 +44,7 @@ def holder(temporary: Path) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
         process.kill()
 
 
-def test_the_folder_of_a_killed_server_goes_and_that_of_a_living_one_stays(temporary: Path) -> None:
+def test_the_folder_of_a_killed_process_goes_and_that_of_a_living_one_stays(temporary: Path) -> None:
     with holder(temporary) as (_, living):
         with holder(temporary) as (killed, folder):
             assert delete_abandoned() == []
@@ -57,19 +55,18 @@ def test_the_folder_of_a_killed_server_goes_and_that_of_a_living_one_stays(tempo
         assert not folder.exists() and (living / "photo").exists()
 
 
-def test_what_no_server_made_stays(temporary: Path) -> None:
-    (temporary / f"{PREFIX}mine").mkdir()
-    (temporary / f"{PREFIX}mine" / "thesis").touch()
-    (temporary / f"{PREFIX}file").touch()
-    elsewhere = temporary / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / MARKER).touch()
-    (temporary / f"{PREFIX}link").symlink_to(elsewhere)
-    trap = temporary / f"{PREFIX}trap"
-    trap.mkdir()
-    (trap / MARKER).symlink_to(elsewhere / MARKER)
+def test_what_is_no_workspace_stays(temporary: Path) -> None:
+    names = ("fastavatar", "fastavatar-mine", ".fastavatar", ".fastavatar.mine", ".fastavatar.0123.partial")
+    for name in names:
+        (temporary / name).mkdir()
+        (temporary / name / "thesis").touch()
+    (temporary / ".fastavatar.01234567.partial").write_text("a file")
+    (temporary / ".fastavatar.89abcdef.partial").symlink_to(temporary / "fastavatar")
+    before = sorted(temporary.rglob("*"))
+    with workspace():
+        assert len(list(temporary.iterdir())) == 8
     assert delete_abandoned() == []
-    assert len(list(temporary.iterdir())) == 5
+    assert sorted(temporary.rglob("*")) == before
 
 
 def test_a_folder_that_ends_well_leaves_nothing(temporary: Path) -> None:
@@ -77,22 +74,3 @@ def test_a_folder_that_ends_well_leaves_nothing(temporary: Path) -> None:
         assert folder.stat().st_mode & 0o077 == 0
         process.communicate("\n")
         assert process.returncode == 0 and not list(temporary.iterdir())
-
-
-@pytest.mark.parametrize("name", ["SIGHUP", "SIGQUIT", "SIGTERM"])
-def test_a_server_that_a_signal_ends_leaves_nothing(name: str, tmp_path: Path) -> None:
-    number = getattr(signal, name)
-    with serving(tmp_path) as server, httpx2.Client(base_url=server.url) as client:
-        until(client, send(client), "running")
-        assert server.job_folders()
-        server.process.send_signal(number)
-        assert server.process.wait(60) == 128 + number
-        assert not list(tmp_path.glob(f"{PREFIX}*"))
-
-
-def test_a_server_clears_what_a_killed_one_left(tmp_path: Path) -> None:
-    with holder(tmp_path) as (killed, folder):
-        killed.kill()
-        killed.wait()
-        with serving(tmp_path):
-            assert not folder.exists() and len(list(tmp_path.glob(f"{PREFIX}*"))) == 1

@@ -1,0 +1,33 @@
+"""Temporary folders that go with their process, and what processes that were killed left of theirs."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fastavatar.system import abandoned, partial
+
+_NAME = "fastavatar"
+
+
+@contextmanager
+def workspace() -> Iterator[Path]:
+    """A new folder that only this user reads, deleted when the block ends; abandoned ones go first."""
+    delete_abandoned()
+    with partial(Path(tempfile.gettempdir()), _NAME, as_folder=True) as folder:
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def delete_abandoned() -> list[Path]:
+    """Delete this user's workspaces whose process has ended; returns which those were."""
+    found = []
+    for folder in abandoned(Path(tempfile.gettempdir()), _NAME):
+        if folder.is_dir() and folder.stat().st_uid == os.getuid():
+            shutil.rmtree(folder, ignore_errors=True)
+            found.append(folder)
+    return found
