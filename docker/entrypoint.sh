@@ -15,7 +15,7 @@ case "${1-} ${2-}" in
   "python "* | "python3 "* | "sh "* | "bash "*) exec "$@" ;;
 esac
 
-# The example photo comes with the image; one in the mounted folder goes first.
+# The example photo comes with the image; a file of that name in the mounted folder takes precedence.
 for word; do
   shift
   case ${word#--image=} in
@@ -26,8 +26,8 @@ for word; do
   set -- "$@" "$word"
 done
 
-# The renderer was compiled when the image was built. It goes into the cache, where one compiled for another
-# kind of CPU joins it and stays; without a cache that can be written it is used from the image.
+# The renderer was compiled when the image was built. It is copied into the cache, where a renderer compiled for
+# another kind of CPU is kept beside it. If the cache cannot be written, the image's own is used.
 if [ -z "${NUMBA_CACHE_DIR-}" ]; then
   if mkdir -p "$FASTAVATAR_CACHE/numba" 2>/dev/null && [ -w "$FASTAVATAR_CACHE/numba" ]; then
     for kernels in "$home"/numba/*; do

@@ -1,9 +1,9 @@
 #!/bin/sh
-# The last step of every image: puts the program in, compiled, and makes the folders that are mounted over.
+# The last step of every image: it installs and compiles the program and makes the folders that users mount over.
 set -eu
 
 cd /opt/fastavatar
-# numba keeps with a kernel when its source was written: the same for every build, so that builds share a cache.
+# numba stores the time of the source with each kernel. All builds use the same time, so that they can share a cache.
 find . -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --no-build-isolation -e .
 python -m compileall -q fastavatar
@@ -12,4 +12,4 @@ chmod -R a+rX . # so that any --user can read it
 
 getent passwd 1000 >/dev/null || useradd --uid 1000 --no-create-home --shell /usr/sbin/nologin fastavatar
 mkdir -p /workspace /cache
-chmod 1777 /workspace /cache # for any --user, where nothing is mounted
+chmod 1777 /workspace /cache # so that any --user can write where nothing is mounted

@@ -32,7 +32,7 @@ def noise() -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 255, (96, 96, 3), np.uint8))
 
 
-def rgb(kind: type[np.generic] = np.float32) -> NDArray[np.generic]:
+def rgb(kind: type[np.generic]) -> NDArray[np.generic]:
     return np.asarray(noise()).astype(kind)
 
 
@@ -117,7 +117,11 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "half a webp": ("a.webp", lambda p: part(noise(), p), DAMAGED),
     "half a heic": ("a.heic", lambda p: part(noise(), p), DAMAGED),
     "half a tiff": ("a.tif", lambda p: part(noise(), p, compression="tiff_lzw"), RARE),
-    "tiff of three floats a pixel": ("a.tif", lambda p: p.write_bytes(pictures.tiff(rgb() / 255, 2)), RARE),
+    "tiff of three floats a pixel": (
+        "a.tif",
+        lambda p: p.write_bytes(pictures.tiff(np.asarray(noise(), np.float32) / 255, 2)),
+        RARE,
+    ),
     "tiff of three 32-bit channels": (
         "a.tif",
         lambda p: p.write_bytes(pictures.tiff(rgb(np.uint32), 2)),
