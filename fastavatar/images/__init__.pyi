@@ -35,5 +35,7 @@ from .mediapipe_quiet import quiet_stderr as quiet_stderr
 from .mediapipe_quiet import solutions as solutions
 from .photo import load_photo as load_photo
 from .segmentation import person_mask as person_mask
+from .tiff import make_zero_black as make_zero_black
+from .tiff import require_usable_tiff as require_usable_tiff
 from .video import read_stills as read_stills
 from .video import sharpness_of as sharpness_of

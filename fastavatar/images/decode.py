@@ -13,11 +13,17 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from fastavatar.errors import InputError, out_of_memory
-from fastavatar.images import JXL_SIGNATURES, is_video_name, jpeg_xl_size, quiet_stderr
+from fastavatar.images import (
+    JXL_SIGNATURES,
+    is_video_name,
+    jpeg_xl_size,
+    make_zero_black,
+    quiet_stderr,
+    require_usable_tiff,
+)
 from fastavatar.images.endings import KNOWN as KNOWN
 
 log = logging.getLogger(__name__)
@@ -29,10 +35,6 @@ MAX_PIXELS = 120_000_000
 """A 108-megapixel phone's photo fits; one more doubling would not fit in 1.5 GB of memory."""
 MIN_SIDE_PX = 32
 MAX_ASPECT = 20
-BITS_TAG, COMPRESSION_TAG, PHOTOMETRIC_TAG, PLANAR_TAG, DNG_VERSION_TAG = 258, 259, 262, 284, 50706
-"""Tags of TIFF (revision 6.0, section 8) and DNG."""
-WHITE_IS_ZERO, UNCOMPRESSED, CHANNELS_APART = 0, 1, 2
-"""Values of the tags for the photometric interpretation, the compression and the planar configuration."""
 
 SIGNATURES = {
     "JPEG": rb"\xff\xd8\xff",
@@ -92,7 +94,7 @@ def decode(path: Path) -> Decoded:
         # libtiff writes about damage to stderr, where the user gets one line instead
         with quiet_stderr(show_after_error=False) if image.format == "TIFF" else nullcontext():
             image.load()
-        _make_zero_black(image)
+        make_zero_black(image)
     if image.format in ("AVIF", "GIF", "PNG", "WEBP") and _animated(image):
         log.warning("%s is animated; its first frame is taken", name)
     return Decoded(image, content)
@@ -216,30 +218,7 @@ def _require_usable(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS)
             f"cannot use {name}: its pixels are stored as {image.mode}; export it as RGB with 8 or 16 bits"
         )
     if image.format == "TIFF":
-        _require_usable_tiff(image, name)
-
-
-def _require_usable_tiff(image: Image.Image, name: str) -> None:
-    """Raise `InputError` for kinds of TIFF that Pillow opens and then decodes wrongly or without scale."""
-    tags = image.tag_v2  # type: ignore[attr-defined]
-    if DNG_VERSION_TAG in tags:
-        raise InputError(f"cannot read {name}: it is a raw photo (DNG); export it as JPEG")
-    if image.mode == "I":
-        raise InputError(
-            f"cannot use {name}: its pixels are signed or have 32 bits; export it with 8 or 16 bits"
-        )
-    apart = tags.get(PLANAR_TAG) == CHANNELS_APART and tags.get(COMPRESSION_TAG) == UNCOMPRESSED
-    if apart and max(tags.get(BITS_TAG, (1,))) > 8:  # Pillow takes the two bytes of a level for two pixels
-        raise InputError(
-            f"cannot use {name}: its channels of 16 bits lie apart; export it with interleaved channels"
-        )
-
-
-def _make_zero_black(image: Image.Image) -> None:
-    """Invert 16-bit grey of a TIFF whose 0 is white, in place; Pillow does that for 8 bits only."""
-    is_tiff = image.format == "TIFF" and image.mode == "I;16"
-    if is_tiff and image.tag_v2.get(PHOTOMETRIC_TAG) == WHITE_IS_ZERO:  # type: ignore[attr-defined]
-        image.frombytes(np.subtract(65535, np.asarray(image), dtype=np.uint16).tobytes())
+        require_usable_tiff(image, name)
 
 
 def require_size(width: int, height: int, name: str, max_pixels: int) -> None:

@@ -129,7 +129,7 @@ def _wrong_number(config: Config) -> str | None:
 
 def _wrong_weight(config: Config) -> str | None:
     """What is wrong with weights, learning rates or the shares of the stages; None where nothing is."""
-    weights = [config.loss.l1, config.loss.ssim, config.loss.lpips, *config.anchors.values()]
+    weights = [*vars(config.loss).values(), *config.anchors.values()]
     rates = [rate for stage in config.stages for rate in stage.learning_rates.values()]
     if not all(0 <= weight < float("inf") for weight in (*weights, *rates)):
         return "weights and learning rates must not be negative"
