@@ -17,6 +17,12 @@ from .memory import peak_memory_mb as peak_memory_mb
 from .ply import Columns as Columns
 from .ply import encode_ply_elements as encode_ply_elements
 from .ply import read_ply_elements as read_ply_elements
+from .ply_header import BYTE_ORDERS as BYTE_ORDERS
+from .ply_header import TYPE_NAMES as TYPE_NAMES
+from .ply_header import PlyElement as PlyElement
+from .ply_header import PlyHeader as PlyHeader
+from .ply_header import parse_header as parse_header
+from .ply_header import require_enough_bytes as require_enough_bytes
 from .processors import MAX_THREADS as MAX_THREADS
 from .processors import processor_count as processor_count
 from .workspace import workspace as workspace

@@ -9,7 +9,6 @@ import collections
 import io
 import itertools
 import mmap
-import re
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,20 +19,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastavatar.errors import InputError
-from fastavatar.system import opened, require_regular_file
+from fastavatar.system import (
+    BYTE_ORDERS,
+    TYPE_NAMES,
+    PlyElement,
+    PlyHeader,
+    opened,
+    parse_header,
+    require_enough_bytes,
+    require_regular_file,
+)
 
 MAX_HEADER_BYTES = 1 << 20
 """A header of 62 properties takes 2 kB; the rest is room for comments."""
 MAX_LIST_ROWS = 1_000_000
 """Rows with lists have no common length and are skipped one after the other, a million in about a second."""
-
-_KINDS = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4"}
-_KINDS |= {"float": "f4", "double": "f8"}
-_TYPES = _KINDS | {np.dtype(kind).name: kind for kind in _KINDS.values()}
-"""numpy's codes by the names that a header may use: the first ones, and newer ones such as `int8` or
-`float32`."""
-_NAMES = {kind: name for name, kind in _KINDS.items()}
-_BYTE_ORDERS = {"ascii": "=", "binary_little_endian": "<", "binary_big_endian": ">"}
 
 Columns = NDArray[np.void]
 """(N,) rows of an element, a structured array with one field for each property."""
@@ -49,41 +49,6 @@ class PlyElements:
     """The comment lines of the header, without the word `comment`."""
 
 
-@dataclass
-class _Element:
-    """An element as the header describes it."""
-
-    name: str
-    count: int
-    properties: dict[str, tuple[str, str | None]]
-    """The number type of each property by its name, and for lists the number type of the length."""
-
-    @property
-    def lists(self) -> list[str]:
-        """Names of the properties that are lists."""
-        return [name for name, (_, length) in self.properties.items() if length is not None]
-
-    @property
-    def least_row_bytes(self) -> int:
-        """Bytes of a binary row whose lists are all empty."""
-        return sum(np.dtype(length or kind).itemsize for kind, length in self.properties.values())
-
-    def dtype(self, byte_order: str) -> np.dtype[np.void]:
-        """The type of a row without lists; raises `ValueError` when there is one."""
-        for name in self.lists[:1]:
-            raise ValueError(f"element {self.name!r}: its property {name!r} is a list")
-        return np.dtype([(name, byte_order + kind) for name, (kind, _) in self.properties.items()])
-
-
-@dataclass(frozen=True)
-class _Header:
-    format: str
-    elements: tuple[_Element, ...]
-    comments: tuple[str, ...]
-    size: int
-    """Bytes before the first row."""
-
-
 def read_ply_elements(path: str | Path, wanted: Iterable[str]) -> PlyElements:
     """The elements named in `wanted` that a PLY file has, in whatever order and number type it keeps them.
 
@@ -93,9 +58,9 @@ def read_ply_elements(path: str | Path, wanted: Iterable[str]) -> PlyElements:
     size = require_regular_file(path)
     try:
         with opened(path) as file:
-            header = _parse_header(file.read(MAX_HEADER_BYTES))
+            header = parse_header(file.read(MAX_HEADER_BYTES))
             left = {element.name for element in header.elements} & set(wanted)
-            _require_enough_bytes(header, size)
+            require_enough_bytes(header, size)
             read = _read_text if header.format == "ascii" else _read_binary
             return PlyElements(read(file, header, left, size), header.comments)
     except InputError:
@@ -115,65 +80,15 @@ def encode_ply_elements(elements: Mapping[str, Columns], comments: Iterable[str]
     for name, rows in elements.items():
         lines.append(f"element {name} {len(rows)}")
         kinds = {field: rows.dtype[field].str.lstrip("<|") for field in rows.dtype.names or ()}
-        lines += [f"property {_NAMES[kind]} {field}" for field, kind in kinds.items()]
+        lines += [f"property {TYPE_NAMES[kind]} {field}" for field, kind in kinds.items()]
     lines += [f"comment {' '.join(comment.split())}" for comment in comments]
     header = "\n".join([*lines, "end_header", ""]).encode("ascii", "backslashreplace")
     return b"".join([header, *(rows.tobytes() for rows in elements.values())])
 
 
-def _parse_header(head: bytes) -> _Header:
-    """The header at the beginning of a file; comments may hold any bytes. Raises `ValueError`."""
-    begin = re.match(rb"ply[ \t]*(\r\n|\n|\r)", head)
-    if begin is None:
-        raise ValueError("line 1: it does not begin with 'ply'")
-    line_end = begin[1]
-    end = re.search(re.escape(line_end) + rb"end_header[ \t]*" + re.escape(line_end), head)
-    text = head[: end.start() if end else None].decode("utf-8", "replace")
-    format_name, elements, comments = "", dict[str, _Element](), list[str]()
-    number, properties = 1, dict[str, tuple[str, str | None]]()
-    for number, line in enumerate(text.split(line_end.decode())[1:], 2):
-        match line.split():
-            case [] | ["obj_info", *_]:
-                pass
-            case ["comment", *_]:
-                comments.append(line.strip().removeprefix("comment").strip())
-            case ["format", name, "1.0"] if name in _BYTE_ORDERS and not format_name:
-                format_name = name
-            case ["element", name, count] if name not in elements and re.fullmatch("[0-9]{1,30}", count):
-                properties = {}
-                elements[name] = _Element(name, int(count), properties)
-            case ["property", kind, name] if elements and name not in properties and kind in _TYPES:
-                properties[name] = _TYPES[kind], None
-            case ["property", "list", length, kind, name] if (
-                elements and name not in properties and {length, kind} <= _TYPES.keys()
-            ):
-                properties[name] = _TYPES[kind], _TYPES[length]
-            case _:
-                raise ValueError(f"line {number}: {line[:80]!r} is wrong, or wrong in this place")
-    if end is None:
-        raise ValueError(f"line {number}: the header has no end")
-    if not format_name:
-        raise ValueError("the header names no format")
-    return _Header(format_name, tuple(elements.values()), tuple(comments), end.end())
-
-
-def _require_enough_bytes(header: _Header, size: int) -> None:
-    """Raise `ValueError` when the file is shorter than the rows that its header promises."""
-    left = size - header.size
-    for element in header.elements:
-        row_bytes = 2 * len(element.properties) if header.format == "ascii" else element.least_row_bytes
-        needed = element.count * max(row_bytes, 1)
-        # the last row of a text needs no line end
-        if needed > left + (header.format == "ascii"):
-            raise ValueError(
-                f"element {element.name!r}: {element.count} rows take {needed} bytes, {left} are there"
-            )
-        left -= needed
-
-
-def _read_binary(file: BinaryIO, header: _Header, wanted: set[str], size: int) -> dict[str, Columns]:
+def _read_binary(file: BinaryIO, header: PlyHeader, wanted: set[str], size: int) -> dict[str, Columns]:
     rows: dict[str, Columns] = {}
-    place, order = header.size, _BYTE_ORDERS[header.format]
+    place, order = header.size, BYTE_ORDERS[header.format]
     for element in header.elements:
         if wanted <= rows.keys():
             break
@@ -191,7 +106,7 @@ def _read_binary(file: BinaryIO, header: _Header, wanted: set[str], size: int) -
     return rows
 
 
-def _place_after_lists(file: BinaryIO, place: int, element: _Element, order: str) -> int:
+def _place_after_lists(file: BinaryIO, place: int, element: PlyElement, order: str) -> int:
     """Where the rows of an element with lists end that begin at `place`."""
     if element.count > MAX_LIST_ROWS:
         raise ValueError(f"element {element.name!r}: {element.count} rows with lists stand before others")
@@ -212,7 +127,7 @@ def _place_after_lists(file: BinaryIO, place: int, element: _Element, order: str
     return place
 
 
-def _read_text(file: BinaryIO, header: _Header, wanted: set[str], size: int) -> dict[str, Columns]:
+def _read_text(file: BinaryIO, header: PlyHeader, wanted: set[str], size: int) -> dict[str, Columns]:
     rows: dict[str, Columns] = {}
     file.seek(header.size)
     text = io.TextIOWrapper(file, "ascii", "replace")
@@ -230,7 +145,7 @@ def _read_text(file: BinaryIO, header: _Header, wanted: set[str], size: int) -> 
     return rows
 
 
-def _table(element: _Element, lines: list[str]) -> Columns:
+def _table(element: PlyElement, lines: list[str]) -> Columns:
     """The rows of a text: one line each, numbers apart by spaces."""
     rows = np.zeros(element.count, element.dtype("="))
     if len(lines) < element.count:
@@ -251,7 +166,7 @@ def _table(element: _Element, lines: list[str]) -> Columns:
     return rows
 
 
-def _require_full_rows(element: _Element, lines: list[str]) -> None:
+def _require_full_rows(element: PlyElement, lines: list[str]) -> None:
     """Raise `ValueError` for the first row of a text that has not one number for each property."""
     for row, line in enumerate(lines):
         if (held := len(line.split())) != len(element.properties):
