@@ -16,11 +16,13 @@ _NAME = "fastavatar"
 def workspace() -> Iterator[Path]:
     """A new folder that only this user reads, deleted when the block ends; abandoned ones go first."""
     delete_abandoned()
-    with partial(Path(tempfile.gettempdir()), _NAME, as_folder=True) as folder:
+    with partial(Path(tempfile.gettempdir()), _NAME, as_folder=True) as outer:
+        inner = outer / "files"  # `outer` is locked, and whoever writes results locks the folder they go to
         try:
-            yield folder
+            inner.mkdir()
+            yield inner
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(outer, ignore_errors=True)
 
 
 def delete_abandoned() -> list[Path]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fastavatar.results import staged
 from fastavatar.system.workspace import delete_abandoned, workspace
 from tests.portraits import ROOT
 
@@ -51,7 +52,7 @@ def test_the_folder_of_a_killed_process_goes_and_that_of_a_living_one_stays(temp
             killed.send_signal(signal.SIGKILL)
             killed.wait()
             assert (folder / "photo").exists()
-            assert delete_abandoned() == [folder]
+            assert delete_abandoned() == [folder.parent]
         assert not folder.exists() and (living / "photo").exists()
 
 
@@ -69,8 +70,15 @@ def test_what_is_no_workspace_stays(temporary: Path) -> None:
     assert sorted(temporary.rglob("*")) == before
 
 
+def test_results_can_be_written_to_one(temporary: Path) -> None:
+    with workspace() as folder:
+        with staged(folder) as hidden:
+            (hidden / "splats.ply").touch()
+        assert (folder / "splats.ply").exists()
+
+
 def test_a_folder_that_ends_well_leaves_nothing(temporary: Path) -> None:
     with holder(temporary) as (process, folder):
-        assert folder.stat().st_mode & 0o077 == 0
+        assert folder.parent.stat().st_mode & 0o077 == 0
         process.communicate("\n")
         assert process.returncode == 0 and not list(temporary.iterdir())
