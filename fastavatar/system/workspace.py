@@ -14,11 +14,15 @@ _NAME = "fastavatar"
 
 @contextmanager
 def workspace() -> Iterator[Path]:
-    """A new folder that only this user reads, deleted when the block ends; abandoned ones go first."""
+    """A new folder that only this user reads, deleted when the block ends; abandoned ones go first.
+
+    It lies inside the locked one: whoever writes results locks their folder as well.
+    """
     delete_abandoned()
     with partial(Path(tempfile.gettempdir()), _NAME, as_folder=True) as folder:
         try:
-            yield folder
+            (folder / "work").mkdir()
+            yield folder / "work"
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fastavatar.system import alone_in
 from fastavatar.system.workspace import delete_abandoned, workspace
 from tests.portraits import ROOT
 
@@ -51,8 +52,14 @@ def test_the_folder_of_a_killed_process_goes_and_that_of_a_living_one_stays(temp
             killed.send_signal(signal.SIGKILL)
             killed.wait()
             assert (folder / "photo").exists()
-            assert delete_abandoned() == [folder]
+            assert delete_abandoned() == [folder.parent]
         assert not folder.exists() and (living / "photo").exists()
+
+
+def test_results_can_be_written_in_a_workspace(temporary: Path) -> None:
+    with workspace() as folder, alone_in(folder):
+        (folder / "splats.ply").touch()
+    assert not list(temporary.iterdir())
 
 
 def test_what_is_no_workspace_stays(temporary: Path) -> None:
@@ -71,6 +78,6 @@ def test_what_is_no_workspace_stays(temporary: Path) -> None:
 
 def test_a_folder_that_ends_well_leaves_nothing(temporary: Path) -> None:
     with holder(temporary) as (process, folder):
-        assert folder.stat().st_mode & 0o077 == 0
+        assert folder.parent.stat().st_mode & 0o077 == 0
         process.communicate("\n")
         assert process.returncode == 0 and not list(temporary.iterdir())

@@ -40,7 +40,7 @@ class Server:
         return int(found[1]) / 1e3
 
     def job_folders(self) -> list[Path]:
-        return [path for path in self.temporary.glob(f"{WORKSPACES}/*") if path.is_dir()]
+        return [path for path in self.temporary.glob(f"{WORKSPACES}/*/*") if path.is_dir()]
 
 
 @contextmanager
