@@ -126,7 +126,7 @@ class Pipeline:
         from fastavatar.results import Run
 
         settings = {**self.settings.of_results(), "model": self.model}
-        run = Run(self.model_reason, started, image, settings)
+        run = Run(self.model_reason, started, image, settings, self.settings.published.files())
         return avatar.save(folder, overwrite, outputs=self.settings.outputs, run=run)
 
     def _refined(

@@ -68,14 +68,14 @@ def write_results(
 
     Results of an earlier run are replaced when `overwrite` is on; other files in the folder stay. Of two runs
     that write to one folder at once, one writes all its results, then the other one replaces all of them or
-    raises. Raises what `require_writable` raises, with the avatar's photos as inputs, `FastAvatarError` when
-    the disk is full, and what writing each file raises.
+    raises. Raises what `require_writable` raises, with the avatar's photos and `run.inputs` as inputs,
+    `FastAvatarError` when the disk is full, and what writing each file raises.
     """
-    outputs = outputs or Outputs()
+    outputs, run = outputs or Outputs(), run or Run()
     arrays = {f"{name}.npy": array for name, array in avatar.arrays.items()}
     files = outputs.names(avatar.arrays)
-    photos = [avatar.photo.path, *(photo.path for photo, _ in avatar.others)]
-    require_writable(folder, overwrite, files, photos)
+    read = [avatar.photo.path, *(photo.path for photo, _ in avatar.others), *run.inputs]
+    require_writable(folder, overwrite, files, read)
 
     def replaced() -> Iterator[str]:
         yield from require_replaceable(folder, overwrite, files)  # again, since the work may have taken long
@@ -108,9 +108,7 @@ def write_results(
             seconds["viewer"] = time.perf_counter() - started
 
         written = {name: Written.of(staging / name) for name in files if name != SUMMARY}
-        summary = summarize(
-            avatar, run or Run(), outputs.frame, written, seconds, versions(), peak_memory_mb()
-        )
+        summary = summarize(avatar, run, outputs.frame, written, seconds, versions(), peak_memory_mb())
         stated = json.loads(json.dumps(summary, allow_nan=False))  # tuples are lists from here on
         text = json.dumps({**stated, CHECKSUM_FIELD: checksum_of(stated)}, indent=2)
         (staging / SUMMARY).write_text(text + "\n", encoding="utf-8")

@@ -2,11 +2,12 @@
 
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,6 +35,8 @@ class Run:
     """Name of the photo, such as its web address, if it was read from another path; None takes that path."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The choices that change the results, JSON-ready; a run that is resumed compares them with its own."""
+    inputs: Sequence[str | Path] = ()
+    """Files that were read besides the photos, which the results must not overwrite."""
 
 
 def summarize(

@@ -14,15 +14,17 @@ _NAME = "fastavatar"
 
 @contextmanager
 def workspace() -> Iterator[Path]:
-    """A new folder that only this user reads, deleted when the block ends; abandoned ones go first."""
+    """A new folder that only this user reads, deleted when the block ends; abandoned ones go first.
+
+    It lies inside the locked one: whoever writes results locks their folder as well.
+    """
     delete_abandoned()
-    with partial(Path(tempfile.gettempdir()), _NAME, as_folder=True) as outer:
-        inner = outer / "files"  # `outer` is locked, and whoever writes results locks the folder they go to
+    with partial(Path(tempfile.gettempdir()), _NAME, as_folder=True) as folder:
         try:
-            inner.mkdir()
-            yield inner
+            (folder / "work").mkdir()
+            yield folder / "work"
         finally:
-            shutil.rmtree(outer, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def delete_abandoned() -> list[Path]:

@@ -202,10 +202,12 @@ def write_pickle(state: dict[str, Tensor], made_up: str, key: str, path: Path) -
 
     Raises `OSError` when `path` cannot be written.
     """
-    try:
-        torch.save({key: state, MADE_UP_KEY: made_up}, path)
-    except RuntimeError as error:  # torch's writer reports a full disk as one
-        raise OSError(_first_line(error)) from error
+    with path.open("wb") as file:
+        try:
+            torch.save({key: state, MADE_UP_KEY: made_up}, file)
+        except RuntimeError as error:  # of torch's writer, which hides what the file raised
+            refusal = error.__context__
+            raise refusal if isinstance(refusal, OSError) else OSError(_first_line(error)) from error
 
 
 def _first_line(error: Exception) -> str:

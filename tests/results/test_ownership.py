@@ -17,6 +17,7 @@ from fastavatar.results.ownership import (
     own_results,
     require_apart,
 )
+from fastavatar.results.summary import Run
 from tests.results.avatars import make_avatar
 
 NAMES = {"preview.png", "splats.ply", "summary.json", "w_vector.npy"}
@@ -219,6 +220,11 @@ def test_a_photo_is_not_overwritten_by_its_own_results(tmp_path: Path) -> None:
     avatar = make_avatar()
     of_there = replace(avatar, photo=replace(avatar.photo, path=photo))
     second = replace(avatar, others=((of_there.photo, avatar.camera),))
+    vector = tmp_path / "w_vector.npy"
+    vector.write_bytes(b"the only vector")
+    with pytest.raises(UsageError, match=f"the output {vector} would overwrite an input"):
+        avatar.save(tmp_path, overwrite=True, run=Run(inputs=[vector]))
+    vector.unlink()
     for one in (of_there, second):
         with pytest.raises(UsageError, match=f"the output {photo} would overwrite an input"):
             one.save(tmp_path, overwrite=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fastavatar.results import staged
+from fastavatar.system import alone_in
 from fastavatar.system.workspace import delete_abandoned, workspace
 from tests.portraits import ROOT
 
@@ -56,6 +56,12 @@ def test_the_folder_of_a_killed_process_goes_and_that_of_a_living_one_stays(temp
         assert not folder.exists() and (living / "photo").exists()
 
 
+def test_results_can_be_written_in_a_workspace(temporary: Path) -> None:
+    with workspace() as folder, alone_in(folder):
+        (folder / "splats.ply").touch()
+    assert not list(temporary.iterdir())
+
+
 def test_what_is_no_workspace_stays(temporary: Path) -> None:
     names = ("fastavatar", "fastavatar-mine", ".fastavatar", ".fastavatar.mine", ".fastavatar.0123.partial")
     for name in names:
@@ -68,13 +74,6 @@ def test_what_is_no_workspace_stays(temporary: Path) -> None:
         assert len(list(temporary.iterdir())) == 8
     assert delete_abandoned() == []
     assert sorted(temporary.rglob("*")) == before
-
-
-def test_results_can_be_written_to_one(temporary: Path) -> None:
-    with workspace() as folder:
-        with staged(folder) as hidden:
-            (hidden / "splats.ply").touch()
-        assert (folder / "splats.ply").exists()
 
 
 def test_a_folder_that_ends_well_leaves_nothing(temporary: Path) -> None:

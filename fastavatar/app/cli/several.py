@@ -8,7 +8,7 @@ import click
 
 from fastavatar.app.batch import list_photos
 from fastavatar.app.cli.numbers import INDICES
-from fastavatar.errors import UsageError
+from fastavatar.errors import InputError, UsageError
 from fastavatar.images import is_video_name
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def photos_of_one(
 ) -> list[Path] | None:
     """The files that show one person; None where one file was named, or many that show many people.
 
-    Raises `UsageError` for views that are not among them, `InputError` for a folder without photos.
+    Raises `UsageError` for views that are not among them, `InputError` for a folder without photos and for
+    one with folders that cannot be read.
     """
     if len(images) == 1 and not subject:
         if views is not None:
@@ -63,7 +64,10 @@ def photos_of_one(
         return None
     named = list(images)
     if subject:
-        named = [photo for image in images for photo in list_photos(image, output_dir).photos]
+        listings = [list_photos(image, output_dir) for image in images]
+        for unread in (place for listing in listings for place in listing.unreadable):
+            raise InputError(f"photos may be missing, cannot read {unread}: allow reading it")
+        named = [photo for listing in listings for photo in listing.photos]
     return [Path(named[index]) for index in _chosen(views, len(named))]
 
 

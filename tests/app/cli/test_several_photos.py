@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +12,8 @@ from PIL import Image
 
 from fastavatar.app.cli.main import run
 from fastavatar.app.cli.several import photos_of_one
-from fastavatar.errors import UsageError
+from fastavatar.errors import InputError, UsageError
+from tests.app.batch.test_search import make_deep
 from tests.clips import write_clip
 from tests.models.facemesh.several import FOCAL_PX, photo_from
 from tests.portraits import PORTRAIT, without_face
@@ -145,3 +147,11 @@ def test_a_video_that_is_of_no_use_is_one_line(
 
 def grey_frame() -> Any:
     return np.full((120, 160, 3), 90, np.uint8)
+
+
+def test_photos_of_one_person_are_not_left_out_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    make_deep(tmp_path)
+    with pytest.raises(InputError, match="photos may be missing, cannot read .*: allow reading it"):
+        photos_of_one([str(tmp_path)], True, None, "out")
+    shutil.rmtree(tmp_path / ("d" * 240))

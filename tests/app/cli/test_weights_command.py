@@ -161,6 +161,8 @@ def test_targets_that_cannot_be_written_are_told(tmp_path: Path) -> None:
         run("random", tmp_path / "file" / "out")
     with file_size_limit(1 << 20), pytest.raises(FastAvatarError, match="cannot write .*make room"):
         run("random", tmp_path / "new")
+    with file_size_limit(1 << 20), pytest.raises(FastAvatarError, match="file too large; choose another"):
+        run("random", tmp_path / "new")
     assert not (tmp_path / "new").exists()
     before = contents(tmp_path / "a")
     run("convert", good)
