@@ -73,7 +73,10 @@ def read_colmap(model: Path, folder: Path) -> Calibration:
     # What pycolmap raises on damaged files.
     except (ValueError, LookupError, RuntimeError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"cannot read the COLMAP model in {model}: {reason}") from error
+        raise InputError(
+            f"cannot read the COLMAP model in {model}: "
+            f"its files are damaged or contradict each other ({reason})"
+        ) from error
     if not registered:
         raise InputError(f"{model}: the COLMAP model has no image with a pose")
     if not np.isfinite(points).all():

@@ -1,6 +1,7 @@
 """`fastavatar convert`: a file of Gaussians in another format or frame."""
 
 import logging
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -43,7 +44,7 @@ def command(
 
     format_of(target)
     require_apart([source], [target])
-    if target.exists() and not force:
+    if os.path.lexists(target) and not force:  # a link to nothing is something of the user too
         raise OverwriteError(f"{target} exists: use --force to replace it")
     gaussians = read_gaussians(source, frame_in)
     for loss in write_gaussians(gaussians, target, frame):
