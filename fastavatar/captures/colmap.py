@@ -70,10 +70,19 @@ def read_colmap(model: Path, folder: Path) -> Calibration:
         cameras = {image.image_id: reconstruction.cameras[image.camera_id] for image in registered}
         keys = sorted(reconstruction.points3D)
         points = np.array([reconstruction.points3D[key].xyz for key in keys], np.float32).reshape(-1, 3)
+        for image in registered:
+            _ = image.name  # decoded when it is read
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{model}: the name of an image is no UTF-8 text; give the image another name there"
+        ) from error
     # What pycolmap raises on damaged files.
     except (ValueError, LookupError, RuntimeError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"cannot read the COLMAP model in {model}: {reason}") from error
+        raise InputError(
+            f"cannot read the COLMAP model in {model}: "
+            f"its files are damaged or contradict each other ({reason})"
+        ) from error
     if not registered:
         raise InputError(f"{model}: the COLMAP model has no image with a pose")
     if not np.isfinite(points).all():

@@ -25,6 +25,10 @@ MODELS: dict[str, tuple[str, ...]] = {
 }
 
 
+LEAST_INSIDE = 0.02
+"""Share of a picture that must remain of it without the lens; that of real lenses keeps more than half."""
+
+
 @dataclass(frozen=True)
 class Lens:
     """How a lens bends rays, in OpenCV's parameters; all zero is a pinhole unless it is a fisheye."""
@@ -88,7 +92,8 @@ def lens_from(model: str, parameters: Mapping[str, float]) -> Lens:
 def undistort(picture: Tensor, lens: Lens, K: Tensor) -> Tensor:
     """A picture (H, W, C) as a pinhole with the same `K` (3, 3), in pixels, would have taken it.
 
-    What lies outside the original picture becomes 0.
+    What lies outside the original picture becomes 0. Raises `InputError` where nearly everything does, which
+    happens only for coefficients that no calibration gives.
     """
     require_shape("picture", picture, None, None, None)
     require_shape("K", K, 3, 3)
@@ -101,6 +106,9 @@ def undistort(picture: Tensor, lens: Lens, K: Tensor) -> Tensor:
     taken_from = lens.distort(on_plane) * focal + center
     # grid_sample wants −1…1 from edge to edge of the picture.
     grid = taken_from * 2 / torch.tensor([width, height]) - 1
+    inside = float((grid.abs() <= 1).all(-1).float().mean())
+    if inside < LEAST_INSIDE:
+        raise InputError(f"the lens's distortion takes all but {inside:.0%} of the picture out of view")
     planes = picture.movedim(-1, 0)[None].double()
     sampled = grid_sample(planes, grid[None], mode="bilinear", padding_mode="zeros", align_corners=False)
     return sampled[0].movedim(0, -1).to(picture)

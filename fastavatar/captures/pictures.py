@@ -131,8 +131,11 @@ def _read_pictures(frame: Frame) -> tuple[Tensor, Tensor]:
         mask = coverage
     K = frame.camera(width, height).K
     # White is subtracted while the lens is undone, so that what lies outside the original becomes white.
-    without_white = undistort((rgb - 1) * coverage[..., None], frame.lens, K)
-    mask = undistort(mask[..., None], frame.lens, K)[..., 0]
+    try:
+        without_white = undistort((rgb - 1) * coverage[..., None], frame.lens, K)
+        mask = undistort(mask[..., None], frame.lens, K)[..., 0]
+    except InputError as error:
+        raise InputError(f"{frame.source}: {error}") from error
     return (1 + without_white).clamp(0, 1), mask
 
 

@@ -148,7 +148,7 @@ def _read_pickle(path: Path) -> Any:
             ) from error
         # torch's own words advise users to switch its protection off
         raise WeightsError(
-            f"{path} is no checkpoint, or it is damaged or holds more than data; fetch it again"
+            f"{path} is refused: it is no checkpoint, is damaged, or holds more than data; fetch it again"
         ) from error
     except _DAMAGE as error:
         raise WeightsError(

@@ -286,6 +286,17 @@ def _binary_model(folder: Path) -> Path:
     return model
 
 
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_colmap_name_in_another_encoding_is_told(tmp_path: Path, binary: bool) -> None:
+    model = _binary_model(tmp_path)
+    if not binary:
+        write_colmap(tmp_path / "text")
+        model = (tmp_path / "text" / "sparse" / "0").rename(model.parent / "1")
+    path = model / ("images.bin" if binary else "images.txt")
+    path.write_bytes(path.read_bytes().replace(b"00000_01.png", b"00000_\xe9\xe9.png"))
+    assert "the name of an image is no UTF-8 text" in refused(lambda: read_capture(model))
+
+
 @pytest.mark.parametrize("name", ["cameras", "images", "points3D", "rigs", "frames"])
 def test_colmap_models_that_count_more_than_they_hold(tmp_path: Path, name: str) -> None:
     """Handed to pycolmap, such counts make it loop for hours and take all memory."""

@@ -103,3 +103,22 @@ def _texture(plane: Tensor) -> Tensor:
     x, y = plane.unbind(-1)
     waves = [torch.sin(9 * x + 2 * y), torch.cos(8 * y - 3 * x), torch.sin(7 * (x + y))]
     return (0.5 + 0.4 * torch.stack(waves, -1)).float()
+
+
+@pytest.mark.parametrize(
+    "lens", [Lens((1e30,)), Lens((0.0, 1e9)), Lens((), (0.0, 1e9)), Lens((1e12,), fisheye=True)]
+)
+def test_distortion_that_leaves_nothing_of_a_picture_is_refused(lens: Lens) -> None:
+    K = torch.tensor([[80.0, 0, 32], [0, 80, 24], [0, 0, 1]])
+    with pytest.raises(InputError, match="takes all but .% of the picture out of view"):
+        undistort(torch.ones(48, 64, 3), lens, K)
+
+
+def test_a_view_with_absurd_distortion_names_its_frame(tmp_path: Path) -> None:
+    entry = frame_entry(make_cameras()[0], "a") | {"w": SIZE, "h": SIZE, "k1": 1e30}
+    del entry["fg_mask_path"]
+    save_picture(torch.zeros(SIZE, SIZE, 3), tmp_path / "images" / "a.png")
+    write_transforms(tmp_path, [entry])
+    view = read_capture(tmp_path).views[0]
+    with pytest.raises(InputError, match=r"frame 0 \(images/a.png\): the lens's distortion"):
+        _ = view.image

@@ -38,6 +38,15 @@ def test_the_frame_of_either_side(tmp_path: Path) -> None:
     torch.testing.assert_close(torch.tensor(stored["x"].tolist()), g.means[:, 0])
 
 
+def test_a_link_to_nothing_is_not_replaced_unasked(tmp_path: Path) -> None:
+    write_ply(storable(count=4), tmp_path / "a.ply")
+    target = tmp_path / "b.ply"
+    target.symlink_to("nowhere.ply")
+    assert run(["convert", str(tmp_path / "a.ply"), str(target)]) == 7 and target.is_symlink()
+    assert run(["convert", str(tmp_path / "a.ply"), str(target), "--force"]) == 0
+    assert len(read_gaussians(target)) == 4
+
+
 def test_losses_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_ply(storable(), tmp_path / "a.ply")
     assert run(["convert", str(tmp_path / "a.ply"), str(tmp_path / "b.splat")]) == 0
