@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build the CPU image and try what docs/docker.md promises of it. Needs docker, podman or buildah (the last as root).
+# Build the CPU image and check what docs/docker.md says about it. Needs docker, podman or buildah (the last as root).
 #
 #   IMAGE         its name (fastavatar)
 #   IMAGE_ENGINE  docker, podman or buildah (the first that works)
@@ -47,7 +47,7 @@ if [ "$IMAGE_ENGINE" = buildah ]; then
   mapfile -t default < <(of_config Cmd)
 fi
 
-# in_image [OPTION …] -- [ARG …]: what `docker run` does with these options; buildah knows no --read-only, but can
+# in_image [OPTION …] -- [ARG …]: does what `docker run` does with these options. buildah has no --read-only, but can
 # mount every folder of the image over itself, read-only.
 in_image() {
   local options=() option
@@ -70,7 +70,7 @@ in_image() {
 }
 
 passed=0
-# expect CODE TEXT COMMAND …: the command ends with CODE and says TEXT, or whatever it likes.
+# expect CODE TEXT COMMAND …: fails unless the command exits with CODE and prints TEXT. An empty TEXT allows any output.
 expect() {
   local code=$1 text=$2 found=0
   shift 2
@@ -86,12 +86,12 @@ expect() {
   echo "ok:${shown##* -- }"
 }
 
-# compiled_nothing: what ran last found the renderer compiled, as it was when the image was built on this machine.
+# compiled_nothing: fails if the last command compiled the renderer, which was compiled when the image was built.
 compiled_nothing() {
   ! grep --quiet compiling "$scratch/log" || { sed 's/^/FAILED: /' "$scratch/log" && exit 1; }
 }
 
-# fresh NAME: a new folder to mount, owned by a user that the image does not know.
+# fresh NAME: makes a folder to mount, owned by a user that the image does not know, and prints its path.
 fresh() {
   mkdir -p "$scratch/$1"
   if [ "$(id -u)" = 0 ]; then chown "$caller" "$scratch/$1"; fi
@@ -119,6 +119,13 @@ say "help, who runs, what is inside"
 expect 0 "Commands" in_image --
 expect 0 "--image" in_image -- predict --help
 expect 0 "uid 1000" in_image -- python -c 'import os; print("uid", os.getuid())'
+expect 0 "every module imports" in_image -- python -c 'import importlib, pkgutil, fastavatar
+for module in pkgutil.walk_packages(fastavatar.__path__, "fastavatar."):
+  if not module.name.endswith(".__main__"):
+    found = importlib.import_module(module.name)
+    for name in getattr(found, "__all__", []):
+      getattr(found, name)
+print("every module imports")'
 expect 1 "No module named 'pytest'" in_image -- python -c 'import pytest'
 expect 0 "NOTICE" in_image -- sh -c 'cd /opt/fastavatar && ls LICENSE NOTICE'
 expect 1 "" in_image -- sh -c 'find /opt /cache -size +20M -name "*.pth" -o -name "*.safetensors" -o -name "w600k*" | grep .'
@@ -168,6 +175,7 @@ compiled_nothing
 expect 0 "five is complete" made_by_caller five
 expect 0 "Gaussians in six" in_image "${sealed[@]}" "--volume=$cache:/cache" -- predict --image data/example.png --output_dir six
 compiled_nothing
+expect 0 "six is complete" made_by_caller six
 
 say "a server for others asks for a token"
 expect 2 "give a --token" in_image -- serve --host 0.0.0.0
