@@ -85,7 +85,7 @@ def command(
     refinement = CaptureRefinement(read, settings)
     with refinement_bar(refinement.config.iterations) as on_step:
         refined = refinement.run(on_step)
-    run = Run(f"refined as {refinement.preset} says: {refinement.reason}", started, inputs=given)
+    run = Run(f"refined as {refinement.preset} says: {refinement.reason}", started, inputs=files)
     with naming_force():
         refined.save(output_dir, force, outputs=outputs, run=run)
     log.info("%d Gaussians in %s", len(refined.gaussians), output_dir)
