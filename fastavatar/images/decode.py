@@ -15,8 +15,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from fastavatar.errors import InputError, out_of_memory
-from fastavatar.images import JXL_SIGNATURES, is_video_name, jpeg_xl_size, quiet_stderr
-from fastavatar.images.endings import KNOWN as KNOWN
+from fastavatar.images import JXL_SIGNATURES, KNOWN, is_video_name, jpeg_xl_size, quiet_stderr
 
 log = logging.getLogger(__name__)
 

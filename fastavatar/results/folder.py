@@ -35,18 +35,18 @@ from fastavatar.results import (
 from fastavatar.system import peak_memory_mb, refusals_told
 
 _LEAST_ROOM_BYTES = 3_000_000
-"""What the smallest results take: 10,144 Gaussians of 248 bytes and a preview of 0.8 MB."""
+"""Bytes of the smallest results: 10,144 Gaussians of 248 bytes and a preview of 0.8 MB."""
 
 
 def require_writable(
     folder: Path, overwrite: bool = False, names: Iterable[str] = (), inputs: Iterable[str | Path] = ()
 ) -> None:
-    """Raise in one line when results cannot or may not be written to `folder`.
+    """Raise when results cannot or may not be written to `folder`.
 
-    What a killed run left half-done in there is undone first. Raises `UsageError` when `folder` is a file or
-    a result would overwrite one of `inputs`; `OverwriteError` when results are there already, or files of
-    these further `names`, and `overwrite` is off, or when one of them was not written by this program;
-    `FastAvatarError` when the file system refuses.
+    Half-written results of a killed run are undone first. Raises `UsageError` when `folder` is a file or a
+    result would overwrite one of `inputs`; `OverwriteError` for existing results, or files of these `names`,
+    when `overwrite` is off or this program did not write them; `FastAvatarError` when the file system
+    refuses.
     """
     names = list(names)
     require_folder(folder, _LEAST_ROOM_BYTES)
@@ -64,10 +64,10 @@ def write_results(
 ) -> Path:
     """Write every result that `outputs` asks for into `folder`, all or none, and return it.
 
-    Results of an earlier run are replaced when `overwrite` is on; other files in the folder stay. Of two runs
-    that write to one folder at once, one writes all its results, then the other one replaces all of them or
-    raises. Raises what `require_writable` raises, with the avatar's photos as inputs, `FastAvatarError` when
-    the disk is full, and what writing each file raises.
+    With `overwrite`, results of an earlier run are replaced; other files in the folder stay. If two runs
+    write to one folder at once, the second replaces all results of the first, or raises. Raises what
+    `require_writable` raises, with the avatar's photos as inputs, `FastAvatarError` when the disk is full,
+    and what writing each file raises.
     """
     outputs = outputs or Outputs()
     arrays = {f"{name}.npy": array for name, array in avatar.arrays.items()}
@@ -76,7 +76,9 @@ def write_results(
     require_writable(folder, overwrite, files, photos)
 
     def replaced() -> Iterator[str]:
-        yield from require_replaceable(folder, overwrite, files)  # again, since the work may have taken long
+        yield from require_replaceable(
+            folder, overwrite, files
+        )  # checked again, because files may have appeared during the work
 
     made = avatar.provenance
     seconds = dict(made.seconds)
@@ -89,7 +91,7 @@ def write_results(
         seconds["write"] = time.perf_counter() - started
 
         started = time.perf_counter()
-        # only runs repeat in a render: the file is as small as after a full search, in a third of the time
+        # run-length matching only: a render compresses as well as with a full search, in a third of the time
         Image.fromarray(compose_preview(avatar, outputs.background)).save(
             staging / PREVIEW, compress_type=zlib.Z_RLE
         )

@@ -141,7 +141,7 @@ def test_nerfstudios_points_are_read(folder: Path, caplog: pytest.LogCaptureFixt
     torch.testing.assert_close(points, make_head().means, atol=1e-6, rtol=0)
     (folder / "transforms.json").write_text(json.dumps({**content, "ply_file_path": "gone.ply"}))
     assert read_capture(folder).points is None
-    assert "gone.ply, and there is no such file" in caplog.text
+    assert "gone.ply, but there is no such file" in caplog.text
 
 
 def test_instant_ngps_fisheye_is_one(folder: Path) -> None:

@@ -42,7 +42,7 @@ def sparse(path: Path) -> None:
         file.truncate(600_000_000)
 
 
-KINDS = "JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000 or JPEG XL"
+KINDS = "JPEG, MPO, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000 or JPEG XL"
 
 
 def palette_png(path: Path, *chunks: tuple[bytes, bytes]) -> None:

@@ -123,5 +123,5 @@ def test_a_folder_is_taken_as_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../../etc", "a/b", "", "..", ".hidden", "no such name"])
 def test_what_is_neither_folder_nor_name_is_refused(name: str) -> None:
-    with pytest.raises(WeightsError, match="no pack's name"):
+    with pytest.raises(WeightsError, match="nor the name of a pack"):
         ensure_face_pack(name, offline=True)

@@ -1,4 +1,4 @@
-"""The temporary folder of one server, and what servers that were killed left of theirs."""
+"""The temporary folder of one server, and the removal of folders that killed servers left."""
 
 import os
 import shutil
@@ -14,12 +14,12 @@ except ImportError:  # Windows
 
 PREFIX = "fastavatar-serve-"
 MARKER = ".fastavatar-serve"
-"""A file in the folder that its server holds locked; the system lets go of the lock when the process ends."""
+"""A file in the folder, locked by its server; the system frees the lock when the process ends."""
 
 
 @contextmanager
 def workspace() -> Iterator[Path]:
-    """A new folder that only this user reads, deleted when the block ends; abandoned ones go first."""
+    """A new folder that only this user can read, deleted when the block ends. Abandoned ones are deleted."""
     delete_abandoned()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     lock = _locked_marker(folder)
@@ -31,7 +31,7 @@ def workspace() -> Iterator[Path]:
 
 
 def delete_abandoned() -> list[Path]:
-    """Delete this user's folders of servers that have ended; returns which those were."""
+    """Delete this user's folders of servers that have ended, and return their paths."""
     found = []
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):
@@ -42,7 +42,7 @@ def delete_abandoned() -> list[Path]:
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """Whether `folder` has a server's marker that no process holds; links and other users' do not count."""
+    """Whether `folder` is this user's, is no link, and has a marker that no process holds locked."""
     if fcntl is None or folder.is_symlink() or folder.stat().st_uid != os.getuid():
         return False
     lock = os.open(folder / MARKER, os.O_RDWR | os.O_NOFOLLOW)
@@ -56,7 +56,7 @@ def _is_abandoned(folder: Path) -> bool:
 
 
 def _locked_marker(folder: Path) -> int:
-    """The descriptor of the marker, which gets its name after its lock, so that no other server takes it."""
+    """The descriptor of the marker; it is locked before it gets its name, so no other server locks it."""
     lock = os.open(folder / f"{MARKER}.new", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     if fcntl is not None:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -151,7 +151,7 @@ def test_what_is_passed_over_is_counted_and_named(tmp_path: Path, caplog: pytest
         photos = list_photos(str(tmp_path), str(tmp_path / "out")).photos
     assert below(tmp_path, photos) == ["b.jp2", "me.mpo"]
     (line,) = caplog.messages
-    assert line.startswith(f"passed over in {tmp_path}: 2 .cr2, 1 ") and line.endswith(" other kinds")
+    assert line.startswith(f"skipped in {tmp_path}: 2 .cr2, 1 ") and line.endswith(" other kinds")
     caplog.clear()
     with caplog.at_level("INFO", "fastavatar"):
         list_photos(f"file://{tmp_path}/", "s3://bucket/out")

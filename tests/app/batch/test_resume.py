@@ -85,7 +85,7 @@ def test_results_that_are_gone_are_made_again_and_reported(
         earlier = review(tmp_path, [tasks[0], tasks[2]], ASKED)
     assert earlier.finished == {key(tasks[2])}
     assert [row.output for row in kept_rows(tmp_path, earlier, tasks)] == [tasks[2].output]
-    assert "1 photos are made again" in caplog.text and "1 rows were left out" in caplog.text
+    assert "1 photos are done again" in caplog.text and "1 rows were dropped" in caplog.text
 
 
 def test_other_settings_are_found_with_and_without_an_index(tasks: list[PhotoTask], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from fastavatar.app.batch import storage
 from fastavatar.app.batch.listing import list_photos, names_many
-from fastavatar.app.batch.storage import at_hand, files_below, names_in, read, write
+from fastavatar.app.batch.storage import files_below, local_copy, names_in, read, write
 from fastavatar.app.batch.tasks import task_of
 from fastavatar.errors import FastAvatarError, InputError
 from tests import stores
@@ -128,13 +128,16 @@ def test_a_google_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPat
     assert "error_info" not in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_photo_of_the_web_is_at_hand_for_a_while(served: tuple[Path, str]) -> None:
+def test_a_photo_from_the_web_is_copied_and_deleted_again(served: tuple[Path, str]) -> None:
     folder, address = served
     (folder / "me é.jpg").write_bytes(b"photo")
-    with at_hand(f"{address}/me%20%C3%A9.jpg?size=large") as path:
+    with local_copy(f"{address}/me%20%C3%A9.jpg?size=large") as path:
         assert path.read_bytes() == b"photo" and path.suffix == ".jpg"
     assert not path.exists()
-    with pytest.raises(InputError, match=f"cannot read {address}/none.jpg"), at_hand(f"{address}/none.jpg"):
+    with (
+        pytest.raises(InputError, match=f"cannot read {address}/none.jpg"),
+        local_copy(f"{address}/none.jpg"),
+    ):
         pass
 
 

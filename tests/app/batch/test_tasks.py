@@ -40,7 +40,7 @@ def test_two_that_would_meet_are_an_error(tmp_path: Path) -> None:
     twin.parent.mkdir()
     twin.touch()
     assert place_of(str(twin), str(tmp_path)) == "data/me.jpg"
-    with pytest.raises(UsageError, match="would meet those of"):
+    with pytest.raises(UsageError, match="would go to one folder"):
         place_of("/data/me.jpg", str(tmp_path))
 
 

@@ -60,7 +60,7 @@ def test_a_folder_stopped_killed_and_resumed(tmp_path: Path) -> None:
     wait_for_rows(out, 2)
     os.kill(stopped.pid, signal.SIGINT)
     stderr = stopped.communicate(timeout=200)[1]
-    assert stopped.returncode == 130 and "stopping when the photos in hand are done" in stderr
+    assert stopped.returncode == 130 and "stopping after the photos now in progress" in stderr
     first = rows_of(out)
     complete = {f"{row['output']}/splats.ply" for row in first if row["status"] == "ok"}
     assert complete == {str(path) for path in out.rglob("splats.ply")}, "what was in hand is done and listed"
@@ -129,7 +129,11 @@ def test_batch_gives_what_predict_gives(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("flags", "code", "line"),
     [
-        (["--image", "{}", "--force", "--resume"], 2, "--force begins again, --resume goes on: give one of"),
+        (
+            ["--image", "{}", "--force", "--resume"],
+            2,
+            "--force starts again, --resume continues: give only one of",
+        ),
         (["--image", "{}/me.jpg", "--limit", "3"], 2, "--limit: --image names one photo; give a folder"),
         (["--image", "{}"], 4, "no photos in "),
         (["--image", "{}/*.jpg"], 4, "no photos in "),
@@ -164,7 +168,9 @@ def test_a_resumed_run_makes_what_is_gone_cut_or_half_and_nothing_else(
     ]
     assert run(batch) == 1
     (last,) = capfd.readouterr().err.splitlines()[-1:]
-    assert last.startswith("error: photos may be missing, cannot read ") and last.endswith("then --resume")
+    assert last.startswith("error: photos may be missing, cannot read ") and last.endswith(
+        "then use --resume"
+    )
     assert {row["status"] for row in rows_of(out)} == {"ok"}
     shutil.rmtree(photos / ("d" * 240))
 
@@ -187,7 +193,7 @@ def test_a_resumed_run_makes_what_is_gone_cut_or_half_and_nothing_else(
     assert run([*batch, "--resume"]) == 0
     stderr = capfd.readouterr().err
     assert (
-        "photos are made again: results.jsonl calls them done, but their results are not complete" in stderr
+        "photos are done again: results.jsonl lists them as done, but their results are incomplete" in stderr
     )
     assert {
         str(path): path.read_bytes() for path in [*out.rglob("splats.ply"), *out.rglob("preview.png")]
@@ -195,6 +201,8 @@ def test_a_resumed_run_makes_what_is_gone_cut_or_half_and_nothing_else(
     assert (out / "4.png" / "splats.ply").stat() == untouched and not left.exists()
     assert sorted(row["output"] for row in rows_of(out)) == [str(out / name) for name in names]
     assert {row["status"] for row in rows_of(out)} == {"ok"}
+    again = json.loads((out / "2.png" / "summary.json").read_text("utf-8"))
+    assert again["model_reason"] == "earlier results of this run were made with it"
 
     (out / "0.png" / "splats.ply").write_bytes(b"edited by hand")
     assert run([*batch, "--resume"]) == 1

@@ -119,7 +119,7 @@ def test_files_of_other_tools_convert_and_say_what_was_done(
     assert shown.err == "" and shown.out.splitlines()[-3:] == [
         f"{'zero quaternions':<16}2 (dropped when read)",
         f"{'opacities 0 or 1':<16}5 (infinite logits, valid, clamped when read)",
-        f"{'flat ones':<16}2 (a size of 0, valid, clamped when read)",
+        f"{'flat Gaussians':<16}2 (a size of 0, valid, clamped when read)",
     ]
     for ending in (".npz", ".ply", ".compressed.ply", ".splat"):
         target = tmp_path / f"c{ending}"

@@ -132,7 +132,7 @@ def test_a_terminal_that_closes_lets_a_batch_finish_what_it_has_in_hand(tmp_path
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGHUP)
         said = process.communicate(timeout=120)[1]
-    assert process.returncode == 128 + signal.SIGHUP and "stopping when the photos in hand are done" in said
+    assert process.returncode == 128 + signal.SIGHUP and "stopping after the photos now in progress" in said
     rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
     assert 0 < len(rows) < 40 and all(row["status"] == "ok" for row in rows)
     assert len(list(out.rglob("splats.ply"))) == len(rows)

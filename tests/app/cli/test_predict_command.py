@@ -91,7 +91,7 @@ def test_a_photo_becomes_a_folder_of_results(plain: Done) -> None:
 def test_the_summary_says_what_was_done(plain: Done) -> None:
     summary = plain.summary
     assert (summary["model"], summary["frame"], summary["units"]) == ("facemesh", "supersplat", "metres")
-    assert "--model fastavatar fetches them" in summary["model_reason"]
+    assert "choosing the model fastavatar fetches them" in summary["model_reason"]
     assert summary["image_path"] == "data/example.png"
     assert summary["image"] == {"width": 512, "height": 512, "focal_px_from_exif": None}
     assert summary["face"]["index"] == 0 and summary["face"]["count"] == 1
@@ -104,9 +104,10 @@ def test_the_summary_says_what_was_done(plain: Done) -> None:
 
 def test_progress_goes_to_stderr_and_nothing_else_does(plain: Done) -> None:
     lines = [line for line in plain.err.splitlines() if "compiling" not in line]
-    assert lines[0] == f"model facemesh: {plain.summary['model_reason']}"
+    assert lines[0] == f"model facemesh: {plain.summary['model_reason']} (--model fastavatar)"
     assert lines[1:6] == STAGES
-    assert lines[6].startswith("warning: the photo does not tell its focal length: 711 px")
+    assert lines[6].startswith("warning: the photo does not state its focal length: 711 px")
+    assert lines[6].endswith(" is assumed (--focal_px sets it)")
     assert lines[7:] == [f"{plain.summary['num_gaussians']} Gaussians in {plain.folder}"]
     assert plain.out == ""
 
@@ -301,12 +302,11 @@ def test_of_two_faces_the_largest_is_taken_and_told(tmp_path: Path, told: Any) -
     Image.fromarray(photo_of(small_left_large_right()).rgb).save(image)
     folder = tmp_path / "results"
     assert predict(image, folder, "--quiet", "--no_save_ply", "--focal_px", "900") == 0
-    assert told() == ["warning: the photo shows 2 faces: the largest, 1 from the left, is taken (--face N)"]
+    warning = "the photo shows 2 faces: the largest, number 1 from the left, is used"
+    assert told() == [f"warning: {warning} (--face N uses another)"]
     summary = read_summary(folder)
     assert summary["face"]["index"] == 1 and summary["face"]["count"] == 2
-    assert summary["warnings"] == [
-        "the photo shows 2 faces: the largest, 1 from the left, is taken (--face N)"
-    ]
+    assert summary["warnings"] == [warning]
 
 
 def test_the_command_offers_every_frame() -> None:
@@ -334,7 +334,7 @@ def test_optimize_comes_nearer_to_the_photo(tmp_path: Path, told: Any) -> None:
 
 def test_steps_need_something_to_optimize(tmp_path: Path, told: Any) -> None:
     assert predict(PORTRAIT, tmp_path / "results", "--iterations", "3") == 2
-    assert "--iterations and --seconds belong to --optimize" in told()[0]
+    assert "--iterations and --seconds need --optimize" in told()[0]
 
 
 def test_a_terminated_run_leaves_nothing(tmp_path: Path) -> None:

@@ -50,7 +50,9 @@ def test_refine_goes_through_w_and_the_decoder(folder: Path, weights: list[str],
     assert run(flags) == 0
     summary = summary_in(out)
     assert summary["model"] == "fastavatar" and "non-commercial" in summary["licence"]
-    assert summary["model_reason"].startswith("refined as published says: given --encoder_checkpoint")
+    assert summary["model_reason"].startswith(
+        "refined by the configuration published: given encoder_checkpoint"
+    )
     facts = summary["refinement"]
     assert facts["model"] == "decoder" and facts["iterations"] == 4
     assert facts["loss"]["lpips"] == 0 and "LPIPS needs" in facts["no_lpips"]
@@ -58,14 +60,16 @@ def test_refine_goes_through_w_and_the_decoder(folder: Path, weights: list[str],
     assert summary["made_up_weights"] and any("MADE-UP" in warning for warning in summary["warnings"])
     assert np.load(out / "w_vector.npy").shape == (1, 512) and summary["num_gaussians"] == POINTS
     assert run([*flags, "--force", "--config", "appearance"]) == 0
-    assert summary_in(out)["model_reason"].startswith("refined as appearance says: asked for")
+    assert summary_in(out)["model_reason"].startswith(
+        "refined by the configuration appearance: named by the caller"
+    )
 
 
 @pytest.mark.parametrize(
     ("flags", "code", "told"),
     [
         (["--config", "published", "--offline"], 5, "are not in"),
-        (["--config", "published", "--start", "a.ply"], 2, "begins with W and the capture's points"),
+        (["--config", "published", "--start", "a.ply"], 2, "starts from W and the capture's points"),
         (["--config", "direct", "--embedding", "e.npy"], 2, "embedding: only for configurations"),
         (["--config", "published", "--embedding", "a.npy", "--w_vector", "b.npy"], 2, "exclude each other"),
     ],

@@ -89,7 +89,7 @@ def test_the_captures_own_pictures_are_not_drawn_over(
     images = tmp_path / "capture" / "images"
     before = {path.name: path.read_bytes() for path in images.iterdir()}
     own = "holds the capture's own pictures"
-    for output, reason in ((images, own), (images / "00000_00.png", own), (images.parent, "is read as")):
+    for output, reason in ((images, own), (images / "00000_00.png", own), (images.parent, "is the input")):
         flags = ("--output", output, "--camera", tmp_path / "capture", "--force", "--device", "cpu")
         assert call(ply, *flags) == 2
         assert reason in capsys.readouterr().err
@@ -138,7 +138,7 @@ def test_what_is_read_is_never_written(ply: Path, capsys: pytest.CaptureFixture[
     for link in (Path.hardlink_to, Path.symlink_to):
         link(ply.with_name("a.gif"), source)
         assert call(source, "--output", ply.with_name("a.gif"), *SMALL, "--force") == 2
-        assert "a.gif is read as" in capsys.readouterr().err
+        assert "a.gif is the input" in capsys.readouterr().err
         ply.with_name("a.gif").unlink()
     assert source.read_bytes() == before
 
@@ -211,14 +211,14 @@ def test_a_pipe_or_a_device_is_refused(
 
 
 WRONG: dict[str, tuple[int, str]] = {
-    "--output a.avi": (2, "has an ending of no video"),
+    "--output a.avi": (2, "does not have the ending of a video"),
     "--output a.gif --camera b.json --size 9 --frames 4": (2, "9 is not in the range"),
     "--output a.gif --camera b.json --size 99 --frames 4": (2, "leave out --frames, --size"),
-    "--output a.gif --background mauvish": (2, "--background 'mauvish' is no colour"),
-    "--output a.gif --depth --background red": (2, "--depth is drawn on black"),
-    "--output a.mp4 --background transparent": (2, "a.mp4 cannot be transparent, .mp4 has no alpha"),
-    "--output a.gif --depth --background transparent": (2, "--depth is drawn on black"),
-    "--output head.ply": (2, "head.ply is read as"),
+    "--output a.gif --background mauvish": (2, "--background 'mauvish' is not a colour"),
+    "--output a.gif --depth --background red": (2, "--depth always has a black background"),
+    "--output a.mp4 --background transparent": (2, "a.mp4 cannot be transparent, as .mp4 has no alpha"),
+    "--output a.gif --depth --background transparent": (2, "--depth always has a black background"),
+    "--output head.ply": (2, "head.ply is the input"),
     "--output a.gif --device tpu": (6, "there is no device 'tpu'"),
     "--output a.gif --camera gone.json": (4, "cannot read gone.json"),
     "--output head.ply/frames": (2, "is a file; give a folder"),

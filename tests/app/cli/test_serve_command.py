@@ -16,7 +16,10 @@ def test_who_lets_others_in_gives_a_token(capsys: pytest.CaptureFixture[str]) ->
     for host in ("0.0.0.0", "::", "192.168.1.7"):
         assert run(["serve", "--host", host]) == 2
         said = capsys.readouterr().err
-        assert f"--host {host} lets other machines in: give a --token" in said and said.count("\n") == 1
+        assert (
+            f"--host {host} gives other machines access: set a secret with --token" in said
+            and said.count("\n") == 1
+        )
 
 
 def test_a_token_is_no_word(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,17 +31,19 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert run(["serve", "--port", str(port)]) == 1
-    assert f"cannot listen on 127.0.0.1:{port}: address already in use" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"cannot listen on 127.0.0.1:{port}: address already in use" in said
+    assert said.endswith("choose another port with --port\n")
 
 
-def test_an_address_of_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_address_of_another_machine_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["serve", "--host", "203.0.113.9", "--token", "twelve letters"]) == 2
-    assert "is no address of this machine" in capsys.readouterr().err
+    assert "is no address of this machine; choose another address with --host" in capsys.readouterr().err
 
 
-def test_one_persons_numbers_are_not_for_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inputs_of_one_person_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["serve", "--w_vector", str(tmp_path / "w.npy")]) == 2
-    assert "--w_vector is one person's" in capsys.readouterr().err
+    assert "--w_vector belongs to one person" in capsys.readouterr().err
 
 
 def test_without_its_packages_it_says_what_to_install(

@@ -47,6 +47,7 @@ def test_a_folder_of_one_person_becomes_one_head(person: Path, tmp_path: Path, t
     summary = json.loads((folder / "summary.json").read_text("utf-8"))
     jsonschema.Draft202012Validator(SCHEMA).validate(summary)
     assert summary["image_path"] == str(person / "a.png") and summary["model"] == "facemesh"
+    assert summary["model_reason"] == "several photos of one person: only it takes them"
     assert [photo["image_path"] for photo in summary["photos"]] == [
         str(person / name) for name in ("a.png", "c.png")
     ]
@@ -66,7 +67,7 @@ def test_the_photo_without_a_face_is_named(person: Path, tmp_path: Path, told: A
     [
         (
             ["--views", "0"],
-            "error: --views picks among photos of one person: give several --image, or --subject",
+            "error: --views chooses photos of one person: give --image several times, or --subject",
         ),
         (
             ["--image", "b.jpg", "--views", "0,2"],

@@ -65,7 +65,7 @@ def test_the_stages_are_told_in_order_with_their_times(done: Json) -> None:
 
 def test_the_result_is_told_in_words(done: Json) -> None:
     assert any("Gaussians" in sentence for sentence in done["summary"])
-    assert any("--focal_px" in warning for warning in done["warnings"])
+    assert any("focal length" in warning and "--" not in warning for warning in done["warnings"])
 
 
 def test_the_photos_name_is_told_without_folders_and_touches_no_disk(

@@ -116,7 +116,7 @@ def test_the_whole_way(page: Page, server: Server, tmp_path: Path) -> None:
     assert b"<html" in (tmp_path / "head.html").read_bytes()[:2000]
     assert (tmp_path / "turntable.mp4").read_bytes()[4:8] == b"ftyp"
     assert "Gaussians, made by the embedded model" in page.locator("#summary").inner_text()
-    assert "--focal_px" in page.locator("#warnings").inner_text()
+    assert "focal length" in page.locator("#warnings").inner_text()
 
     folders = len(server.job_folders())
     page.get_by_role("button", name="Another photo").click()
@@ -278,7 +278,7 @@ def test_the_token_is_asked_for_once(context: BrowserContext, tmp_path: Path) ->
             page.get_by_label("Token").fill(said)
             page.keyboard.press("Enter")
             if said == "wrong":
-                expect(page.get_by_role("alert")).to_have_text("That was not it.")
+                expect(page.get_by_role("alert")).to_have_text("That is not the token.")
         expect(page.get_by_role("heading", name="One photo in")).to_be_visible()
         page.reload()
         choose(page, ROOT / "README.md")  # the page's own requests carry what the browser keeps

@@ -212,7 +212,7 @@ def test_several_faces_are_told_and_one_is_chosen() -> None:
     assert large.face and small.face
     assert (large.face.index, large.face.count, small.face.index) == (1, 2, 0)
     assert large.provenance.warnings == (
-        "the photo shows 2 faces: the largest, 1 from the left, is taken (--face N)",
+        "the photo shows 2 faces: the largest, number 1 from the left, is used",
     )
     # each stands where it is in the photo, the smaller one farther away
     offset = [float(a.camera.world_to_camera[0, 3] / a.camera.world_to_camera[2, 3]) for a in (small, large)]
