@@ -18,7 +18,7 @@ KNOWN = "JPEG, MPO, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000 or JPEG XL"
 
 
 def is_photo_name(name: str | Path) -> bool:
-    """Whether a file of this name is taken for a photo in a folder."""
+    """Whether a file of this name in a folder counts as a photo."""
     return Path(name).suffix.lower() in PHOTO_ENDINGS
 
 

@@ -45,7 +45,7 @@ def require_same(found: Gaussians, expected: Gaussians) -> None:
 
 
 @given(many, rotations)
-def test_turning_and_turning_back_is_nothing(g: Gaussians, R: torch.Tensor) -> None:
+def test_a_rotation_and_its_inverse_cancel(g: Gaussians, R: torch.Tensor) -> None:
     require_same(g.rotated(R).rotated(R.T), g)
 
 

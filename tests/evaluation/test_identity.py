@@ -67,7 +67,7 @@ def test_a_head_is_like_its_own_picture_and_unlike_the_negative(
         assert all(value is not None and abs(value) < abs(expected) - 1e-4 for value in others)
 
 
-def test_no_face_in_the_photo_is_told(avatar: Avatar, tmp_path: Path) -> None:
+def test_no_face_in_the_photo_is_a_warning(avatar: Avatar, tmp_path: Path) -> None:
     pytest.importorskip("insightface")
     from tests.faces.insightface_pack import write_pack
 
@@ -77,7 +77,7 @@ def test_no_face_in_the_photo_is_told(avatar: Avatar, tmp_path: Path) -> None:
     assert checked.provenance.warnings[-1].startswith("no likeness was measured: InsightFace misses the face")
 
 
-def test_what_is_little_alike_is_warned_of() -> None:
+def test_a_low_similarity_is_a_warning() -> None:
     found = Likeness({0: 0.8, -30: 0.29, 30: 0.5, -60: None, 60: -0.1})
     (warning,) = found.warnings()
     assert (

@@ -86,7 +86,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "600 MB": (
         "a.jpg",
         sparse,
-        f"cannot read {{}}: 600 MB is no photo; give a {KINDS} file",
+        f"cannot read {{}}: 600 MB is too much for a photo; give a {KINDS} file",
     ),
     "text": ("a.jpg", lambda p: p.write_text("not a photo\n" * 9), NOT_A_PICTURE),
     "web page": ("a.png", lambda p: p.write_text("<!doctype html><title>404</title>"), NOT_A_PICTURE),
@@ -152,7 +152,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "strip": (
         "a.png",
         lambda p: saved(Image.new("RGB", (64, 5000)), p),
-        "cannot use {}: 64×5000 pixels are a strip; crop it around the face",
+        "cannot use {}: 64×5000 pixels are too narrow; crop the photo around the face",
     ),
     "wholly transparent": (
         "a.png",
@@ -192,7 +192,7 @@ def test_a_bad_file_is_refused_in_one_line(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+def test_a_file_without_read_permission_is_refused(tmp_path: Path) -> None:
     path = saved(quarters(), tmp_path / "a.png")
     path.chmod(0)
     with pytest.raises(InputError, match="permission denied; allow reading it"):

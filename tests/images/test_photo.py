@@ -251,7 +251,7 @@ def test_the_first_frame_of_an_animation_is_taken(
     later = [Image.new("RGB", (WIDTH, HEIGHT), "black")]
     path = saved(quarters(), tmp_path / f"a.{suffix}", save_all=True, append_images=later, lossless=True)
     np.testing.assert_allclose(pictures.centers(load_photo(path).rgb), EXPECTED, atol=LOSSY)
-    assert caplog.messages == [f"{path} is animated; its first frame is taken"]
+    assert caplog.messages == [f"{path} is animated; its first frame is used"]
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "mpo"])
@@ -319,7 +319,7 @@ def test_round_corners_are_no_cut_out(hidden: float, cut_out: bool) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.JPG", "a.mpo", "b/a.heic", "a.b.jp2", "a.jxl", "a.tiff", "a.avif"])
-def test_endings_tell_photos_from_videos(name: str) -> None:
+def test_endings_distinguish_photos_from_videos(name: str) -> None:
     assert is_photo_name(name) and not is_video_name(name)
     assert is_video_name(f"{name}.mp4") and not is_photo_name(f"{name}.mp4")
     assert not is_photo_name(f"{name}.txt") and not is_video_name(f"{name}.txt")

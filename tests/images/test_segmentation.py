@@ -26,7 +26,7 @@ def test_a_mirrored_photo_has_a_mirrored_mask(mask: NDArray[np.float32]) -> None
 
 
 @pytest.mark.parametrize("size_px", [512, 1024])
-def test_its_edge_lies_where_the_person_ends(size_px: int, mask: NDArray[np.float32]) -> None:
+def test_the_masks_edge_lies_where_the_person_ends(size_px: int, mask: NDArray[np.float32]) -> None:
     """A person cut out sharply before blue; the network alone knows 256 × 256 pixels."""
     size = size_px, size_px
     inside = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.BICUBIC)) > 0.5

@@ -60,7 +60,7 @@ def test_a_file_is_read_and_overridden(tmp_path: Path) -> None:
         ("compositing: classic", "compositing: none", "compositing must be classic or published"),
     ],
 )
-def test_what_does_not_fit_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_invalid_values_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
     path = tmp_path / "mine.yaml"
     assert old in TEXT
     path.write_text(TEXT.replace(old, new))
@@ -147,7 +147,7 @@ def bomb(levels: int) -> str:
         (TEXT.replace("share: 1.0", "share: .nan").encode(), "must be positive and sum to 1"),
     ],
 )
-def test_files_that_are_no_configuration_are_told_in_a_line(
+def test_files_that_are_no_configuration_are_refused_in_one_line(
     content: bytes, message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "odd.yaml"

@@ -54,7 +54,7 @@ def test_the_camera_keeps_its_distance_and_its_aim(path: str, elevation_deg: flo
     assert float(first.center[1] - CENTER[1]) == pytest.approx(float(height))
 
 
-def test_wrong_paths() -> None:
+def test_wrong_paths_are_refused() -> None:
     with pytest.raises(
         UsageError, match="there is no camera path 'helix'; choose one of turntable, sway, orbit"
     ):

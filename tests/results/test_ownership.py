@@ -63,7 +63,7 @@ def test_a_folder_with_the_name_of_a_result_stays_with_all_it_holds(name: str, t
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_a_file_of_somebody_else_with_the_name_of_a_result_stays(name: str, tmp_path: Path) -> None:
+def test_a_file_of_another_program_with_the_name_of_a_result_stays(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("precious")
     refuses(tmp_path, name)
 

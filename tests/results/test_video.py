@@ -196,7 +196,7 @@ def test_what_fails_leaves_what_was_there(ending: str, tmp_path: Path) -> None:
     assert path.read_bytes() == b"before" and len(list(tmp_path.iterdir())) == 1
 
 
-def test_endings_of_no_video(tmp_path: Path) -> None:
+def test_endings_of_no_video_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError,
         match=r"not have the ending of a video: use one of \.mp4, \.webm, \.mov, \.gif, \.webp, \.png, or a",
@@ -212,7 +212,7 @@ def test_without_pyav_it_says_what_to_install(tmp_path: Path, monkeypatch: pytes
             write_video(pictures(), tmp_path / f"a{ending}", FPS)
 
 
-def test_a_pyav_without_the_encoder_is_told_in_one_line(
+def test_a_pyav_without_the_encoder_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("av", reason="PyAV is not installed")

@@ -41,7 +41,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["a.bin"]
 
 
-def test_what_a_killed_run_left_goes_with_the_next_one(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_run_are_removed_by_the_next(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     write_and_die(path)
     write_and_die(tmp_path / "b.bin")
@@ -72,7 +72,7 @@ def test_hidden_files_of_a_live_run_and_of_others_stay(tmp_path: Path) -> None:
     assert len(os.listdir(tmp_path)) == len(others) + 4
 
 
-def test_without_leave_nothing_is_replaced_even_if_it_comes_late(tmp_path: Path) -> None:
+def test_without_overwrite_a_file_that_appears_late_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     with replacing(path, overwrite=False) as hidden:
         hidden.write_bytes(b"first")

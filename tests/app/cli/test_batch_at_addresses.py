@@ -103,7 +103,7 @@ def _path(address: str) -> str:
         ("s3://bucket/none/", "s3://bucket/heads", 4, "cannot read s3://bucket/none/: "),
     ],
 )
-def test_a_bucket_that_is_not_there_is_reported_before_any_work(
+def test_a_missing_bucket_is_reported_before_any_work(
     image: str, output_dir: str, code: int, line: str, s3: Store, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hang(s3, "me.jpg")

@@ -139,7 +139,7 @@ def test_batch_gives_what_predict_gives(tmp_path: Path, monkeypatch: pytest.Monk
         (["--image", "{}/*.jpg"], 4, "no photos in "),
     ],
 )
-def test_what_makes_no_sense_is_reported_before_any_work(
+def test_flags_that_make_no_sense_are_reported_before_any_work(
     flags: list[str], code: int, line: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     given = [flag.format(tmp_path) for flag in flags]
@@ -148,7 +148,7 @@ def test_what_makes_no_sense_is_reported_before_any_work(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_resumed_run_makes_what_is_gone_cut_or_half_and_nothing_else(
+def test_a_resumed_run_redoes_missing_cut_and_partial_results_only(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
@@ -210,7 +210,7 @@ def test_a_resumed_run_makes_what_is_gone_cut_or_half_and_nothing_else(
     assert [row["error_code"] for row in rows_of(out) if row["status"] == "failed"] == [7]
 
 
-def test_files_of_others_are_refused_before_any_work(
+def test_files_of_other_programs_are_refused_before_any_work(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hang(tmp_path / "photos", "me.png")

@@ -52,9 +52,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("arguments", WRONG)
-def test_a_value_that_nothing_can_work_with_is_wrong_usage(
-    arguments: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unusable_value_is_wrong_usage(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments.split()) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: ") and said.count("\n") == 1 and len(said) < 1100

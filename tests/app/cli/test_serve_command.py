@@ -12,7 +12,7 @@ from tests.app.serve.serving import Json, png, send, serving, until
 from tests.portraits import without_face
 
 
-def test_who_lets_others_in_gives_a_token(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_host_for_other_machines_needs_a_token(capsys: pytest.CaptureFixture[str]) -> None:
     for host in ("0.0.0.0", "::", "192.168.1.7"):
         assert run(["serve", "--host", host]) == 2
         said = capsys.readouterr().err
@@ -22,12 +22,12 @@ def test_who_lets_others_in_gives_a_token(capsys: pytest.CaptureFixture[str]) ->
         )
 
 
-def test_a_token_is_no_word(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_short_token_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["serve", "--token", "short"]) == 2
     assert "at least 12 characters" in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert run(["serve", "--port", str(port)]) == 1
@@ -62,7 +62,7 @@ def until_gone(client: httpx2.Client, job: Json) -> None:
     raise AssertionError("it is still there")
 
 
-def test_it_keeps_nothing_too_long_and_leaves_nothing(tmp_path: Path) -> None:
+def test_results_expire_and_a_stopped_server_leaves_nothing(tmp_path: Path) -> None:
     """Stopped in the middle of a job, too."""
     with serving(tmp_path, "--keep-minutes", "0") as server, httpx2.Client(base_url=server.url) as client:
         until_gone(client, send(client, png(Image.fromarray(without_face()))))

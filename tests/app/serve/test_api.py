@@ -48,7 +48,7 @@ def test_videos_can_be_asked_for_in_parts(client: httpx2.Client, done: Json) -> 
     assert (part.status_code, part.content) == (206, b"ftyp")
 
 
-def test_the_stages_are_told_in_order_with_their_times(done: Json) -> None:
+def test_the_stages_are_reported_in_order_with_their_times(done: Json) -> None:
     names = [stage["name"] for stage in done["stages"]]
     assert names == [
         "read photo",
@@ -63,12 +63,12 @@ def test_the_stages_are_told_in_order_with_their_times(done: Json) -> None:
     assert all(stage["seconds"] >= 0 for stage in done["stages"])
 
 
-def test_the_result_is_told_in_words(done: Json) -> None:
+def test_the_result_is_reported_in_words(done: Json) -> None:
     assert any("Gaussians" in sentence for sentence in done["summary"])
     assert any("focal length" in warning and "--" not in warning for warning in done["warnings"])
 
 
-def test_the_photos_name_is_told_without_folders_and_touches_no_disk(
+def test_the_photos_name_is_reported_without_folders_and_touches_no_disk(
     client: httpx2.Client, done: Json, server: Server
 ) -> None:
     assert done["name"] == "Ünser <b>.png"
@@ -114,7 +114,9 @@ def test_a_focal_length_no_lens_has_is_refused_as_on_the_command_line(client: ht
     assert job["exit_code"] == 2 and "no lens has a focal length of 2 px" in job["error"]
 
 
-def test_refining_is_told_step_by_step_and_can_be_cancelled(client: httpx2.Client, server: Server) -> None:
+def test_refining_is_reported_step_by_step_and_can_be_cancelled(
+    client: httpx2.Client, server: Server
+) -> None:
     job = send(client, portrait_png(256), optimize=True)
     fractions = set[float]()
     for _ in range(600):
@@ -179,7 +181,7 @@ def test_ids_cannot_be_guessed(client: httpx2.Client) -> None:
         assert client.get(f"/api/jobs/{name}").status_code in (404, 405)
 
 
-def test_what_curl_sends_by_default_is_explained(client: httpx2.Client) -> None:
+def test_the_type_that_curl_sends_by_default_is_explained(client: httpx2.Client) -> None:
     kind = {"content-type": "application/x-www-form-urlencoded"}
     answer = client.post("/api/jobs", content=NOISE, headers=kind)
     assert answer.status_code == 415 and "application/x-www-form-urlencoded" in answer.json()["detail"]

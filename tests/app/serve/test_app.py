@@ -53,7 +53,7 @@ def test_every_answer_is_bound_to_this_site(path: str, open_to_all: TestClient) 
     assert "access-control-allow-origin" not in headers and "server" not in headers
 
 
-def test_no_other_site_may_ask_first(open_to_all: TestClient) -> None:
+def test_no_preflight_request_is_allowed(open_to_all: TestClient) -> None:
     asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
     answer = open_to_all.options("/api/jobs", headers=asked)
     assert answer.status_code == 405 and "access-control-allow-origin" not in answer.headers

@@ -49,7 +49,7 @@ def has_ended(connection: socket.socket) -> bool:
         return True
 
 
-def test_idle_connections_keep_nobody_out(server: Server) -> None:
+def test_idle_connections_do_not_keep_others_out(server: Server) -> None:
     with ExitStack() as stack:
         for _ in range(MAX_CONNECTIONS + 60):
             stack.enter_context(connected(server))
@@ -58,7 +58,7 @@ def test_idle_connections_keep_nobody_out(server: Server) -> None:
         assert httpx2.post(f"{server.url}/api/jobs", content=b"GIF89a", timeout=5).status_code == 422
 
 
-def test_whoever_is_silent_or_slow_is_let_go(server: Server) -> None:
+def test_silent_and_slow_connections_are_closed(server: Server) -> None:
     host = urlsplit(server.url).netloc
     parts = {
         # what is sent at once, and what every second after it

@@ -30,7 +30,7 @@ def exit_code(folder: Path, *words: str) -> int:
         ("/sbin/init",),
     ],
 )
-def test_what_serves_nothing_is_healthy(words: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_container_that_does_not_serve_is_healthy(words: tuple[str, ...], tmp_path: Path) -> None:
     assert exit_code(tmp_path, *words) == 0
 
 

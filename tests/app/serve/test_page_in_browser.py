@@ -82,7 +82,7 @@ def drag(page: Page) -> None:
 
 
 @needs_viewer
-def test_the_whole_way(page: Page, server: Server, tmp_path: Path) -> None:
+def test_a_photo_becomes_a_head_on_the_page(page: Page, server: Server, tmp_path: Path) -> None:
     """Photo, progress, a head that turns when it is dragged, downloads, and all is deleted again."""
     seen = watched(page)
     choose(page)
@@ -164,7 +164,7 @@ def test_without_the_viewer_page_the_head_is_a_video(page: Page) -> None:
     page.get_by_role("button", name="Another photo").click()
 
 
-def test_by_keys_alone(page: Page, tmp_path: Path) -> None:
+def test_the_page_works_with_the_keyboard_alone(page: Page, tmp_path: Path) -> None:
     focused = "document.activeElement.id || document.activeElement.textContent.trim()"
     page.keyboard.press("Tab")
     while page.evaluate(focused) != "choose":
@@ -185,13 +185,13 @@ def test_by_keys_alone(page: Page, tmp_path: Path) -> None:
     expect(page.get_by_role("heading", name="One photo in")).to_be_focused()
 
 
-def test_what_is_no_photo_is_refused_in_the_words_of_the_command_line(page: Page) -> None:
+def test_a_file_that_is_no_photo_shows_the_message_of_the_command_line(page: Page) -> None:
     choose(page, ROOT / "README.md")
     told = f"cannot read README.md: it is not a picture; give a {KNOWN} file"
     expect(page.locator("#error")).to_have_text(told)
 
 
-def test_it_can_be_cancelled(page: Page, server: Server) -> None:
+def test_a_job_can_be_cancelled_on_the_page(page: Page, server: Server) -> None:
     page.get_by_text("Options").click()
     page.get_by_label("Refine on the photo").check()
     folders = len(server.job_folders())
@@ -206,7 +206,7 @@ def test_it_can_be_cancelled(page: Page, server: Server) -> None:
     assert len(server.job_folders()) == folders
 
 
-def test_a_page_that_is_loaded_again_goes_on(page: Page) -> None:
+def test_a_reloaded_page_continues_with_its_job(page: Page) -> None:
     choose(page)
     expect(page.get_by_role("heading", name="Making the head")).to_be_visible()
     page.reload()
@@ -242,7 +242,7 @@ def test_the_camera_takes_a_photo(context: BrowserContext, server: Server, page:
     expect(page.get_by_role("dialog", name="Take a photo")).to_be_hidden()
 
 
-def test_a_camera_that_is_not_allowed_is_told(page: Page) -> None:
+def test_the_page_says_that_the_camera_is_not_allowed(page: Page) -> None:
     page.get_by_role("button", name="Take a photo").click()
     expect(page.get_by_role("alert").filter(has_text="does not let this page use the camera")).to_be_visible()
     page.keyboard.press("Escape")

@@ -21,7 +21,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield started
 
 
-def test_fifty_photos_at_once(alone: Server) -> None:
+def test_fifty_photos_sent_at_once_all_become_heads(alone: Server) -> None:
     with httpx2.Client(base_url=alone.url, timeout=120, limits=httpx2.Limits(max_connections=60)) as client:
         for _ in range(3):  # until the allocator has found its level
             client.delete(

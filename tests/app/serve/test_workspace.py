@@ -57,7 +57,7 @@ def test_the_folder_of_a_killed_server_goes_and_that_of_a_living_one_stays(tempo
         assert not folder.exists() and (living / "photo").exists()
 
 
-def test_what_no_server_made_stays(temporary: Path) -> None:
+def test_folders_that_no_server_made_stay(temporary: Path) -> None:
     (temporary / f"{PREFIX}mine").mkdir()
     (temporary / f"{PREFIX}mine" / "thesis").touch()
     (temporary / f"{PREFIX}file").touch()
@@ -72,7 +72,7 @@ def test_what_no_server_made_stays(temporary: Path) -> None:
     assert len(list(temporary.iterdir())) == 5
 
 
-def test_a_folder_that_ends_well_leaves_nothing(temporary: Path) -> None:
+def test_a_workspace_is_deleted_at_the_end(temporary: Path) -> None:
     with holder(temporary) as (process, folder):
         assert folder.stat().st_mode & 0o077 == 0
         process.communicate("\n")

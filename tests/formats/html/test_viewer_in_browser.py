@@ -123,7 +123,7 @@ def test_it_moves_by_itself_and_when_dragged(page: Page, tmp_path: Path) -> None
     assert psnr(first, dragged) < 25 and psnr(dragged, photographed(page)) > 30, "who drags it stops the sway"
 
 
-def test_nothing_is_asked_of_anybody_else(page: Page, tmp_path: Path) -> None:
+def test_the_page_sends_no_request_to_any_server(page: Page, tmp_path: Path) -> None:
     url = written(storable(), tmp_path, "</title><script>document.title = 'broken'</script> & ü")
     seen = opened(page, url)
     assert seen.outside == [url] and not seen.errors

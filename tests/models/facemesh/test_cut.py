@@ -86,7 +86,7 @@ def test_a_person_that_goes_on_has_no_cut() -> None:
     assert cut_of(replace(view, mask=np.zeros_like(view.mask))) is None
 
 
-def test_of_several_pictures_the_one_from_the_front_tells() -> None:
+def test_of_several_pictures_the_one_from_the_front_decides() -> None:
     template, views = load_template(), [shown(azimuth_deg=azimuth) for azimuth in (-30, 10, 40)]
     torso = template.vertices[template.region == TORSO]
     for given in (views, views[::-1]):

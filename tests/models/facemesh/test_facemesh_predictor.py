@@ -206,7 +206,7 @@ def test_a_longer_lens_sets_the_camera_farther_away(avatar: Avatar) -> None:
     assert far.provenance.warnings == ()
 
 
-def test_several_faces_are_told_and_one_is_chosen() -> None:
+def test_several_faces_are_a_warning_and_one_can_be_chosen() -> None:
     photo = replace(photo_of(small_left_large_right()), focal_px=1000.0)
     large, small = predict(photo), predict(photo, 0)
     assert large.face and small.face
@@ -222,7 +222,7 @@ def test_several_faces_are_told_and_one_is_chosen() -> None:
         predict(photo, 2)
 
 
-def test_a_small_face_is_warned_of() -> None:
+def test_a_small_face_is_a_warning() -> None:
     found = predict(replace(photo_of(resized(220)), focal_px=300.0))
     require_whole(found)
     (warning,) = found.provenance.warnings
