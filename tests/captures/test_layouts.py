@@ -1,4 +1,4 @@
-"""Where captures of other tools keep what, each made from the capture that the tests draw."""
+"""The folder layouts of other tools, each made from the tests' synthetic capture."""
 
 import json
 import math

@@ -33,7 +33,7 @@ many = st.builds(make, st.integers(0, 9999), st.integers(1, 6), st.integers(0, 3
 
 
 def covariances(g: Gaussians) -> torch.Tensor:
-    """(N, 3, 3)"""
+    """(N, 3, 3) covariance matrices."""
     axes = matrix_from_quaternion_wxyz(g.quats_wxyz) * g.scales[:, None, :]
     return axes @ axes.transpose(1, 2)
 

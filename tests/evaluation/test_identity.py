@@ -19,7 +19,7 @@ FACE_BOX = (225.0, 90.0, 340.0, 225.0)
 
 
 def test_photo_and_head_are_compared_by_the_real_loader(avatar: Avatar, tmp_path: Path) -> None:
-    """Stand-in models in InsightFace's own code: what they embed is a face's mean colour."""
+    """InsightFace's own code with stand-in models, whose embedding is a face's mean colour."""
     pytest.importorskip("insightface")
     from tests.faces.insightface_pack import write_pack
 
@@ -35,7 +35,7 @@ def test_photo_and_head_are_compared_by_the_real_loader(avatar: Avatar, tmp_path
 
 @pytest.mark.parametrize("chosen", [0, 1])
 def test_the_face_that_was_chosen_is_compared(chosen: int) -> None:
-    """Of a small face on the left and a larger one on the right."""
+    """The photo shows a small face on the left and a larger one on the right."""
     faces = [
         Face(0, 2, (10, 10, 40, 50), embedding=np.eye(512, dtype=np.float32)[0]),
         Face(1, 2, (60, 5, 110, 70), embedding=np.eye(512, dtype=np.float32)[1]),
@@ -44,7 +44,7 @@ def test_the_face_that_was_chosen_is_compared(chosen: int) -> None:
     own = Face(chosen, 2, (faces[chosen].box[0] - 3, *faces[chosen].box[1:]))
     assert _person(replace(avatar, face=own), faces) is faces[chosen]
     assert _person(replace(avatar, face=None), faces) is faces[1], "the largest where no face is known"
-    assert _person(replace(avatar, face=own), [faces[1 - chosen]]) is None, "not somebody else's likeness"
+    assert _person(replace(avatar, face=own), [faces[1 - chosen]]) is None, "not another person's likeness"
 
 
 @pytest.mark.parametrize(("azimuth_deg", "own", "negative"), [(0, 1.0, -1.0), (30, 1.0, -1.0)])

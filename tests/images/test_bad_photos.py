@@ -46,7 +46,7 @@ KINDS = "JPEG, MPO, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000 or JPEG XL"
 
 
 def palette_png(path: Path, *chunks: tuple[bytes, bytes]) -> None:
-    """Pixels of a palette's colour 3."""
+    """A PNG whose pixels have a palette's colour 3."""
     path.write_bytes(pictures.png((64, 64), 8, 3, (b"\0" + b"\3" * 64) * 64, *chunks))
 
 
@@ -215,7 +215,7 @@ def test_damaged_bytes_give_a_photo_or_one_line(kind: str, tmp_path: Path) -> No
 
 
 def test_what_the_head_of_a_file_says_is_refused_before_decoding(tmp_path: Path) -> None:
-    """In the words of decoding; what only decoding finds passes."""
+    """The message is that of decoding; damage that only decoding finds passes."""
     huge, cut = tmp_path / "huge.png", tmp_path / "cut.png"
     huge.write_bytes(huge_png(2000, 1000))
     with pytest.raises(

@@ -41,7 +41,7 @@ def grey(
 def on_white(
     rgb: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """The right half laid half transparent on white."""
+    """The picture with its right half composited half transparent on white."""
     out = rgb.copy()
     out[1::2] = np.rint(rgb[1::2] * 128 / 255 + 127).astype(np.int64)
     return out
@@ -219,7 +219,7 @@ def test_a_turn_that_the_file_states_is_applied_once(suffix: str, orientation: i
 @pytest.mark.parametrize("orientation", UPRIGHT_FROM)
 @pytest.mark.parametrize("suffix", ["heic", "avif"])
 def test_a_turn_that_exif_alone_states_is_applied(suffix: str, orientation: int, tmp_path: Path) -> None:
-    """As some programs write it: EXIF has an orientation, and the container has no property for it."""
+    """Some programs write the orientation to EXIF without a property in the container."""
     exif = Image.Exif()
     exif[UNUSED_TAG] = 1  # becomes the orientation, of which Pillow itself would make a property
     path = saved(quarters(), tmp_path / f"a.{suffix}", exif=exif.tobytes(), quality=95)

@@ -196,7 +196,7 @@ def _stop_after(step: int) -> Callable[[Progress], None]:
 
 
 class _Failing(DirectModel):
-    """Says NaN at chosen calls."""
+    """A loss that is NaN at chosen calls."""
 
     def fail_at(self, *calls: int) -> "_Failing":
         self._calls, self._failing = 0, calls

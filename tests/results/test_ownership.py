@@ -34,7 +34,7 @@ def change_summary(folder: Path, **changes: Any) -> None:
 
 
 def refuses(folder: Path, *names: str) -> None:
-    """Overwriting is refused, names these files, and changes nothing."""
+    """Check that overwriting is refused with these file names, and changes nothing."""
     before = contents(folder)
     with pytest.raises(OverwriteError) as caught:
         make_avatar(1).save(folder, overwrite=True)

@@ -116,7 +116,7 @@ def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
 def test_a_hidden_file_that_is_removed_before_it_is_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another run may take it for abandoned in that moment."""
+    """Another run may treat the file as abandoned in that moment."""
     opened, left = os.open, [2]
 
     def removed_first(path: Path, *arguments: int) -> int:

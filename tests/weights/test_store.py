@@ -46,7 +46,7 @@ def published_zip(folder: Path, names: tuple[str, ...] = NAMES) -> Path:
 
 
 def contents(cache: Path) -> dict[str, bytes]:
-    """Every file of a cache but its lock, by its path."""
+    """Content by path of every file in a cache except its lock."""
     files = (path for path in cache.rglob("*") if path.is_file() and path.name != ".lock")
     return {str(path.relative_to(cache)): path.read_bytes() for path in files}
 

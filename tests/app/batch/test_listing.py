@@ -31,7 +31,7 @@ def test_a_folder_is_searched_in_depth_and_in_order(tmp_path: Path) -> None:
 
 def test_results_are_not_listed_as_photos(tmp_path: Path) -> None:
     touch(tmp_path, "me.jpg", "out/me.jpg/preview.png", "single/preview.png", "single/summary.json")
-    touch(tmp_path, "mine/preview.png")  # of somebody else: there is no summary beside it
+    touch(tmp_path, "mine/preview.png")  # of another program: there is no summary beside it
     found = list_photos(str(tmp_path), str(tmp_path / "out"))
     assert below(tmp_path, found.photos) == ["me.jpg", "mine/preview.png"]
 

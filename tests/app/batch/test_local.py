@@ -1,4 +1,4 @@
-"""Worker processes with quick stand-ins for the model, which die on purpose."""
+"""Worker processes with quick stand-ins for the model, some of which die on purpose."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from fastavatar.errors import DeviceError, WeightsError
 
 
 def stand_in(connection: Connection, settings: Settings, mode: Mode, log_level: int) -> None:
-    """Answers every task; one that is called poison kills it."""
+    """Stands in for a worker: it answers every task, and a photo called poison kills it."""
     connection.send(Ready("facemesh", "named", at_once=1, gpus=0))
     for task in iter(connection.recv, None):
         if "poison" in task.photo:

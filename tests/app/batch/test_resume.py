@@ -38,7 +38,7 @@ def rows_of(tasks: list[PhotoTask]) -> list[Row]:
 
 
 def test_the_index_is_made_from_the_folders(tasks: list[PhotoTask], tmp_path: Path) -> None:
-    """Whatever it lacks, repeats or gets wrong."""
+    """The index may lack rows, repeat them or be wrong."""
     good = rows_of(tasks)
     changes: list[dict[str, Any]] = [
         {"photo": 5},

@@ -24,7 +24,7 @@ def matches(root: Path, pattern: str, skipped: str = "out") -> list[str]:
 
 
 def make_deep(root: Path) -> None:
-    """A folder that no path can name: it lies deeper than 4,096 bytes."""
+    """Make a folder whose path is longer than 4,096 bytes, so that no path can name it."""
     here = os.open(root, os.O_RDONLY)
     for _ in range(20):
         os.mkdir("d" * 240, dir_fd=here)

@@ -113,7 +113,7 @@ def test_wrong_keys_are_reported_at_once(s3: Store) -> None:
 
 
 def test_an_unreachable_google_storage_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As credentials do not where there are none: pyarrow would go on asking for minutes."""
+    """Without credentials the storage does not answer; by default pyarrow retries for minutes."""
     assert "30" in storage._OPTIONS["gs"]
     monkeypatch.setitem(storage._OPTIONS, "gs", storage._OPTIONS["gs"].replace("30", "1"))
     with socket.socket() as taken:

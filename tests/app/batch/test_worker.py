@@ -18,7 +18,7 @@ from tests.portraits import PORTRAIT
 
 
 class StandIn:
-    """Sees no face in the photo `blind_to`; notes its threads and how many photos it gets together."""
+    """Finds no face in the photo `blind_to`; records its threads and the number of photos in each call."""
 
     model = "facemesh"
 

@@ -1,4 +1,4 @@
-"""Photos and results in an object store: S3's protocol, over HTTP, on this machine."""
+"""`batch` with photos and results in an object store with S3's protocol on this machine."""
 
 import io
 import json
@@ -31,7 +31,7 @@ def s3() -> Iterator[Store]:
 
 
 def hang(store: Store, *names: str) -> None:
-    """Hang portraits, each cut a little differently, in the store's folder `photos`."""
+    """Write portraits, each cropped a little differently, to the store's folder `photos`."""
     for number, name in enumerate(names):
         file = io.BytesIO()
         picture().crop((number, 2 * number, 480 - number, 470)).resize((256, 256)).save(file, "JPEG")

@@ -19,7 +19,7 @@ MANY = ["--model", "facemesh", "--workers", "2"]
 
 
 def hang(folder: Path, *names: str) -> None:
-    """Hang portraits, each cut a little differently."""
+    """Write portraits, each cropped a little differently."""
     for number, name in enumerate(names):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def wait_for_rows(out: Path, count: int) -> None:
 
 
 def files_below(folder: Path) -> dict[str, int]:
-    """Every file, hidden ones included, and when it was written."""
+    """Every file, hidden ones included, with its time of modification."""
     return {
         str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()
     }

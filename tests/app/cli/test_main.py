@@ -17,7 +17,7 @@ HEAVY = {"torch", "mediapipe", "numpy", "scipy", "numba", "PIL", "onnxruntime", 
 
 
 def test_help_imports_nothing_heavy() -> None:
-    """Which is what makes it instant; `benchmarks/predict.py` takes the time."""
+    """`--help` is fast because of that; `benchmarks/predict.py` measures the time."""
     program = (
         "import sys\n"
         "from fastavatar.app.cli.main import COMMANDS, run\n"

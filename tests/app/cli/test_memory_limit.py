@@ -1,4 +1,4 @@
-"""Under a limit of address space a run ends with one line and exit code 6, however it broke."""
+"""Under a limit of address space a failed run ends with one line and exit code 6."""
 
 import subprocess
 import sys

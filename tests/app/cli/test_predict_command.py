@@ -30,7 +30,7 @@ STAGES = ["find faces …", "pose …", "person mask …", "fit head …", "colo
 
 @dataclass(frozen=True)
 class Done:
-    """What a finished `python predict.py` left."""
+    """The folder and the output of a finished `python predict.py`."""
 
     folder: Path
     code: int
@@ -64,7 +64,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """The same with hyphens, messages the focal length that is assumed without."""
+    """The same command with hyphens, and with the focal length that is assumed by default."""
     place = tmp_path_factory.mktemp("quiet")
     folder = place / "results"
     flags = ["--output-dir", str(folder), "--cache-dir", str(place / "cache")]
@@ -132,7 +132,7 @@ def predict(image: Path, folder: Path, *flags: str) -> int:
 
 @pytest.fixture
 def messages(capfd: pytest.CaptureFixture[str]) -> Any:
-    """What was written to stderr as lines, native code's included."""
+    """A function that returns the lines on stderr, those of native code included."""
     return lambda: capfd.readouterr().err.splitlines()
 
 
@@ -191,7 +191,7 @@ def test_existing_results_are_exit_code_7(tmp_path: Path, messages: Any) -> None
 
 @pytest.mark.parametrize("name", ["splats.ply", "preview.png", "summary.json", "head.html", "turntable.mp4"])
 def test_force_replaces_only_files_of_this_program(name: str, tmp_path: Path, messages: Any) -> None:
-    """A folder of that name, or a file of somebody else: exit code 7 before any work, and all stays."""
+    """A folder of that name, or a file of another program, is exit code 7 before any work, and stays."""
     (tmp_path / "folder" / name).mkdir(parents=True)
     (tmp_path / "folder" / name / "thesis.docx").write_text("three years of work")
     (tmp_path / "file").mkdir()
@@ -351,7 +351,7 @@ def test_a_terminated_run_leaves_nothing(tmp_path: Path) -> None:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as running:
         assert running.stderr is not None
         while "refine" not in (line := running.stderr.readline()):
-            assert line, "it ended before it was messages to"
+            assert line, "it ended before the signal"
         running.terminate()
         assert running.wait(timeout=60) == 143
     assert not folder.exists() or not list(folder.iterdir())

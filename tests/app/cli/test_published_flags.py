@@ -61,7 +61,7 @@ def results(expected: Figures) -> Iterator[Path]:
 
 
 def run(arguments: list[str]) -> str:
-    """What Python says on stderr."""
+    """Run Python and return its stderr."""
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     return done.stderr

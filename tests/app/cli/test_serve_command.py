@@ -63,7 +63,7 @@ def until_gone(client: httpx2.Client, job: Json) -> None:
 
 
 def test_results_expire_and_a_stopped_server_leaves_nothing(tmp_path: Path) -> None:
-    """Stopped in the middle of a job, too."""
+    """The server is also stopped in the middle of a job."""
     with serving(tmp_path, "--keep-minutes", "0") as server, httpx2.Client(base_url=server.url) as client:
         until_gone(client, send(client, png(Image.fromarray(without_face()))))
         assert not server.job_folders()

@@ -31,7 +31,7 @@ def messages(capfd: pytest.CaptureFixture[str]) -> Any:
 
 @pytest.fixture(scope="module")
 def person(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two photos of one person, a third that shows nobody between them."""
+    """A folder with two photos of one person and, between them by name, one without a face."""
     folder = tmp_path_factory.mktemp("person")
     for name, azimuth_deg in (("a", 0.0), ("c", -35.0)):
         Image.fromarray(photo_from(azimuth_deg).rgb).save(folder / f"{name}.png")

@@ -43,7 +43,7 @@ def test_a_photo_becomes_every_file(client: httpx2.Client, done: Json, tmp_path:
 
 
 def test_videos_can_be_asked_for_in_parts(client: httpx2.Client, done: Json) -> None:
-    """Safari plays nothing else."""
+    """Safari plays only videos that can be requested in parts."""
     part = client.get(f"/api/jobs/{done['id']}/files/turntable.mp4", headers={"Range": "bytes=4-7"})
     assert (part.status_code, part.content) == (206, b"ftyp")
 
@@ -137,7 +137,7 @@ def test_a_job_in_the_video_can_be_cancelled(client: httpx2.Client, server: Serv
 
 
 def deleted(client: httpx2.Client, job: Json, server: Server) -> None:
-    """Deletes a job, which then is gone: for callers at once, from the disk as soon as it stops."""
+    """Delete a job and check that it is gone: for callers at once, from the disk when it has stopped."""
     before = len(server.job_folders())
     assert client.delete(f"/api/jobs/{job['id']}").status_code == 204
     for method in ("GET", "DELETE"):

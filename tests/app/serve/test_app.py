@@ -1,4 +1,4 @@
-"""The application without a network: what each answer carries, and the way past the token."""
+"""The application without a network: the headers of its answers, and access with the token."""
 
 import re
 from collections.abc import Iterator

@@ -97,7 +97,7 @@ def test_silent_and_slow_connections_are_closed(server: Server) -> None:
 
 
 def test_stalled_uploads_fill_the_disk_only_so_far(server: Server) -> None:
-    """Ten of the largest photos: what comes beyond is refused, and room is free again when they end."""
+    """More than ten of the largest photos are refused; there is room again when these end."""
     with ExitStack() as stack:
         for _ in range(14):
             connection = stack.enter_context(connected(server))
@@ -114,7 +114,7 @@ def test_stalled_uploads_fill_the_disk_only_so_far(server: Server) -> None:
 
 
 def test_a_photo_over_a_slow_line_arrives(server: Server) -> None:
-    """For longer than a silent client is given, with pauses."""
+    """The upload takes longer, with pauses, than a silent client may take."""
     photo = portrait_png(600)
     assert 300_000 < len(photo) < 1_000_000
     with connected(server) as connection:

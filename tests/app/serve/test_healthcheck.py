@@ -1,4 +1,4 @@
-"""What the image's HEALTHCHECK says, of real servers and of commands that serve nothing."""
+"""The image's HEALTHCHECK, with real servers and with commands that do not serve."""
 
 import subprocess
 import sys

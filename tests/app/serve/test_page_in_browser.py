@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from fastavatar.formats.html.page import TEMPLATE
 from fastavatar.formats.splats.ply import read_ply
-from fastavatar.images.decode import KNOWN
+from fastavatar.images import KNOWN
 from tests.app.serve.serving import Server, serving
 from tests.browser import chromium, needs_chromium, watched
 from tests.portraits import PORTRAIT, ROOT, picture, without_face
@@ -29,7 +29,7 @@ expect.set_options(timeout=PATIENCE_MS)
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the camera sees: the portrait, as a film of one picture."""
+    """A video for the fake camera: the portrait as its only picture."""
     path = tmp_path_factory.mktemp("camera") / "portrait.mjpeg"
     picture().convert("RGB").save(path, "JPEG")
     return path
@@ -66,7 +66,7 @@ def choose(page: Page, photo: Path = PORTRAIT) -> None:
 
 
 def stage(page: Page) -> NDArray[np.float64]:
-    """(H, W, 3) what is seen where the head stands, 0…1."""
+    """(H, W, 3) the part of the page that shows the head, 0…1."""
     shot = page.locator("#stage").screenshot()
     return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")) / 255
 
@@ -83,7 +83,7 @@ def drag(page: Page) -> None:
 
 @needs_viewer
 def test_a_photo_becomes_a_head_on_the_page(page: Page, server: Server, tmp_path: Path) -> None:
-    """Photo, progress, a head that turns when it is dragged, downloads, and all is deleted again."""
+    """The photo shows progress, the head turns when dragged, files download, and all is deleted."""
     seen = watched(page)
     choose(page)
     expect(page.get_by_role("img", name="Your photo")).to_be_visible()
@@ -141,7 +141,7 @@ def test_the_viewer_reaches_nothing_of_the_page(page: Page) -> None:
 
 
 def test_without_the_viewer_page_the_head_is_a_video(page: Page) -> None:
-    """The job's files, less the viewer's, as of a server where it was not built."""
+    """The job's files without head.html, as on a server without the built viewer page."""
 
     def without_viewer(route: Route) -> None:
         answer = route.fetch()

@@ -11,7 +11,7 @@ from fastavatar.models.stages import listening, stage
 
 
 class Gate:
-    """Work that waits to be let through, and stops between its two stages when cancelled."""
+    """Work that waits for the test, and stops between its two stages when cancelled."""
 
     def __init__(self) -> None:
         self.order: list[str] = []

@@ -1,4 +1,4 @@
-"""What is no photo, or too much of one."""
+"""Uploads that are no photos, or too large."""
 
 import io
 import random
@@ -24,7 +24,7 @@ def encoded(kind: str) -> bytes:
 
 
 def malformed(count: int) -> list[bytes]:
-    """Noise, other files, and pictures of every kind that are cut off, spoilt or lie about their size."""
+    """Noise, other files, and pictures of every kind that are cut off, damaged or claim a wrong size."""
     chance = random.Random(7)
     wholes = [encoded(kind) for kind in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")]
     made = [b"", b"\0", b"<svg/>", b"%PDF-1.7", b"{}", b"GIF89a", b"\xff\xd8\xff", huge_png(10**6, 10**6)]

@@ -43,7 +43,7 @@ def written(g: Gaussians, folder: Path, title: str = "3D head") -> str:
 
 
 def drawn(g: Gaussians, page: Page, azimuth_deg: float = 0.0) -> Picture:
-    """What `fa.render` shows from where the page's camera should be."""
+    """The picture of `fa.render` with the camera that the page should have."""
     assert page.viewport_size is not None
     width, height = page.viewport_size["width"], page.viewport_size["height"]
     center, radius_m = head_sphere(g)

@@ -23,7 +23,7 @@ DATA = Path(__file__).with_name("data")
 
 
 def nearest(to: Gaussians, gaussians: Gaussians) -> Gaussians:
-    """Those of `gaussians` in the order of `to`, by their centres."""
+    """The Gaussians in the order of those of `to` with the nearest centres."""
     return gaussians.subset(torch.cdist(to.means, gaussians.means).argmin(1))
 
 

@@ -49,7 +49,7 @@ def recogniser(tmp_path_factory: pytest.TempPathFactory) -> FaceRecogniser:
 
 
 def summary_of(avatar: Avatar) -> dict[str, Any]:
-    """What the model adds to the summary."""
+    """The fields that the model adds to the summary."""
     return {name: value for facts in avatar.provenance.facts for name, value in facts.for_summary().items()}
 
 
@@ -95,7 +95,7 @@ def test_a_photo_without_a_person_is_an_error(networks: Networks, tmp_path: Path
 
 
 def test_a_face_is_chosen_also_where_the_embedding_is_given(networks: Networks) -> None:
-    """Face Mesh then tells which one it is; a face that is not there ends the prediction."""
+    """Face Mesh then finds the chosen face; a face that is not there is an error."""
     given = Person(embedding=np.ones(512, np.float32))
     two = photo_of(small_left_large_right())
     predictor = FastAvatarPredictor(networks, given, crop="none")
