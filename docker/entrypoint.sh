@@ -1,5 +1,6 @@
 #!/bin/sh
-# What a container runs: `python predict.py …`, a program such as `python` or `sh`, or a fastavatar command.
+# The entry point of a container: runs `python predict.py …`, a program such as `python` or `sh`, or a
+# fastavatar command.
 set -eu
 
 home=/opt/fastavatar
@@ -10,7 +11,7 @@ esac
 case "${1-} ${2-}" in
   "python predict.py" | "python3 predict.py" | "python ./predict.py" | "python3 ./predict.py")
     shift 2
-    set -- predict "$@" # the image's own, whatever folder is mounted
+    set -- predict "$@" # the image's own program, even if a folder with another one is mounted
     ;;
   "python "* | "python3 "* | "sh "* | "bash "*) exec "$@" ;;
 esac
@@ -43,12 +44,12 @@ if [ -z "${NUMBA_CACHE_DIR-}" ]; then
 fi
 
 if [ "$FASTAVATAR_IMAGE" = cuda ] && [ ! -e /dev/nvidiactl ] && [ ! -e /dev/dxg ]; then
-  echo "no GPU in this container, so the CPU does it: docker run --gpus all gives it one" >&2
+  echo "no GPU in this container, so the CPU is used; docker run --gpus all adds one" >&2
 fi
 
 case ${1-} in
   "" | -* | serve | weights) ;;
-  *) [ -w . ] || echo "user $(id -u) may not write to $PWD: docker run --user $(stat -c %u:%g .) may" >&2 ;;
+  *) [ -w . ] || echo "user $(id -u) cannot write to $PWD; use docker run --user $(stat -c %u:%g .)" >&2 ;;
 esac
 
 exec fastavatar "$@"

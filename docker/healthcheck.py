@@ -1,6 +1,6 @@
 """Exit with 0 if the server in this container answers, or if the container runs no server; else with 1.
 
-Called by the image's HEALTHCHECK, with the file that holds the command line of the container's first process.
+The image's HEALTHCHECK calls this with the file that holds the command line of the container's first process.
 """
 
 import http.client

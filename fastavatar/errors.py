@@ -1,6 +1,6 @@
-"""Every error a user can meet, each with the exit code the command line ends with.
+"""Every error that a user can get, each with its exit code of the command line.
 
-A message says what was wrong, where, and what to do next, in one line.
+A message states in one line what is wrong, where, and what to do next.
 """
 
 import errno
@@ -13,13 +13,13 @@ class FastAvatarError(Exception):
 
 
 class UsageError(FastAvatarError):
-    """Flags that contradict each other or name something unknown."""
+    """Choices that contradict each other or name something unknown."""
 
     exit_code = 2
 
 
 class NoFaceError(FastAvatarError):
-    """No face in the photo, or not the one that was asked for."""
+    """No face in the photo, or not the requested one."""
 
     exit_code = 3
 
@@ -31,13 +31,13 @@ class InputError(FastAvatarError, ValueError):
 
 
 class WeightsError(FastAvatarError):
-    """Weights that are missing, damaged or of another model."""
+    """Weights that are missing, damaged or belong to another model."""
 
     exit_code = 5
 
 
 class DeviceError(FastAvatarError):
-    """A device that is not there, or too little memory on it."""
+    """A missing device, or too little memory on it."""
 
     exit_code = 6
 
@@ -58,15 +58,16 @@ _NO_MEMORY = (
     "memory allocation",  # libheif
     "out of memory",  # Pillow, CUDA
 )
-"""Parts of messages by which libraries without an own error class say that memory ran out."""
+"""Parts of messages about a lack of memory from libraries without their own error class."""
 _WITH_WORDS = (ImportError, OSError, RuntimeError, ValueError)
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether `error`, or one that it was raised from, says that memory ran out.
+    """Whether `error`, or an error that caused it, reports a lack of memory.
 
-    Under a limit of memory (`ulimit -v`, a container's) that shows as a `MemoryError` of Python or numpy, a
-    `RuntimeError` of torch, an `ImportError` of a library that finds no room, or an `OSError` of a decoder.
+    Under a memory limit (`ulimit -v`, a container) this may be a `MemoryError` of Python or numpy, a
+    `RuntimeError` of torch, an `ImportError` of a library that cannot be mapped, or an `OSError` of a
+    decoder.
     """
     seen: BaseException | None = error
     while seen is not None:

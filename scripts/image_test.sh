@@ -164,7 +164,7 @@ echo "not a photo" >"$workspace/data/example.png"
 expect 4 "data/example.png" in_image "${mounted[@]}" -- predict --image data/example.png --output_dir four
 rm -r "$workspace/data"
 
-say "a folder of somebody else's"
+say "a folder of another user"
 expect 1 "--user $caller" in_image --user=4321:4321 "--volume=$workspace:/workspace" -- predict --image data/example.png
 
 say "read-only root file system, without and with a cache"

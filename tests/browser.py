@@ -1,4 +1,4 @@
-"""Debian's Chromium, headless and without network, for tests of what people see in a browser."""
+"""Debian's Chromium, headless and without network, for tests of pages in a browser."""
 
 import io
 import shutil
@@ -34,7 +34,7 @@ needs_viewer = pytest.mark.skipif(
 
 @dataclass
 class Seen:
-    """What a page asked for and said while it was open."""
+    """The requests and console messages of a page while it was open."""
 
     requests: list[str] = field(default_factory=list)
     """Every address, in order."""
@@ -43,13 +43,13 @@ class Seen:
 
     @property
     def outside(self) -> list[str]:
-        """Addresses of what the page did not hold itself."""
+        """Addresses of requests to anything outside the page itself."""
         return [url for url in self.requests if not url.startswith(("data:", "blob:"))]
 
 
 @contextmanager
 def chromium(*flags: str) -> Iterator[Browser]:
-    """A browser of its own process, with these further flags."""
+    """A browser in its own process, with these further flags."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
         try:
@@ -59,7 +59,7 @@ def chromium(*flags: str) -> Iterator[Browser]:
 
 
 def watched(page: Page) -> Seen:
-    """What `page` does from here on."""
+    """Record the requests and messages of `page` from now on."""
     seen = Seen()
     page.on("request", lambda request: seen.requests.append(request.url))
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
@@ -80,6 +80,6 @@ def opened(page: Page, url: str) -> Seen:
 
 
 def photographed(page: Page) -> NDArray[np.float64]:
-    """(H, W, 3) what the page shows, sRGB in 0…1."""
+    """(H, W, 3) screenshot of the page, sRGB in 0…1."""
     with Image.open(io.BytesIO(page.screenshot())) as picture:
         return np.asarray(picture.convert("RGB")) / 255

@@ -15,7 +15,7 @@ settings.load_profile("untimed")
 
 @pytest.fixture(autouse=True)
 def logs_as_they_were() -> Iterator[None]:
-    """A command sets up logs for its process; here the next test follows."""
+    """Restore the logs after each test, because a command sets them up for its whole process."""
     log = logging.getLogger("fastavatar")
     before = log.handlers[:], log.propagate, log.level
     with warnings.catch_warnings():
@@ -26,7 +26,7 @@ def logs_as_they_were() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def avatar() -> Avatar:
-    """What the embedded model makes of the shipped portrait."""
+    """The embedded model's avatar of the shipped portrait."""
     from fastavatar.models import load_predictor
 
     return load_predictor("facemesh").predict(portrait())

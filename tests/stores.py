@@ -29,7 +29,7 @@ class Store:
     """Method and path of each request, as they came; S3 only."""
 
     def checks_keys(self, checks: bool) -> None:
-        """Whether S3's server lets in only keys it has given out, of which there are none."""
+        """Whether S3's server accepts only keys that it has issued, of which there are none."""
         body = b"0" if checks else b"inf"
         plain = {"Content-Type": "text/plain"}
         urlopen(Request(f"{self.endpoint}/moto-api/reset-auth", body, plain)).close()
@@ -69,7 +69,7 @@ def s3() -> Iterator[Store]:
 
 @contextmanager
 def google() -> Iterator[Store]:
-    """A server of Google Cloud Storage's protocol; whoever asks gets in without credentials."""
+    """A server of Google Cloud Storage's protocol that needs no credentials."""
     emulator = pytest.importorskip("gcp_storage_emulator.server", reason="the emulator is not installed")
     server = emulator.create_server("127.0.0.1", 0, in_memory=True, default_bucket="bucket")
     server.start()

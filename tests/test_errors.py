@@ -67,5 +67,5 @@ def test_memory_that_ran_out_is_recognised(error: Exception) -> None:
     ],
     ids=repr,
 )
-def test_other_errors_are_not_taken_for_it(error: Exception) -> None:
+def test_other_errors_are_not_taken_for_a_lack_of_memory(error: Exception) -> None:
     assert not errors.out_of_memory(error)

@@ -1,4 +1,4 @@
-"""What `import fastavatar` does to a process, and what an installed package holds."""
+"""The effects of `import fastavatar` on a process, and what an installed package holds."""
 
 import os
 import shutil

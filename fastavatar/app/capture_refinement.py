@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CaptureSettings:
-    """What a user chooses for a refinement on views of a capture."""
+    """The choices of a user for a refinement on views of a capture."""
 
     inputs: Sequence[int] | None = None
     """Indices of the views to refine on; None takes all."""
@@ -33,11 +33,11 @@ class CaptureSettings:
     start_frame: "Frame" = "head"
     """Axes of `start`."""
     config: str | None = None
-    """A preset or a YAML file; None chooses the preset by what is there."""
+    """A preset or a YAML file; None chooses a preset by the capture and the weights in the cache."""
     iterations: int | None = None
     """Number of steps; None takes the configuration's."""
     seconds: float | None = None
-    """Time limit of the steps."""
+    """Time limit of the steps in seconds; None sets none."""
     device: str = "cpu"
     """Where to compute."""
     seed: int = 0
@@ -72,11 +72,11 @@ class CaptureRefinement:
             self.preset, self.reason = asked or default_preset(len(self.views)), "a start was given"
         self.config: Config = load_config(self.preset).overridden(iterations=settings.iterations)
         if settings.start is not None and self.config.model == "decoder":
-            raise UsageError(f"{self.preset} begins with W and the capture's points: it takes no other start")
+            raise UsageError(f"{self.preset} starts from W and the capture's points: it takes no other start")
         log.info("configuration %s: %s", self.preset, self.reason)
 
     def run(self, on_step: "Callable[[Progress], None] | None" = None) -> "Avatar":
-        """The refined avatar, seen in the first of the views; `on_step` is called after every step.
+        """The refined avatar, with the camera of the first view; `on_step` is called after every step.
 
         Raises what `load_networks_for`, `start_of`, `read_ply` and `refine` raise.
         """
@@ -111,7 +111,7 @@ class CaptureRefinement:
 
 
 def _chosen(capture: "Capture", inputs: Sequence[int] | None) -> "list[View]":
-    """The views with these indices, each once; all without indices."""
+    """The views with these indices, each once; all views for None."""
     count = len(capture.views)
     indices = range(count) if inputs is None else list(dict.fromkeys(inputs))
     missing = [index for index in indices if not 0 <= index < count]

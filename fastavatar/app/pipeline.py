@@ -1,4 +1,4 @@
-"""From a photo to a folder of results: what commands for one photo and for many share.
+"""From a photo to a folder of results: the steps that the commands for one photo and for many share.
 
 file ─ load_photo ─▶ Photo ─ predictor ─▶ Avatar ─ (refine) ─▶ Avatar ─ save ─▶ splats.ply, preview.png, …
                      └──────────────────── Pipeline, with its Settings ────────────────────┘
@@ -37,7 +37,8 @@ class Pipeline:
         limit_threads(settings.threads)
         self.settings = settings
         published = settings.published.given()
-        self.model, self.model_reason = choose_model(settings.model, settings.cache_dir, published)
+        self.model, reason = choose_model(settings.model, settings.cache_dir, published)
+        self.model_reason = reason if settings.model == "auto" else settings.model_reason
         log.info("model %s: %s", self.model, self.model_reason)
         log.debug("cache folder %s", cache_folder(settings.cache_dir))
         self.device = choose_device(settings.device)
@@ -72,12 +73,12 @@ class Pipeline:
         return replace(self._finished(avatar, on_step), photo=photos[0])
 
     def _with_focal_length(self, photo: "Photo") -> "Photo":
-        """The photo with the focal length that the user gave, or as it is without one."""
+        """The photo with the focal length of the settings; unchanged if they have none."""
         focal_px = self.settings.focal_px
         return photo if focal_px is None else with_focal_length(photo, focal_px)
 
     def _finished(self, avatar: "Avatar", on_step: "Callable[[Progress], None] | None") -> "Avatar":
-        """The avatar refined, cut and compared as the settings ask for; logs its warnings."""
+        """The avatar after the refinement, cut and identity check of the settings; logs its warnings."""
         if self.settings.optimization is not None:
             avatar = self._refined(avatar, self.settings.optimization.seconds, on_step)
         if not self.settings.shoulders:
@@ -91,7 +92,7 @@ class Pipeline:
         return avatar
 
     def predict_many(self, photos: "Sequence[Photo]") -> "list[Avatar | Exception]":
-        """The avatar of each photo, or what its prediction raised: one bad photo does not stop the others."""
+        """The avatar of each photo, or the exception that its prediction raised, which stops no other."""
         from fastavatar.core import Avatar
         from fastavatar.models import TakesMany
 
@@ -104,13 +105,13 @@ class Pipeline:
         for photo in photos:
             try:
                 found.append(self.predict(photo))
-            except Exception as error:  # the caller goes on with the other photos
+            except Exception as error:  # recorded: the other photos are still done
                 log.debug("where:", exc_info=True)
                 found.append(error)
         return found
 
     def changed(self, **changes: Any) -> "Pipeline":
-        """The same loaded model with other settings about the photo and the results."""
+        """A pipeline with the same loaded model and changed settings about the photo and the results."""
         other = copy(self)
         other.settings = replace(self.settings, **changes)
         other.refinement = _refinement(other.settings, self.model)
@@ -121,7 +122,7 @@ class Pipeline:
     ) -> Path:
         """Write the results into `folder`, all or none; raises what `Avatar.save` raises.
 
-        `image` is what the summary calls the photo, instead of the path it was read from.
+        `image` is the photo's name in the summary, by default the path it was read from.
         """
         from fastavatar.results import Run
 
@@ -158,14 +159,15 @@ _NECK_HALF_M, _SHOULDER_SLOPE = 0.08, 1.0
 _FADE_FROM_M, _FADE_TO_M = -0.12, -0.15
 """Heights in the head frame between which opacities end. These values and the above were chosen by eye."""
 _LEAST_OPACITY = 1 / 255
-"""Less opacity than that no viewer draws."""
+"""Viewers with 8-bit colours draw nothing of Gaussians with less opacity."""
 
 
 def without_shoulders(avatar: "Avatar") -> "Avatar":
     """The avatar's head and neck; opacities end smoothly over three centimetres of the neck.
 
     They fade between y = −0.12 m and y = −0.15 m of the head frame where z is 0, higher at the back and
-    beside the neck. Gaussians beyond go, with their bindings; a latent would bring them back, so it goes too.
+    beside the neck. Gaussians below are removed with their bindings. The latent is removed too, because it
+    would decode to the whole bust again.
     """
     import torch
 

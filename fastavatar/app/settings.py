@@ -1,4 +1,4 @@
-"""What a user chooses for predictions, as `Pipeline` takes it: light to import and to pickle."""
+"""The choices of a user for predictions, as `Pipeline` takes them."""
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Optimization:
-    """A refinement of every avatar on its own photo."""
+    """How every avatar is refined on its own photo."""
 
     preset: str | None = None
     """A preset's name or a YAML file; None takes the model's own preset."""
@@ -28,8 +28,8 @@ class Optimization:
     def config(self, model: "ModelName") -> "Config":
         """The configuration with these steps for avatars of `model`.
 
-        Raises `UsageError` for one that refines networks that the model does not have, and what `load_config`
-        raises.
+        Raises `UsageError` for a configuration that refines networks which the model does not have, and what
+        `load_config` raises.
         """
         from fastavatar.refinement import default_preset, load_config
 
@@ -44,10 +44,12 @@ class Optimization:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user chooses; light to import and to pickle, so that it can be sent to every worker."""
+    """The choices of a user: light to import and to pickle, so that they can be sent to every worker."""
 
     model: Literal["auto", "facemesh", "fastavatar"] = "auto"
     """`auto` takes the published networks if their weights are in the cache or given."""
+    model_reason: str = "named by the caller"
+    """Why `model` is named, for the log and the summary; not used for `auto`."""
     device: str = "auto"
     """`cpu`, `cuda`, `cuda:N`, or `auto`: CUDA if there is a device, else the CPU."""
     seed: int = 42
@@ -55,7 +57,7 @@ class Settings:
     threads: int | None = None
     """CPU threads of the whole process; None stands for all it may use."""
     face: int | None = None
-    """Number of the face, from the left, from 0; None takes the largest."""
+    """Index of the face, counted from the left, from 0; None takes the largest."""
     focal_px: float | None = None
     """Focal length in pixels, instead of what the file states."""
     optimization: Optimization | None = None
@@ -63,7 +65,7 @@ class Settings:
     shoulders: bool = True
     """Whether the torso stays."""
     check_identity: bool = False
-    """Whether InsightFace's recogniser, if its pack is here, compares photo and head."""
+    """Whether InsightFace's recogniser, if its pack is installed, compares photo and head."""
     outputs: Outputs = field(default_factory=Outputs)
     """Which files are written."""
     cache_dir: Path | None = None
@@ -74,9 +76,9 @@ class Settings:
     """Options of the published networks."""
 
     def of_results(self) -> dict[str, Any]:
-        """The choices that change what comes out, as JSON has them; `model` only where one was named.
+        """The choices that change the results, JSON-ready; `model` only where one was named.
 
-        Where the work is done is not among them: device, threads, folders. Of files only the names are.
+        Device, threads and folders do not change the results and are left out. Files appear by name only.
         """
         how = self.optimization and asdict(self.optimization)
         chosen = {
@@ -97,7 +99,7 @@ class Settings:
         return {name: value for name, value in chosen.items() if name != "model" or value is not None}
 
     def for_several(self) -> "Settings":
-        """The same for several photos of one person, which only the embedded model takes.
+        """These settings for several photos of one person, which only the embedded model takes.
 
         Raises `UsageError` for settings that ask for the published networks or for a certain face.
         """
@@ -105,13 +107,17 @@ class Settings:
             raise UsageError("the published networks take one photo: give one, or choose the model facemesh")
         if self.face is not None:
             raise UsageError("a face can be chosen in one photo only: in several the largest is taken")
-        return replace(self, model="facemesh")
+        if self.model == "facemesh":
+            return self
+        return replace(
+            self, model="facemesh", model_reason="several photos of one person: only it takes them"
+        )
 
 
 def with_focal_length(photo: "Photo", focal_px: float) -> "Photo":
     """The photo as if its file stated this focal length in pixels.
 
-    Raises `UsageError` for one that no lens has.
+    Raises `UsageError` for a focal length that no lens has: outside `CREDIBLE_FOCAL` of the longer side.
     """
     from fastavatar.images import CREDIBLE_FOCAL
 

@@ -1,4 +1,4 @@
-"""What a capture holds: views, and what is known of the head's true surface."""
+"""The content of a capture: views, and known points or a mesh of the head's true surface."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ class View:
     """One calibrated photograph, free of lens distortion."""
 
     name: str
-    """What the view is called; names of one capture are distinct and serve as file names."""
+    """Name of the view, distinct within the capture and valid as a file name."""
     image: Tensor
     """(H, W, 3) sRGB in 0…1, on white."""
     mask: Tensor
-    """(H, W) the person's coverage in 0…1; all ones where the capture has neither mask nor transparency."""
+    """(H, W) coverage of the person in 0…1; all ones if the capture has neither mask nor transparency."""
     camera: Camera
     """At the image's size."""
     has_mask: bool = True
@@ -27,12 +27,12 @@ class View:
 
 @dataclass(frozen=True)
 class Capture:
-    """A head in one pose, as a capture folder shows it."""
+    """The views and surfaces of a head at one time step, from a capture folder."""
 
     folder: Path
     """The folder it was read from."""
     views: Sequence[View]
-    """In the order of their images' paths; their pictures are read when they are first used."""
+    """The views in the order of their images' paths; their pictures are read when they are first used."""
     points: Tensor | None
     """(P, 3) known points of the head in metres: the FLAME triangles' centres, or COLMAP's points."""
     mesh: Mesh | None

@@ -1,4 +1,4 @@
-"""COLMAP models, read by pycolmap (`pip install '.[colmap]'`)."""
+"""Reads COLMAP models with pycolmap (`pip install '.[colmap]'`)."""
 
 import logging
 from pathlib import Path
@@ -40,7 +40,7 @@ def find_models(folder: Path) -> list[Path]:
         sparse = folder / place
         numbers = sorted((name for name in names_in(sparse) if name.isdecimal()), key=int)
         found = [sparse / name for name in numbers if is_model(sparse / name)]
-        if not found and is_folder(sparse / "0"):  # damaged: reading it says what is missing
+        if not found and is_folder(sparse / "0"):  # a damaged model: reading it reports what is missing
             found = [sparse / "0"]
         if found or is_model(sparse):
             return found or [sparse]
@@ -56,7 +56,7 @@ def folder_of(model: Path) -> Path:
 def read_colmap(model: Path, folder: Path) -> Calibration:
     """The frames and points (P, 3), by their ids, of the model in `model`; pictures lie in `folder`.
 
-    Raises `InputError` naming the file, and the image where one is at fault; `FastAvatarError` where
+    Raises `InputError` with the file, and with the image if the error is in one; `FastAvatarError` where
     pycolmap is not installed.
     """
     try:
@@ -76,7 +76,7 @@ def read_colmap(model: Path, folder: Path) -> Calibration:
         raise InputError(
             f"{model}: the name of an image is no UTF-8 text; give the image another name there"
         ) from error
-    # What pycolmap raises on damaged files.
+    # The exceptions of pycolmap for damaged files.
     except (ValueError, LookupError, RuntimeError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(

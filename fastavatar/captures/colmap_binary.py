@@ -1,6 +1,6 @@
-"""Binary COLMAP models checked before pycolmap reads them.
+"""Checks binary COLMAP models before pycolmap reads them.
 
-pycolmap believes the counts in a file: a damaged one makes it loop for hours, or allocate all memory. The
+pycolmap trusts the counts in a file: a damaged count makes it loop for hours, or allocate all memory. The
 layouts are those of COLMAP's documentation (output format) and, for rigs and frames, of COLMAP 3.12.
 """
 
@@ -17,7 +17,7 @@ _PARAMETERS = (3, 4, 4, 5, 8, 8, 12, 5, 4, 5, 12)
 
 
 def require_whole_model(model: Path) -> None:
-    """Raise `InputError` for a binary file of the model that counts more than it has bytes for."""
+    """Raise `InputError` for a binary file of the model whose counts do not fit its size."""
     for name, walk in _WALKS.items():
         path = model / name
         if is_file(path):
@@ -31,13 +31,13 @@ def require_whole_model(model: Path) -> None:
 
 
 class _Cursor:
-    """A place in a file's bytes; raises `EOFError` where a step leads beyond them."""
+    """A position in a file's bytes; its methods raise `EOFError` at the end of the bytes."""
 
     def __init__(self, content: bytes) -> None:
         self._content, self._place = content, 0
 
     def skip(self, length: int) -> None:
-        """Go on by `length` bytes."""
+        """Advance by `length` bytes."""
         if self._place + length > len(self._content):
             raise EOFError("ends too early, or one of its counts is damaged")
         self._place += length
@@ -49,14 +49,14 @@ class _Cursor:
         return int.from_bytes(self._content[start : self._place], "little")
 
     def count(self, smallest: int, length: int = 8) -> int:
-        """How many records follow; there must be `smallest` bytes for each."""
+        """The next integer, the number of records that follow; each must have at least `smallest` bytes."""
         number = self.integer(length)
         if number * smallest > len(self._content) - self._place:
             raise EOFError("ends too early, or one of its counts is damaged")
         return number
 
     def text(self) -> None:
-        """Go beyond a text that ends with a zero."""
+        """Advance past a text that ends with a zero byte."""
         end = self._content.find(b"\0", self._place)
         self.skip((end if end >= 0 else len(self._content)) + 1 - self._place)
 
@@ -66,7 +66,7 @@ def _walk_cameras(cursor: _Cursor) -> None:
         cursor.skip(4)  # id
         model = cursor.integer(4)
         if model >= len(_PARAMETERS):
-            return  # pycolmap knows newer models, or refuses them
+            return  # pycolmap reads or refuses models that are newer than this table
         cursor.skip(8 + 8 + 8 * _PARAMETERS[model])  # width, height, parameters
 
 
@@ -89,7 +89,7 @@ def _walk_rigs(cursor: _Cursor) -> None:
         sensors = cursor.count(8, length=4)
         for number in range(sensors):
             cursor.skip(8)  # type, id
-            if number > 0 and cursor.integer(1):  # the first is the one that the others refer to
+            if number > 0 and cursor.integer(1):  # the first sensor is the reference and has no pose
                 cursor.skip(_POSE_BYTES)
 
 

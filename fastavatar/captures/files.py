@@ -1,8 +1,8 @@
-"""Looking at a capture's files, so that whatever the file system refuses becomes one line.
+"""Looks at a capture's files; every refusal of the file system becomes an error of one line.
 
 A calibration may name pictures by absolute paths and by paths that go up: VHAP's joined data sets and
-instant-ngp write such paths. They are followed on purpose, because a capture is the user's own data and the
-files are only ever decoded as pictures, masks, points or FLAME parameters. Only regular files are opened.
+instant-ngp write such paths. They are followed on purpose: a capture is the user's own data, and the files
+are only decoded as pictures, masks, points or FLAME parameters. Only regular files are opened.
 """
 
 import os
@@ -19,19 +19,19 @@ _SHOWN_CHARACTERS = 80  # chosen by eye: a message stays one line on a wide term
 
 
 def is_file(path: Path) -> bool:
-    """Whether `path` is a regular file; raises `InputError` where the file system refuses to tell."""
+    """Whether `path` is a regular file; raises `InputError` if the file system denies access."""
     mode = _mode(path)
     return mode is not None and stat.S_ISREG(mode)
 
 
 def is_folder(path: Path) -> bool:
-    """Whether `path` is a folder; raises `InputError` where the file system refuses to tell."""
+    """Whether `path` is a folder; raises `InputError` if the file system denies access."""
     mode = _mode(path)
     return mode is not None and stat.S_ISDIR(mode)
 
 
 def names_in(folder: Path) -> list[str]:
-    """Sorted names in `folder`, none where it does not exist; raises `InputError` if it is unreadable."""
+    """Sorted names in `folder`, empty if it does not exist; raises `InputError` if it is unreadable."""
     if not is_folder(folder):
         return []
     try:
@@ -41,7 +41,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 def path_from(folder: Path, name: object, what: str) -> Path:
-    """The path that a calibration in `folder` calls `name`; `what` says in messages what it names.
+    """The path for the file name `name` in a calibration in `folder`; `what` describes it in messages.
 
     Raises `InputError` for anything but text that a file system can hold.
     """
@@ -66,7 +66,7 @@ def path_from(folder: Path, name: object, what: str) -> Path:
 
 
 def shown(value: object) -> str:
-    """A value as a message may carry it: on one line, control characters escaped, cut where it is long."""
+    """A value for a message: on one line, with control characters escaped, cut if it is long."""
     if isinstance(value, list | dict):
         return f"a {type(value).__name__} of {len(value)}"
     text = repr(value)
@@ -74,7 +74,7 @@ def shown(value: object) -> str:
 
 
 def _mode(path: Path) -> int | None:
-    """The file's mode, links followed; None where there is no such file."""
+    """The file's mode, links followed; None if there is no such file."""
     try:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):

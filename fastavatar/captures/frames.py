@@ -15,46 +15,47 @@ from fastavatar.core import Camera
 from fastavatar.errors import InputError
 
 RIGID_TOLERANCE = 1e-3
-"""How far a camera's rotation may be from orthonormal: text with four decimals is within 2e-4."""
+"""Largest deviation of a camera's rotation from orthonormal; text with four decimals is within 2e-4."""
 MAX_SIDE_PX = 16_384
-"""No camera takes wider pictures; a picture of this size is drawn in a few gigabytes."""
+"""Longest side of a picture: no camera takes larger ones, and rendering one takes a few gigabytes."""
 FOCAL_RANGE = (0.01, 1000.0)
-"""Focal length over the longer side of the picture: fields of view from 179° to a few seconds of arc."""
+"""Range of the focal length over the picture's longer side: fields of view from 179° to arc seconds."""
 MASK_FOLDERS = ("fg_masks", "masks")
-"""VHAP's name, then the name that COLMAP, nerfstudio and most other tools use."""
+"""Names of folders of masks: VHAP's, then that of COLMAP, nerfstudio and most other tools."""
 _LONGEST_NAME = MAX_NAME_BYTES - 32  # leaves room for an ending and for the hidden file that becomes it
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Where a frame's pictures lie and how they were taken.
+    """The files of a frame and its camera.
 
-    Raises `InputError`, with file and frame, for a camera that is not finite, singular, mirrored or bent.
+    Raises `InputError`, with file and frame, for a camera matrix that is not finite, singular, mirrored or
+    not rigid.
     """
 
     source: str
-    """File and frame, for messages."""
+    """The calibration file and the frame, for messages."""
     image_path: Path
     """Its image."""
     mask_path: Path | None
-    """Its mask, None where there is none."""
+    """Its mask; None if there is none."""
     focal_px: tuple[float, float] | None
     """Focal lengths across and down in pixels; None where the calibration gives `view_angles` instead."""
     center_px: tuple[float, float] | None
-    """Principal point in pixels, None for the middle of the image."""
+    """Principal point in pixels; None for the middle of the image."""
     size: tuple[int, int] | None
-    """Width and height the calibration is for, None where it does not say."""
+    """Width and height in pixels that the calibration states; None if it states none."""
     lens: Lens
     """Its distortion."""
     world_to_camera: Tensor
     """(4, 4) rigid transform to OpenCV camera axes, metres, float64."""
     view_angles: tuple[float, float | None] | None = None
-    """Fields of view across and, where it is given, down, in radians; counts where `focal_px` is None."""
+    """Horizontal and, if given, vertical field of view in radians; used if `focal_px` is None."""
     name: str = ""
-    """What the view is called; `arranged` sets it."""
+    """Name of the view; `arranged` sets it."""
 
     def __post_init__(self) -> None:
-        """Check everything a broken calibration gets wrong; raises `InputError` naming file and frame."""
+        """Check the camera; raises `InputError` with file and frame."""
         self._require_intrinsics()
         # The camera is used in float32, where a finite float64 may be infinite.
         if not bool(torch.isfinite(self.world_to_camera.float()).all()):
@@ -86,7 +87,7 @@ class Frame:
             )
 
     def camera(self, width: int, height: int) -> Camera:
-        """Its camera, a pinhole without the lens's distortion, for an image of this size in pixels.
+        """The frame's camera, a pinhole without lens distortion, for an image of this size in pixels.
 
         Raises `InputError` for a focal length that no lens has.
         """
@@ -103,7 +104,7 @@ class Frame:
         return Camera(K, self.world_to_camera.float(), width, height)
 
     def _focal_from_angles(self, width: int, height: int) -> tuple[float, float]:
-        """Focal lengths across and down in pixels: half the side over the tangent of half the angle."""
+        """Horizontal and vertical focal length in pixels: half the side over tan(angle / 2)."""
         assert self.view_angles is not None
         angle_across, angle_down = self.view_angles
         across = width / 2 / math.tan(angle_across / 2)
@@ -112,23 +113,23 @@ class Frame:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The content of a calibration, whichever tool wrote it."""
+    """The content of a calibration by any tool."""
 
     frames: list[Frame]
     """At least one."""
     points: Tensor | None = None
     """(P, 3) metres, where the calibration holds points itself."""
     points_path: Path | None = None
-    """The PLY of points that it names."""
+    """The PLY of points that the calibration names."""
     flame_path: Path | None = None
-    """The file of FLAME parameters that it names."""
+    """The file of FLAME parameters that the calibration names."""
 
 
 def arranged(frames: Sequence[Frame], folder: Path) -> list[Frame]:
     """The frames of a capture in `folder` in the order of their images' paths, with names and masks.
 
-    A name is the image's without its ending where these are distinct, else with its folders' in front. Raises
-    `InputError` where a folder of masks cannot be read.
+    A view has the image's name without ending if these names are distinct, else a longer one; see
+    `distinct_names`. Raises `InputError` where a folder of masks cannot be read.
     """
     ordered = sorted(frames, key=lambda frame: str(frame.image_path))
     images = [frame.image_path for frame in ordered]
@@ -148,7 +149,7 @@ def require_own_images(frames: Sequence[Frame]) -> None:
 
 
 def distinct_names(images: Sequence[Path]) -> list[str]:
-    """A name for each image: distinct, whatever the case of its letters, and good as a file's name.
+    """A name for each image, distinct even if case is ignored, and valid as a file name.
 
     The shortest form that keeps all apart: without folders and ending (`0001`), with the folders below the
     one that all share (`cam0_0001`), with the ending too (`cam0_0001.png`), else numbered (`3_0001`).
@@ -176,7 +177,7 @@ def stem(path: Path) -> str:
 
 
 def find_masks(folder: Path, images: Sequence[Path]) -> list[Path | None]:
-    """For each image of the capture in `folder` the mask that lies where captures keep masks, None without.
+    """For each image of the capture in `folder` its mask in the usual folders; None if it has none.
 
     `images/cam0/0001.jpg` has its mask in `fg_masks/cam0` or `masks/cam0`, called `0001.jpg`,
     `0001.jpg.png` or `0001` with any other ending; or in `fg_masks` or `masks` itself, where only one image
@@ -194,7 +195,7 @@ def find_masks(folder: Path, images: Sequence[Path]) -> list[Path | None]:
                 indices[place] = _names_and_stems(place)
         exact.append(_first_file(places, indices, image.name, f"{image.name}.png"))
         similar.append(_first_file(places, indices, stem(image)))
-    # A mask that has the very name of one image is not the mask of another one with a different ending.
+    # A mask with the full name of one image is not the mask of another image with the same stem.
     taken = {path for path in exact if path is not None}
     return [
         named or (like if like not in taken else None) for named, like in zip(exact, similar, strict=True)
@@ -208,14 +209,14 @@ def _below_images(image: Path, folder: Path) -> Path:
 
 
 def _names_and_stems(place: Path) -> dict[str, str]:
-    """The names of the files in a folder, by name and by stem; of several with one stem a PNG counts."""
+    """File names in a folder, by name and by stem; of several with one stem a PNG is used."""
     names = names_in(place)
     by_stem = {stem(Path(name)): name for name in sorted(names, key=lambda name: name.endswith(".png"))}
     return by_stem | {name: name for name in names}
 
 
 def _first_file(places: Sequence[Path], indices: dict[Path, dict[str, str]], *keys: str) -> Path | None:
-    """The first file that one of the folders has under one of the keys."""
+    """The first file that one of the folders `places` has under one of the keys."""
     for place in places:
         for key in keys:
             name = indices[place].get(key)

@@ -1,4 +1,4 @@
-"""Lens models under their names in transforms.json and COLMAP, and how pictures are undistorted."""
+"""Lens models, by their names in transforms.json and COLMAP, and the undistortion of pictures."""
 
 import math
 from collections.abc import Mapping
@@ -31,22 +31,22 @@ LEAST_INSIDE = 0.02
 
 @dataclass(frozen=True)
 class Lens:
-    """How a lens bends rays, in OpenCV's parameters; all zero is a pinhole unless it is a fisheye."""
+    """Lens distortion in OpenCV's parameters; a pinhole if all are zero and it is no fisheye."""
 
     radial: tuple[float, ...] = ()
-    """k1 … k6 of the rational model, or k1 … k4 of the fisheye; missing ones are 0."""
+    """k1 … k6 of the rational model, or k1 … k4 of the fisheye; missing values are 0."""
     tangential: tuple[float, float] = (0.0, 0.0)
     """p1, p2."""
     fisheye: bool = False
-    """Equidistant: the radius in the image grows with the ray's angle, not with the tangent of the angle."""
+    """Equidistant projection: the image radius is proportional to the ray's angle, not to its tangent."""
 
     @property
     def is_straight(self) -> bool:
-        """Whether the lens bends nothing, as a pinhole."""
+        """Whether the lens has no distortion, as a pinhole."""
         return not (self.fisheye or any(self.radial) or any(self.tangential))
 
     def distort(self, on_plane: Tensor) -> Tensor:
-        """Points (..., 2) of the plane z = 1 where rays through `on_plane` (..., 2) appear to come from.
+        """Distorted points (..., 2) on the plane z = 1 of undistorted points `on_plane` (..., 2).
 
         Source: OpenCV's calibration model, rational with tangential terms, and its fisheye model.
         """
@@ -90,7 +90,7 @@ def lens_from(model: str, parameters: Mapping[str, float]) -> Lens:
 
 
 def undistort(picture: Tensor, lens: Lens, K: Tensor) -> Tensor:
-    """A picture (H, W, C) as a pinhole with the same `K` (3, 3), in pixels, would have taken it.
+    """The picture (H, W, C) resampled to a pinhole camera with the same `K` (3, 3), in pixels.
 
     What lies outside the original picture becomes 0. Raises `InputError` where nearly everything does, which
     happens only for coefficients that no calibration gives.
@@ -104,7 +104,7 @@ def undistort(picture: Tensor, lens: Lens, K: Tensor) -> Tensor:
     focal, center = K.diagonal()[:2].double(), K[:2, 2].double()
     on_plane = (torch.stack([columns, rows], -1).double() - center) / focal
     taken_from = lens.distort(on_plane) * focal + center
-    # grid_sample wants −1…1 from edge to edge of the picture.
+    # grid_sample takes coordinates from −1 to 1 between the edges of the picture.
     grid = taken_from * 2 / torch.tensor([width, height]) - 1
     inside = float((grid.abs() <= 1).all(-1).float().mean())
     if inside < LEAST_INSIDE:

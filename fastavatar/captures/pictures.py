@@ -1,4 +1,4 @@
-"""Reading a frame's image and mask: on white, free of distortion, when they are first used."""
+"""Reads a frame's image and mask when they are first used: on white and undistorted."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -17,19 +17,19 @@ from fastavatar.errors import InputError
 from fastavatar.images import DECODING_ERRORS
 
 ALREADY_ON_WHITE = 0.98
-"""An image whose pixels outside the mask are this white on average was put on white already: JPEG's ringing
-around a person on white costs under 0.01."""
+"""Mean value outside the mask from which an image is already on white: JPEG's ringing around a person on
+white lowers the mean by less than 0.01."""
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 
 
 class Views(Sequence[View]):
-    """The views of a capture, each made when it is asked for: `views[3]` is a new view every time.
+    """The views of a capture, each made on access: `views[3]` is a new view every time.
 
-    A view keeps its pictures as long as something holds the view: a loop over all holds one at a time.
+    A view holds its pictures in memory; a loop over all views keeps only one of them alive at a time.
     """
 
     def __init__(self, frames: Sequence[Frame]) -> None:
-        """Look at the head of every picture; raises `InputError` for what `read_view` could not use."""
+        """Read the header of every picture; raises `InputError` for an unusable picture."""
         self._made = [(frame, *_look_at(frame)) for frame in frames]
 
     def __len__(self) -> int:
@@ -41,7 +41,7 @@ class Views(Sequence[View]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[View]: ...
     def __getitem__(self, index: int | slice) -> View | Sequence[View]:
-        """The view, or the views, there."""
+        """The view at an index, or the views of a slice."""
         if isinstance(index, slice):
             return tuple(self[i] for i in range(len(self))[index])
         frame, size, has_mask = self._made[index]
@@ -57,18 +57,18 @@ class StoredView(View):
     def of(cls, frame: Frame, size: tuple[int, int], has_mask: bool) -> View:
         """The view of a frame whose image has this width and height in pixels."""
         view = cls.__new__(cls)
-        # The instance of a frozen class; `image` and `mask` stay unset until the properties below set them.
+        # Not by the constructor, so that `image` and `mask` stay unset; the properties below replace them.
         vars(view).update(name=frame.name, camera=frame.camera(*size), has_mask=has_mask, _frame=frame)
         return view
 
     @cached_property
     def image(self) -> Tensor:
-        """(H, W, 3), as `View.image`; raises `InputError` where the file is damaged."""
+        """(H, W, 3), see `View.image`; raises `InputError` where the file is damaged."""
         return self._pictures[0]
 
     @cached_property
     def mask(self) -> Tensor:
-        """(H, W), as `View.mask`; raises `InputError` where the file is damaged."""
+        """(H, W), see `View.mask`; raises `InputError` where the file is damaged."""
         return self._pictures[1]
 
     @cached_property
@@ -77,7 +77,7 @@ class StoredView(View):
 
 
 def picture_size(frame: Frame) -> tuple[int, int]:
-    """Width and height of the frame's image in pixels; it is opened only where the calibration names none."""
+    """Width and height of the frame's image in pixels, which is opened only if the calibration has none."""
     if frame.size is not None:
         return frame.size
     if not is_file(frame.image_path):
@@ -86,9 +86,9 @@ def picture_size(frame: Frame) -> tuple[int, int]:
 
 
 def _look_at(frame: Frame) -> tuple[tuple[int, int], bool]:
-    """Width and height of the image, and whether it has a mask, from the heads of the files.
+    """Width and height of the image, and whether it has a mask, from the headers of the files.
 
-    Raises `InputError` where a picture is missing, of another size than the calibration says, or not usable.
+    Raises `InputError` for a picture that is missing, unusable or of a size other than in the calibration.
     """
     with _opened(frame, frame.image_path) as picture:
         size, has_mask = picture.size, _has_alpha(picture)
@@ -130,7 +130,7 @@ def _read_pictures(frame: Frame) -> tuple[Tensor, Tensor]:
     if mask is None:
         mask = coverage
     K = frame.camera(width, height).K
-    # White is subtracted while the lens is undone, so that what lies outside the original becomes white.
+    # White is subtracted during undistortion, so that pixels outside the original become white.
     try:
         without_white = undistort((rgb - 1) * coverage[..., None], frame.lens, K)
         mask = undistort(mask[..., None], frame.lens, K)[..., 0]
@@ -141,11 +141,11 @@ def _read_pictures(frame: Frame) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def _opened(frame: Frame, path: Path) -> Iterator[Image.Image]:
-    """A picture whose head is read; what goes wrong with it in the block becomes an `InputError`."""
+    """An open picture whose header is read; its errors in the block become `InputError`."""
     if not is_file(path):
         raise InputError(f"{frame.source}: there is no file {path}")
     try:
-        # Pillow warns of large pictures on stderr before it refuses larger ones; captures may be large.
+        # Pillow warns on stderr about large pictures, which captures may have.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as picture:

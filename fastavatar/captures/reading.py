@@ -1,4 +1,4 @@
-"""One folder in, one `Capture` out, whichever tool wrote it.
+"""Reads a folder by any tool as one `Capture`.
 
 path ─ _located ─┬─ transforms.py ─┬─▶ Calibration ─ arranged ─▶ frames ─┬─ Views ─▶ views of the Capture
                  └─ colmap.py ─────┘                                     └─▶ names and cameras
@@ -35,13 +35,13 @@ from fastavatar.errors import InputError, UsageError
 log = logging.getLogger(__name__)
 
 Source = Literal[
-    "auto",  # transforms.json where there is one, else COLMAP, else transforms_train.json
+    "auto",  # transforms.json if there is one, else COLMAP, else transforms_train.json
     "transforms",  # transforms.json, else transforms_train.json
     "colmap",  # sparse/0, or sparse
 ]
 TRANSFORMS = "transforms.json"
 NERF_TRANSFORMS = "transforms_train.json"
-"""The original NeRF code has one file a split, and none that holds all views."""
+"""Name in the data of the original NeRF code, which has one file per split and none with all views."""
 
 
 def read_capture(folder: str | Path, source: Source = "auto", timestep: int | None = None) -> Capture:
@@ -76,9 +76,9 @@ def read_capture(folder: str | Path, source: Source = "auto", timestep: int | No
 
 
 def read_cameras(path: str | Path, timestep: int | None = None) -> list[tuple[str, Camera]]:
-    """The name and the camera of every view, as `read_capture` gives them, in its order.
+    """Name and camera of every view, the same and in the same order as those of `read_capture`.
 
-    Pictures are opened only where the calibration does not say their size. Raises as `read_capture` does.
+    Pictures are opened only if the calibration does not state their size. Raises as `read_capture` does.
     """
     _, calibration = _calibration(Path(path), "auto", timestep)
     return [(frame.name, frame.camera(*picture_size(frame))) for frame in calibration.frames]
@@ -94,7 +94,7 @@ def calibrated_files(path: str | Path) -> frozenset[Path]:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a capture lies."""
+    """The place of a capture."""
 
     folder: Path
     """The capture's folder."""
@@ -103,7 +103,7 @@ class _Place:
 
 
 def _calibration(path: Path, source: Source, timestep: int | None) -> tuple[_Place, Calibration]:
-    """Where the capture at `path` lies, and its calibration with the frames in order and named."""
+    """The place of the capture at `path`, and its calibration with sorted, named frames."""
     place = _located(path, source)
     if is_folder(place.calibration):
         if timestep is not None:
@@ -123,9 +123,9 @@ def _files(place: _Place, calibration: Calibration) -> frozenset[Path]:
 
 
 def _located(path: Path, source: Source) -> _Place:
-    """Where the capture lies that `path` names: a folder, a JSON file or a COLMAP model."""
+    """The place of the capture at `path`, which is a folder, a JSON file or a COLMAP model."""
     if not is_folder(path):
-        if is_file(path) or path.suffix.lower() == ".json":  # reading it says when it is not there
+        if is_file(path) or path.suffix.lower() == ".json":  # reading it reports a missing file
             return _Place(path.parent, path)
         raise InputError(f"there is no capture folder {path}")
     if is_model(path):
@@ -149,12 +149,12 @@ def _located(path: Path, source: Source) -> _Place:
 
 
 def _points_path(folder: Path, calibration: Calibration) -> Path:
-    """The PLY that the calibration names, else the one that VHAP writes; neither need exist."""
+    """Path of the PLY that the calibration names, else of VHAP's; the file need not exist."""
     named = calibration.points_path
     if named is not None and is_file(named):
         return named
     if named is not None:
-        log.warning("the calibration names points in %s, and there is no such file", named)
+        log.warning("the calibration names points in %s, but there is no such file", named)
     return folder / "points3d.ply"
 
 

@@ -1,4 +1,4 @@
-"""What a capture folder knows of the head itself: points, mesh, FLAME parameters."""
+"""Reads the head's surface from a capture folder: points, mesh, FLAME parameters."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +15,7 @@ from fastavatar.system import read_npz, read_ply_elements
 
 
 def read_points(path: Path) -> Tensor | None:
-    """Vertices (P, 3) of a PLY in metres, None where there is no file; raises `InputError` naming it."""
+    """Vertices (P, 3) of a PLY in metres; None if there is no file; raises `InputError` with its path."""
     if not is_file(path):
         return None
     rows = read_ply_elements(path, ("vertex",)).rows.get("vertex")
@@ -28,7 +28,7 @@ def read_points(path: Path) -> Tensor | None:
 
 
 def read_mesh(path: Path) -> Mesh | None:
-    """The mesh in an npz of `vertices` and `faces`, None where there is no file; raises `InputError`."""
+    """The mesh in an npz of `vertices` and `faces`; None if there is no file; raises `InputError`."""
     if not is_file(path):
         return None
     arrays = _real_arrays(path, ("vertices", "faces"))
@@ -45,7 +45,7 @@ def read_mesh(path: Path) -> Mesh | None:
 
 
 def read_flame(path: Path) -> dict[str, Tensor]:
-    """FLAME parameters by name; raises `InputError` naming the file."""
+    """FLAME parameters by name; raises `InputError` with the file's path."""
     if not is_file(path):
         raise InputError(f"there is no file {path}, which should hold the FLAME parameters")
     return {name: torch.from_numpy(value) for name, value in _real_arrays(path).items()}
@@ -57,5 +57,5 @@ def _real_arrays(path: Path, wanted: Iterable[str] | None = None) -> dict[str, N
     for name, array in arrays.items():
         if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
             raise InputError(f"{path}: the array {shown(name)} does not hold real numbers")
-    # Torch takes only the machine's own byte order.
+    # torch supports only the machine's own byte order.
     return {name: array.astype(array.dtype.newbyteorder("=")) for name, array in arrays.items()}

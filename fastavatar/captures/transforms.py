@@ -1,4 +1,4 @@
-"""`transforms.json` as VHAP, NeRSemble exports and NeRF tools write it: OpenGL axes, camera-to-world."""
+"""Reads `transforms.json` of VHAP, NeRSemble exports and NeRF tools: OpenGL axes, camera-to-world."""
 
 import json
 import logging
@@ -17,15 +17,15 @@ from fastavatar.errors import InputError, UsageError
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 500_000_000
-"""Ten thousand time steps of 16 cameras, as VHAP writes them, take 190 MB."""
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")  # NeRF's own files leave the ending out
+"""Size limit in bytes; VHAP's file for ten thousand time steps of 16 cameras has 190 MB."""
+_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")  # files of the original NeRF code omit the ending
 _DISTORTION = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
 
 
 def read_transforms(path: Path, timestep: int | None = None) -> Calibration:
-    """What a transforms.json of any name says of one time step: the first, or that of index `timestep`.
+    """The calibration in a transforms.json of any name, for the first time step or that of index `timestep`.
 
-    Raises `InputError` naming the file, and the frame where one is at fault; `UsageError` for a time step
+    Raises `InputError` with the file, and with the frame if the error is in one; `UsageError` for a time step
     that the file does not have.
     """
     content = _content(path)
@@ -48,7 +48,7 @@ def read_transforms(path: Path, timestep: int | None = None) -> Calibration:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """The file's object; raises `InputError` where it is no JSON, or no object."""
+    """The file's JSON object; raises `InputError` if the file holds no JSON object."""
     if not is_file(path):
         raise InputError(f"cannot read {path}: there is no such file")
     try:
@@ -65,7 +65,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _source(path: Path, number: int, entry: object) -> str:
-    """What messages call a frame; raises `InputError` for one that names no image."""
+    """The name of a frame in messages; raises `InputError` if the frame names no image."""
     if not isinstance(entry, dict) or not isinstance(entry.get("file_path"), str):
         raise InputError(f"{path}: frame {number} names no 'file_path'")
     name = entry["file_path"]
@@ -74,7 +74,7 @@ def _source(path: Path, number: int, entry: object) -> str:
 
 
 def _timestep(source: str, entry: Mapping[str, Any]) -> int | None:
-    """The frame's time step, None where it has none."""
+    """The frame's time step; None if it has none."""
     step = entry.get("timestep_index")
     if step is None or (isinstance(step, int) and not isinstance(step, bool)):
         return step
@@ -82,7 +82,7 @@ def _timestep(source: str, entry: Mapping[str, Any]) -> int | None:
 
 
 def _chosen(path: Path, steps: Sequence[int | None], timestep: int | None) -> list[int]:
-    """Numbers of the frames of the time step asked for, or of the first; frames without one always count."""
+    """Indices of the frames of `timestep`, by default the first; frames without a time step are always in."""
     known = sorted({step for step in steps if step is not None})
     if timestep is not None and timestep not in known:
         have = f"its time steps are {known[0]} to {known[-1]}" if known else "it is not a sequence"
@@ -97,7 +97,7 @@ def _chosen(path: Path, steps: Sequence[int | None], timestep: int | None) -> li
 
 
 def _frame(folder: Path, source: str, found: Mapping[str, Any]) -> Frame:
-    """One frame; `found` holds its values and, behind them, those of the top level."""
+    """One frame; `found` has its values, and those of the top level for missing keys."""
     image = _with_ending(path_from(folder, found["file_path"], f"{source}: file_path"))
     mask = found.get("fg_mask_path") or found.get("mask_path")
     focal_px, view_angles = _focal(source, found)
@@ -124,7 +124,7 @@ def _frame(folder: Path, source: str, found: Mapping[str, Any]) -> Frame:
 
 
 def _with_ending(image: Path) -> Path:
-    """The image, with the ending of the file there where the calibration leaves it out."""
+    """The image's path; a missing ending is taken from an existing file."""
     if is_file(image):
         return image
     candidates = (image.with_name(image.name + ending) for ending in _ENDINGS)
@@ -135,7 +135,7 @@ def _with_ending(image: Path) -> Path:
 def _focal(
     source: str, found: Mapping[str, Any]
 ) -> tuple[tuple[float, float] | None, tuple[float, float | None] | None]:
-    """Focal lengths across and down in pixels, or else fields of view across and, if given, down."""
+    """Focal lengths in pixels, horizontal and vertical, or else fields of view in radians, likewise."""
     if found.get("fl_x") is None and found.get("camera_angle_x") is not None:
         down = _number(source, found, "camera_angle_y") if found.get("camera_angle_y") is not None else None
         return None, (_number(source, found, "camera_angle_x"), down)
@@ -144,7 +144,7 @@ def _focal(
 
 
 def _pair(source: str, found: Mapping[str, Any], one: str, other: str) -> tuple[float, float] | None:
-    """Two numbers that are given together or not at all."""
+    """Two numbers of the file; None unless both are given."""
     if found.get(one) is None or found.get(other) is None:
         return None
     return _number(source, found, one), _number(source, found, other)
@@ -168,7 +168,7 @@ def _as_number(source: str, what: str, value: object) -> float:
 
 
 def _model(source: str, found: Mapping[str, Any]) -> str:
-    """The lens model's name; without one that of OpenCV, or its fisheye where instant-ngp says so."""
+    """The lens model's name; by default OpenCV's, or its fisheye if instant-ngp's flag is set."""
     model = found.get("camera_model")
     if model is None:
         return "OPENCV_FISHEYE" if found.get("is_fisheye") is True else "OPENCV"
@@ -192,7 +192,7 @@ def _world_to_camera(source: str, found: Mapping[str, Any]) -> Tensor:
     inverse, singular = torch.linalg.inv_ex(camera_to_world)
     if bool(singular):
         raise InputError(f"{source}: the camera matrix is singular")
-    # Copied, not inverted: rounding must not make this row look like that of a projective matrix
+    # Copied, not computed: rounding must not make the last row that of a projective matrix
     inverse[3] = camera_to_world[3]
     return inverse * torch.tensor([[1.0], [-1.0], [-1.0], [1.0]])
 

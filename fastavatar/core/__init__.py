@@ -1,6 +1,6 @@
 """The values that travel between rooms: Gaussians, cameras, meshes, photos, faces, avatars.
 
-Import them from here. Each loads when it is first used, so that a photo does not load torch.
+Import them from here. Each is loaded on first use, so that loading a photo does not import torch.
 """
 
 import lazy_loader

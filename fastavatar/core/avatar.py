@@ -1,4 +1,4 @@
-"""What every predictor returns: Gaussians, the camera that saw the photo, and how they were made."""
+"""The avatar that every predictor returns: Gaussians, the photo's camera, and their provenance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,14 +27,14 @@ class Latent(Protocol):
         """The decoded Gaussians, differentiable with respect to the code."""
 
     def copied(self, device: torch.device | str) -> Self:
-        """A copy on `device` that shares no memory with this."""
+        """A copy on `device` that shares no memory with the original."""
 
 
 class Facts(Protocol):
-    """What one step of the work, such as a model or a refinement, adds to an avatar's summary."""
+    """Facts that one step, such as a model or a refinement, adds to an avatar's summary."""
 
     def for_summary(self) -> Mapping[str, object]:
-        """Fields of `summary.json`, JSON-ready; they cannot replace a field that all summaries have."""
+        """Fields of `summary.json`, JSON-ready; they must not have the names of fields of every summary."""
 
 
 AnyFacts = TypeVar("AnyFacts", bound=Facts)
@@ -55,26 +55,26 @@ class Provenance:
     seconds: dict[str, float] = field(default_factory=dict)
     """Wall-clock seconds per stage, in order."""
     warnings: tuple[str, ...] = ()
-    """What a user should know about this result, one sentence each."""
+    """Warnings for the user about this result, one sentence each."""
     facts: tuple[Facts, ...] = ()
-    """What each step adds to the summary; at most one of each kind."""
+    """The facts of each step for the summary; at most one of each kind."""
 
     def fact(self, kind: type[AnyFacts]) -> AnyFacts | None:
-        """The facts of that kind; None where no step stated them."""
+        """The facts of that class; None if no step stated any."""
         return next((found for found in self.facts if isinstance(found, kind)), None)
 
     def with_facts(self, new: Facts, warnings: Sequence[str] = ()) -> "Provenance":
-        """The same with further facts, which replace those of their kind, and further warnings."""
+        """A copy with further facts, which replace those of their class, and further warnings."""
         others = tuple(found for found in self.facts if type(found) is not type(new))
         return replace(self, facts=(*others, new), warnings=(*self.warnings, *warnings))
 
 
 @dataclass(frozen=True)
 class Avatar:
-    """A head, and everything needed to show and explain it."""
+    """A head as Gaussians, and everything needed to show and explain it."""
 
     gaussians: Gaussians
-    """In the head frame."""
+    """The head, in the head frame."""
     camera: Camera
     """The camera that saw the photo, at the photo's size; its `world_to_camera` is the head's pose."""
     photo: Photo
@@ -85,16 +85,16 @@ class Avatar:
     arrays: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     """Further arrays of this model, each saved as `<name>.npy`."""
     others: tuple[tuple[Photo, Camera], ...] = ()
-    """Further photos of the same person that the avatar was made from, and the cameras that saw them."""
+    """Further photos of the person from which the avatar was made, with their cameras."""
     mesh: Mesh | None = None
-    """The head that the model fitted to the photo; None where the model fits none."""
+    """The mesh that the model fitted to the photo; None if the model fits none."""
     binding: Binding | None = None
-    """Where on `mesh` each Gaussian is held; None without a mesh."""
+    """The point on `mesh` to which each Gaussian is bound; None without a mesh."""
     latent: Latent | None = None
     """The code that the Gaussians are decoded from; None if no network decoded them or they changed since."""
 
     def __post_init__(self) -> None:
-        """Check that every Gaussian is bound, to a mesh that is there."""
+        """Check that mesh and binding fit the Gaussians; raises `InputError`."""
         if self.binding is None:
             return
         if self.mesh is None or len(self.binding) != len(self.gaussians):
@@ -113,11 +113,10 @@ class Avatar:
     ) -> Path:
         """Write every output file into `folder`, all or nothing, and return it.
 
-        `outputs` says which files; `run` carries what only the caller knows into the summary. With
-        `overwrite`, results of an earlier run are replaced. Raises `OverwriteError` when results are there
-        and `overwrite` is off, or when something is in their place that no run wrote; `UsageError` when
-        `folder` is a file or a result would overwrite the photo; `FastAvatarError` when the file system
-        refuses.
+        `outputs` chooses the files; `run` has facts for the summary that only the caller knows. With
+        `overwrite`, results of an earlier run are replaced. Raises `OverwriteError` for existing results when
+        `overwrite` is off, and for files that no run wrote; `UsageError` when `folder` is a file or a result
+        would overwrite the photo; `FastAvatarError` when the file system refuses.
         """
         from fastavatar.results import write_results
 

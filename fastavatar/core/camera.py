@@ -17,7 +17,7 @@ FACING_THE_HEAD = torch.diag(torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64
 class Camera:
     """A calibrated view of the head frame.
 
-    Raises `InputError` when a matrix has another shape or the picture no pixels.
+    Raises `InputError` for a matrix of a wrong shape and a picture without pixels.
     """
 
     K: Tensor
@@ -43,7 +43,7 @@ class Camera:
 
     @property
     def azimuth_elevation_deg(self) -> tuple[float, float]:
-        """Where the camera stands as seen from the origin: azimuth to the person's left, elevation up."""
+        """Azimuth and elevation of the camera from the origin: positive to the person's left, and up."""
         x, y, z = self.center.tolist()
         return math.degrees(math.atan2(x, z)), math.degrees(math.atan2(y, math.hypot(x, z)))
 
@@ -68,7 +68,7 @@ class Camera:
         return (in_camera - self.world_to_camera[:3, 3]) @ self.world_to_camera[:3, :3]
 
     def cropped(self, left: int, top: int, right: int, bottom: int) -> "Camera":
-        """The camera of a rectangle of its picture, whose edges are given in pixels."""
+        """The camera of a rectangle of the picture, with edges in pixels."""
         K = self.K.clone()
         K[:2, 2] -= torch.tensor([left, top]).to(K)
         return replace(self, K=K, width=right - left, height=bottom - top)
@@ -81,10 +81,10 @@ class Camera:
     def orbited(
         self, azimuth_deg: float, elevation_deg: float = 0.0, target: Tensor | None = None
     ) -> "Camera":
-        """This camera swung about `target` (3,), default the origin, keeping its distance.
+        """This camera moved on a sphere about `target` (3,), by default the origin.
 
-        Azimuth swings about the head's y axis toward the person's left; elevation then raises the
-        camera about its own horizontal axis.
+        A positive azimuth turns about the head's y axis toward the person's left; a positive elevation then
+        raises the camera about its own horizontal axis. Both are in degrees.
         """
         rotation, translation = self.world_to_camera[:3, :3], self.world_to_camera[:3, 3]
         pivot = torch.zeros(3).to(rotation) if target is None else target.to(rotation)

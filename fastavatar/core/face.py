@@ -1,4 +1,4 @@
-"""One face in a photo, whichever finder found it."""
+"""One face in a photo, as every face finder returns it."""
 
 from dataclasses import dataclass, field
 
@@ -22,9 +22,9 @@ class Face:
     """One face among those in a photo."""
 
     index: int
-    """Place among the photo's faces, counted from the left, from 0."""
+    """Index among the photo's faces, counted from the left, from 0."""
     count: int
-    """How many faces the photo shows."""
+    """Number of faces in the photo."""
     box: Box
     landmarks: NDArray[np.float32] = field(default_factory=_no_landmarks)
     """(478, 3) Face Mesh landmarks: x right, y down in pixels; z in the same unit, smaller is nearer.
@@ -32,7 +32,7 @@ class Face:
     (0, 3) from a finder that gives no such landmarks.
     """
     embedding: NDArray[np.float32] = field(default_factory=_no_embedding)
-    """(512,) ArcFace embedding, not normalised; (0,) from a finder that does not recognise."""
+    """(512,) ArcFace embedding, not normalised; (0,) from a finder that computes none."""
 
     @property
     def area(self) -> float:

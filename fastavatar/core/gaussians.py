@@ -1,4 +1,4 @@
-"""The type that every model predicts, every renderer draws and every format stores."""
+"""Gaussian splats: the type that models predict, renderers draw and formats store."""
 
 import math
 from dataclasses import dataclass, fields, replace
@@ -19,7 +19,7 @@ from fastavatar.geometry import (
 class Gaussians:
     """N Gaussians in the head frame, with raw parameters as a PLY stores them.
 
-    Raises `InputError` with the shape found when the tensors do not fit each other.
+    Raises `InputError`, with the shape found, when the tensors' shapes do not match.
     """
 
     means: Tensor
@@ -34,7 +34,7 @@ class Gaussians:
     """(N, K, 3) spherical-harmonic coefficients of sRGB − 0.5, K = (degree + 1)²."""
 
     def __post_init__(self) -> None:
-        """Check that the shapes belong together."""
+        """Check the shapes."""
         require_shape("means", self.means, None, 3)
         count = len(self.means)
         require_shape("quats_wxyz", self.quats_wxyz, count, 4)
@@ -71,7 +71,7 @@ class Gaussians:
         return Gaussians(**{name: value.to(device, dtype) for name, value in self.tensors().items()})
 
     def detach(self) -> "Gaussians":
-        """The same numbers without their gradient history."""
+        """The same Gaussians, detached from the gradient graph."""
         return Gaussians(**{name: value.detach() for name, value in self.tensors().items()})
 
     def subset(self, index: Tensor) -> "Gaussians":
@@ -104,7 +104,7 @@ class Gaussians:
         return replace(turned, means=means, log_scales=turned.log_scales + math.log(scale))
 
     def require_finite(self) -> None:
-        """Raise `InputError`, which names the first parameter that is not finite and its Gaussian."""
+        """Raise `InputError` with the first parameter that is not finite and the index of its Gaussian."""
         for name, value in self.tensors().items():
             finite = torch.isfinite(value)
             if not bool(finite.all()):

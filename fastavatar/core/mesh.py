@@ -1,4 +1,4 @@
-"""Triangle meshes in the head frame, and how points are bound to them."""
+"""Triangle meshes in the head frame, and points that are bound to them."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from fastavatar.geometry import Array, Ints, edge_graph, require_shape, triangle
 class Mesh:
     """A triangle mesh in the head frame.
 
-    Raises `InputError` where shapes do not fit or a face names a vertex that is not there.
+    Raises `InputError` for shapes that do not match, and for a face with an index of no vertex.
     """
 
     vertices: Tensor
@@ -22,12 +22,12 @@ class Mesh:
     faces: Tensor
     """(F, 3) vertex indices, int64, counter-clockwise seen from outside."""
     regions: Tensor | None = None
-    """(V,) int64, which part of the head each vertex belongs to; None where that is not known."""
+    """(V,) int64, the part of the head that each vertex belongs to; None if unknown."""
     uv: Tensor | None = None
-    """(V, 2) texture coordinates in 0…1, v upward; None where the mesh has none."""
+    """(V, 2) texture coordinates in 0…1, v upward; None if the mesh has none."""
 
     def __post_init__(self) -> None:
-        """Check that the tensors belong together."""
+        """Check shapes and indices."""
         require_shape("vertices", self.vertices, None, 3)
         require_shape("faces", self.faces, None, 3)
         count = len(self.vertices)
@@ -43,21 +43,21 @@ class Mesh:
         return torch.from_numpy(triangles.triangle_areas(*self._arrays())).to(self.vertices)
 
     def normals(self) -> Tensor:
-        """(V, 3) unit normals of the vertices, outward, weighted by area."""
+        """(V, 3) outward unit normals of the vertices, area-weighted means of the triangles' normals."""
         return torch.from_numpy(triangles.vertex_normals(*self._arrays())).to(self.vertices)
 
     def edges(self) -> Tensor:
-        """(E, 2) vertex indices of every edge, once each, the smaller first, in ascending order."""
+        """(E, 2) vertex indices of each edge, the smaller index first, in ascending order."""
         links = edge_graph(self._arrays()[1], len(self.vertices)).tocoo()
         pairs = torch.stack([torch.from_numpy(links.row), torch.from_numpy(links.col)], 1).long()
         return pairs[pairs[:, 0] < pairs[:, 1]]
 
     def boundary_loops(self) -> list[Tensor]:
-        """Vertex indices (L,) around each hole; a closed mesh has none."""
+        """The vertex indices (L,) around each hole, in order; empty for a closed mesh."""
         return [torch.from_numpy(loop) for loop in triangles.boundary_loops(self._arrays()[1])]
 
     def sample(self, count: int) -> "Binding":
-        """About `count` points spread evenly over the surface by area; the same at every call."""
+        """About `count` points, spread evenly over the surface; the same at every call."""
         vertices, faces = self._arrays()
         spacing = math.sqrt(float(triangles.triangle_areas(vertices, faces).sum()) / count)
         owner, weights = triangles.sample_triangles(vertices, faces, spacing)
@@ -75,9 +75,9 @@ class Mesh:
 
 @dataclass(frozen=True)
 class Binding:
-    """Points held by a mesh: each by the three corners of a triangle, so that it can move with them.
+    """Points bound to a mesh, each to the three corners of a triangle, so that it can move with them.
 
-    Raises `InputError` where shapes do not fit.
+    Raises `InputError` for shapes that do not match.
     """
 
     corners: Tensor
@@ -95,7 +95,7 @@ class Binding:
         return len(self.corners)
 
     def at(self, values: Tensor) -> Tensor:
-        """(N, C) values of the points, from values (V, C) at the mesh's vertices."""
+        """Values (N, C) of the points, interpolated from values (V, C) at the mesh's vertices."""
         return torch.einsum("nk,nkc->nc", self.weights.to(values), values[self.corners])
 
     def subset(self, index: Tensor) -> "Binding":

@@ -1,4 +1,4 @@
-"""A photo as every consumer wants it: upright, sRGB, 8 bit, with the mask and focal length it brought."""
+"""A photo, upright and in 8-bit sRGB, with the alpha and the focal length of its file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +16,19 @@ class Photo:
     rgb: NDArray[np.uint8]
     """(H, W, 3), composited on white where the file had transparency."""
     alpha: NDArray[np.float32] | None
-    """(H, W) coverage 0…1 from the file's alpha channel, None where it had none or is opaque throughout."""
+    """(H, W) coverage 0…1 from the file's alpha channel; None if it has none or is fully opaque."""
     focal_px: float | None
-    """Focal length in pixels of this picture from EXIF, None where the file does not say."""
+    """Focal length in pixels of this picture from EXIF; None if the file states none."""
     path: Path
     """The file that the photo was read from."""
     at_seconds: float | None = None
-    """The time of the frame where the file is a video, None for a photo."""
+    """Time of the frame in seconds if the file is a video; None for a photo."""
     scale: float = 1.0
-    """Pixels of this picture to those of the file; below 1 where a frame of a video was made smaller."""
+    """Width of this picture over that of the file; below 1 if a frame of a video was reduced."""
 
     @property
     def name(self) -> str:
-        """What messages and summaries call the photo: its path, and for a frame of a video its time."""
+        """The photo's name in messages and summaries: its path, and for a frame of a video its time."""
         return f"{self.path}{self._at}"
 
     @property
@@ -42,7 +42,7 @@ class Photo:
 
     @property
     def is_cut_out(self) -> bool:
-        """Whether transparency takes the person out of a background; a screenshot's round corners do not."""
+        """Whether the background is transparent; a screenshot's round corners do not count."""
         return self.alpha is not None and float((self.alpha < 0.5).mean()) > _CUT_OUT_SHARE
 
     @property

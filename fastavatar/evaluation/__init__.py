@@ -1,4 +1,4 @@
-"""How true an avatar is: the protocol that compares it with a capture."""
+"""Measures how accurate an avatar is, by comparing it with a capture."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Whether an avatar shows the person in its photo: InsightFace's recogniser on the photo and on renders."""
+"""Measures with InsightFace's recogniser whether an avatar shows the person in its photo."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +13,9 @@ from fastavatar.rendering import frame_sphere, head_sphere, render
 from fastavatar.weights import DEFAULT_PACK, find_face_pack
 
 AZIMUTHS_DEG = (0, -30, 30, -60, 60)
-"""Where the renders are taken from: degrees to the person's left of the photo's camera."""
+"""Azimuths of the renders: degrees from the photo's camera toward the person's left."""
 ALIKE = 0.3
-"""Cosine below which two faces are rather two people's than one person's, to InsightFace's recogniser.
+"""Cosine of InsightFace's embeddings below which two faces probably belong to two people.
 
 InsightFace's own demo with the pack buffalo_l says "the same person" from 0.28 on and "not the same" below
 0.2 (web-demos/src_recognition/main.py); DeepFace's threshold for ArcFace, tuned on Labeled Faces in the Wild,
@@ -25,17 +25,17 @@ less. Of the photos of one person 60° to 80° apart 40 % score less, so a low c
 """
 _SIZE_PX = 512
 _SAME_FACE = 0.1
-"""Least intersection over union of the boxes that two face finders give one face.
+"""Least intersection over union of the boxes by two face finders that counts as one face.
 
 By geometry: both boxes reach about from forehead to chin, so those of one face share most of their area,
 while those of two people cheek to cheek overlap by a strip.
 """
-_ROOM = 1.3  # picture over head; the detector needs to see what surrounds a face; chosen by eye
+_ROOM = 1.3  # width of the picture over that of the head: the detector needs surroundings; chosen by eye
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """How similar the faces in the photo and in renders of its avatar are."""
+    """Similarity of the face in the photo and the faces in renders of its avatar."""
 
     cosines: dict[int, float | None]
     """Cosines of the embeddings of photo and render, by azimuth in degrees; None where no face was found."""
@@ -45,7 +45,7 @@ class Likeness:
         return {"identity": {str(azimuth): value for azimuth, value in self.cosines.items()}}
 
     def warnings(self) -> tuple[str, ...]:
-        """One sentence where the avatar may not be recognised as the person in the photo."""
+        """One sentence if the avatar may not be recognised as the person in the photo, else none."""
         low = [f"{v:.2f} at {a:+d}°" for a, v in self.cosines.items() if v is not None and v < ALIKE]
         if low:
             return (
@@ -57,7 +57,7 @@ class Likeness:
 
 
 def check_identity(avatar: Avatar, pack: Path, device: str = "cpu") -> Avatar:
-    """The avatar with its similarity to its photo among the facts and warnings.
+    """The avatar with its similarity to its photo added to the facts and warnings.
 
     `pack` is the folder of InsightFace's models.
 
@@ -68,7 +68,7 @@ def check_identity(avatar: Avatar, pack: Path, device: str = "cpu") -> Avatar:
 
 
 def check_identity_if_possible(avatar: Avatar, pack: str | None = None, device: str = "cpu") -> Avatar:
-    """`check_identity` by InsightFace's pack of that name, or a warning where it was never fetched.
+    """`check_identity` with InsightFace's pack of that name; without the pack only a warning is added.
 
     Raises what `check_identity` raises.
     """
@@ -102,9 +102,9 @@ def measure_identity(avatar: Avatar, recogniser: FaceFinder) -> Likeness:
 
 
 def _person(avatar: Avatar, faces: list[Face]) -> Face | None:
-    """The face in the photo that the avatar is of, the largest where the avatar does not know its face.
+    """The avatar's face among `faces` in the photo; the largest if the avatar does not know its face.
 
-    None where the recogniser finds others but not this one: another person's likeness would be no answer.
+    None if the recogniser finds only other faces, because the likeness to another person means nothing.
     """
     if not faces:
         return None

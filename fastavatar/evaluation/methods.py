@@ -1,4 +1,4 @@
-"""The ways to answer a capture: each takes a capture and its input views and returns what it believes.
+"""The methods: each takes a capture and input views and returns an answer, its prediction for all views.
 
 To add one, write a `Method` and name it in `METHODS`.
 """
@@ -22,27 +22,27 @@ from fastavatar.rendering import Compositing
 
 @dataclass(frozen=True)
 class Options:
-    """What every method is given beside the capture."""
+    """The options that every method gets beside the capture."""
 
     device: str = "cpu"
     """Where to compute."""
     seed: int = 0
     """Seed of every random choice."""
     iterations: int | None = None
-    """Optimisation steps; None leaves them to the method, 0 asks for its answer before any."""
+    """Number of optimisation steps; None leaves it to the method, 0 asks for its answer before any step."""
     config: str | None = None
     """How to optimise, a preset or a YAML file; None leaves it to the method."""
     cache_dir: Path | None = None
     """Where weights are kept."""
     offline: bool = False
-    """Whether nothing may be fetched."""
+    """Whether downloads are forbidden."""
     published: PublishedOptions = field(default_factory=PublishedOptions)
     """Options of the published networks."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a method believes: Gaussians to be rendered, or an image for every view."""
+    """A method's prediction: Gaussians to be rendered, or an image for every view."""
 
     seconds: float
     """Wall-clock time from the inputs to the answer, without loading networks."""
@@ -53,7 +53,7 @@ class Answer:
     compositing: Compositing = "classic"
     """How the Gaussians' colours meet the background; see `fastavatar.rendering`."""
     warnings: tuple[str, ...] = ()
-    """What a reader of the figures should know, one sentence each."""
+    """Notes for a reader of the figures, one sentence each."""
     extra: Mapping[str, object] = field(default_factory=dict)
     """Further facts for the JSON."""
 
@@ -62,14 +62,14 @@ Method = Callable[[Capture, Sequence[int], Options], Answer]
 
 
 def answer_white(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
-    """White everywhere: the score that the background alone is worth."""
+    """A white image for every view: its score is what the background alone is worth."""
     cameras = [view.camera for view in capture.views]
-    white = torch.ones(())  # one number seen as images of any size, so that many views cost no memory
+    white = torch.ones(())  # one number, expanded to images of any size without using memory
     return Answer(0.0, images=[white.expand(camera.height, camera.width, 3) for camera in cameras])
 
 
 def answer_input(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
-    """For every view the input photo taken nearest to it: the score of ignoring the camera.
+    """For every view the input photo with the nearest camera: a baseline that ignores the camera.
 
     Raises `UsageError` where the views differ in size.
     """
@@ -85,7 +85,7 @@ def answer_input(capture: Capture, inputs: Sequence[int], options: Options) -> A
 
 
 def answer_photo(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
-    """The embedded model on photos and their focal lengths, placed where the first one's camera saw it.
+    """The embedded model on photos with their focal lengths; the avatar is placed by the first one's camera.
 
     The capture's depth then fixes the size. The cameras of the other photos are not used. With `iterations`
     the avatar is refined on the photos first, by `config`.
@@ -120,7 +120,7 @@ def answer_photo(capture: Capture, inputs: Sequence[int], options: Options) -> A
 def answer_guided(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
     """Gaussians at the capture's points, refined on the input views: the FastAvatar paper's protocol.
 
-    With `iterations` 0 they are what refinement begins with: the published networks' feed-forward answer, or
+    With `iterations` 0 they are the start of refinement: the published networks' feed-forward answer, or
     discs where these networks are not used.
     """
     from fastavatar.models.published import made_up_told
@@ -181,5 +181,5 @@ def _gaze(view: View) -> Tensor:
 
 
 def _photo(capture: Capture, view: View) -> Photo:
-    """The view as a photo whose file states its focal length, without the mask that the model must find."""
+    """The view as a photo with its focal length, without its mask, which the model must find itself."""
     return replace(photo_of_view(view, capture.folder), alpha=None)

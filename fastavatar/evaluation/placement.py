@@ -1,7 +1,7 @@
-"""Placing an avatar that was made from a photo in the frame of a capture.
+"""Places an avatar that was made from a photo in the frame of a capture.
 
-A single photo cannot tell size from distance. The protocol removes that one freedom and no other: seen from
-the input camera the avatar keeps its place in the picture and is scaled about the camera's centre.
+A single photo does not determine size and distance separately. The protocol removes that one freedom and no
+other: the avatar is scaled about the input camera's centre, so that its place in the picture stays the same.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from fastavatar.losses import MASK_THRESHOLD, SOLID_ALPHA
 from fastavatar.rendering import render
 
 DEPTH_TOLERANCE_M = 0.01
-"""A point up to this far behind the nearest surface counts as lying on it. Chosen by eye: more than
-neighbouring FLAME points lie apart, less than a nose or an ear is deep."""
+"""Metres: a point at most this far behind the nearest surface counts as visible. Chosen by eye: more than the
+spacing of FLAME points, less than the depth of a nose or an ear."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Placed:
     scale: float
     """The factor applied about the input camera's centre; 1 where it could not be determined."""
     points: int
-    """How many points determined it."""
+    """How many points determined the scale."""
     warnings: tuple[str, ...]
-    """Why the scale could not be determined; empty where it could."""
+    """Why the scale could not be determined; empty if it could."""
 
 
 def place_avatar(avatar: Avatar, capture: Capture, view: View) -> Placed:
-    """The avatar where `view`, the true camera of its photo, saw it, at its true distance.
+    """The avatar in the capture's frame: where `view`, its photo's true camera, saw it, at true distance.
 
     The scale is the median of true over predicted depth over the vertices of the capture's mesh, or its FLAME
     points where it has none, that `view` sees and the avatar covers.
@@ -55,7 +55,7 @@ def place_avatar(avatar: Avatar, capture: Capture, view: View) -> Placed:
 
 
 def depth_ratios(gaussians: Gaussians, points: Tensor, view: View) -> Tensor:
-    """True over rendered depth (M,) at those `points` (P, 3), metres, that view and render both show."""
+    """Ratio (M,) of true to rendered depth at those `points` (P, 3), metres, that view and render show."""
     seen = points[visible_points(points, view)]
     pixels, depth = view.camera.project(seen)
     shown = render(gaussians, view.camera)
@@ -67,8 +67,8 @@ def depth_ratios(gaussians: Gaussians, points: Tensor, view: View) -> Tensor:
 def visible_points(points: Tensor, view: View) -> Tensor:
     """Which of `points` (P, 3), metres, the view sees, as booleans (P,).
 
-    The view sees a point that projects into the person's mask and lies at most a centimetre behind the depth
-    of the points when these are drawn as opaque Gaussians that just close the gaps between them.
+    A point is seen if it projects into the person's mask and lies at most a centimetre behind the depth map
+    of all points, drawn as opaque Gaussians that just close the gaps between them.
     """
     height, width = view.mask.shape
     pixels, depth = view.camera.project(points)

@@ -1,4 +1,4 @@
-"""The comparison itself: a method answers a capture, and every view is compared with its photograph."""
+"""The protocol: a method answers a capture, and every view is compared with its photograph."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -16,12 +16,12 @@ from fastavatar.system import peak_memory_mb
 
 
 def evaluate(capture: Capture, method: str, inputs: Sequence[int], options: Options | None = None) -> Report:
-    """Answer `capture` by `method`, a name in `METHODS`, from the views `inputs`, and compare every view.
+    """Answer `capture` with `method`, a name in `METHODS`, from the views `inputs`; compare every view.
 
     Images are compared on white, at the capture's size, clamped to 0…1. Photographs are read one at a time.
 
-    Raises `UsageError` for an unknown method or an input that is no view, `DeviceError` for a device that
-    is not there, and what the method raises.
+    Raises `UsageError` for an unknown method or input view, `DeviceError` for a missing device, and what the
+    method raises.
     """
     options = options or Options()
     inputs = tuple(dict.fromkeys(inputs))
@@ -67,7 +67,7 @@ def evaluate(capture: Capture, method: str, inputs: Sequence[int], options: Opti
 
 
 def _require_question(capture: Capture, method: str, inputs: Sequence[int]) -> None:
-    """Raise `UsageError` for an unknown method, and for inputs that are no views of the capture."""
+    """Raise `UsageError` for an unknown method, and for inputs that are not views of the capture."""
     if method not in METHODS:
         raise UsageError(f"unknown method {method!r}; known are {', '.join(METHODS)}")
     if not inputs:
@@ -78,7 +78,7 @@ def _require_question(capture: Capture, method: str, inputs: Sequence[int]) -> N
 
 
 def _shown(capture: Capture, answer: Answer, device: str) -> Iterator[tuple[View, Tensor, Render | None]]:
-    """Each view with the image (H, W, 3) the answer has for it, and its render where there is one."""
+    """Yield each view with the answer's image (H, W, 3) for it, and a render if the answer has Gaussians."""
     gaussians = None if answer.gaussians is None else answer.gaussians.detach().to(device)
     for index, view in enumerate(capture.views):
         if gaussians is not None:
@@ -91,7 +91,7 @@ def _shown(capture: Capture, answer: Answer, device: str) -> Iterator[tuple[View
 
 
 def _scores(image: Tensor, view: View, lpips: Lpips | None, device: str) -> dict[str, float | None]:
-    """Every metric of an image (H, W, 3), over the whole of it and over the view's mask."""
+    """Every metric of an image (H, W, 3), over the whole image and over the view's mask."""
     image, truth, mask = image.to(device), view.image.to(device), view.mask.to(device)
     scores: dict[str, float | None] = {}
     for name, metric in (("psnr", psnr), ("ssim", ssim), ("lpips", lpips)):
@@ -104,7 +104,7 @@ def _scores(image: Tensor, view: View, lpips: Lpips | None, device: str) -> dict
 def _pooled(
     views: Sequence[ViewReport], surfaces: Sequence[SurfaceErrors | None]
 ) -> dict[str, dict[str, float | int | None]] | None:
-    """The surface errors of the views that count in the mean, all points together."""
+    """The surface errors of the views that count in the mean, over the points of all of them."""
     parts = [surfaces[view.view] for view in counted(views)]
     measured = [part for part in parts if part is not None]
     return pool(measured).summary() if measured else None
@@ -123,7 +123,7 @@ def _reset_peak_memory(device: str) -> None:
 
 
 def _peak_memory_mb(device: str) -> float:
-    """Peak so far in MB: allocated on the card, or held by this process since its start."""
+    """Peak memory so far in MB: allocated on the GPU, or held by this process since its start."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device) / 1e6
     return peak_memory_mb()

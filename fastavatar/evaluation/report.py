@@ -1,4 +1,4 @@
-"""What an evaluation found: as JSON, as a table, and as a sheet of pictures."""
+"""The figures of an evaluation: as JSON, as a table, and as a contact sheet of pictures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from fastavatar.captures import Capture, View
 METRICS = ("psnr", "ssim", "lpips", "psnr_masked", "ssim_masked", "lpips_masked")
 
 BIN_DEG = 30
-"""Width of an azimuth bin; one of them is centred on the front."""
+"""Width of an azimuth bin in degrees; one bin is centred on the front."""
 PICTURE_HEIGHT = 320
 """Height of each picture on the contact sheet, in pixels."""
 VIEWS_PER_ROW = 4
@@ -36,21 +36,21 @@ class ViewReport:
     name: str
     """The view's name."""
     azimuth_deg: float
-    """Where the camera stands as seen from the origin, positive to the person's left."""
+    """Azimuth of the camera as seen from the origin, positive to the person's left."""
     elevation_deg: float
-    """Where the camera stands as seen from the origin, positive above."""
+    """Elevation of the camera as seen from the origin, positive upward."""
     is_input: bool
-    """Whether the method was given this view."""
+    """Whether this view was an input of the method."""
     has_mask: bool
     """Whether the capture has a mask of this view; without one masked metrics cover the whole image."""
     scores: Scores
     """How similar the render is to the photograph."""
     geometry_mm: Geometry | None
-    """How far the surface shown lies from the true one; None without Gaussians or a mesh."""
+    """Distance of the rendered surface from the true one; None without Gaussians or a mesh."""
 
 
 def counted(views: Sequence[ViewReport]) -> list[ViewReport]:
-    """The views that count in a mean: those that were not input, or all views where each was input."""
+    """The views that count in a mean: those that were not inputs, or all views if each was an input."""
     return [view for view in views if not view.is_input] or list(views)
 
 
@@ -63,25 +63,25 @@ class Report:
     method: str
     """Name of the method."""
     inputs: tuple[int, ...]
-    """Indices of the views that the method was given."""
+    """Indices of the input views."""
     views: tuple[ViewReport, ...]
     """Every view, in order."""
     geometry_mm: Geometry | None
-    """Over the same views as `mean`, all points pooled."""
+    """Surface errors over the same views as `mean`, all points pooled."""
     seconds: float
-    """How long the method took, without loading networks."""
+    """Seconds that the method took, without loading networks."""
     peak_memory_mb: float
-    """Most memory in use: of the process on a CPU, allocated on the card with CUDA."""
+    """Peak memory: of the process on a CPU, allocated on the GPU with CUDA."""
     device: str
     """Where the method and the comparison ran."""
     lpips_unavailable: str | None
-    """Why there is no LPIPS; None where there is."""
+    """Why LPIPS could not be computed; None if it was."""
     warnings: tuple[str, ...]
-    """What a reader of the figures should know."""
+    """Notes for a reader of the figures."""
     extra: Mapping[str, object]
-    """Further facts the method gives."""
+    """Further facts that the method states, JSON-ready."""
     images: tuple[Tensor, ...]
-    """What was compared with each view's photograph, (H, W, 3) in 0…1; in memory only."""
+    """The image (H, W, 3) in 0…1 that was compared with each view's photograph; not in the JSON."""
 
     @property
     def counted(self) -> list[ViewReport]:
@@ -97,8 +97,8 @@ class Report:
         """Means of the counted views in bins of `BIN_DEG`, from the person's right to their left."""
         bins: dict[int, list[ViewReport]] = {}
         for view in self.counted:
-            # Rounding first keeps a camera on a border from falling to either side by float noise; the
-            # bin at the back holds azimuths of both signs.
+            # Rounded first, so that float noise does not decide the bin of a camera on a border. The bin at
+            # the back holds azimuths of both signs.
             number = int((round(view.azimuth_deg, 2) + BIN_DEG / 2) // BIN_DEG)
             bins.setdefault(180 // BIN_DEG if number == -180 // BIN_DEG else number, []).append(view)
         return [
@@ -163,7 +163,7 @@ class Report:
 
 
 def contact_sheet(capture: Capture, report: Report) -> Image.Image:
-    """For every view what was rendered, the photograph and their absolute difference, labelled.
+    """A picture with the render, the photograph and their absolute difference for every view, labelled.
 
     `report` must be of this capture; the photographs are read one after another.
     """
@@ -196,7 +196,7 @@ def _tile(image: Tensor, view: View, report: ViewReport) -> Image.Image:
 
 
 def _thumbnail(picture: Tensor) -> Image.Image:
-    """(H, W, 3) in 0…1 at the sheet's height."""
+    """An image (H, W, 3) in 0…1, scaled to the height of pictures on the sheet."""
     pixels: NDArray[np.uint8] = (picture.clamp(0, 1) * 255).round().byte().numpy()
     full = Image.fromarray(pixels)
     width = max(1, round(full.width * PICTURE_HEIGHT / full.height))
@@ -204,13 +204,13 @@ def _thumbnail(picture: Tensor) -> Image.Image:
 
 
 def _flat(view: ViewReport) -> dict[str, Any]:
-    """A view's fields with its scores among them."""
+    """A view's fields as one flat mapping, scores included."""
     fields = asdict(view)
     return {**fields, **fields.pop("scores")}
 
 
 def _mean(views: Sequence[ViewReport]) -> dict[str, float | None]:
-    """Each metric's mean over the views that have it; None where none has."""
+    """Each metric's mean over the views that have it; None if no view has it."""
     result: dict[str, float | None] = {}
     for name in METRICS:
         values = [value for view in views if (value := view.scores[name]) is not None]
@@ -219,13 +219,13 @@ def _mean(views: Sequence[ViewReport]) -> dict[str, float | None]:
 
 
 def _cells(scores: Mapping[str, Any]) -> list[str]:
-    """A table's cells for each metric: two digits of dB, four of the others."""
+    """A table's cells for each metric: two decimals for dB, four for the others."""
     digits = {name: 2 if name.startswith("psnr") else 4 for name in METRICS}
     return ["–" if scores[name] is None else f"{scores[name]:.{digits[name]}f}" for name in METRICS]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines with the columns flush right, the first flush left."""
+    """Lines of text with aligned columns: the first flush left, the others flush right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])

@@ -66,7 +66,7 @@ def _load_models(pack: Path, device: str) -> dict[str, Any]:
     except ImportError as error:
         raise WeightsError(
             f"InsightFace cannot be imported ({error}): `pip install '.[fastavatar]'`, "
-            "or give the face's embedding with --embedding FILE.npy"
+            "or give the face's embedding as a .npy file"
         ) from error
 
     # onnxruntime's errors have no base of their own

@@ -1,4 +1,4 @@
-"""File formats: one file per format, reading and writing."""
+"""File formats: one module per format, for reading and writing."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The formats of Gaussians by the ending of a file's name: how each is written and read."""
+"""All formats of Gaussians, by the ending of a file's name, with their readers and writers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,13 +34,13 @@ class Format:
     """A file format of Gaussians."""
 
     ending: str
-    """End of the file's name, in lower case."""
+    """Ending of the file's name, in lower case."""
     encode: Callable[[Gaussians, Frame], bytes]
     """Head-frame Gaussians → the bytes of a file in that frame."""
     parse: Callable[[Path], Stored]
-    """A file → what it holds; raises `InputError` when it is missing or damaged."""
+    """A file → its content; raises `InputError` when the file is missing or damaged."""
     losses: Callable[[Gaussians], tuple[str, ...]]
-    """What the format cannot hold of these Gaussians, one sentence each."""
+    """Gaussians → what of them the format cannot hold, one sentence each."""
 
 
 def _nothing(gaussians: Gaussians) -> tuple[str, ...]:
@@ -48,11 +48,13 @@ def _nothing(gaussians: Gaussians) -> tuple[str, ...]:
 
 
 def _write_only(path: Path) -> Stored:
-    raise UsageError(f"{path}: {path.suffix} files are written only; keep the .ply beside it")
+    raise UsageError(
+        f"cannot read {path}: {path.suffix} files can only be written; read the .ply file instead"
+    )
 
 
 def _read_only(gaussians: Gaussians, frame: Frame) -> bytes:
-    raise UsageError(".ksplat files are read only; .spz files are as small")
+    raise UsageError(".ksplat files can only be read; write .spz, which is as small")
 
 
 FORMATS = (
@@ -66,26 +68,26 @@ FORMATS = (
     Format(".glb", glb.encode_glb, _write_only, glb.losses),
     Format(".html", page.encode_page, _write_only, page.losses),
 )
-"""Every format. A file is in the first one whose ending its name has, so .compressed.ply stands before
+"""Every format. A file has the first format whose ending its name has, so .compressed.ply comes before
 .ply."""
 
 
 def format_of(path: str | Path) -> Format:
-    """The format of a file by its name; raises `UsageError`, which lists the endings, where there is none."""
+    """The format of a file by its name; raises `UsageError`, with a list of endings, for an unknown one."""
     name = Path(path).name.lower()
     found = next((known for known in FORMATS if name.endswith(known.ending)), None)
     if found is None:
         endings = ", ".join(known.ending for known in FORMATS)
-        raise UsageError(f"{path} has an ending of no format: use one of {endings}")
+        raise UsageError(f"{path} does not have the ending of a known format: use one of {endings}")
     return found
 
 
 def read_gaussians(path: str | Path, frame: Frame | None = None) -> Gaussians:
     """Read a file of any format into the head frame.
 
-    `frame` is the frame the file is in; without it the frame that the file states counts, and `supersplat`
-    where it states none. Gaussians that cannot be drawn are dropped with a warning. Raises `InputError` when
-    the file is missing, damaged or holds none that can, `UsageError` for an unknown ending.
+    `frame` is the frame of the file, by default the frame that the file states, else `supersplat`. Gaussians
+    that cannot be drawn are dropped with a warning. Raises `InputError` when the file is missing, damaged or
+    holds no Gaussian that can be drawn, `UsageError` for an unknown ending.
     """
     stored = format_of(path).parse(Path(path))
     try:

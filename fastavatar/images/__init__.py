@@ -1,4 +1,4 @@
-"""Photos and the masks that say where the person is in them."""
+"""Loads photos and videos, and finds the person's mask in them."""
 
 import lazy_loader
 

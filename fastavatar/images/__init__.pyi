@@ -10,7 +10,6 @@ from .containers import jpeg_xl_size as jpeg_xl_size
 from .containers import png_chunks as png_chunks
 from .containers import png_cicp as png_cicp
 from .decode import DECODING_ERRORS as DECODING_ERRORS
-from .decode import KNOWN as KNOWN
 from .decode import Decoded as Decoded
 from .decode import failures_in_one_line as failures_in_one_line
 from .decode import line_of as line_of
@@ -26,6 +25,8 @@ from .encodings import Encoding as Encoding
 from .encodings import encoding_of_codes as encoding_of_codes
 from .encodings import encoding_of_png as encoding_of_png
 from .encodings import to_srgb_from as to_srgb_from
+from .endings import KNOWN as KNOWN
+from .endings import PHOTO_ENDINGS as PHOTO_ENDINGS
 from .endings import is_photo_name as is_photo_name
 from .endings import is_video_name as is_video_name
 from .exif import CREDIBLE_FOCAL as CREDIBLE_FOCAL

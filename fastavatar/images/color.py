@@ -1,4 +1,4 @@
-"""A decoded picture of any mode, colour encoding and transparency → 8-bit sRGB and coverage."""
+"""Converts a decoded picture of any mode, colour encoding and transparency to 8-bit sRGB and alpha."""
 
 import io
 import logging
@@ -31,7 +31,7 @@ _MODE_OF_PROFILE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
 
 def split_alpha(image: Image.Image, name: str) -> tuple[Image.Image, Image.Image | None]:
-    """The picture without transparency in mode L, RGB or CMYK, and its 8-bit alpha, if it has any.
+    """The picture without transparency, in mode L, RGB or CMYK, and its 8-bit alpha, None if opaque.
 
     Raises `InputError` for grey of 32 bits.
     """
@@ -44,9 +44,9 @@ def split_alpha(image: Image.Image, name: str) -> tuple[Image.Image, Image.Image
 
 
 def stated_encoding(decoded: Decoded, is_adobe_rgb: bool, name: str) -> bytes | Encoding | None:
-    """The colour encoding that a file states: an ICC profile, an `Encoding`, or None for none, sRGB then.
+    """The colour encoding that a file states: an ICC profile or an `Encoding`; None means sRGB.
 
-    `is_adobe_rgb` is what EXIF says. A PNG's cICP goes before its profile, as its specification wants it.
+    `is_adobe_rgb` is the statement of EXIF. A PNG's cICP has priority over its profile, as specified.
     """
     image, content = decoded.image, decoded.content
     cicp = png_cicp(content) if image.format == "PNG" else None
@@ -58,7 +58,7 @@ def stated_encoding(decoded: Decoded, is_adobe_rgb: bool, name: str) -> bytes | 
         encoding = encoding_of_codes(*cicp)
         if encoding is None:
             log.warning(
-                "%s: its colours have the codes %d and %d, which are unknown here; they are read as sRGB",
+                "%s: its colours have the unknown codes %d and %d; they are read as sRGB",
                 *(name, *cicp[:2]),
             )
         return encoding
@@ -125,12 +125,12 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
     if mode == "RGB" and _changes_nothing(transform):
         return image.convert("RGB")
     converted = ImageCms.applyTransform(image.convert(mode), transform)
-    assert converted is not None  # None only for work in place
+    assert converted is not None  # None is returned only for a conversion in place
     return converted
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Whether a coarse grid of colours passes unchanged: most profiles are sRGB, and converting is slow."""
+    """Whether a coarse grid of colours stays unchanged: most profiles are sRGB, and converting is slow."""
     levels = np.linspace(0, 255, 9).astype(np.uint8)
     grid = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(27, 27, 3)
     through = np.asarray(ImageCms.applyTransform(Image.fromarray(grid), transform))

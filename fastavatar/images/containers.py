@@ -1,7 +1,7 @@
-"""Facts that a photo's container states and Pillow does not report: turns, colour codes, sizes.
+"""Reads facts in a photo's container that Pillow does not report: rotations, colour codes, sizes.
 
-HEIF, AVIF, JPEG 2000 and JPEG XL are built of boxes (ISO/IEC 14496-12, section 4.2), PNG of chunks. Every
-function here reads bytes, returns None or an empty value for what is damaged, and decodes no pixel.
+HEIF, AVIF, JPEG 2000 and JPEG XL consist of boxes (ISO/IEC 14496-12, section 4.2), PNG of chunks. Every
+function here reads bytes, returns None or an empty value for damaged data, and decodes no pixel.
 """
 
 import struct
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 JXL_SIGNATURES = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
-"""A bare JPEG XL codestream, and one in boxes."""
+"""First bytes of a bare JPEG XL codestream, and of one in boxes."""
 _JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 """Width to height by the number 1 to 7 in a codestream's size (ISO/IEC 18181-1, table of `ratio`)."""
 _FULL_BOX = 4
@@ -18,16 +18,16 @@ _FULL_BOX = 4
 
 @dataclass(frozen=True)
 class HeifFacts:
-    """What the boxes say of the primary item of a HEIF or AVIF file."""
+    """Facts about the primary item of a HEIF or AVIF file."""
 
     turned: bool = False
-    """Whether the file itself states a turn (`irot`, `imir`), so that the one in EXIF does not count."""
+    """Whether the file itself states a rotation (`irot`, `imir`), which overrides the one in EXIF."""
     cicp: tuple[int, int] | None = None
-    """Code points of colour primaries and transfer (ISO/IEC 23091-2), None where the file states none."""
+    """Code points of colour primaries and transfer (ISO/IEC 23091-2); None if the file states none."""
 
 
 def heif_facts(content: bytes) -> HeifFacts:
-    """The facts of a HEIF or AVIF file; the default ones where its boxes are damaged."""
+    """The facts of a HEIF or AVIF file; the defaults if its boxes are damaged."""
     try:
         meta = dict(boxes(dict(boxes(content))[b"meta"][_FULL_BOX:]))
         properties = dict(boxes(meta[b"iprp"]))
@@ -44,14 +44,14 @@ def heif_facts(content: bytes) -> HeifFacts:
 
 
 def jpeg2000_profile(content: bytes) -> bytes | None:
-    """The ICC profile of a JPEG 2000 file (ISO/IEC 15444-1, I.5.3.3), None where it has none."""
+    """The ICC profile of a JPEG 2000 file (ISO/IEC 15444-1, I.5.3.3); None if it has none."""
     header = dict(boxes(content)).get(b"jp2h", memoryview(b""))
     colors = [value for kind, value in boxes(header) if kind == b"colr"]
     return next((bytes(value[3:]) for value in colors if bytes(value[:1]) == b"\x02"), None)
 
 
 def bmp_profile(content: bytes) -> bytes | None:
-    """The ICC profile inside a bitmap with a header of version 5, None where it has none."""
+    """The ICC profile in a BMP file with a header of version 5; None if it has none."""
     if len(content) < 138 or content[:2] != b"BM" or content[70:74] != b"DEBM":  # "MBED", little-endian
         return None
     start, size = struct.unpack_from("<II", content, 126)
@@ -79,13 +79,13 @@ def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 def jpeg_xl_size(content: bytes) -> tuple[int, int, int] | None:
     """Width and height in pixels as decoded, and the orientation 1 to 8 that the decoder applies.
 
-    None where the codestream's header is damaged.
+    None if the codestream's header is damaged.
     """
     stream = content
     if content.startswith(JXL_SIGNATURES[1]):
         parts = ((kind, value) for kind, value in boxes(content) if kind in (b"jxlc", b"jxlp"))
         kind, first = next(parts, (b"", memoryview(b"")))
-        stream = bytes(first[4:40] if kind == b"jxlp" else first[:36])  # after the number of a partial box
+        stream = bytes(first[4:40] if kind == b"jxlp" else first[:36])  # a partial box starts with its number
     if not stream.startswith(JXL_SIGNATURES[0]) or len(stream) < 4:
         return None
     bits = _Bits(stream[2:32])
@@ -102,7 +102,7 @@ def jpeg_xl_size(content: bytes) -> tuple[int, int, int] | None:
 
 
 def boxes(content: bytes | memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Kind and payload of each box of a file or of another box, up to the first that is damaged."""
+    """Yield kind and payload of each box in a file or in another box, up to the first damaged one."""
     content, place = memoryview(content), 0
     while place + 8 <= len(content):
         size, kind = struct.unpack_from(">I4s", content, place)

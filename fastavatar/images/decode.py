@@ -1,4 +1,4 @@
-"""A file of unknown content to a decoded picture, or an error of one line that says why not."""
+"""Decodes a picture from a file of unknown content, or raises an error of one line with the reason."""
 
 import importlib
 import io
@@ -18,21 +18,21 @@ from PIL import Image, UnidentifiedImageError
 from fastavatar.errors import InputError, out_of_memory
 from fastavatar.images import (
     JXL_SIGNATURES,
+    KNOWN,
     is_video_name,
     jpeg_xl_size,
     make_zero_black,
     quiet_stderr,
     require_usable_tiff,
 )
-from fastavatar.images.endings import KNOWN as KNOWN
 
 log = logging.getLogger(__name__)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "JXL")
-"""Only these are tried: other readers of Pillow start programs or parse what no camera writes."""
+"""The formats of Pillow that are tried: its other readers start programs or read no photos."""
 MAX_BYTES = 500_000_000
 MAX_PIXELS = 120_000_000
-"""A 108-megapixel phone's photo fits; one more doubling would not fit in 1.5 GB of memory."""
+"""Most pixels: a 108-megapixel phone's photo fits, and twice as many would need over 1.5 GB of memory."""
 MIN_SIDE_PX = 32
 MAX_ASPECT = 20
 
@@ -64,9 +64,9 @@ DECODING_ERRORS = (
     struct.error,
     zlib.error,
 )
-"""What Pillow and its plugins raise on damaged files, which they document nowhere.
+"""Exceptions of Pillow and its plugins for damaged files. They are not documented; each was observed.
 
-Each was seen coming out of one decoder or another; memory running out is not among them.
+A lack of memory is not among them.
 """
 
 
@@ -83,7 +83,7 @@ class Decoded:
 def decode(path: Path) -> Decoded:
     """The first frame of the picture at `path`.
 
-    Raises `InputError` when there is no such file, or it is no picture, damaged, or of an unusable size.
+    Raises `InputError` when the file is missing, no picture, damaged, or of an unusable size.
     """
     name = shown(path)
     require_file(path, name)
@@ -91,19 +91,19 @@ def decode(path: Path) -> Decoded:
         content = path.read_bytes()
         image = _open(content, name)
         _require_usable(image, name)
-        # libtiff writes about damage to stderr, where the user gets one line instead
+        # libtiff reports damage on stderr; the user gets one line instead
         with quiet_stderr(show_after_error=False) if image.format == "TIFF" else nullcontext():
             image.load()
         make_zero_black(image)
     if image.format in ("AVIF", "GIF", "PNG", "WEBP") and _animated(image):
-        log.warning("%s is animated; its first frame is taken", name)
+        log.warning("%s is animated; its first frame is used", name)
     return Decoded(image, content)
 
 
 def require_picture(path: Path, max_pixels: int = MAX_PIXELS) -> None:
-    """Raise as `decode` does for what the head of the file says, decoding no pixel where that is possible.
+    """Raise as `decode` does, judged by the file's header alone where the format allows that.
 
-    `max_pixels` sets a limit lower than that of `decode`.
+    `max_pixels` is the largest number of pixels, if lower than the limit of `decode`.
     """
     name = shown(path)
     require_file(path, name)
@@ -112,16 +112,16 @@ def require_picture(path: Path, max_pixels: int = MAX_PIXELS) -> None:
 
 
 def shown(path: Path) -> str:
-    """The path as a message may carry it: on one line."""
+    """The path for a message, on one line."""
     return str(path) if str(path).isprintable() else ascii(str(path))
 
 
 @contextmanager
 def failures_in_one_line(name: str) -> Iterator[None]:
-    """Turn whatever Pillow raises on a bad file inside the block into an `InputError` of one line."""
+    """Turn every exception of Pillow for a bad file into an `InputError` of one line."""
     try:
         with warnings.catch_warnings():
-            # The limits below are this program's own, and the readers of metadata report damage to it.
+            # This program has its own size limit, and reports damaged metadata itself.
             warnings.simplefilter("ignore")
             yield
     except UnidentifiedImageError:
@@ -182,7 +182,7 @@ def _prepare_jpeg_xl(content: bytes, name: str, max_pixels: int) -> None:
 def _animated(image: Image.Image) -> bool:
     try:
         return bool(getattr(image, "is_animated", False))
-    except DECODING_ERRORS:  # a later frame is damaged, which does not matter here
+    except DECODING_ERRORS:  # a damaged later frame does not matter, as only the first is used
         return True
 
 
@@ -198,7 +198,8 @@ def require_file(path: Path, name: str, max_bytes: float = MAX_BYTES) -> None:
             raise InputError(f"cannot read {name}: the file is empty; copy or export the photo again")
         if status.st_size > max_bytes:
             raise InputError(
-                f"cannot read {name}: {status.st_size / 1e6:.0f} MB is no photo; give a {KNOWN} file"
+                f"cannot read {name}: {status.st_size / 1e6:.0f} MB is too much for a photo; give a {KNOWN} "
+                "file"
             )
         path.open("rb").close()
     except FileNotFoundError:
@@ -222,7 +223,7 @@ def _require_usable(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS)
 
 
 def require_size(width: int, height: int, name: str, max_pixels: int) -> None:
-    """Raise `InputError` for a picture that is too large to be safe, too small, or a strip."""
+    """Raise `InputError` for a picture that is too large to open safely, too small, or too narrow."""
     if width * height > max_pixels:
         raise InputError(_too_large(name, max_pixels, f"{width}×{height} pixels, "))
     if min(width, height) < MIN_SIDE_PX:
@@ -231,7 +232,9 @@ def require_size(width: int, height: int, name: str, max_pixels: int) -> None:
             f"{MIN_SIDE_PX} pixels each way"
         )
     if max(width, height) > MAX_ASPECT * min(width, height):
-        raise InputError(f"cannot use {name}: {width}×{height} pixels are a strip; crop it around the face")
+        raise InputError(
+            f"cannot use {name}: {width}×{height} pixels are too narrow; crop the photo around the face"
+        )
 
 
 def _too_large(name: str, max_pixels: int, size: str = "") -> str:
@@ -242,6 +245,6 @@ def _too_large(name: str, max_pixels: int, size: str = "") -> str:
 
 
 def line_of(error: Exception) -> str:
-    """The reason an error gives, in one line of at most 200 characters."""
+    """The message of an error, in one line of at most 200 characters."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(reason.split())[:200] or type(error).__name__

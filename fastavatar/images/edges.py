@@ -1,16 +1,16 @@
-"""The straight line along which a picture cuts off the person at the bottom."""
+"""Finds the straight line along which a picture cuts off the person at the bottom."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-_EDGE_PX = 2.0  # distance up to which the end of a column lies on the line: chosen by eye
+_EDGE_PX = 2.0  # px: largest distance of a column's end from the line; chosen by eye
 _STRAIGHT = 0.8  # share of the columns that have to end on the line; chosen by eye
 _LEAST_WIDTH = 0.25  # share of the picture's columns that have to end above its lower edge; chosen by eye
-_ROUNDS = 6  # of fitting and leaving out; chosen by eye
+_ROUNDS = 6  # rounds of fitting and trimming; chosen by eye
 
 
 def lower_edge(mask: NDArray[np.float32]) -> tuple[float, float, float] | None:
-    """Slope, offset in pixels and middle column of the straight line on which the mask (H, W) ends below.
+    """Slope, offset in pixels and middle column of the line on which the mask (H, W) ends below.
 
     Returns None where the person reaches the picture's lower edge or ends on no straight line. The fit is
     least squares on the lowest person pixel of each column, trimmed at the median error in each round.

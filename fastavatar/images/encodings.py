@@ -1,4 +1,4 @@
-"""Colour encodings that a file states by numbers instead of an ICC profile, and their conversion to sRGB."""
+"""Converts colour encodings that a file states by numbers, without an ICC profile, to sRGB."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -30,62 +30,62 @@ _PRIMARIES: dict[int, Chromaticities] = {  # Rec. ITU-T H.273, table 2
 }
 Transfer = float | Literal["srgb", "pq", "hlg"]
 """From stored values to light: the exponent of a power law, or the name of a curve."""
-# Rec. ITU-T H.273, table 3. Screens and browsers show pictures with a camera's curve (BT.709 and its
-# siblings: 1, 6, 7, 11, 12, 14, 15) by that of sRGB.
+# Rec. ITU-T H.273, table 3. Screens and browsers show pictures with a camera's curve (BT.709 and similar:
+# 1, 6, 7, 11, 12, 14, 15) with the curve of sRGB, and so does this table.
 _TRANSFERS: dict[int, Transfer] = dict.fromkeys((1, 6, 7, 11, 12, 13, 14, 15), "srgb")
 _TRANSFERS |= {4: 2.2, 5: 2.8, 8: 1.0, 16: "pq", 18: "hlg"}
 _UNSTATED = (0, 2, 3)
-"""Code points that leave the primaries or the transfer to the reader: sRGB, as everywhere on the web."""
+"""Code points for unspecified primaries or transfer, which are read as sRGB, as on the web."""
 
 WHITE_CD_M2 = 203.0
 """Luminance that becomes white: the reference level of HDR graphics (Rep. ITU-R BT.2408, 2.1)."""
 _HLG_PEAK_CD_M2, _HLG_GAMMA = 1000.0, 1.2  # Rec. ITU-R BT.2100, table 5, note 5f
 _LUMA_2020 = np.array([0.2627, 0.6780, 0.0593], np.float32)
 _KNEE = 0.5
-"""Light above this share of white is compressed where a picture is brighter than white; chosen by eye."""
+"""In HDR pictures, light above this share of white is compressed; chosen by eye."""
 _STRIP_PIXELS = 1 << 20
-"""Pixels that are converted at once, so that a large photo needs little memory."""
+"""Number of pixels that are converted at a time, so that a large photo needs little memory."""
 _SAME = 0.004
 """Matrices and exponents closer than this give the same 8-bit colours."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How 8-bit values stand for light."""
+    """The meaning of 8-bit values: primaries, transfer curve and range."""
 
     primaries: Chromaticities = SRGB_PRIMARIES
     transfer: Transfer = "srgb"
     full_range: bool = True
-    """Whether black is 0 and white 255, instead of 16 and 235."""
+    """Whether black is 0 and white 255; otherwise they are 16 and 235."""
 
     @property
     def is_hdr(self) -> bool:
-        """Whether the values reach beyond white, so that a conversion to sRGB has to compress them."""
+        """Whether values can be brighter than white, so that a conversion to sRGB has to compress them."""
         return self.transfer in ("pq", "hlg")
 
     @property
     def is_srgb(self) -> bool:
-        """Whether values in this encoding are sRGB values as they are."""
+        """Whether values in this encoding equal sRGB values."""
         same_matrix = float(np.abs(_to_srgb_primaries(self.primaries) - np.eye(3)).max()) < _SAME
         return self.full_range and self.transfer == "srgb" and same_matrix
 
 
 def encoding_of_codes(primaries: int, transfer: int, full_range: bool = True) -> Encoding | None:
-    """The encoding with these code points of H.273, None for one that is unknown here."""
+    """The encoding with these code points of H.273; None for unknown ones."""
     colors = SRGB_PRIMARIES if primaries in _UNSTATED else _PRIMARIES.get(primaries)
     curve = "srgb" if transfer in _UNSTATED else _TRANSFERS.get(transfer)
     return None if colors is None or curve is None else Encoding(colors, curve, full_range)
 
 
 def encoding_of_png(gamma: float | None, chromaticities: tuple[float, ...] | None) -> Encoding | None:
-    """The encoding of a PNG's gAMA and cHRM chunks, None where they are absent or make no sense.
+    """The encoding of a PNG's gAMA and cHRM chunks; None if they are absent or implausible.
 
     `gamma` is the exponent from light to values; `chromaticities` (8,) are white, red, green, blue.
     """
     transfer: Transfer = "srgb"
     if gamma is not None and not 0.1 <= gamma <= 10:
         return None
-    if gamma is not None and abs(gamma * 2.2 - 1) > 0.05:  # 1/2.2 is what sRGB files state
+    if gamma is not None and abs(gamma * 2.2 - 1) > 0.05:  # sRGB files state 1/2.2
         transfer = 1 / gamma
     primaries = SRGB_PRIMARIES
     if chromaticities is not None and len(chromaticities) == 8:
@@ -97,7 +97,7 @@ def encoding_of_png(gamma: float | None, chromaticities: tuple[float, ...] | Non
 
 
 def to_srgb_from(image: Image.Image, encoding: Encoding) -> Image.Image:
-    """An RGB picture in `encoding` as sRGB; what is brighter than white is compressed, not cut off.
+    """An RGB picture in `encoding` as sRGB; light brighter than white is compressed, not clipped.
 
     Colours outside sRGB are clipped channel by channel.
     """
@@ -119,7 +119,7 @@ def _light(values: NDArray[np.uint8], encoding: Encoding) -> NDArray[np.float32]
     if not encoding.full_range:
         levels = np.clip((levels * 255 - 16) / 219, 0, 1)
     light: NDArray[np.float32] = _curve(levels, encoding.transfer).astype(np.float32)[values]
-    if encoding.transfer == "hlg":  # the display's part, which depends on luminance (BT.2100, table 5)
+    if encoding.transfer == "hlg":  # the display's OOTF, which depends on luminance (BT.2100, table 5)
         luminance = light @ _LUMA_2020
         light *= (_HLG_PEAK_CD_M2 / WHITE_CD_M2) * luminance[..., None] ** (_HLG_GAMMA - 1)
     return light
@@ -140,10 +140,10 @@ def _curve(values: Array, transfer: Transfer) -> Array:
 
 
 def _compressed(light: NDArray[np.float32], peak: float) -> NDArray[np.float32]:
-    """Light (…, 3) up to `peak` brought into 0…1: unchanged up to the knee, hue kept above it.
+    """Light (…, 3) up to `peak` compressed into 0…1: unchanged up to the knee, hue kept above it.
 
-    Above the knee the brightest channel follows Reinhard's extended curve (2002, equation 4), whose slope
-    is 1 at the knee and which takes `peak` to 1.
+    Above the knee the brightest channel follows Reinhard's extended curve (2002, equation 4), which has slope
+    1 at the knee and maps `peak` to 1.
     """
     brightest = np.maximum(light.max(-1, keepdims=True), 1e-6)
     above = np.maximum(brightest - _KNEE, 0) / (1 - _KNEE)
@@ -174,7 +174,7 @@ def _to_srgb_primaries(primaries: Chromaticities) -> Array:
 
 
 def _is_sound(primaries: Chromaticities) -> bool:
-    """Whether chromaticities are those of a real screen: inside the diagram, white inside their triangle."""
+    """Whether chromaticities are plausible: inside the diagram, and white inside their triangle."""
     if not all(0 <= x <= 1 and 0.01 <= y <= 1 for x, y in primaries):
         return False
     try:

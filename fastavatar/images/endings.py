@@ -1,7 +1,7 @@
-"""The names of files that this project takes as photos and as videos; light to import.
+"""The file endings that this project takes for photos and for videos; light to import.
 
-Only listings of folders and the choice between photo and video go by a file's ending. What a photo is shows
-in its content, so a file that is named may have any ending.
+Endings decide only which files of a folder are photos, and whether a named file is a video. The kind of a
+photo is read from its content, so a file that the user names may have any ending.
 """
 
 from pathlib import Path
@@ -13,12 +13,12 @@ PHOTO_ENDINGS = (
 """Endings, in lower case, of the photos that `load_photo` reads."""
 VIDEO_ENDINGS = (".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts")
 """Endings, in lower case, of the videos that `VideoFile` reads."""
-KNOWN = "JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000 or JPEG XL"
-"""The kinds of photos as messages list them."""
+KNOWN = "JPEG, MPO, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000 or JPEG XL"
+"""The kinds of photos, as messages list them."""
 
 
 def is_photo_name(name: str | Path) -> bool:
-    """Whether a file of this name is taken for a photo in a folder."""
+    """Whether a file of this name in a folder counts as a photo."""
     return Path(name).suffix.lower() in PHOTO_ENDINGS
 
 

@@ -1,4 +1,4 @@
-"""Facts from a picture's EXIF: its orientation, its focal length, its colour space."""
+"""Reads orientation, focal length and colour space from a picture's EXIF."""
 
 import logging
 import math
@@ -17,7 +17,7 @@ MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 1e-3}
 """Millimetres in one FocalPlaneResolutionUnit: inch, centimetre, millimetre, micrometre."""
 INCH = 2
 SRGB, ADOBE_RGB = 1, 2
-"""Values of EXIF's ColorSpace; the second is no standard, but what some cameras write."""
+"""Values of EXIF's ColorSpace; the second is not in the standard, but some cameras write it."""
 CREDIBLE_FOCAL = (0.2, 40.0)
 """Range of plausible focal lengths, in lengths of the picture's longer side: a fisheye to a 1,400 mm lens."""
 SAME_ASPECT = 0.02
@@ -36,18 +36,18 @@ _UPRIGHTING = {
 
 @dataclass(frozen=True)
 class Exif:
-    """The tags that matter here."""
+    """The facts of EXIF that are used."""
 
     uprighting: Image.Transpose | None = None
-    """The step that turns the decoded picture upright, None where it is upright already."""
+    """The transposition that makes the decoded picture upright; None if it is upright."""
     tags: Mapping[int, object] = field(default_factory=dict)
     """The camera's tags by number."""
     is_adobe_rgb: bool = False
-    """Whether the camera stored Adobe RGB and says so by EXIF alone, as DCF 2.0 has it."""
+    """Whether EXIF states that the colours are Adobe RGB, without a profile (DCF 2.0)."""
 
 
 def read_exif(decoded: Decoded, name: str) -> Exif:
-    """Tags of a decoded picture; damaged ones are left out with a warning that mentions `name`."""
+    """The facts of a decoded picture; damaged tags are ignored with a warning that mentions `name`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -65,10 +65,10 @@ def read_exif(decoded: Decoded, name: str) -> Exif:
 
 
 def _orientation(decoded: Decoded, stated: int) -> int:
-    """How the decoded pixels stand, 1 to 8, where Pillow's EXIF has the orientation `stated`.
+    """Orientation of the decoded pixels, 1 to 8, if Pillow's EXIF has the orientation `stated`.
 
-    Decoders of HEIF and JPEG XL apply the file's own turn, and Pillow reports that of AVIF; EXIF then repeats
-    it. Only where a file itself states no turn does its EXIF count.
+    Decoders of HEIF and JPEG XL apply the rotation in the file, and Pillow reports that of AVIF; EXIF then
+    repeats it. EXIF counts only if the file itself states no rotation.
     """
     image, content = decoded.image, decoded.content
     if image.format == "HEIF":
@@ -77,18 +77,20 @@ def _orientation(decoded: Decoded, stated: int) -> int:
         import pillow_heif  # Pillow overwrites the orientation in the EXIF of an AVIF file
 
         return pillow_heif.set_orientation(dict(pillow_heif.open_heif(content).info)) or 1
-    if image.format == "JXL" and not getattr(image, "jpeg", False):  # a JPEG inside comes as it was stored
+    if image.format == "JXL" and not getattr(
+        image, "jpeg", False
+    ):  # a JPEG inside is decoded without rotation
         size = jpeg_xl_size(content)
         return stated if size is not None and size[2] == 1 else 1
     return stated
 
 
 def focal_length_px(tags: Mapping[int, object], width: int, height: int) -> float | None:
-    """Focal length in pixels of a picture decoded at `width` × `height`, None where the tags do not say.
+    """Focal length in pixels of a picture decoded at `width` × `height`; None if the tags state none.
 
-    The film-equivalent length relates to the diagonal (CIPA DC-008), so neither a turn nor a change of
-    size matters to it. The resolution of the focal plane counts the pixels of the picture as taken, so it
-    is scaled by the sizes. None too for a picture whose aspect ratio shows that it was cropped later.
+    The film-equivalent length relates to the diagonal (CIPA DC-008), so rotation and size do not matter. The
+    resolution of the focal plane refers to the picture as taken, so it is scaled by the ratio of sizes. The
+    result is also None if the aspect ratio shows that the picture was cropped later.
     """
     taken = [_number(tags, tag) for tag in (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)]
     taken_long, taken_short = max(taken), min(taken)
@@ -109,7 +111,7 @@ def focal_length_px(tags: Mapping[int, object], width: int, height: int) -> floa
 
 
 def _number(tags: Mapping[int, object], tag: int) -> float:
-    """The tag as a finite number, 0 where it is absent or no number: EXIF writes 0 for unknown."""
+    """The tag as a finite number; 0, which means unknown in EXIF, if it is absent or no number."""
     try:
         number = float(tags.get(tag, 0))  # type: ignore[arg-type] # float() decides
     except (TypeError, ValueError, ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""MediaPipe, imported and run without its C++ log lines on the user's terminal."""
+"""Imports and runs MediaPipe without its C++ log lines on the user's terminal."""
 
 import contextlib
 import importlib
@@ -29,13 +29,13 @@ class _Silence:
                 return
             if sys.stderr is not None:
                 sys.stderr.flush()
-            with contextlib.suppress(OSError):  # a process without a stderr writes nothing there
+            with contextlib.suppress(OSError):  # without a stderr there is nothing to redirect
                 self._kept = os.dup(_STDERR)
                 self._scratch = tempfile.TemporaryFile()
                 os.dup2(self._scratch.fileno(), _STDERR)
 
     def end(self, show: bool) -> None:
-        """Restore the descriptor after the last thread; `show` writes out what was held back so far."""
+        """Restore the descriptor after the last thread; with `show`, write out the text held back so far."""
         with self._lock:
             self._askers -= 1
             if self._scratch is None or (self._askers and not show):
@@ -55,10 +55,10 @@ _silence = _Silence()
 
 @contextlib.contextmanager
 def quiet_stderr(show_after_error: bool = True) -> Iterator[None]:
-    """Hold back what native code writes to file descriptor 2; show it if the block raises an error.
+    """Hold back output of native code to file descriptor 2; show it if the block raises an error.
 
-    Native libraries write there before and beside Python's logging, so the descriptor itself is redirected,
-    for the whole process: what other threads write there in the meantime is held back too.
+    Native libraries bypass Python's logging, so the descriptor itself is redirected, for the whole process:
+    output of other threads to it is held back, too.
     """
     _silence.begin()
     failed = False
@@ -80,7 +80,7 @@ def solutions() -> Any:
 
 
 class _Pyplot(ModuleType):
-    """Stands for `matplotlib.pyplot` until something of it is used."""
+    """Replaces `matplotlib.pyplot` until one of its names is used."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(importlib.import_module("matplotlib.pyplot"), name)
@@ -88,7 +88,7 @@ class _Pyplot(ModuleType):
 
 @contextlib.contextmanager
 def _pyplot_when_used() -> Iterator[None]:
-    """Delay the import of pyplot, a third of a second that only MediaPipe's drawing helpers need."""
+    """Delay the import of pyplot, which takes 0.3 s and which only MediaPipe's drawing helpers use."""
     if {"mediapipe", "matplotlib"} & sys.modules.keys():
         yield
         return

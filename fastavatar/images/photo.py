@@ -1,4 +1,4 @@
-"""`load_photo`: a file of any common format to an upright sRGB `Photo`."""
+"""Loads a photo from a file of any common format."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from fastavatar.images.decode import decode, failures_in_one_line, shown
 
 
 def load_photo(path: str | Path) -> Photo:
-    """Read a photo of any kind in `endings.KNOWN`, of any mode and up to 16 bits.
+    """Read a photo, of any kind in `KNOWN`, any mode and up to 16 bits, as upright sRGB (H, W, 3).
 
     ```
     file ─ decode ─▶ stored pixels ─ EXIF ─▶ upright ─ split ─┬▶ colours ─ encoding ─▶ sRGB ─┬▶ on white
                                                               └▶ alpha ─────────────────────┘
     ```
 
-    Raises `InputError`, exit code 4, when it is missing, unreadable, unsafe or wholly transparent.
+    Raises `InputError` when the file is missing, unreadable, unsafe or wholly transparent.
     """
     path = Path(path)
     name = shown(path)

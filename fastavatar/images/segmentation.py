@@ -10,13 +10,13 @@ from fastavatar.images import quiet_stderr, solutions
 
 _WHITE = 253  # chosen by eye: compression makes white a little darker
 _LEAST_SHARE, _LEAST_SHARE_BELOW = 0.05, 0.005
-"""Shares of the picture from which white at its upper and at its lower edge is backdrop; chosen by eye."""
+"""Least shares of the picture for white at its upper and lower edge to be backdrop; chosen by eye."""
 
 
 def person_mask(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Coverage (H, W) in 0…1 of the person in a photo (H, W, 3) that frames head and shoulders.
 
-    The network works at 256×256, so edges are about 1/256 of the picture soft.
+    The network works at 256×256, so edges are blurred over about 1/256 of the picture.
     """
     with (
         quiet_stderr(),
@@ -27,10 +27,10 @@ def person_mask(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def white_backdrop(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Pixels (H, W) of a photo (H, W, 3) that belong to a pure white backdrop, which reaches its upper edge.
+    """Pixels (H, W) of a photo (H, W, 3) that belong to a pure white backdrop, connected to the upper edge.
 
-    White along the whole lower edge belongs to it too: there the person was cut off. The segmenter takes
-    that strip, and the soft fade into it, for clothing.
+    White along the whole lower edge, where the person was cut off, belongs to the backdrop, too. The
+    segmenter mistakes that strip, and the fade into it, for clothing.
     """
     parts, _ = label((rgb >= _WHITE).all(2))
     size = np.bincount(parts.ravel())
@@ -41,9 +41,9 @@ def white_backdrop(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _large_among(found: NDArray[Any], size: NDArray[Any], least_share: float) -> NDArray[Any]:
-    """The numbers among `found` (E,) of the parts larger than a share of the whole; 0 is no part.
+    """The labels among `found` (E,) of parts larger than a share of the picture; label 0 is no part.
 
-    `size` (P,) has the pixels of each part.
+    `size` (P,) is the number of pixels of each part.
     """
     parts = np.unique(found)
     large = (parts > 0) & (size[parts] > least_share * size.sum())

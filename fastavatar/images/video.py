@@ -1,4 +1,4 @@
-"""The sharpest frames of a video, spread over its length, as photos."""
+"""Reads the sharpest frames of a video, spread over its length, as photos."""
 
 import importlib
 import logging
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_FRAMES = 1800
-"""Frames that are decoded: one minute at 30 frames a second."""
+"""Most frames that are decoded: one minute at 30 frames per second."""
 STILLS = 16
-"""Frames that are kept: at least so many where the video has them, and at most twice as many."""
+"""Number of frames that are kept: at least this many if the video has them, at most twice as many."""
 MAX_SIDE_PX = 1920
-"""Longest side of a kept frame; a face in it has more pixels than the models use."""
+"""Longest side of a kept frame in pixels; a face in it has more pixels than the models use."""
 MAX_FRAME_PIXELS = 36_000_000
-"""An 8K frame fits."""
+"""Most pixels of a frame; an 8K frame fits."""
 _SHARPNESS_WIDTH_PX = 640
-"""Frames are compared at this width, where motion blur shows and the sensor's noise does not."""
+"""Width in pixels at which frames are compared: it shows motion blur, but not the sensor's noise."""
 _HD_ROWS = 720
-"""Videos of so many rows that state no matrix use that of BT.709, smaller ones BT.601, as players have it."""
+"""Rows from which a video that states no matrix uses BT.709; smaller ones use BT.601, as in players."""
 _UNSTATED_MATRIX = 2
-"""Code point of H.273 for a matrix that is left to the reader."""
+"""Code point of H.273 for an unspecified matrix."""
 _USUAL_RATE = 30.0
-"""Frames a second of a video that states neither times nor a rate."""
+"""Frames per second of a video that states neither times nor a rate."""
 _CREDIBLE_RATIOS = (0.25, 4.0)
-"""Ratios of a pixel's width to its height that are plausible; others are taken for 1."""
-# Only containers that hold their pictures themselves: FFmpeg's playlists open other files and addresses.
+"""Plausible ratios of a pixel's width to its height; others are ignored."""
+# Only containers that hold their own pictures: FFmpeg's playlists open other files and addresses.
 _SAFE = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts",
     "protocol_whitelist": "file",
@@ -64,18 +64,20 @@ class Still:
 
     photo: Photo
     sharpness: float
-    """Variance of the Laplacian of its luma; compares frames of one video."""
+    """Variance of the Laplacian of the frame's luma; comparable only within one video."""
 
 
 def read_stills(path: Path) -> list[Still]:
-    """The sharpest frame of each of `STILLS` to 2·`STILLS` equal spans of a video, in the order of time.
+    """The sharpest frame of each of `STILLS` to 2·`STILLS` equal spans of a video, in temporal order.
 
-    A video of few frames gives all of them, and of a long one only the first `MAX_FRAMES` frames count, which
-    a warning says. Raises `InputError`, exit code 4, for a file that is missing, damaged or no video, and
-    `FastAvatarError` where PyAV is not installed.
+    A video of few frames gives all of them. Of a long video only the first `MAX_FRAMES` frames are used, with
+    a warning. Raises `InputError` for a file that is missing, damaged or no video, and `FastAvatarError`
+    where PyAV is not installed.
     """
     name = shown(path)
-    require_file(path, name, max_bytes=float("inf"))  # it is never read as a whole
+    require_file(
+        path, name, max_bytes=float("inf")
+    )  # any size is allowed, because the file is never read as a whole
     with failures_in_one_line(name):
         kept = _sharpest_of_spans(_frames(path, name))
     if not kept:
@@ -116,9 +118,9 @@ class _Kept:
 
 
 def _sharpest_of_spans(frames: Iterator[_Frame]) -> list[_Kept]:
-    """`STILLS` to 2·`STILLS` frames, or all of fewer: spans double in length whenever there are too many."""
+    """`STILLS` to 2·`STILLS` frames, or all if there are fewer: spans double whenever there are too many."""
     kept: list[_Kept] = []
-    span = 1  # frames that one kept frame stands for
+    span = 1  # number of frames per kept frame
     for index, frame in enumerate(frames):
         sharpness = sharpness_of(_luma(frame.decoded))
         if index // span == 2 * STILLS:
@@ -133,7 +135,7 @@ def _sharpest_of_spans(frames: Iterator[_Frame]) -> list[_Kept]:
 
 
 def _frames(path: Path, name: str) -> Iterator[_Frame]:
-    """The decoded frames as they are stored, at most `MAX_FRAMES`."""
+    """Yield the decoded frames as stored, at most `MAX_FRAMES`."""
     av = _pyav()
     with (
         _failures_in_one_line(name, av) as seen,
@@ -165,9 +167,9 @@ def _frames(path: Path, name: str) -> Iterator[_Frame]:
 
 @contextmanager
 def _failures_in_one_line(name: str, av: Any) -> Iterator[list[float]]:
-    """Turn FFmpeg's errors into one line; yields the list of times read so far, for the caller to fill.
+    """Turn FFmpeg's errors into one line; yields a list, which the caller fills with the times read.
 
-    Damage after the first frame is a warning, since what was read before it is good.
+    Damage after the first frame is only a warning, because the frames before it are good.
     """
     seen: list[float] = []
     try:
@@ -178,7 +180,7 @@ def _failures_in_one_line(name: str, av: Any) -> Iterator[list[float]]:
         if out_of_memory(error):
             raise MemoryError(f"while reading {name}") from error
         if seen:
-            log.warning("%s is damaged after %.2f s; only what comes before is used", name, seen[-1])
+            log.warning("%s is damaged after %.2f s; only the frames before that are used", name, seen[-1])
             return
         reason = getattr(error, "strerror", None) or line_of(error)
         raise InputError(
@@ -205,7 +207,7 @@ def _kept(frame: _Frame, sharpness: float) -> _Kept:
         format="rgb24",
         src_colorspace="ITU709" if is_unstated else None,
     ).to_ndarray()
-    turned = np.array(np.rot90(rgb, round(decoded.rotation / 90)), np.uint8)  # counter-clockwise, both
+    turned = np.array(np.rot90(rgb, round(decoded.rotation / 90)), np.uint8)  # both turn counter-clockwise
     encoding = encoding_of_codes(decoded.color_primaries, decoded.color_trc) or Encoding()
     return _Kept(turned, encoding, frame.seconds, sharpness, scale)
 

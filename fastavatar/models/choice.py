@@ -1,4 +1,4 @@
-"""Resolves the model and the device `auto`. The model `auto` never starts a download."""
+"""Chooses the model and the device where the caller says `auto`. That never starts a download."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -9,27 +9,28 @@ from fastavatar.models import ModelName
 def choose_model(
     asked: Literal["auto", "facemesh", "fastavatar"], cache_dir: Path | None, published_inputs: dict[str, Any]
 ) -> tuple[ModelName, str]:
-    """The model to use, and the reason in words for the log and the summary, without paths of this machine.
+    """The model to use, and the reason for the log and the summary, without paths of this machine.
 
-    `published_inputs` are the inputs given that only the model `fastavatar` takes, by name.
+    `published_inputs` holds, by name, the given inputs that only the model `fastavatar` takes.
     """
     from fastavatar.system import cache_folder
     from fastavatar.weights import SIZE, find_checkpoints, find_face_pack, weights_folder
 
     if asked != "auto":
-        return asked, "asked for with --model"
+        return asked, "named by the caller"
     if published_inputs:
-        return "fastavatar", f"given {', '.join('--' + name for name in published_inputs)}"
+        return "fastavatar", f"given {', '.join(published_inputs)}"
     folder = weights_folder(cache_folder(cache_dir))
     if find_checkpoints(folder) is not None:
         if find_face_pack() is not None:
             return "fastavatar", "its weights are in the cache"
         return "facemesh", (
-            "the FastAvatar weights are here, InsightFace's pack is not; --model fastavatar fetches it "
-            "(for research only)"
+            "the FastAvatar weights are in the cache, InsightFace's pack is not; choosing the model "
+            "fastavatar fetches it (for research only)"
         )
     return "facemesh", (
-        f"no FastAvatar weights in the cache; --model fastavatar fetches them ({SIZE}, for research only)"
+        "the FastAvatar weights are not in the cache; choosing the model fastavatar fetches them "
+        f"({SIZE}, for research only)"
     )
 
 

@@ -50,11 +50,13 @@ def choose_preset(
     where the cache holds them and the capture has the number of points they were trained on.
     """
     if asked is not None:
-        return asked, "asked for"
+        return asked, "named by the caller"
     given = options.given()
     model, reason = choose_model("auto", cache_dir, given)
     if model != "fastavatar":
-        return default_preset(views), "no published weights at hand; the configuration published fetches them"
+        return default_preset(
+            views
+        ), "the published weights are not in the cache; the configuration published fetches them"
     if not given and (capture.points is None or len(capture.points) != DecoderSizes().gaussians):
         return default_preset(views), "the capture's points are not those the published networks know"
     return default_preset(views, latent=True), reason

@@ -1,4 +1,4 @@
-"""A folder of results: preview, summary, turntable, all or nothing; and whose files are in it."""
+"""Writes folders of results, with preview, summary and turntable, and recognises files of earlier runs."""
 
 import lazy_loader
 

@@ -20,9 +20,9 @@ FRAMES, FPS, SIZE_PX = 120, 30.0, 512
 ROOM = 1.15
 """Width of the picture in diameters of the head's sphere; hair reaches beyond the sphere. Chosen by eye."""
 FAR_SHADE = 0.15
-"""Grey of the farthest surface in a depth picture. Black means that nothing is there."""
+"""Grey of the farthest surface in a depth picture; black is the background. Chosen by eye."""
 DEPTH_RADII = 1.5
-"""Range of a depth picture, from the near side of the head's sphere, in its radii: its far side is hidden."""
+"""Depth range of a picture in radii of the head's sphere, from its near side; its far side is hidden."""
 
 
 def head_cameras(
@@ -44,7 +44,7 @@ def head_cameras(
 def draw_film(
     gaussians: Gaussians, cameras: Iterable[Camera], background: Sequence[float] | None = WHITE
 ) -> Iterator[Picture]:
-    """Pictures (H, W, 3) over `background` (3,), or (H, W, 4) with alpha where it is None.
+    """Pictures (H, W, 3) over `background` (3,), or (H, W, 4) with alpha if `background` is None.
 
     They are drawn on the Gaussians' device. Afterwards a warning counts the pictures that show nothing.
     """
@@ -96,10 +96,10 @@ def _warn_of_empty(covered: Sequence[bool]) -> None:
 
 
 def _with_alpha(drawn: Render) -> Tensor:
-    """(H, W, 4) of a picture drawn over black: its colours, no longer multiplied by alpha, and alpha.
+    """(H, W, 4) from a picture drawn over black: its colours divided by alpha, and alpha.
 
-    Pixels that nothing covers get the mean colour of the others, because a codec that mixes neighbouring
-    pixels would carry black into the rim of the head.
+    Uncovered pixels get the mean colour of the others: a codec that mixes neighbouring pixels would otherwise
+    darken the rim of the head.
     """
     alpha = drawn.alpha[..., None]
     covered = (drawn.image / alpha.clamp(min=0.5 / 255)).clamp(0, 1)

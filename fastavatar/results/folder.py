@@ -37,18 +37,18 @@ from fastavatar.results import (
 from fastavatar.system import peak_memory_mb, refusals_told
 
 _LEAST_ROOM_BYTES = 3_000_000
-"""What the smallest results take: 10,144 Gaussians of 248 bytes and a preview of 0.8 MB."""
+"""Bytes of the smallest results: 10,144 Gaussians of 248 bytes and a preview of 0.8 MB."""
 
 
 def require_writable(
     folder: Path, overwrite: bool = False, names: Iterable[str] = (), inputs: Iterable[str | Path] = ()
 ) -> None:
-    """Raise in one line when results cannot or may not be written to `folder`.
+    """Raise when results cannot or may not be written to `folder`.
 
-    What a killed run left half-done in there is undone first. Raises `UsageError` when `folder` is a file or
-    a result would overwrite one of `inputs`; `OverwriteError` when results are there already, or files of
-    these further `names`, and `overwrite` is off, or when one of them was not written by this program;
-    `FastAvatarError` when the file system refuses.
+    Half-written results of a killed run are undone first. Raises `UsageError` when `folder` is a file or a
+    result would overwrite one of `inputs`; `OverwriteError` for existing results, or files of these `names`,
+    when `overwrite` is off or this program did not write them; `FastAvatarError` when the file system
+    refuses.
     """
     names = list(names)
     require_folder(folder, _LEAST_ROOM_BYTES)
@@ -78,7 +78,9 @@ def write_results(
     require_writable(folder, overwrite, files, read)
 
     def replaced() -> Iterator[str]:
-        yield from require_replaceable(folder, overwrite, files)  # again, since the work may have taken long
+        yield from require_replaceable(
+            folder, overwrite, files
+        )  # checked again, because files may have appeared during the work
 
     made = avatar.provenance
     seconds = dict(made.seconds)
@@ -91,7 +93,7 @@ def write_results(
         seconds["write"] = time.perf_counter() - started
 
         started = time.perf_counter()
-        # only runs repeat in a render: the file is as small as after a full search, in a third of the time
+        # run-length matching only: a render compresses as well as with a full search, in a third of the time
         Image.fromarray(compose_preview(avatar, outputs.background)).save(
             staging / PREVIEW, compress_type=zlib.Z_RLE
         )

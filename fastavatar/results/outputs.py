@@ -1,4 +1,4 @@
-"""The files that a folder of results can hold, and which of them are asked for."""
+"""The choice of files in a folder of results."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Outputs:
     save_ply: bool = True
     """Whether there is a `splats.ply`."""
     turntable: bool = False
-    """Whether there is a `turntable.mp4`, one round about the head."""
+    """Whether there is a `turntable.mp4`, one turn around the head."""
     viewer: bool = False
     """Whether there is a `head.html`, a page to open in a browser."""
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -34,7 +34,7 @@ class Outputs:
         return [*([SPLATS] if self.save_ply else []), *saved, PREVIEW, *shown, SUMMARY]
 
     def require_possible(self) -> None:
-        """Raise `FastAvatarError` if something is not installed that writing these files needs."""
+        """Raise `FastAvatarError` if a package that writing these files needs is not installed."""
         if self.turntable:
             from fastavatar.results import writer_of
 

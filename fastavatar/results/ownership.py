@@ -1,4 +1,4 @@
-"""Which files in a folder this program has written, and which files a command must not overwrite.
+"""Finds out which files in a folder this program has written, and which must not be overwritten.
 
 A summary lists the size and SHA-256 of each file beside it. A file is taken for this program's own if it has
 a name that results can have and the listed size and checksum; the summary states a checksum of its own
@@ -21,20 +21,20 @@ CHECKSUM_FIELD = "summary_sha256"
 _USUAL_NAMES = frozenset({SPLATS, PREVIEW, SUMMARY})
 _FIXED_NAMES = _USUAL_NAMES | {TURNTABLE, VIEWER}
 _LARGEST_SUMMARY = 16_000_000
-"""Bytes; a summary of a thousand photos has 1 MB."""
+"""Bytes of the largest summary that is read; one of a thousand photos has 1 MB."""
 
 
 class ResultsExist(OverwriteError):
-    """Results that may be overwritten if the user allows it."""
+    """Existing results, which may be overwritten if the user allows it."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a file held when it was written."""
+    """Size and checksum of a file when it was written."""
 
     bytes: int
     sha256: str
-    """In hexadecimal digits."""
+    """SHA-256 in hexadecimal digits."""
 
     @classmethod
     def of(cls, path: Path) -> Self:
@@ -68,7 +68,7 @@ def files_of_summary(text: bytes) -> Mapping[str, Written] | None:
 
 
 def own_results(folder: Path) -> set[str]:
-    """Names of the files in `folder` that the run whose summary lies there wrote, unchanged since."""
+    """Names of the files in `folder` that are unchanged since the run with the summary there wrote them."""
     listed = _listed(folder)
     if listed is None:
         return set()
@@ -76,7 +76,7 @@ def own_results(folder: Path) -> set[str]:
 
 
 def is_complete(folder: Path, sizes_only: bool = False) -> bool:
-    """Whether `folder` holds a summary and every file that it lists, with their contents, or `sizes_only`."""
+    """Whether `folder` has a summary and every listed file, with its checksum or, `sizes_only`, its size."""
     listed = _listed(folder)
     if listed is None:
         return False
@@ -84,10 +84,10 @@ def is_complete(folder: Path, sizes_only: bool = False) -> bool:
 
 
 def require_replaceable(folder: Path, overwrite: bool, names: Iterable[str] = ()) -> set[str]:
-    """Names of the results in `folder`, all of which may be replaced by new results.
+    """Names of the existing results in `folder`, after a check that new results may replace all of them.
 
-    New results have the usual names and `names`. Raises `ResultsExist` where results or files of these names
-    are there and `overwrite` is off, `OverwriteError` where one of these is not this program's own.
+    New results have the usual names and `names`. Raises `ResultsExist` for existing files of these names when
+    `overwrite` is off, `OverwriteError` for one that is not this program's own.
     """
     own = own_results(folder)
     taken = own | {name for name in _USUAL_NAMES.union(names) if os.path.lexists(folder / name)}
@@ -105,9 +105,9 @@ def require_replaceable(folder: Path, overwrite: bool, names: Iterable[str] = ()
 
 
 def require_apart(inputs: Iterable[str | Path], outputs: Iterable[str | Path]) -> None:
-    """Raise `UsageError` where an output is also an input, by whatever name: links and `..` are followed.
+    """Raise `UsageError` if an output is also an input under any name: links and `..` are followed.
 
-    Outputs that do not exist yet are no input, and inputs that do not exist are left to whoever reads them.
+    Outputs that do not exist yet cannot be inputs. Inputs that do not exist are not an error here.
     """
     read = {(found.st_dev, found.st_ino): path for path in inputs if (found := _status(path))}
     for output in outputs:
@@ -120,12 +120,12 @@ def require_apart(inputs: Iterable[str | Path], outputs: Iterable[str | Path]) -
 
 
 def places_of_results(folder: Path, names: Iterable[str] = ()) -> list[Path]:
-    """Paths that results in `folder` take: the usual names, `names`, and results that are there already."""
+    """Paths of results in `folder`: the usual names, `names`, and existing results."""
     return sorted(folder / name for name in own_results(folder).union(_USUAL_NAMES, names))
 
 
 def _can_be_result(name: str) -> bool:
-    """Whether a result can have this name: the usual ones, and an array of a model, `<name>.npy`."""
+    """Whether a result can have this name: a usual one, or `<name>.npy` for an array of a model."""
     return name in _FIXED_NAMES or (name.endswith(".npy") and Path(name).name == name)
 
 

@@ -19,7 +19,7 @@ def compose_preview(
 ) -> NDArray[np.uint8]:
     """(384, 6·384, 3) sRGB: the photo, then the avatar from the photo's camera, −30°, 30°, −60° and 60°.
 
-    `background` (3,) in 0…1 lies behind the avatar, and around the photo where its tile reaches beyond it.
+    `background` (3,) in 0…1 is behind the avatar, and around the photo where the tile is larger.
     """
     center, radius_m = head_sphere(avatar.gaussians)
     camera = avatar.camera.to("cpu", torch.float32)
@@ -38,7 +38,7 @@ def compose_preview(
 def _photo_seen_by(
     framed: Camera, camera: Camera, rgb: NDArray[np.uint8], background: tuple[float, float, float]
 ) -> Image.Image:
-    """The part of the photo rgb (H, W, 3), taken by `camera`, that `framed` shows; `background` beyond it."""
+    """The part that `framed` shows of the photo rgb (H, W, 3) by `camera`; outside it `background` (3,)."""
     zoom = float(framed.K[0, 0] / camera.K[0, 0])
     left, top = (camera.K[:2, 2] - framed.K[:2, 2] / zoom).tolist()
     height, width = rgb.shape[:2]

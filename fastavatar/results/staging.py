@@ -1,12 +1,12 @@
-"""A folder's files replaced together: all of them, or none, whatever ends the run.
+"""Replaces files of a folder together: all of them or none, however the run ends.
 
  1. New files are written to a hidden folder inside.
- 2. Under a lock, the files to be replaced move to `.retired` in there, and the new ones get their names by
-    hard links: that never replaces anything, and shows later which files came from there.
+ 2. Under a lock, the files to be replaced move to `.retired` in that folder, and the new files get their
+    names by hard links, which never replace a file and show later which files are new.
  3. `.retired` becomes `.done`: from here on the new files count.
- 4. The hidden folder goes.
+ 4. The hidden folder is deleted.
 
-A run that ends between 2 and 3 is undone, at once or by the next run that comes to the folder.
+A run that ends between 2 and 3 is undone, at once or by the next run in the folder.
 """
 
 import os
@@ -31,9 +31,9 @@ _RETIRED, _DONE = ".retired", ".done"
 
 
 def require_folder(folder: Path, room_bytes: int = 0) -> None:
-    """Raise in one line unless `folder` is one, or can be made, and files of `room_bytes` can be made in it.
+    """Raise unless `folder` exists or can be made, and files of `room_bytes` can be written in it.
 
-    Tries it with a hidden folder that is removed at once. Raises `UsageError` where it is a file,
+    The check makes a hidden folder and removes it at once. Raises `UsageError` where `folder` is a file,
     `FastAvatarError` where the file system refuses or is full.
     """
     with refusals_told(folder):
@@ -52,7 +52,7 @@ def require_folder(folder: Path, room_bytes: int = 0) -> None:
             ) from None
         room = os.statvfs(existing)
         free = room.f_bfree * room.f_frsize
-        if free < room_bytes and room.f_blocks:  # some network file systems do not say how large they are
+        if free < room_bytes and room.f_blocks:  # some network file systems do not report their size
             raise FastAvatarError(
                 f"cannot write to {folder}: {free / 1e6:.1f} MB are free on its disk, and results take at "
                 f"least {room_bytes / 1e6:.1f} MB; make room or choose another folder"
@@ -61,12 +61,12 @@ def require_folder(folder: Path, room_bytes: int = 0) -> None:
 
 @contextmanager
 def staged(folder: Path, replaced: Iterable[str] = ()) -> Iterator[Path]:
-    """A hidden folder to write to, whose files move into `folder` when the block ends well.
+    """A hidden folder to write to, whose files move into `folder` when the block succeeds.
 
-    The files `replaced` go, everything else in `folder` stays. `replaced` is read when the files move, while
-    no other run changes the folder: a generator may look then, and may raise. When the block or the move
-    fails, or the process is killed, `folder` is as it was; after a kill it is the next run that sees to it.
-    The hidden folder lies inside, since the parent folder may be on another disk or not writable.
+    The files `replaced` are deleted, everything else in `folder` stays. `replaced` is iterated when the files
+    move, under the lock, so a generator can look at the folder then, and raise. When the block or the move
+    fails, `folder` is as before; when the process is killed, the next run restores it. The hidden folder is
+    inside `folder`, because the parent folder may be on another disk or not writable.
 
     Raises `OverwriteError` where a new file's name is taken and not among `replaced`, or where one of
     `replaced` is no file.
@@ -81,7 +81,7 @@ def staged(folder: Path, replaced: Iterable[str] = ()) -> Iterator[Path]:
 
 
 def clear_staging(folder: Path) -> None:
-    """Undo what killed runs left half-done in `folder`; remove `folder` too if nothing else was in it."""
+    """Undo half-done work of killed runs in `folder`, and remove `folder` if it is then empty."""
     if not any(abandoned(folder, _STAGING)):
         return
     with alone_in(folder):
@@ -109,16 +109,16 @@ def _swap(staging: Path, folder: Path, replaced: Iterable[str]) -> None:
             place(staging / name, folder / name)
             copied.append(name)
         os.rename(staging / _RETIRED, staging / _DONE)
-    except BaseException:  # an interrupt must leave what was there as much as a failure does
+    except BaseException:  # after an interrupt, too, the old files must be back
         for name in copied:
             (folder / name).unlink(missing_ok=True)
         raise
 
 
 def _settle(staging: Path, folder: Path) -> None:
-    """Undo a swap that did not come to its end, then empty the hidden folder.
+    """Undo a swap that was not completed, then empty the hidden folder.
 
-    What cannot be put back because its name was taken meanwhile stays in the hidden folder.
+    A file whose name was taken meanwhile cannot be put back and stays in the hidden folder.
     """
     retired = staging / _RETIRED
     if retired.is_dir():
@@ -135,14 +135,14 @@ def _settle(staging: Path, folder: Path) -> None:
 
 
 def _holds_files_only(staging: Path) -> bool:
-    """Whether a hidden folder holds what `staged` puts there and nothing else: files, and replaced files."""
+    """Whether a hidden folder holds only what `staged` puts there: new files and replaced files."""
     inner = [staging / _RETIRED, staging / _DONE]
     found = [*staging.iterdir(), *(path for one in inner if one.is_dir() for path in one.iterdir())]
     return all(path in inner or (path.is_file() and not path.is_symlink()) for path in found)
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is a file, folder or link; raises `OSError` for a name that no file can have."""
+    """Whether `path` is a file, folder or link; raises `OSError` for a name that no file can have."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""Pictures as PNG files that say which program wrote them, so that only those are ever replaced."""
+"""Writes pictures as PNG files with a mark of this program; only marked files are ever replaced."""
 
 import os
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ MARK = "fastavatar render"
 
 
 def write_stills(pictures: Iterable[tuple[str, Picture]], folder: Path, replaced: Iterable[str] = ()) -> None:
-    """Write named pictures (H, W, C) as PNG files into `folder`, all or none; remove files `replaced`.
+    """Write named pictures (H, W, C) as PNG files into `folder`, all or none; delete the files `replaced`.
 
     Raises `FastAvatarError` when they cannot be written.
     """
@@ -30,8 +30,8 @@ def write_stills(pictures: Iterable[tuple[str, Picture]], folder: Path, replaced
 def earlier_stills(folder: Path, names: Iterable[str]) -> list[str]:
     """File names in `folder` of stills from an earlier run, which stills called `names` may replace.
 
-    Raises `OverwriteError` where a picture of another program has one of these names, or is called
-    `frame_….png` and would pass for one of the new ones.
+    Raises `OverwriteError` if a picture of another program has one of these names, or a name `frame_….png`
+    like the new ones.
     """
     wanted = {f"{name}.png" for name in names}
     earlier, foreign = [], []

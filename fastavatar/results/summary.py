@@ -1,4 +1,4 @@
-"""`summary.json`: what was made, from what and how; `summary.schema.json` beside this file describes it."""
+"""`summary.json`: a result, its input and how it was made. `summary.schema.json` here describes it."""
 
 import math
 import platform
@@ -25,10 +25,10 @@ PACKAGES = ("gsplat", "insightface", "mediapipe", "numba", "numpy", "onnxruntime
 
 @dataclass(frozen=True)
 class Run:
-    """What only the caller of a run knows about it."""
+    """The facts about a run that only its caller knows."""
 
     model_reason: str = "named by the caller"
-    """Why this model was taken."""
+    """Why this model was chosen."""
     started: datetime | None = None
     """When the run began, with its time zone."""
     image: str | None = None
@@ -106,7 +106,7 @@ def versions() -> dict[str, str]:
 
 
 def splat_statistics(gaussians: Gaussians) -> dict[str, float]:
-    """The statistics of the published tool: each is taken over all numbers of its parameter."""
+    """The same statistics as the published tool's, each over all numbers of its parameter."""
     g = gaussians.detach()
     return {
         "means_std": float(g.means.std()),
@@ -118,7 +118,7 @@ def splat_statistics(gaussians: Gaussians) -> dict[str, float]:
 def head_pose(world_to_camera: Tensor) -> dict[str, Any]:
     """The head's pose before a camera (4, 4): the matrix, and three angles that are 0 face to face.
 
-    The angles are in degrees and applied in the order roll, pitch, yaw about the head's own axes z, x and y:
+    The angles are in degrees, in the order roll, pitch, yaw, about the head's own axes z, x and y: positive
     yaw turns the face to the person's left, pitch raises it, roll tilts it to the person's left shoulder.
     """
     turned = FACING_THE_HEAD @ world_to_camera[:3, :3].detach().to("cpu", torch.float64)

@@ -1,4 +1,4 @@
-"""Pictures as a video, an animation that loops, or a still.
+"""Writes pictures as a video, an animation that loops, or a still.
 
 ending   opaque pictures (H, W, 3)      pictures with alpha (H, W, 4)
 .mp4     H.264, 4:2:0                   none: the format has no alpha
@@ -26,16 +26,16 @@ from fastavatar.errors import FastAvatarError, UsageError
 from fastavatar.system import replacing
 
 Picture = NDArray[np.uint8]
-"""(H, W, 3) sRGB, or (H, W, 4) with alpha, by which the colours are not multiplied."""
+"""(H, W, 3) 8-bit sRGB, or (H, W, 4) with straight alpha (colours not multiplied by it)."""
 Writer = Callable[[Iterator[Picture], Path, float], None]
 
 INSTALL = "pip install '.[video]', or write .webp"
 PALETTE_SAMPLES = 8
-"""Pictures that choose the colours of a GIF."""
+"""Number of pictures from which the colours of a GIF are chosen."""
 GIF_COLORS = 255
-"""One of a GIF's 256 colours is kept for what is transparent."""
+"""A GIF has 256 colours, one of which is reserved for transparent pixels."""
 OPAQUE_FROM = 128
-"""Alpha from which a pixel of a GIF is opaque: the format knows no more."""
+"""Alpha from which a pixel of a GIF is opaque; the format has no partial transparency."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,13 @@ class _Encoding:
 
 
 _X264 = {"crf": "18", "preset": "fast"}
-_INDEX_FIRST = {"movflags": "+faststart"}  # a browser can play it before all of it has arrived
-_VP9 = {"crf": "24", "b:v": "0", "cpu-used": "4", "row-mt": "1"}  # quality like that of x264's, chosen by eye
+_INDEX_FIRST = {"movflags": "+faststart"}  # lets a browser play the file while it downloads
+_VP9 = {
+    "crf": "24",
+    "b:v": "0",
+    "cpu-used": "4",
+    "row-mt": "1",
+}  # about the quality of x264's settings, chosen by eye
 _OPAQUE = {
     ".mp4": _Encoding("mp4", "libx264", "yuv420p", _X264, _INDEX_FIRST),
     ".mov": _Encoding("mov", "libx264", "yuv420p", _X264, _INDEX_FIRST),
@@ -84,16 +89,16 @@ def write_video(pictures: Iterable[Picture], path: Path, fps: float, overwrite: 
 
 
 def writer_of(path: Path, transparent: bool = False) -> Writer:
-    """What writes files of this ending; raises as `write_video` does, before anything is drawn."""
+    """The function that writes files of this ending; raises as `write_video` does, before any drawing."""
     ending = path.suffix.lower()
     if ending not in ENDINGS:
-        raise UsageError(f"{path} has an ending of no video: use {_others(ending)}")
+        raise UsageError(f"{path} does not have the ending of a video: use {_others(ending)}")
     plain: dict[str, Writer] = {".gif": _write_gif, ".webp": _write_webp, ".png": _write_png}
     if ending in plain:
         return plain[ending]
     encodings = _WITH_ALPHA if transparent else _OPAQUE
     if ending not in encodings:
-        raise UsageError(f"{path} cannot be transparent, {ending} has no alpha: use {_others(ending)}")
+        raise UsageError(f"{path} cannot be transparent, as {ending} has no alpha: use {_others(ending)}")
     encoding = encodings[ending]
     try:
         _pyav(ending).Codec(encoding.codec, "w")
@@ -114,14 +119,14 @@ def _alike(pictures: Iterable[Picture]) -> Iterator[Picture]:
         shape = shape or picture.shape
         if picture.shape != shape:
             raise UsageError(
-                f"the pictures of a video have one size, found {shape[1]}×{shape[0]} and "
+                f"the pictures of a video must have one size, found {shape[1]}×{shape[0]} and "
                 f"{picture.shape[1]}×{picture.shape[0]}: write them to a folder"
             )
         yield picture
 
 
 def _write_stream(encoding: _Encoding, pictures: Iterator[Picture], path: Path, fps: float) -> None:
-    """A video that says its colours are BT.709 of limited range, and means it."""
+    """Write a video whose colours are, and are tagged as, BT.709 of limited range."""
     av = _pyav(f".{encoding.container}")
     first = next(pictures)
     rows, columns = (-(-length // 2) * 2 for length in first.shape[:2])
@@ -145,11 +150,11 @@ def _write_stream(encoding: _Encoding, pictures: Iterator[Picture], path: Path, 
 
 
 def _write_gif(pictures: Iterator[Picture], path: Path, fps: float) -> None:
-    """One palette for all pictures and no dithering, so that nothing flickers; times in 1/100 s."""
+    """Write a GIF with one palette and no dithering, so that nothing flickers; times in 1/100 s."""
     arrays = list(pictures)
     samples = arrays[:: -(-len(arrays) // PALETTE_SAMPLES)]
     montage = Image.fromarray(np.concatenate([array[..., :3] for array in samples]))
-    # Maximum coverage keeps the colours there are: a white background stays white.
+    # Maximum coverage keeps existing colours: a white background stays white.
     palette = montage.quantize(GIF_COLORS, Image.Quantize.MAXCOVERAGE)
     images = []
     for array in arrays:
@@ -167,7 +172,7 @@ def _write_gif(pictures: Iterator[Picture], path: Path, fps: float) -> None:
 
 def _write_webp(pictures: Iterator[Picture], path: Path, fps: float) -> None:
     first, *others = (Image.fromarray(picture) for picture in pictures)
-    duration_ms: Any = 1000 / fps  # as exact as the file's milliseconds allow: Pillow rounds the sums
+    duration_ms: Any = 1000 / fps  # not rounded: Pillow rounds the sum of the durations to milliseconds
     first.save(path, "WEBP", save_all=True, append_images=others, duration=duration_ms, loop=0, quality=85)
 
 

@@ -1,4 +1,4 @@
-"""The operating system: atomic files, the cache folder, processors."""
+"""Access to the operating system: files, memory, processors, the cache folder."""
 
 import lazy_loader
 

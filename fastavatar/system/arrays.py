@@ -1,4 +1,4 @@
-"""Arrays in numpy's files, .npy and .npz: never pickles, and never more memory than the file accounts for."""
+"""Reads numpy's files, .npy and .npz, without pickles, and with memory bounded by the file's size."""
 
 import lzma
 import math
@@ -18,8 +18,11 @@ from fastavatar.errors import InputError
 from fastavatar.system import opened, require_regular_file
 
 MOST_BYTES, MOST_EXPANSION = 64 << 20, 50
-"""An archive may hold this many bytes, or this many times its own size where that is more. Random numbers do
-not shrink; Gaussians of SH degree 0 padded to degree 3 shrink by 5; deflate shrinks zeros by 1,030."""
+"""An archive may unpack to this many bytes, or to this many times its own size if that is more.
+
+Random numbers do not shrink; Gaussians of SH degree 0 padded to degree 3 shrink by 5; deflate shrinks zeros
+by 1,030.
+"""
 
 _DAMAGED = (
     ValueError,
@@ -28,8 +31,8 @@ _DAMAGED = (
     KeyError,
     IndexError,
     OverflowError,
-    MemoryError,  # of the parser, for a header of thousands of brackets
-    RuntimeError,  # encrypted members; RecursionError and NotImplementedError are of its kind
+    MemoryError,  # from Python's parser, for a header of thousands of brackets
+    RuntimeError,  # encrypted members; also RecursionError and NotImplementedError
     SyntaxError,
     struct.error,
     tokenize.TokenError,
@@ -37,13 +40,13 @@ _DAMAGED = (
     zlib.error,
     lzma.LZMAError,
 )
-"""What numpy and zipfile raise for damaged files, found by changing bytes of good ones."""
+"""The exceptions of numpy and zipfile for damaged files, found by changing bytes of good ones."""
 
 
 def read_npy(path: str | Path) -> NDArray[np.generic]:
     """The array in a .npy file, of any shape.
 
-    Raises `InputError` when the file is missing, damaged or holds something else than numbers.
+    Raises `InputError` when the file is missing, damaged or does not hold numbers.
     """
     size = require_regular_file(path)
     try:
@@ -56,9 +59,9 @@ def read_npy(path: str | Path) -> NDArray[np.generic]:
 
 
 def read_npz(path: str | Path, wanted: Iterable[str] | None = None) -> dict[str, NDArray[np.generic]]:
-    """The arrays named in `wanted` that a .npz file has, or all of them; others are not touched.
+    """The arrays of a .npz file by name: those in `wanted`, or all. Other arrays are not read.
 
-    Raises `InputError` when the file is missing, damaged, or expands to more than it accounts for.
+    Raises `InputError` when the file is missing, damaged, or would unpack to more than the limit.
     """
     size = require_regular_file(path)
     try:
@@ -70,7 +73,7 @@ def read_npz(path: str | Path, wanted: Iterable[str] | None = None) -> dict[str,
                 raise ValueError(f"{size:,} bytes would expand to {unpacked:,}")
             arrays = {}
             for name, info in chosen.items():
-                # other methods decompress a whole member at once, whatever its size
+                # zipfile decompresses other methods a whole member at a time
                 if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     raise ValueError(
                         f"{name} is packed by method {info.compress_type}, which numpy does not write"
@@ -85,10 +88,10 @@ def read_npz(path: str | Path, wanted: Iterable[str] | None = None) -> dict[str,
 
 
 def _read_array(file: IO[bytes], size: int) -> NDArray[np.generic]:
-    """The array in a stream of `size` bytes that begins with numpy's header."""
+    """The array in a stream of `size` bytes, which starts with numpy's header."""
     version = np.lib.format.read_magic(file)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about Python's syntax in damaged headers
+        warnings.simplefilter("ignore")  # warnings about Python's syntax in damaged headers
         if version == (1, 0):
             shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
         elif version == (2, 0):
@@ -97,13 +100,13 @@ def _read_array(file: IO[bytes], size: int) -> NDArray[np.generic]:
             raise ValueError(f"version {version} of the format holds names of fields, not numbers")
     if dtype.kind not in "biufU" or not dtype.itemsize:
         raise ValueError(f"it holds {dtype}, which are not numbers")
-    # counted in Python, whose integers do not overflow
+    # computed with Python's integers, which do not overflow
     needed = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or needed > size:
         raise ValueError(f"shape {_short(shape)} does not fit into {size:,} bytes")
     content = file.read(needed)
     if len(content) < needed or (isinstance(file, zipfile.ZipExtFile) and file.read(1)):
-        raise ValueError(f"shape {_short(shape)} takes {needed:,} bytes, other than the file holds")
+        raise ValueError(f"shape {_short(shape)} takes {needed:,} bytes, not as many as the file holds")
     array = np.frombuffer(content, dtype) if needed else np.zeros(math.prod(shape), dtype)
     return array.reshape(shape, order="F" if by_columns else "C")
 

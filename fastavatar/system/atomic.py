@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all, locks between runs, and what killed runs left behind.
+"""Writes files whole or not at all, locks folders between runs, and finds leftovers of killed runs.
 
 A hidden file or folder that is being written is locked by its process. The operating system frees the lock
-when the process ends, whatever ends it, so a hidden file without a lock was left by a run that is gone.
+when the process ends for any reason, so a hidden file without a lock was left by a run that has ended.
 """
 
 import errno
@@ -18,15 +18,15 @@ from pathlib import Path
 from fastavatar.errors import FastAvatarError, OverwriteError
 
 _LONGEST_NAME = 255
-"""Bytes of a file's name on all common file systems."""
+"""Most bytes of a file's name on all common file systems."""
 _ENDING = re.compile(r"\.[0-9a-f]{8}\.partial")
 _WAIT_S = 10.0
-"""How long a run waits for another one in the same folder; to move its files takes far less than a second."""
+"""Seconds that a run waits for another run in the same folder, which moves its files much faster."""
 
 
 @contextmanager
 def replacing(path: Path, overwrite: bool = True) -> Iterator[Path]:
-    """A path beside `path` to write to, which becomes `path` if the block succeeds and is removed if not.
+    """A temporary path beside `path`; it becomes `path` if the block succeeds, else it is removed.
 
     Missing folders are made. Hidden files that killed runs left beside `path` are removed first. Raises
     `OverwriteError` where something other than a file is at `path`, or where `overwrite` is off and anything
@@ -76,10 +76,10 @@ def made_folder(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def partial(folder: Path, name: str, as_folder: bool = False) -> Iterator[Path]:
-    """A new hidden file, or folder that only this user reads, in `folder` for what will be called `name`.
+    """A new hidden file, or folder that only this user reads, in `folder` that will get the name `name`.
 
-    It is locked while the block runs: `abandoned` in other runs then knows that it is in use. At the end of
-    the block a file is removed, and a folder is removed if it is empty.
+    It is locked while the block runs, so that `abandoned` in other runs ignores it. At the end of the block a
+    file is removed; a folder is removed if it is empty.
     """
     while True:
         hidden = folder / partial_name(name)
@@ -102,9 +102,9 @@ def partial(folder: Path, name: str, as_folder: bool = False) -> Iterator[Path]:
 
 
 def abandoned(folder: Path, name: str) -> Iterator[Path]:
-    """Hidden files and folders for `name` in `folder` whose process is gone, each locked while it is out.
+    """Yield hidden files and folders for `name` in `folder` whose process has ended, each locked meanwhile.
 
-    Files on a file system without locks are never taken for abandoned.
+    On a file system without locks nothing counts as abandoned.
     """
     kept = _hidden_stem(name)
     try:
@@ -129,9 +129,9 @@ def abandoned(folder: Path, name: str) -> Iterator[Path]:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Hold `folder` against other runs for as long as the block takes; waits for a short while.
+    """Lock `folder` against other runs while the block runs; waits a short time for the lock.
 
-    Raises `OverwriteError` where another run keeps holding it.
+    Raises `OverwriteError` if another run does not release the lock.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -148,10 +148,9 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def place(source: Path, target: Path) -> None:
-    """Give the file `source` the further name `target`, in one step that never replaces anything.
+    """Give the file `source` a second name `target`, in one step that never replaces a file.
 
-    Raises `OverwriteError` where something is at `target`. Where the file system has no hard links `target`
-    is a copy.
+    Raises `OverwriteError` if `target` exists. On a file system without hard links `target` is a copy.
     """
     try:
         try:
@@ -167,7 +166,7 @@ def place(source: Path, target: Path) -> None:
 
 @contextmanager
 def replacing_all(paths: Sequence[Path], overwrite: bool = True) -> Iterator[list[Path]]:
-    """As `replacing` for several files: none is replaced unless the block ends well."""
+    """The same as `replacing` for several files: all are replaced if the block succeeds, else none."""
     with ExitStack() as files:
         yield [files.enter_context(replacing(path, overwrite)) for path in paths]
 
@@ -183,18 +182,18 @@ def refusals_told(path: Path) -> Iterator[None]:
 
 
 def partial_name(name: str) -> str:
-    """A hidden name that no other run uses at the same time."""
+    """A hidden, random name that no other run uses at the same time."""
     return f"{_hidden_stem(name)}.{secrets.token_hex(4)}.partial"
 
 
 def _hidden_stem(name: str) -> str:
-    """What all hidden names for `name` begin with, short enough for what `partial_name` appends."""
+    """The beginning of all hidden names for `name`, short enough for the ending of `partial_name`."""
     return "." + os.fsdecode(os.fsencode(name)[: _LONGEST_NAME - len(".") - len(".01234567.partial")])
 
 
 def _held(hidden: Path) -> int | None:
-    """A descriptor that locks what was just created; None where another run removed it meanwhile."""
-    kind = os.O_RDONLY if hidden.is_dir() else os.O_RDWR  # NFS locks only what is open for writing
+    """A descriptor that locks the new `hidden`; None if another run removed it meanwhile."""
+    kind = os.O_RDONLY if hidden.is_dir() else os.O_RDWR  # NFS locks only files that are open for writing
     try:
         descriptor = os.open(hidden, kind)
     except FileNotFoundError:
@@ -208,7 +207,7 @@ def _held(hidden: Path) -> int | None:
 
 
 def _lock(descriptor: int) -> bool | None:
-    """Whether this process holds the lock now; None where the file system has no locks."""
+    """Try to lock; whether this process holds the lock now, None if the file system has no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -220,5 +219,5 @@ def _lock(descriptor: int) -> bool | None:
 
 def _release(descriptor: int) -> None:
     with suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # for all forked copies of the descriptor as well
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # also releases it for forked copies of the descriptor
     os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Reading files that a user names: regular files only, and every refusal as one line."""
+"""Reads files that a user names: only regular files; every refusal is an error of one line."""
 
 import os
 import stat
@@ -21,7 +21,7 @@ _KINDS = (
 def require_regular_file(path: str | Path) -> int:
     """Size in bytes of the regular file at `path`, symbolic links followed.
 
-    Raises `InputError` when there is no file, or when `path` is a directory, a pipe, a device or a socket:
+    Raises `InputError` when there is no file, or `path` is a directory, a pipe, a device or a socket, because
     opening a pipe waits for its writer, and a device such as /dev/zero has no end.
     """
     if "\0" in str(path):
@@ -50,7 +50,7 @@ def read_bytes(path: str | Path) -> bytes:
 
 @contextmanager
 def _refusals_told(path: str | Path) -> Iterator[None]:
-    """Turn what the file system refuses into one line that names the file."""
+    """Turn an error of the file system into an `InputError` of one line with the path."""
     try:
         yield
     except FileNotFoundError:

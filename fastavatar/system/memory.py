@@ -1,4 +1,4 @@
-"""How much memory this process has held."""
+"""Measures the memory of this process."""
 
 import resource
 import sys
@@ -6,8 +6,8 @@ from pathlib import Path
 
 
 def peak_memory_mb() -> float:
-    """Most memory this process has held so far, in 10⁶ bytes."""
-    try:  # where there is /proc: elsewhere the figure begins with what the parent held when it forked
+    """Peak memory of this process so far, in 10⁶ bytes."""
+    try:  # /proc exists only on Linux; the figure used elsewhere includes the parent's memory at the fork
         status = Path("/proc/self/status").read_text()
         return int(status.split("VmHWM:", 1)[1].split(maxsplit=1)[0]) * 1024 / 1e6
     except (OSError, IndexError):

@@ -1,7 +1,7 @@
-"""PLY files as named columns: any number type, text or binary, and only the elements that a reader wants.
+"""Reads and writes PLY files as named columns: any number type, text or binary, only the wanted elements.
 
-A header is trusted in nothing that costs memory: the rows that it promises are compared with the file's size
-before any of them is read, and other elements are skipped where they stand. Source: Turk, "The PLY polygon
+A header cannot make the reader allocate memory: the number of rows is compared with the file's size before
+any row is read, and other elements are skipped. Source: Turk, "The PLY polygon
 file format" (1994).
 """
 
@@ -31,9 +31,9 @@ from fastavatar.system import (
 )
 
 MAX_HEADER_BYTES = 1 << 20
-"""A header of 62 properties takes 2 kB; the rest is room for comments."""
+"""Most bytes of a header; 62 properties take 2 kB, the rest is room for comments."""
 MAX_LIST_ROWS = 1_000_000
-"""Rows with lists have no common length and are skipped one after the other, a million in about a second."""
+"""Most rows with lists before a wanted element: they are skipped one by one, a million in about a second."""
 
 Columns = NDArray[np.void]
 """(N,) rows of an element, a structured array with one field for each property."""
@@ -41,19 +41,19 @@ Columns = NDArray[np.void]
 
 @dataclass(frozen=True)
 class PlyElements:
-    """What was read from a PLY file."""
+    """The elements and comments that were read from a PLY file."""
 
     rows: Mapping[str, Columns]
-    """The elements asked for that the file has, by name."""
+    """The wanted elements that the file has, by name."""
     comments: tuple[str, ...]
     """The comment lines of the header, without the word `comment`."""
 
 
 def read_ply_elements(path: str | Path, wanted: Iterable[str]) -> PlyElements:
-    """The elements named in `wanted` that a PLY file has, in whatever order and number type it keeps them.
+    """The elements in `wanted` that a PLY file has, with the file's order and number types.
 
-    Raises `InputError` in one line when the file is missing, is no PLY file, is shorter than its header
-    promises, or has lists in a wanted element.
+    Raises `InputError` when the file is missing, is no PLY file, is shorter than its header states, or has
+    lists in a wanted element.
     """
     size = require_regular_file(path)
     try:
@@ -73,8 +73,8 @@ def read_ply_elements(path: str | Path, wanted: Iterable[str]) -> PlyElements:
 def encode_ply_elements(elements: Mapping[str, Columns], comments: Iterable[str] = ()) -> bytes:
     """The bytes of a binary PLY that holds these elements, their columns little-endian, in order.
 
-    Comments stand behind the properties, because some readers, SIBR's among them, take the third line to be
-    the first element. They are written as ASCII without line breaks.
+    Comments follow the properties, because some readers, such as SIBR's, expect the first element in the
+    third line. They are written as ASCII without line breaks.
     """
     lines = ["ply", "format binary_little_endian 1.0"]
     for name, rows in elements.items():
@@ -107,9 +107,11 @@ def _read_binary(file: BinaryIO, header: PlyHeader, wanted: set[str], size: int)
 
 
 def _place_after_lists(file: BinaryIO, place: int, element: PlyElement, order: str) -> int:
-    """Where the rows of an element with lists end that begin at `place`."""
+    """Offset of the end of an element with lists whose rows begin at offset `place`."""
     if element.count > MAX_LIST_ROWS:
-        raise ValueError(f"element {element.name!r}: {element.count} rows with lists stand before others")
+        raise ValueError(
+            f"element {element.name!r}: {element.count} rows with lists come before wanted elements"
+        )
     steps = [
         (np.dtype(kind).itemsize, length and struct.Struct(order + np.dtype(length).char))
         for kind, length in element.properties.values()
@@ -139,14 +141,14 @@ def _read_text(file: BinaryIO, header: PlyHeader, wanted: set[str], size: int) -
             if element.name in wanted:
                 rows[element.name] = _table(element, list(lines))
             else:
-                collections.deque(lines, maxlen=0)  # the quickest way to the end
+                collections.deque(lines, maxlen=0)  # consumes the iterator quickly
     finally:
-        text.detach()  # else it would close the file with itself
+        text.detach()  # otherwise it would close the file, too
     return rows
 
 
 def _table(element: PlyElement, lines: list[str]) -> Columns:
-    """The rows of a text: one line each, numbers apart by spaces."""
+    """The rows in lines of text, one row per line, with numbers separated by spaces."""
     rows = np.zeros(element.count, element.dtype("="))
     if len(lines) < element.count:
         raise ValueError(f"element {element.name!r}: the file ends after {len(lines)} rows")
@@ -161,7 +163,9 @@ def _table(element: PlyElement, lines: list[str]) -> Columns:
         if kind[0] in "iu":
             ends = np.iinfo(kind)
             if not ((column >= ends.min) & (column <= ends.max)).all():
-                raise ValueError(f"element {element.name!r}: {name} holds what is no {kind}")
+                raise ValueError(
+                    f"element {element.name!r}: {name} holds a number that does not fit into {kind}"
+                )
         rows[name] = column
     return rows
 

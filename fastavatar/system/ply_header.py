@@ -82,7 +82,7 @@ def parse_header(head: bytes) -> PlyHeader:
             ):
                 properties[name] = _TYPES[kind], _TYPES[length]
             case _:
-                raise ValueError(f"line {number}: {line[:80]!r} is wrong, or wrong in this place")
+                raise ValueError(f"line {number}: {line[:80]!r} is not valid here")
     if end is None:
         raise ValueError(f"line {number}: the header has no end")
     if not format_name:

@@ -1,11 +1,11 @@
-"""How many processors the operating system leaves to this process, by CPU affinity and control groups."""
+"""Finds how many processors this process may use, by CPU affinity and control groups."""
 
 import os
 from functools import cache
 from pathlib import Path
 
 MAX_THREADS = 1024
-"""More threads than that are refused: OpenMP starts every one at once, which hangs or kills the process."""
+"""Most threads that are accepted: OpenMP starts all at once, and more hang or kill the process."""
 
 _CGROUP = Path("/sys/fs/cgroup")
 

@@ -1,4 +1,4 @@
-"""The published weights: where they come from, where they lie, and how they are read safely."""
+"""Downloads, finds, checks and safely reads the published weights."""
 
 import lazy_loader
 

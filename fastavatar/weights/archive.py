@@ -1,4 +1,4 @@
-"""Unpack a downloaded zip file without trusting it."""
+"""Unpacks a downloaded zip file that may be damaged or hostile."""
 
 import lzma
 import stat
@@ -26,7 +26,7 @@ _DAMAGE = (
     LookupError,
     OverflowError,
 )
-"""What `zipfile` raises for files that are no zip, or damaged."""
+"""The exceptions of `zipfile` for files that are damaged or no zip."""
 
 
 def unpack(
@@ -34,9 +34,9 @@ def unpack(
 ) -> list[Path]:
     """Write the entries of a zip file whose base names are `wanted` into `folder`, and return their paths.
 
-    Every entry's CRC-32 is compared. After a failure `folder` may hold some entries: give a temporary one.
-    Raises `WeightsError` when the archive is damaged, holds a name twice, an entry that climbs out of the
-    folder, a link or an encrypted entry, or would grow past `most_bytes`.
+    Every entry's CRC-32 is checked. After a failure `folder` may hold some entries, so give a temporary one.
+    Raises `WeightsError` when the archive is damaged, holds a name twice, an entry with a path outside the
+    folder, a link or an encrypted entry, or would unpack to more than `most_bytes`.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -55,7 +55,7 @@ def unpack(
 def _chosen(
     opened: zipfile.ZipFile, archive: Path, wanted: Callable[[str], bool], most_bytes: int
 ) -> dict[str, zipfile.ZipInfo]:
-    """Wanted entries by base name, after a check of all entries."""
+    """The wanted entries by base name, after checks of all entries."""
     entries = opened.infolist()
     if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > most_bytes:
         raise WeightsError(f"{archive} is refused: it would unpack to more than {most_bytes >> 20} MB")

@@ -1,4 +1,4 @@
-"""Read a checkpoint without letting it run code."""
+"""Reads checkpoints without letting them run code, and writes them."""
 
 import mmap
 import pickle
@@ -19,7 +19,7 @@ from fastavatar.errors import WeightsError
 from fastavatar.weights import one_line, require_harmless, require_plain, require_plain_zip
 
 MADE_UP_KEY = "made_up_numbers"
-"""Entry of a checkpoint (metadata of a safetensors file) that says its numbers are random."""
+"""Key in a checkpoint (in the metadata of a safetensors file) that marks its numbers as random."""
 
 _STATE_KEYS = ("model_dict", "model_state_dict")
 # Published training runs share the mean head's tensors between two names; no network shares one eight times.
@@ -43,26 +43,26 @@ _DAMAGE = (
     zipfile.BadZipFile,
     NotImplementedError,
 )
-"""What torch and `zipfile` raise for files that are no checkpoint, or damaged."""
+"""The exceptions of torch and `zipfile` for files that are damaged or no checkpoint."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A network's parameters as they lie in a file."""
+    """A network's parameters as a file holds them."""
 
     path: Path
     """The file."""
     state: dict[str, Tensor]
     """Name → tensor, mapped from the file and read when used."""
     made_up: str | None
-    """How the numbers were made up, None for weights that were trained."""
+    """How random numbers were made; None for trained weights."""
 
 
 class _TrainingConfig:
-    """Stands in for the settings a training script pickled along: holds nothing and does nothing."""
+    """Replaces the settings that a training script pickled; it stores nothing and does nothing."""
 
     def __setstate__(self, state: object) -> None:
-        """Forget what the file says."""
+        """Ignore the pickled state."""
 
 
 def _inert(name: str) -> Callable[..., Any]:
@@ -78,8 +78,8 @@ _INERT: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
 def read_checkpoint(path: Path) -> Checkpoint:
     """A published checkpoint (`.pth`) or one with the same names in safetensors.
 
-    Raises `WeightsError` when it is missing, damaged, no checkpoint, holds anything but data, or tensors that
-    no network is made of or that claim more memory than the file has numbers for.
+    Raises `WeightsError` when the file is missing, damaged, no checkpoint, holds anything but data, tensors
+    of a kind that no network uses, or tensors that claim more memory than the file has numbers for.
     """
     if not path.is_file():
         raise WeightsError(f"there is no checkpoint {path}")
@@ -90,7 +90,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     for name, value in found.state.items():
         require_plain(path, name, value)
         total += value.nbytes
-    # Names may share one tensor, so their sum may pass the file's size, but not by any factor.
+    # Names may share one tensor, so the sum may exceed the file's size, but only by a small factor.
     if total > _MOST_SHARED * path.stat().st_size + _HEADROOM_BYTES:
         raise WeightsError(
             f"{path} is refused: its tensors claim {total >> 20} MB, far more than the file has"
@@ -117,7 +117,7 @@ def _read_pth(path: Path) -> Checkpoint:
 
 @contextmanager
 def _also_safe(types: list[Any]) -> Iterator[None]:
-    """Let `torch.load` make these types too; torch 2.4 has no context manager for it yet."""
+    """Allow `torch.load` to construct these types, too; torch 2.4 has no context manager for it."""
     before = torch.serialization.get_safe_globals()
     torch.serialization.add_safe_globals(types)
     try:
@@ -136,15 +136,15 @@ def _read_pickle(path: Path) -> Any:
             with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 require_harmless(path, content)
         with _also_safe(_INERT), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the pickle protocol of files that are refused anyway
+            warnings.simplefilter("ignore")  # warnings about the pickle protocol; such files are refused
             # only the zip format can be mapped into memory
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         wants = re.search(r"GLOBAL (\S+)", str(error))
         if wants:
             raise WeightsError(
-                f"{path} is refused: it is not data alone but names {one_line(wants[1])}, which could run "
-                "code; take the published file, or a safetensors one"
+                f"{path} is refused: it holds more than data, {one_line(wants[1])}, which could run "
+                "code; use the published file, or a safetensors file"
             ) from error
         # torch's own words advise users to switch its protection off
         raise WeightsError(
@@ -157,7 +157,7 @@ def _read_pickle(path: Path) -> Any:
 
 
 def _is_zip(path: Path) -> bool:
-    """Whether torch will take the file as a zip: it looks at the first bytes, as this does."""
+    """Whether torch treats the file as a zip, which it decides by the first bytes."""
     with path.open("rb") as file:
         return file.read(4) == b"PK\x03\x04"
 
@@ -175,7 +175,7 @@ def _read_safetensors(path: Path) -> Checkpoint:
 
 
 def write_safetensors(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint's parameters to `path`, a temporary name, as safetensors under the same names.
+    """Write a checkpoint's parameters as safetensors, under the same names, to the temporary path `path`.
 
     Tensors that share memory are written once for each name. Raises `OSError` when `path` cannot be
     written.
@@ -188,7 +188,7 @@ def write_safetensors(checkpoint: Checkpoint, path: Path) -> None:
     tensors: dict[str, Tensor] = {}
     for name, value in checkpoint.state.items():
         memory = value.untyped_storage().data_ptr()
-        # safetensors refuses two names for one memory
+        # safetensors refuses two names for the same memory
         tensors[name] = value.clone(memory_format=torch.contiguous_format) if memory in seen else value
         seen.add(memory)
     try:
@@ -198,7 +198,7 @@ def write_safetensors(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def write_pickle(state: dict[str, Tensor], made_up: str, key: str, path: Path) -> None:
-    """Write made-up parameters to `path`, a temporary name, in the published format under `key`, marked.
+    """Write random parameters, marked as such, in the published format under `key` to a temporary `path`.
 
     Raises `OSError` when `path` cannot be written.
     """

@@ -1,4 +1,4 @@
-"""Fetch one file over HTTP: resumed after a break, patient with a busy server, clear about a refusal."""
+"""Downloads a file over HTTP: resumes after a break, waits for a busy server, explains a refusal."""
 
 import http.client
 import json
@@ -20,28 +20,28 @@ from fastavatar.weights import NUMBER, FileChanged, Refused, TryAgain, about_pag
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes that have come and the size of the whole file, None if the server does not say."""
+"""Called with the bytes received so far and the size of the whole file, None if it is unknown."""
 
 _CHUNK = 1 << 18
 _LONGEST_WAIT_S = 60.0
-# The published archive has 1.5 GB; a server that never stops sending is stopped here.
+# The published archive has 1.5 GB; this limit ends a download from a server that never stops sending.
 _MOST_BYTES = 8 << 30
 _RANGE = re.compile("bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|[*])")
 OTHER_SOURCES = "try again later, or give `fastavatar weights fetch` another address or a zip file"
-# Unpacked files lie beside the archive for a moment.
+# Unpacked files and the archive need room at the same time.
 _ROOM_FACTOR = 2.2
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a download may take to answer, and how often it is tried."""
+    """How long a download waits for the server, and how often it tries."""
 
     timeout_s: float = 20.0
-    """Seconds without a byte after which the connection is given up."""
+    """Seconds without a byte after which a connection is closed."""
     attempts: int = 4
-    """Tries in a row that bring no byte."""
+    """Number of consecutive tries without a byte after which the download fails."""
     wait_s: float = 1.0
-    """Pause after the first such try; it doubles."""
+    """Seconds of pause after the first such try; the pause doubles each time."""
 
 
 def download(
@@ -51,10 +51,10 @@ def download(
     patience: Patience | None = None,
     instead: str = OTHER_SOURCES,
 ) -> Path:
-    """Fetch `url` to `target`, going on from what an earlier try left in `target` + `.part`.
+    """Download `url` to `target`, continuing a partial file `target` + `.part` of an earlier try.
 
-    `instead` ends every message: what a user can do. Raises `WeightsError` when the server refuses, sends a
-    web page, keeps failing, or the disk is too full.
+    `instead` is the end of every error message and says what a user can do. Raises `WeightsError` when the
+    server refuses, sends a web page, keeps failing, or the disk is too full.
     """
     if not url.lower().startswith(("http://", "https://")):
         raise WeightsError(f"{url} is no http or https address")
@@ -74,7 +74,7 @@ def download(
 
 
 def _fetch_all(url: str, part: Path, progress: Progress, patience: Patience, instead: str) -> None:
-    """Try until `part` is whole. Raises `WeightsError`, or the `OSError` of a file that cannot be written."""
+    """Try until `part` is complete; raises `WeightsError`, or `OSError` if it cannot be written."""
     failures = 0
     while True:
         before = _size(part)
@@ -87,12 +87,12 @@ def _fetch_all(url: str, part: Path, progress: Progress, patience: Patience, ins
             if failures >= patience.attempts:
                 raise WeightsError(f"cannot fetch {url}: {error}; {instead}") from error
             wait = min(error.after_s or patience.wait_s * 2 ** max(failures - 1, 0), _LONGEST_WAIT_S)
-            log.info("%s; going on in %.0f s from %.1f MB", error, wait, _size(part) / 1e6)
+            log.info("%s; continuing in %.0f s from %.1f MB", error, wait, _size(part) / 1e6)
             time.sleep(wait)
 
 
 def _go_on(url: str, part: Path, progress: Progress, timeout_s: float) -> None:
-    """Fetch the rest of the file into `part`, all of it where the server cannot continue."""
+    """Download the rest of the file into `part`, or the whole file if the server cannot continue."""
     have, version = _resumable(url, part)
     try:
         with open_url(url, have, version, timeout_s) as response:
@@ -103,7 +103,7 @@ def _go_on(url: str, part: Path, progress: Progress, timeout_s: float) -> None:
 
 
 def _receive(url: str, response: http.client.HTTPResponse, part: Path, have: int, progress: Progress) -> None:
-    """Append the answer to the `have` bytes in `part`, or begin the file again where the server does."""
+    """Append the answer to the `have` bytes in `part`, or restart the file if the server does."""
     start, total = _extent(response)
     if start not in (0, have):
         raise FileChanged("the server continued at another place")
@@ -120,7 +120,7 @@ def _receive(url: str, response: http.client.HTTPResponse, part: Path, have: int
             file.write(chunk)
             there += len(chunk)
             if there > _MOST_BYTES:
-                raise Refused(f"{url} sends more than {_MOST_BYTES >> 30} GB, which is no such file")
+                raise Refused(f"{url} sends more than {_MOST_BYTES >> 30} GB, so it is not the expected file")
             progress(there, total)
             chunk = _read(response)
     if total is not None and there < total:
@@ -128,7 +128,7 @@ def _receive(url: str, response: http.client.HTTPResponse, part: Path, have: int
 
 
 def _extent(response: http.client.HTTPResponse) -> tuple[int, int | None]:
-    """First byte of the answer, -1 if the server does not say, and the size of the whole file if known."""
+    """Offset of the answer's first byte, -1 if unknown, and the size of the whole file if known."""
     if response.status == 206:
         found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if found is None:
@@ -156,7 +156,7 @@ def require_room(folder: Path, needed: float) -> None:
 
 
 def _resumable(url: str, part: Path) -> tuple[int, str]:
-    """Bytes that are there from the same address, and the server's mark of the version they belong to."""
+    """How many bytes are there from the same address, and the server's tag of the file's version."""
     try:
         origin = json.loads(_origin(part).read_text())
         return (_size(part), str(origin["version"])) if origin["url"] == url else (0, "")
@@ -180,7 +180,7 @@ def _size(path: Path) -> int:
 
 @contextmanager
 def download_bar(what: str) -> Iterator[Progress]:
-    """Give a callback that moves a bar with speed and size on stderr; it shows only on a terminal."""
+    """Yield a callback for a bar on stderr with speed and size; the bar shows only on a terminal."""
     from tqdm import tqdm
 
     with tqdm(desc=what, unit="B", unit_scale=True, unit_divisor=1000, file=sys.stderr, disable=None) as bar:

@@ -1,4 +1,4 @@
-"""Fetch the published archive from Google Drive."""
+"""Downloads the published archive from Google Drive."""
 
 import logging
 from pathlib import Path
@@ -8,14 +8,14 @@ from fastavatar.weights import OTHER_SOURCES, Progress, is_quota, quota_message,
 
 log = logging.getLogger(__name__)
 
-_LARGEST_EXPECTED_BYTES = 1.5e9  # Drive does not say how large the published archive is
+_LARGEST_EXPECTED_BYTES = 1.5e9  # size of the published archive, which Drive does not state
 _ROOM_FACTOR = 2.2
 _RETRIES = 3
 _TIMEOUT_S = (20.0, 60.0)
 
 
 def download_from_drive(file_id: str, target: Path, progress: Progress) -> Path:
-    """Fetch a shared file to `target` by gdown, which resumes and confirms what Drive asks to confirm.
+    """Download a shared file to `target` with gdown, which resumes and answers Drive's confirmations.
 
     Raises `WeightsError` when gdown is not installed, or Drive refuses or cannot be reached.
     """
@@ -46,7 +46,7 @@ def download_from_drive(file_id: str, target: Path, progress: Progress) -> Path:
 
 
 def explain(file_id: str, error: Exception) -> str:
-    """One line on why Drive did not give the file."""
+    """The message, in one line, for a file that could not be downloaded from Drive."""
     source = f"https://drive.google.com/file/d/{file_id}"
     reason = " ".join(str(error).split())
     if is_quota(reason):

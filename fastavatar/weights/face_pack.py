@@ -1,6 +1,7 @@
-"""Have an InsightFace model pack on this machine, in InsightFace's own folder.
+"""Installs an InsightFace model pack in InsightFace's own folder.
 
-InsightFace would fetch it itself, but cannot resume, leaves half a pack behind a break, and trusts the zip.
+InsightFace can download a pack itself, but cannot resume, leaves half a pack after a break, and trusts the
+zip.
 """
 
 import logging
@@ -27,11 +28,11 @@ _MODEL = re.compile(r"\w[\w.-]*\.onnx")
 def ensure_face_pack(
     pack: str = DEFAULT_PACK, offline: bool = False, url: str | None = None, patience: Patience | None = None
 ) -> Path:
-    """Folder of the pack named `pack`, fetched if it is missing, or of a pack given by its path.
+    """Folder of the pack `pack`, a name, whose pack is downloaded if missing, or a path.
 
-    `url`, else `FASTAVATAR_FACE_PACK_URL`, else InsightFace's own release, gives the zip file. A fetched pack
-    is put in place whole, after its detector and its recogniser were loaded once. Raises `WeightsError` when
-    the pack is missing and `offline` or cannot be fetched.
+    The zip file comes from `url`, else `FASTAVATAR_FACE_PACK_URL`, else InsightFace's own release. A
+    downloaded pack is installed as a whole, after its detector and recogniser were loaded as a test. Raises
+    `WeightsError` when the pack is missing and `offline` or cannot be fetched.
     """
     found = find_face_pack(pack)
     folder = _home(pack)
@@ -40,10 +41,12 @@ def ensure_face_pack(
             tidy(folder.parent, folder, _is_model)
         return found
     if not _NAME.fullmatch(pack):
-        raise WeightsError(f"{pack} is no folder with an InsightFace pack (*.onnx) and no pack's name")
+        raise WeightsError(
+            f"{pack} is neither a folder with an InsightFace pack (*.onnx) nor the name of a pack"
+        )
     if offline:
         raise WeightsError(
-            f"InsightFace's pack {pack} is not in {folder} and the network is not to be used (offline); copy "
+            f"InsightFace's pack {pack} is not in {folder} and downloads are off (offline); copy "
             "its *.onnx files there, or give the face's embedding as a .npy file"
         )
     url = url or os.environ.get("FASTAVATAR_FACE_PACK_URL") or f"{BASE_URL}{pack}.zip"
@@ -54,12 +57,12 @@ def ensure_face_pack(
 
 
 def find_face_pack(pack: str = DEFAULT_PACK) -> Path | None:
-    """Folder of the pack, named or given by its path, if it is on this machine."""
+    """Folder of the pack, given by name or path; None if it is not on this machine."""
     return next((folder for folder in (Path(pack).expanduser(), _home(pack)) if _holds_models(folder)), None)
 
 
 def _home(pack: str) -> Path:
-    """Where InsightFace itself keeps the pack."""
+    """The folder where InsightFace keeps the pack."""
     return Path("~/.insightface/models").expanduser() / pack
 
 

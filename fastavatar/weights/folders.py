@@ -1,11 +1,10 @@
-"""Replace a folder of downloaded files as a whole, one process at a time.
+"""Replaces a folder of downloaded files as a whole, one process at a time.
 
  archive ─ unpack ─▶ .NAME.<token>.incoming ─ check ─▶ NAME                     the set in use
                                                        └──▶ .NAME.<token>.retired   the set before it
 
-A folder is renamed, never filled in place: a reader sees the old set or the new one, not a mixture. A run
-that is killed leaves at most these two hidden folders; the next run clears them, or puts the retired set
-back.
+A folder is renamed, never filled in place, so a reader sees the old set or the new one, not a mixture. A
+killed run leaves at most these two hidden folders; the next run deletes them, or restores the retired set.
 """
 
 import logging
@@ -24,15 +23,15 @@ Ours = Callable[[str], bool]
 """Whether a file of this name in the folder is one that this program wrote."""
 
 _MKSTEMP = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
-"""Hidden files that version 0.1 unpacked to, beside their destination."""
+"""Pattern of the hidden files that version 0.1 unpacked to, beside their destination."""
 
 
 @contextmanager
 def only_one(place: Path, wait: bool = True) -> Iterator[None]:
-    """Hold the lock in folder `place`, which is made if missing.
+    """Hold the lock of the folder `place`, which is made if missing, while the block runs.
 
-    Waits for another process that holds it, or raises `WeightsError` without `wait`, and where `place` cannot
-    be written to.
+    Waits while another process holds the lock. Raises `WeightsError` instead of waiting if `wait` is off, and
+    where `place` cannot be written to.
     """
     try:
         from filelock import FileLock, Timeout
@@ -58,10 +57,10 @@ def only_one(place: Path, wait: bool = True) -> Iterator[None]:
 
 @contextmanager
 def incoming(folder: Path, ours: Ours) -> Iterator[Path]:
-    """An empty hidden folder that takes the place of `folder` when the block ends well.
+    """An empty hidden folder that replaces `folder` when the block succeeds.
 
-    Files of `folder` that are not `ours` move along. When the block fails, `folder` stays as it was. The
-    caller holds the lock. Raises `WeightsError` where the file system refuses.
+    Files of `folder` that are not `ours` move to the new folder. When the block fails, `folder` stays as it
+    was. The caller must hold the lock. Raises `WeightsError` where the file system refuses.
     """
     if folder.exists() and not folder.is_dir():
         raise WeightsError(f"{folder} is a file where a folder should be: move it away")
@@ -76,7 +75,7 @@ def incoming(folder: Path, ours: Ours) -> Iterator[Path]:
     try:
         recover(folder, ours)
     except OSError as error:
-        log.warning("the former version of %s could not be cleared away: %s", folder, error)
+        log.warning("the former version of %s could not be deleted: %s", folder, error)
 
 
 def retired_folders(folder: Path) -> list[Path]:
@@ -85,7 +84,7 @@ def retired_folders(folder: Path) -> list[Path]:
 
 
 def tidy(lock_place: Path, folder: Path, ours: Ours) -> None:
-    """Clear what killed runs left, unless a run is at work there or the disk can only be read."""
+    """Delete or restore what killed runs left, unless a run is working there or the disk is read-only."""
     if any([*_beside(folder, "incoming"), *retired_folders(folder), *_hidden_files(folder, ours)]):
         try:
             with only_one(lock_place, wait=False):
@@ -95,7 +94,7 @@ def tidy(lock_place: Path, folder: Path, ours: Ours) -> None:
 
 
 def recover(folder: Path, ours: Ours) -> None:
-    """Finish or undo what killed runs began. The caller holds the lock, so none of them still runs."""
+    """Finish or undo what killed runs began. The caller must hold the lock."""
     for retired in retired_folders(folder):
         if folder.exists():
             _carry_over(retired, folder, ours)
@@ -113,27 +112,27 @@ def _swap(staging: Path, folder: Path) -> None:
         folder.rename(retired)
     try:
         staging.rename(folder)
-    except BaseException:  # an interrupt must leave the old set in place as much as a failure
+    except BaseException:  # after an interrupt, too, the old set must be in place
         if retired.exists() and not folder.exists():
             retired.rename(folder)
         raise
 
 
 def _carry_over(retired: Path, folder: Path, ours: Ours) -> None:
-    """Delete our own files of a retired set and move all others into `folder`, where their names are free."""
+    """Delete our own files of a retired set and move the others into `folder`, if their names are free."""
     for path in retired.iterdir():
         if ours(path.name) and not path.is_dir():
             path.unlink()
         elif not (folder / path.name).exists():
             path.rename(folder / path.name)
     if any(retired.iterdir()):
-        log.warning("%s holds files that are in the way of the new ones: move them yourself", retired)
+        log.warning("%s holds files whose names the new set also uses: move them yourself", retired)
     else:
         retired.rmdir()
 
 
 def _hidden_files(folder: Path, ours: Ours) -> list[Path]:
-    """Files that version 0.1 began to unpack in `folder`, and one folder above, and did not finish."""
+    """Files that version 0.1 left unfinished in `folder` and one folder above."""
     hidden = [path for place in (folder, folder.parent) for path in place.glob(".*") if path.is_file()]
     matches = ((path, _MKSTEMP.fullmatch(path.name)) for path in hidden)
     return [path for path, match in matches if match and ours(match["name"])]

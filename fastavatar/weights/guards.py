@@ -1,4 +1,4 @@
-"""What a checkpoint may hold: checks of a file before torch reads it, and of the tensors it gives."""
+"""Checks of a checkpoint's file before torch reads it, and of the tensors in it."""
 
 import mmap
 import zipfile
@@ -10,16 +10,16 @@ from torch import Tensor
 from fastavatar.errors import WeightsError
 
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
-# The pickle of a training run, with the state of its optimiser, has under 1 MB.
+# The pickle of a training run with its optimiser's state is smaller than 1 MB.
 _MOST_PICKLE_BYTES = 4 << 20
-# Functions that torch allows and whose result is as large as the file asks for, however small the file is.
+# Functions that torch allows although even a small file can make them allocate any amount of memory.
 _GREEDY = ("bytearray", "encode")
 
 
 def require_plain_zip(path: Path) -> None:
-    """Raise `WeightsError` for what `torch.save` never writes and `torch.load` does not guard against.
+    """Raise `WeightsError` for zip files that `torch.save` never writes but `torch.load` accepts.
 
-    A compressed entry would grow in memory, and torch maps its compressed bytes as if they were numbers.
+    A compressed entry would expand in memory, and torch maps its compressed bytes as if they were numbers.
     """
     with zipfile.ZipFile(path) as opened:
         entries = opened.infolist()
@@ -34,9 +34,10 @@ def require_plain_zip(path: Path) -> None:
 
 
 def require_harmless(path: Path, pickled: bytes | mmap.mmap) -> None:
-    """Raise `WeightsError` for functions that torch lets a file call although they can fill the memory.
+    """Raise `WeightsError` for functions that torch allows a file to call but that can fill the memory.
 
-    The one instruction by which torch's reader takes a function spells its name in plain bytes.
+    A search of the bytes suffices, because the only instruction that names a function has its name in plain
+    text.
     """
     for name in _GREEDY:
         if pickled.find(b"\n%s\n" % name.encode()) >= 0:
@@ -61,5 +62,5 @@ def require_plain(path: Path, name: str, value: Tensor) -> None:
 
 
 def one_line(text: str) -> str:
-    """Text from a file or a library, fit for one line of a message."""
+    """Text from a file or a library, shortened to one line of a message."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:200])

@@ -1,4 +1,4 @@
-"""Notice when a file of the weights is not the one that was first used."""
+"""Detects weights files that differ from those first used."""
 
 import hashlib
 import json
@@ -21,10 +21,10 @@ class _Entry(TypedDict):
 
 
 def verify(paths: list[Path], read_all: bool = False) -> dict[str, str]:
-    """SHA-256 by file name of `paths`, files of one folder, after comparing them with its manifest.
+    """SHA-256 by file name of `paths`, files of one folder, after a comparison with its manifest.
 
-    A file that is missing from the manifest is recorded: this is its first use. A file whose size and time
-    are as recorded counts as unchanged unless `read_all`. Raises `WeightsError` when one was changed.
+    A file that is not in the manifest is used for the first time and recorded. Unless `read_all`, a file with
+    the recorded size and time counts as unchanged. Raises `WeightsError` for a changed file.
     """
     manifest = paths[0].parent / NAME
     known = _read(manifest)
@@ -35,7 +35,7 @@ def verify(paths: list[Path], read_all: bool = False) -> dict[str, str]:
 
 
 def forget(folder: Path) -> None:
-    """Drop the manifest, so that the next use records the files again."""
+    """Delete the manifest, so that the next use records the files again."""
     (folder / NAME).unlink(missing_ok=True)
 
 
@@ -76,6 +76,6 @@ def _read(manifest: Path) -> dict[str, _Entry]:
 
 
 def _write(manifest: Path, entries: dict[str, _Entry]) -> None:
-    # A folder that may only be read still serves; its files are then hashed at every use.
+    # In a read-only folder nothing is recorded, and files are hashed at every use.
     with suppress(FastAvatarError), replacing(manifest) as partial:
         partial.write_text(json.dumps({"files": entries}, indent=2) + "\n")

@@ -12,12 +12,12 @@ _MOST_BYTES = 16 << 20  # a mean shape of 10,144 points takes under 1 MB
 
 @dataclass(frozen=True)
 class Metadata:
-    """What the file states about the network; None is left to the shapes in the checkpoint."""
+    """The file's statements about the network; where None, the shapes in the checkpoint decide."""
 
     max_points: int | None = None
     """Number of predicted points."""
     use_rotation_6d: bool | None = None
-    """Whether the camera's rotation has six numbers, else it is a quaternion."""
+    """Whether the camera's rotation is six numbers; otherwise it is a quaternion."""
     predict_point_residuals: bool | None = None
     """Whether points are offsets from a mean shape."""
     mean_shape: list[list[float]] | None = None
@@ -27,7 +27,7 @@ class Metadata:
 def read_metadata(dino_checkpoint: Path) -> Metadata:
     """The metadata beside the checkpoint, or two folders above it as in the published runs.
 
-    Without a file nothing is stated. Raises `WeightsError` when the file cannot be understood.
+    Every field is None if there is no file. Raises `WeightsError` when the file cannot be understood.
     """
     folder = dino_checkpoint.absolute().parent
     path = next((p for p in (folder / METADATA, folder.parent / METADATA) if p.is_file()), None)

@@ -1,4 +1,4 @@
-"""The published release: its file names, its source, its terms, and where it lies on this machine."""
+"""The published release: its file names, source and terms, and its place on this machine."""
 
 import os
 from dataclasses import dataclass, fields
@@ -37,7 +37,7 @@ STEMS = Checkpoints(Path("encoder_neutral_flame"), Path("decoder_neutral_flame")
 """Their names without `.pth` or `.safetensors`."""
 SUFFIXES = (".pth", ".safetensors")
 METADATA = "metadata.json"
-"""Describes the point predictor; the published archive has it one folder above the checkpoints."""
+"""Name of the description of the point predictor, in the published archive one folder above."""
 
 KEPT = {f"{stem}{suffix}" for stem in STEMS.paths() for suffix in SUFFIXES}
 KEPT |= {"averaged_model.ply", METADATA}
@@ -52,8 +52,8 @@ def installed_folder(cache: Path) -> Path:
 def weights_folder(cache: Path) -> Path:
     """Folder that holds the checkpoints, or will hold them.
 
-    A set that a killed run had taken out of use before the new one stood in its place counts as well, and so
-    do checkpoints directly in the cache folder.
+    Checkpoints directly in the cache folder count, too, and so does a set that a killed run had retired
+    before the new set was in place.
     """
     usual = cache / FOLDER
     places = [usual, *retired_folders(installed_folder(cache)), cache]
@@ -68,7 +68,7 @@ def find_checkpoints(folder: Path) -> Checkpoints | None:
 
 
 def require_checkpoints(folder: Path) -> Checkpoints:
-    """As `find_checkpoints`, but raises `WeightsError` that names the missing files."""
+    """The same as `find_checkpoints`, but raises `WeightsError` with the missing files."""
     found = find_checkpoints(folder)
     if found is not None:
         return found

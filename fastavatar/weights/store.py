@@ -1,4 +1,4 @@
-"""Have the published weights on this machine: fetch, check and find them.
+"""Downloads, checks and finds the published weights.
 
 zip file or address ─ download ─▶ archive ─ unpack ─▶ hidden folder ─ fits? ─▶ cache/pretrained_weights
 """
@@ -40,15 +40,15 @@ Fits = Callable[[Checkpoints], object]
 
 @dataclass(frozen=True)
 class Source:
-    """Where the archive comes from: the first of these that is given.
+    """Where the archive comes from: `archive`, else `url`.
 
-    Else the address in `FASTAVATAR_WEIGHTS_URL`, else Google Drive.
+    If neither is given, the address in `FASTAVATAR_WEIGHTS_URL`, else Google Drive.
     """
 
     archive: Path | None = None
     """A zip file on this machine."""
     url: str | None = None
-    """An address that gives it."""
+    """A web address of the zip file."""
 
     def __str__(self) -> str:
         """The source in words, for messages."""
@@ -62,11 +62,10 @@ def fetch(
     force: bool = False,
     patience: Patience | None = None,
 ) -> Checkpoints:
-    """Get the weights into `cache`, unless they are there and unchanged or `force` says to anyway.
+    """Download the weights into `cache` if they are missing or changed, or if `force` is on.
 
-    The whole set is read and checked by `fits` before it takes the place of the one in use, which stays as it
-    is after any failure. Only one process fetches at a time; the others wait and find the files. Raises
-    `WeightsError`.
+    The whole set is read and checked by `fits` before it replaces the set in use, which stays after any
+    failure. Only one process downloads at a time; others wait and then find the files. Raises `WeightsError`.
     """
     source = source or Source()
     with only_one(cache):
@@ -91,9 +90,9 @@ def fetch(
 
 
 def check(cache: Path, read_all: bool = False) -> Checkpoints:
-    """The checkpoints in `cache`, after a comparison with those that were first used.
+    """The checkpoints in `cache`, after a comparison with the files first used.
 
-    Raises `WeightsError` when one is missing or was changed; `read_all` compares every byte.
+    Raises `WeightsError` when a file is missing or was changed; `read_all` compares every byte.
     """
     tidy(cache, installed_folder(cache), _is_ours)
     found = require_checkpoints(weights_folder(cache))
@@ -102,24 +101,24 @@ def check(cache: Path, read_all: bool = False) -> Checkpoints:
 
 
 def ensure(cache: Path, offline: bool, fits: Fits, source: Source | None = None) -> Checkpoints:
-    """As `check`, but fetches what is missing unless `offline`."""
+    """The same as `check`, but downloads missing files unless `offline`; raises `WeightsError`."""
     if find_checkpoints(weights_folder(cache)) is not None:
         return check(cache)
     if offline:
         raise WeightsError(
-            f"the FastAvatar weights are not in {weights_folder(cache)} and the network is not to be used "
-            "(offline); run `fastavatar weights fetch` where there is a network, or give it the zip file here"
+            f"the FastAvatar weights are not in {weights_folder(cache)} and downloads are off "
+            "(offline); run `fastavatar weights fetch` with network access, or give it the zip file"
         )
     return fetch(cache, fits, source)
 
 
 def _fill(staging: Path, archive: Path, source: Source, fits: Fits) -> None:
-    """Unpack the archive into `staging` and make sure that what it held is the weights."""
+    """Unpack the archive into `staging`, and check that it holds the weights."""
     unpack(archive, staging, KEPT.__contains__)
     found = find_checkpoints(staging)
     if found is None:
         raise WeightsError(f"{source} does not hold the three FastAvatar checkpoints")
-    # A set that says nothing of itself must not be described by the metadata of an older one further up.
+    # A set without metadata must not use the metadata of an older set in a folder above.
     if not (staging / METADATA).exists():
         (staging / METADATA).write_text("{}\n")
     try:

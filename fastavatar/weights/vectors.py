@@ -1,4 +1,4 @@
-"""Vectors and point tables that a user gives as `.npy` files."""
+"""Reads vectors and point tables that a user gives as `.npy` files."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from fastavatar.system import read_npy
 def read_vector(path: Path, size: int, what: str) -> NDArray[np.float32]:
     """A vector (`size`,), saved by numpy as (`size`,) or (1, `size`).
 
-    Raises `InputError` when the file is missing, no numpy file, or holds something else than `what`.
+    Raises `InputError` when the file is missing, no numpy file, or does not hold `what`.
     """
     return read_array(path, what, ((size,), (1, size))).reshape(size)
 
@@ -20,7 +20,7 @@ def read_vector(path: Path, size: int, what: str) -> NDArray[np.float32]:
 def read_array(path: Path, what: str, shapes: tuple[tuple[int, ...], ...]) -> NDArray[np.float32]:
     """Finite numbers saved by numpy, of one of the `shapes`, such as (N,) or (1, N).
 
-    Raises `InputError`, which says that `what` was expected, for anything else.
+    For anything else it raises `InputError`, which names `what` was expected.
     """
     try:
         values = read_npy(path)

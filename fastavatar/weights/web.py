@@ -1,4 +1,4 @@
-"""Open a web address, and decide what a server's refusal means: it is final, or worth another try."""
+"""Opens web addresses, and decides whether a server's refusal is final or worth another try."""
 
 import http.client
 import re
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from email.message import Message
 
 _CHUNK = 1 << 18
-# Statuses that pass: timeouts, too many requests, and servers that are down for a while.
+# Temporary statuses: timeouts, too many requests, and servers that are down for a while.
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
 _PAGE_START = re.compile(rb"\s*(<!doctype html|<html|<head|<\?xml)", re.IGNORECASE)
 _QUOTA = re.compile(r"quota exceeded|too many users|download quota", re.IGNORECASE)
@@ -29,14 +29,14 @@ class TryAgain(Exception):
 
 
 class FileChanged(TryAgain):
-    """The server has another file at this address than before."""
+    """The file at this address has changed since the first part was downloaded."""
 
 
 @contextmanager
 def open_url(url: str, have: int, version: str, timeout_s: float) -> Iterator[http.client.HTTPResponse]:
-    """The server's answer to a request for all bytes from `have` on, of the same `version` of the file.
+    """The server's answer to a request for all bytes from offset `have` on, of the file's `version`.
 
-    Raises `Refused` or `TryAgain` when there is none, `FileChanged` when the file has no such bytes.
+    Raises `Refused` or `TryAgain` when there is no answer, `FileChanged` when the file has no such bytes.
     """
     headers = {"User-Agent": "fastavatar", "Accept-Encoding": "identity"}
     if have:
@@ -58,7 +58,7 @@ def open_url(url: str, have: int, version: str, timeout_s: float) -> Iterator[ht
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """An opener for http and https alone: a server cannot redirect to a file or to FTP."""
+    """An opener for http and https only: a server cannot redirect it to a file or to FTP."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler,
@@ -74,7 +74,7 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def broken(error: Exception) -> TryAgain:
-    """The failure of a connection that broke with `error`."""
+    """The exception for a connection that broke with `error`."""
     return TryAgain(f"the connection broke ({str(error) or type(error).__name__})")
 
 
@@ -84,7 +84,7 @@ def is_page(headers: Message, first: bytes) -> bool:
 
 
 def _refusal(url: str, error: urllib.error.HTTPError) -> Refused | TryAgain:
-    """What a status other than success means."""
+    """The exception for an answer whose status is not success."""
     try:
         page = error.read(_CHUNK)
     except (OSError, ValueError, http.client.HTTPException):
@@ -101,7 +101,7 @@ def _refusal(url: str, error: urllib.error.HTTPError) -> Refused | TryAgain:
 
 
 def about_page(url: str, page: bytes) -> str:
-    """The message for a web page that came instead of the file."""
+    """The message for a web page that was sent instead of the file."""
     if _QUOTA.search(page.decode(errors="replace")):
         return quota_message(url)
     return f"{url} sent a web page instead of the file (a sign-in or confirmation page?)"

@@ -20,7 +20,7 @@ from tests.portraits import photo_of, portrait, small_left_large_right
 
 
 def test_a_changed_pipeline_has_the_same_model_and_leaves_the_first_as_it_was() -> None:
-    """The model is loaded once for photos that are treated differently."""
+    """One loaded model serves photos with different settings."""
     first = Pipeline(Settings(model="facemesh", device="cpu", seed=3))
     other = first.changed(face=0, outputs=Outputs(frame="head"), optimization=Optimization(iterations=2))
     assert other._predictor is first._predictor
@@ -48,7 +48,7 @@ def test_a_refinement_is_a_stage() -> None:
 def test_the_chosen_face_reaches_summary_and_identity_check(
     model: Literal["facemesh", "fastavatar"], chosen: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two people, a small one on the left; the stand-in recogniser tells them apart by their mean colour."""
+    """Two people, a small one on the left; the stand-in recogniser distinguishes them by mean colour."""
     photo = photo_of(small_left_large_right())
     faces = FaceMeshFinder().find(photo.rgb)
     scale = DETECTION_PX / max(photo.width, photo.height)  # of the picture that the detector sees

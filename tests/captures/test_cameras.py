@@ -34,7 +34,7 @@ def test_the_cameras_are_those_of_the_capture(form: str, tmp_path: Path) -> None
         assert (camera.width, camera.height) == (view.camera.width, view.camera.height)
 
 
-def test_what_is_no_cameras_file(tmp_path: Path) -> None:
+def test_a_file_without_cameras_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot read .*gone\.json"):
         read_cameras(tmp_path / "gone.json")
     write_capture(tmp_path)

@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def refused(read: Callable[[], object]) -> str:
-    """The one line, printable and of bounded length, that reading ends in."""
+    """Read the capture and return its error, checked to be one printable line of bounded length."""
     with pytest.raises(InputError) as caught:
         read()
     message = str(caught.value)
@@ -56,7 +56,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_what_is_no_such_json(name: str, tmp_path: Path) -> None:
+def test_files_that_are_no_transforms_json_are_refused(name: str, tmp_path: Path) -> None:
     text, said = TEXTS[name]
     (tmp_path / "transforms.json").write_bytes(text)
     assert said in refused(lambda: read_capture(tmp_path))
@@ -87,7 +87,7 @@ FILE_PATHS = {
 
 @pytest.mark.parametrize("key", ["file_path", "mask_path"])
 @pytest.mark.parametrize("name", FILE_PATHS)
-def test_names_that_no_file_can_have(folder: Path, key: str, name: str) -> None:
+def test_names_that_no_file_can_have_are_refused(folder: Path, key: str, name: str) -> None:
     if (key, name) == ("mask_path", ""):
         return  # the same as none
     content = json.loads((folder / "good.json").read_text())
@@ -155,7 +155,7 @@ CAMERAS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", CAMERAS)
-def test_cameras_that_cannot_be(folder: Path, name: str) -> None:
+def test_impossible_cameras_are_refused(folder: Path, name: str) -> None:
     change, said = CAMERAS[name]
     content = json.loads((folder / "good.json").read_text())
     content["frames"][1] |= change
@@ -199,7 +199,7 @@ NPY = {
 
 
 @pytest.mark.parametrize("name", NPY)
-def test_arrays_that_cannot_be_read(tmp_path: Path, name: str) -> None:
+def test_unreadable_arrays_are_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "mesh.npz"
     _zip(path, {"vertices.npy": NPY[name], "faces.npy": _npy(np.zeros((1, 3), np.int64))})
     assert "mesh.npz" in refused(lambda: read_mesh(path))
@@ -207,7 +207,7 @@ def test_arrays_that_cannot_be_read(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
-def test_archives_that_are_damaged(tmp_path: Path, kind: int) -> None:
+def test_damaged_archives_are_refused(tmp_path: Path, kind: int) -> None:
     path = tmp_path / "mesh.npz"
     rng = np.random.default_rng(0)
     good = {"vertices.npy": _npy(rng.normal(size=(50, 3))), "faces.npy": _npy(np.zeros((1, 3), np.int64))}
@@ -266,7 +266,7 @@ PLY = {
 
 
 @pytest.mark.parametrize("name", PLY)
-def test_points_that_cannot_be_read(tmp_path: Path, name: str) -> None:
+def test_unreadable_points_are_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "points3d.ply"
     text = f"ply\nformat binary_little_endian 1.0\n{PLY[name]}\nend_header\n"
     path.write_bytes(text.encode() + bytes(300))
@@ -299,7 +299,7 @@ def test_a_colmap_name_in_another_encoding_is_told(tmp_path: Path, binary: bool)
 
 @pytest.mark.parametrize("name", ["cameras", "images", "points3D", "rigs", "frames"])
 def test_colmap_models_that_count_more_than_they_hold(tmp_path: Path, name: str) -> None:
-    """Handed to pycolmap, such counts make it loop for hours and take all memory."""
+    """Such counts would make pycolmap loop for hours and take all memory."""
     model = _binary_model(tmp_path)
     path = model / f"{name}.bin"
     content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Where captures of other tools keep what, each made from the capture that the tests draw."""
+"""The folder layouts of other tools, each made from the tests' synthetic capture."""
 
 import json
 import math
@@ -147,7 +147,7 @@ def test_nerfstudios_points_are_read(folder: Path, caplog: pytest.LogCaptureFixt
     torch.testing.assert_close(points, make_head().means, atol=1e-6, rtol=0)
     (folder / "transforms.json").write_text(json.dumps({**content, "ply_file_path": "gone.ply"}))
     assert read_capture(folder).points is None
-    assert "gone.ply, and there is no such file" in caplog.text
+    assert "gone.ply, but there is no such file" in caplog.text
 
 
 def test_instant_ngps_fisheye_is_one(folder: Path) -> None:

@@ -91,7 +91,7 @@ def _plane() -> Tensor:
 
 
 def _inverse(lens: Lens, distorted: Tensor) -> Tensor:
-    """Where on the plane rays came from that the lens shows at `distorted`: by fixed-point steps."""
+    """Undistorted points on the plane for points `distorted`, by fixed-point iteration."""
     plane = distorted
     for _ in range(200):
         plane = plane + 0.5 * (distorted - lens.distort(plane))

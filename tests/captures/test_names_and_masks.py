@@ -122,7 +122,7 @@ def test_a_mask_of_the_very_name_is_not_lent_to_another_image(tmp_path: Path) ->
     assert masked_rows(tmp_path) == [[], [0]]
 
 
-def test_how_many_views_have_masks_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_number_of_views_with_masks_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "fastavatar")
     write_views(tmp_path, ["images/a.jpg", "images/b.jpg", "images/c.jpg"], ["masks/a.png"])
     read_capture(tmp_path)

@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_reads_back_what_was_written(folder: Path) -> None:
+def test_a_written_capture_is_read_back(folder: Path) -> None:
     capture = read_capture(folder)
     assert [view.name for view in capture.views] == [f"00000_{i:02d}" for i in range(len(AZIMUTHS_DEG))]
     for view, camera in zip(capture.views, make_cameras(), strict=True):
@@ -85,7 +85,7 @@ def test_views_are_sorted_by_name(folder: Path, tmp_path: Path) -> None:
     assert names == sorted(names)
 
 
-def test_top_level_intrinsics_and_missing_endings_will_do(folder: Path, tmp_path: Path) -> None:
+def test_top_level_intrinsics_and_missing_endings_are_accepted(folder: Path, tmp_path: Path) -> None:
     def shorten(content: dict[str, Any]) -> None:
         for frame in content["frames"]:
             for key in ("fl_x", "fl_y", "cx", "cy", "w", "h"):
@@ -181,7 +181,7 @@ def test_pictures_that_cannot_be_used_are_named(folder: Path, tmp_path: Path) ->
         read_capture(tmp_path)
 
 
-def test_a_folder_that_is_no_capture(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_capture_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no capture folder"):
         read_capture(tmp_path / "gone")
     with pytest.raises(InputError, match=r"neither transforms\.json nor sparse/0"):

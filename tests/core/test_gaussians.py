@@ -33,7 +33,7 @@ many = st.builds(make, st.integers(0, 9999), st.integers(1, 6), st.integers(0, 3
 
 
 def covariances(g: Gaussians) -> torch.Tensor:
-    """(N, 3, 3)"""
+    """(N, 3, 3) covariance matrices."""
     axes = matrix_from_quaternion_wxyz(g.quats_wxyz) * g.scales[:, None, :]
     return axes @ axes.transpose(1, 2)
 
@@ -45,7 +45,7 @@ def require_same(found: Gaussians, expected: Gaussians) -> None:
 
 
 @given(many, rotations)
-def test_turning_and_turning_back_is_nothing(g: Gaussians, R: torch.Tensor) -> None:
+def test_a_rotation_and_its_inverse_cancel(g: Gaussians, R: torch.Tensor) -> None:
     require_same(g.rotated(R).rotated(R.T), g)
 
 

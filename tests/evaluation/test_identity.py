@@ -19,7 +19,7 @@ FACE_BOX = (225.0, 90.0, 340.0, 225.0)
 
 
 def test_photo_and_head_are_compared_by_the_real_loader(avatar: Avatar, tmp_path: Path) -> None:
-    """Stand-in models in InsightFace's own code: what they embed is a face's mean colour."""
+    """InsightFace's own code with stand-in models, whose embedding is a face's mean colour."""
     pytest.importorskip("insightface")
     from tests.faces.insightface_pack import write_pack
 
@@ -35,7 +35,7 @@ def test_photo_and_head_are_compared_by_the_real_loader(avatar: Avatar, tmp_path
 
 @pytest.mark.parametrize("chosen", [0, 1])
 def test_the_face_that_was_chosen_is_compared(chosen: int) -> None:
-    """Of a small face on the left and a larger one on the right."""
+    """The photo shows a small face on the left and a larger one on the right."""
     faces = [
         Face(0, 2, (10, 10, 40, 50), embedding=np.eye(512, dtype=np.float32)[0]),
         Face(1, 2, (60, 5, 110, 70), embedding=np.eye(512, dtype=np.float32)[1]),
@@ -44,7 +44,7 @@ def test_the_face_that_was_chosen_is_compared(chosen: int) -> None:
     own = Face(chosen, 2, (faces[chosen].box[0] - 3, *faces[chosen].box[1:]))
     assert _person(replace(avatar, face=own), faces) is faces[chosen]
     assert _person(replace(avatar, face=None), faces) is faces[1], "the largest where no face is known"
-    assert _person(replace(avatar, face=own), [faces[1 - chosen]]) is None, "not somebody else's likeness"
+    assert _person(replace(avatar, face=own), [faces[1 - chosen]]) is None, "not another person's likeness"
 
 
 @pytest.mark.parametrize(("azimuth_deg", "own", "negative"), [(0, 1.0, -1.0), (30, 1.0, -1.0)])
@@ -67,7 +67,7 @@ def test_a_head_is_like_its_own_picture_and_unlike_the_negative(
         assert all(value is not None and abs(value) < abs(expected) - 1e-4 for value in others)
 
 
-def test_no_face_in_the_photo_is_told(avatar: Avatar, tmp_path: Path) -> None:
+def test_no_face_in_the_photo_is_a_warning(avatar: Avatar, tmp_path: Path) -> None:
     pytest.importorskip("insightface")
     from tests.faces.insightface_pack import write_pack
 
@@ -77,7 +77,7 @@ def test_no_face_in_the_photo_is_told(avatar: Avatar, tmp_path: Path) -> None:
     assert checked.provenance.warnings[-1].startswith("no likeness was measured: InsightFace misses the face")
 
 
-def test_what_is_little_alike_is_warned_of() -> None:
+def test_a_low_similarity_is_a_warning() -> None:
     found = Likeness({0: 0.8, -30: 0.29, 30: 0.5, -60: None, 60: -0.1})
     (warning,) = found.warnings()
     assert (

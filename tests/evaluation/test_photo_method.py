@@ -38,7 +38,7 @@ def _error_where_drawn(report: Report, capture: Capture, view: int) -> float:
 
 
 def test_the_whole_capture_needs_no_other_view(tmp_path: Path) -> None:
-    """Only the input view may matter to `photo`: spoiling the other changes nothing it renders."""
+    """Only the input view may matter to `photo`: damage to the other view does not change its renders."""
     photo = load_photo(EXAMPLE)
     camera = frontal_camera(1.2, 2.0 * photo.width, photo.width, photo.height)
     save_picture(torch.from_numpy(photo.rgb.copy()) / 255, tmp_path / "images" / "a.png")

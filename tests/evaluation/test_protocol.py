@@ -182,5 +182,5 @@ def test_a_device_that_is_not_there_is_refused(capture: Capture) -> None:
         evaluate(capture, "white", [0], Options(device="cuda:99"))
 
 
-def test_it_is_part_of_the_public_surface(capture: Capture) -> None:
+def test_evaluate_is_part_of_the_public_surface(capture: Capture) -> None:
     assert fa.evaluate(fa.read_capture(capture.folder), "white", [0]).method == "white"

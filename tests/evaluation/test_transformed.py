@@ -40,7 +40,7 @@ def test_a_similarity_moves_means_shapes_and_colours(seed: int, scale: float) ->
 
 
 @given(st.integers(0, 999), st.floats(0.1, 10))
-def test_its_inverse_undoes_it(seed: int, scale: float) -> None:
+def test_the_inverse_similarity_undoes_it(seed: int, scale: float) -> None:
     before, rotation, translation = _random(seed)
     there = before.transformed(scale, rotation, translation)
     back = there.transformed(1 / scale, rotation.T, -(rotation.T @ translation) / scale)

@@ -73,7 +73,7 @@ def _anchor(box: Box, stride: int, side: int) -> int:
 
 
 def _said(kind: str, box: Box, stride: int, rank: int) -> float | NDArray[np.float32]:
-    """What the detector says at that anchor, in strides from the anchor's corner."""
+    """The detector's outputs at that anchor, in strides from the anchor's corner."""
     if kind == "score":
         return 0.9 - 0.01 * rank
     left, top, right, bottom = box

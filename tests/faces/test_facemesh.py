@@ -122,7 +122,7 @@ def test_where_nobody_is_nobody_is_found(rgb: Rgb) -> None:
     assert FaceMeshFinder().find(rgb) == []
 
 
-def test_no_face_is_told_with_the_photos_size_and_what_helps() -> None:
+def test_no_face_is_reported_with_the_photos_size_and_what_helps() -> None:
     with pytest.raises(NoFaceError) as caught:
         find_face(FaceMeshFinder(), without_face())
     assert str(caught.value) == (
@@ -133,6 +133,6 @@ def test_no_face_is_told_with_the_photos_size_and_what_helps() -> None:
 
 
 @pytest.mark.parametrize("index", [-1, 1, 7])
-def test_a_face_that_is_not_there_is_told(index: int, face: Face) -> None:
+def test_a_face_that_is_not_there_is_reported(index: int, face: Face) -> None:
     with pytest.raises(NoFaceError, match=f"there is no face {index}: the photo shows 1, numbered from 0"):
         choose_face([face], index)

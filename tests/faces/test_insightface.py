@@ -66,7 +66,7 @@ def test_the_largest_is_taken_unless_one_is_named(pack: Path) -> None:
         choose_face(faces, -1)
 
 
-def test_a_photo_without_a_face_is_told(tmp_path: Path) -> None:
+def test_a_photo_without_a_face_is_reported(tmp_path: Path) -> None:
     recogniser = FaceRecogniser(write_pack(tmp_path, []))
     assert recogniser.find(two_people()) == []
     with pytest.raises(NoFaceError, match="640×480 px.*or give the face's embedding instead"):
@@ -86,7 +86,7 @@ def test_models_that_are_not_used_are_not_loaded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x08\x08" * 100])
-def test_a_damaged_model_is_told_with_its_name(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_model_is_reported_with_its_name(tmp_path: Path, content: bytes) -> None:
     write_pack(tmp_path, [LEFT])
     (tmp_path / "rec.onnx").write_bytes(content)
     with pytest.raises(WeightsError, match=r"rec\.onnx|recognition") as caught:
@@ -94,7 +94,7 @@ def test_a_damaged_model_is_told_with_its_name(tmp_path: Path, content: bytes) -
     assert "\n" not in str(caught.value)
 
 
-def test_a_pack_without_one_of_the_two_is_told(tmp_path: Path) -> None:
+def test_a_pack_without_one_of_the_two_is_reported(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no InsightFace detection model"):
         FaceRecogniser(tmp_path)
     write_detector(tmp_path / "det.onnx", [LEFT])

@@ -81,16 +81,16 @@ def test_what_is_no_npz_is_refused(content: bytes, tmp_path: Path) -> None:
         read_gaussians(tmp_path / "a.npz")
 
 
-def test_the_formats_there_are() -> None:
+def test_every_format_is_registered_in_order() -> None:
     assert [known.ending for known in FORMATS] == [*BOTH_WAYS, ".ksplat", ".glb", ".html"]
 
 
-def test_endings_of_no_format(tmp_path: Path) -> None:
+def test_unknown_endings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        UsageError, match=r"a\.obj has an ending of no format: use one of \.compressed\.ply, "
+        UsageError, match=r"a\.obj does not have the ending of a known format: use one of \.compressed\.ply, "
     ):
         read_gaussians(tmp_path / "a.obj")
-    with pytest.raises(UsageError, match="has an ending of no format"):
+    with pytest.raises(UsageError, match="does not have the ending of a known format"):
         write_gaussians(storable(count=1), tmp_path / "ply")
 
 

@@ -1,4 +1,4 @@
-"""Rotations for laws to be tried on."""
+"""Strategies for rotations, for tests of laws."""
 
 import math
 

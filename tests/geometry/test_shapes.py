@@ -11,7 +11,7 @@ def test_any_length_fits_none(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("shape", [(3,), (7, 4), (1, 7, 3), ()])
-def test_the_shape_found_is_told(shape: tuple[int, ...]) -> None:
+def test_an_error_states_the_shape(shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError) as caught:
         require_shape("points", torch.zeros(shape), None, 3)
     assert str(caught.value) == f"points must have shape (N, 3), found {shape}"

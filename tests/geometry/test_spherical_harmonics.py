@@ -70,7 +70,7 @@ def test_turned_functions_are_the_old_ones_at_directions_turned_back(
 
 
 @given(rotations, degrees, seeds)
-def test_turning_and_turning_back_is_nothing(R: torch.Tensor, degree: int, seed: int) -> None:
+def test_a_rotation_and_its_inverse_cancel(R: torch.Tensor, degree: int, seed: int) -> None:
     old = coefficients(seed, degree)
     torch.testing.assert_close(rotate(rotate(old, R), R.T), old, rtol=0, atol=1e-9)
 
@@ -88,11 +88,11 @@ def test_half_turns_only_change_signs(diagonal: tuple[float, ...]) -> None:
 
 
 @pytest.mark.parametrize(("count", "degree"), [(1, 0), (4, 1), (9, 2), (16, 3)])
-def test_degrees(count: int, degree: int) -> None:
+def test_degree_follows_from_the_number_of_coefficients(count: int, degree: int) -> None:
     assert degree_of(count) == degree
 
 
 @pytest.mark.parametrize("count", [0, 2, 3, 15, 17, 25])
-def test_counts_that_fill_no_bands(count: int) -> None:
+def test_a_number_of_coefficients_without_a_degree_is_refused(count: int) -> None:
     with pytest.raises(InputError, match=f"1, 4, 9 or 16 coefficients, found {count}"):
         degree_of(count)

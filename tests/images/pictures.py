@@ -34,7 +34,7 @@ def centers(rgb: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def half_alpha() -> Image.Image:
-    """Opaque on the left, half transparent on the right."""
+    """An alpha channel: opaque on the left, half transparent on the right."""
     alpha = np.full((HEIGHT, WIDTH), 255, np.uint8)
     alpha[:, WIDTH // 2 :] = 128
     return Image.fromarray(alpha)
@@ -53,7 +53,7 @@ def png(
 
 
 def png16(samples: NDArray[np.uint16]) -> bytes:
-    """16 bits per sample, (H, W, 3) or (H, W, 4)."""
+    """A PNG of samples with 16 bits, (H, W, 3) or (H, W, 4)."""
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
     return png((samples.shape[1], samples.shape[0]), 16, {3: 2, 4: 6}[samples.shape[2]], rows)
 
@@ -84,7 +84,7 @@ def tiff(samples: NDArray[np.generic], photometric: int, apart: bool = False) ->
 
 
 def huge_png(width: int, height: int) -> bytes:
-    """A few bytes that claim to be width × height pixels."""
+    """A PNG of a few bytes that claims width × height pixels."""
     return png((width, height), 8, 2, b"\0" * 100)
 
 

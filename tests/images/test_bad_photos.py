@@ -47,11 +47,11 @@ def sparse(path: Path) -> None:
         file.truncate(600_000_000)
 
 
-KINDS = "JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000 or JPEG XL"
+KINDS = "JPEG, MPO, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000 or JPEG XL"
 
 
 def palette_png(path: Path, *chunks: tuple[bytes, bytes]) -> None:
-    """Pixels of a palette's colour 3."""
+    """A PNG whose pixels have a palette's colour 3."""
     path.write_bytes(pictures.png((64, 64), 8, 3, (b"\0" + b"\3" * 64) * 64, *chunks))
 
 
@@ -95,7 +95,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "600 MB": (
         "a.jpg",
         sparse,
-        f"cannot read {{}}: 600 MB is no photo; give a {KINDS} file",
+        f"cannot read {{}}: 600 MB is too much for a photo; give a {KINDS} file",
     ),
     "text": ("a.jpg", lambda p: p.write_text("not a photo\n" * 9), NOT_A_PICTURE),
     "web page": ("a.png", lambda p: p.write_text("<!doctype html><title>404</title>"), NOT_A_PICTURE),
@@ -181,7 +181,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "strip": (
         "a.png",
         lambda p: saved(Image.new("RGB", (64, 5000)), p),
-        "cannot use {}: 64×5000 pixels are a strip; crop it around the face",
+        "cannot use {}: 64×5000 pixels are too narrow; crop the photo around the face",
     ),
     "wholly transparent": (
         "a.png",
@@ -221,7 +221,7 @@ def test_a_bad_file_is_refused_in_one_line(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+def test_a_file_without_read_permission_is_refused(tmp_path: Path) -> None:
     path = saved(quarters(), tmp_path / "a.png")
     path.chmod(0)
     with pytest.raises(InputError, match="permission denied; allow reading it"):
@@ -244,7 +244,7 @@ def test_damaged_bytes_give_a_photo_or_one_line(kind: str, tmp_path: Path) -> No
 
 
 def test_what_the_head_of_a_file_says_is_refused_before_decoding(tmp_path: Path) -> None:
-    """In the words of decoding; what only decoding finds passes."""
+    """The message is that of decoding; damage that only decoding finds passes."""
     huge, cut = tmp_path / "huge.png", tmp_path / "cut.png"
     huge.write_bytes(huge_png(2000, 1000))
     with pytest.raises(

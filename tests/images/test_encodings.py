@@ -227,7 +227,7 @@ WIDE: dict[str, tuple[str, Callable[[Path], None], float, str]] = {
         "a.png",
         lambda p: png(p, pictures.quarters(), cicp(77, 99)),
         0,
-        "its colours have the codes 77 and 99, which are unknown here; they are read as sRGB",
+        "its colours have the unknown codes 77 and 99; they are read as sRGB",
     ),
     "jpeg, Adobe RGB by EXIF": ("a.jpg", adobe_jpeg, 6, ""),
     "jp2, a profile": ("a.jp2", jp2_with_profile, 8, ""),

@@ -63,5 +63,5 @@ def test_the_film_equivalent_length_has_precedence() -> None:
     ],
     ids=str,
 )
-def test_tags_that_give_no_focal_length(tags: dict[int, object]) -> None:
+def test_other_tags_give_no_focal_length(tags: dict[int, object]) -> None:
     assert focal_length_px(tags, 4000, 3000) is None

@@ -25,21 +25,23 @@ def test_native_lines_are_held_back(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err == "before after"
 
 
-def test_an_error_shows_them(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_error_shows_the_held_back_lines(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="broken"), quiet_stderr():
         say("F0000 what went wrong")
         raise ValueError("broken")
     assert capfd.readouterr().err == "F0000 what went wrong"
 
 
-def test_they_stay_hidden_where_the_caller_has_its_own_message(capfd: pytest.CaptureFixture[str]) -> None:
+def test_native_lines_stay_hidden_where_the_caller_has_its_own_message(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(ValueError, match="broken"), quiet_stderr(show_after_error=False):
         say("F0000 what went wrong")
         raise ValueError("broken")
     assert capfd.readouterr().err == ""
 
 
-def test_an_interrupt_does_not_show_them(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_interrupt_does_not_show_native_lines(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(KeyboardInterrupt), quiet_stderr():
         say("W0000 noise")
         raise KeyboardInterrupt

@@ -41,7 +41,7 @@ def grey(
 def on_white(
     rgb: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """The right half laid half transparent on white."""
+    """The picture with its right half composited half transparent on white."""
     out = rgb.copy()
     out[1::2] = np.rint(rgb[1::2] * 128 / 255 + 127).astype(np.int64)
     return out
@@ -225,7 +225,7 @@ def test_a_turn_that_the_file_states_is_applied_once(suffix: str, orientation: i
 @pytest.mark.parametrize("orientation", UPRIGHT_FROM)
 @pytest.mark.parametrize("suffix", ["heic", "avif"])
 def test_a_turn_that_exif_alone_states_is_applied(suffix: str, orientation: int, tmp_path: Path) -> None:
-    """As some programs write it: EXIF has an orientation, and the container has no property for it."""
+    """Some programs write the orientation to EXIF without a property in the container."""
     exif = Image.Exif()
     exif[UNUSED_TAG] = 1  # becomes the orientation, of which Pillow itself would make a property
     path = saved(quarters(), tmp_path / f"a.{suffix}", exif=exif.tobytes(), quality=95)
@@ -257,7 +257,7 @@ def test_the_first_frame_of_an_animation_is_taken(
     later = [Image.new("RGB", (WIDTH, HEIGHT), "black")]
     path = saved(quarters(), tmp_path / f"a.{suffix}", save_all=True, append_images=later, lossless=True)
     np.testing.assert_allclose(pictures.centers(load_photo(path).rgb), EXPECTED, atol=LOSSY)
-    assert caplog.messages == [f"{path} is animated; its first frame is taken"]
+    assert caplog.messages == [f"{path} is animated; its first frame is used"]
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "mpo"])
@@ -325,7 +325,7 @@ def test_round_corners_are_no_cut_out(hidden: float, cut_out: bool) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.JPG", "a.mpo", "b/a.heic", "a.b.jp2", "a.jxl", "a.tiff", "a.avif"])
-def test_endings_tell_photos_from_videos(name: str) -> None:
+def test_endings_distinguish_photos_from_videos(name: str) -> None:
     assert is_photo_name(name) and not is_video_name(name)
     assert is_video_name(f"{name}.mp4") and not is_photo_name(f"{name}.mp4")
     assert not is_photo_name(f"{name}.txt") and not is_video_name(f"{name}.txt")

@@ -26,8 +26,8 @@ def test_a_mirrored_photo_has_a_mirrored_mask(mask: NDArray[np.float32]) -> None
 
 
 @pytest.mark.parametrize("size_px", [512, 1024])
-def test_its_edge_lies_where_the_person_ends(size_px: int, mask: NDArray[np.float32]) -> None:
-    """A person cut out sharply before blue; the network alone knows 256 × 256 pixels."""
+def test_the_masks_edge_lies_where_the_person_ends(size_px: int, mask: NDArray[np.float32]) -> None:
+    """A person with a sharp edge before blue; the network alone works at 256 × 256 pixels."""
     size = size_px, size_px
     inside = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.BICUBIC)) > 0.5
     rgb = np.where(inside[..., None], np.asarray(picture().resize(size)), (40, 90, 200)).astype(np.uint8)

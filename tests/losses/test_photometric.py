@@ -18,7 +18,7 @@ def test_terms_are_weighted() -> None:
     assert float(loss(a, a)) == pytest.approx(0, abs=1e-6)
 
 
-def test_lpips_weight_goes_to_the_others_where_it_is_not_at_hand(
+def test_lpips_weight_goes_to_the_others_where_lpips_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))

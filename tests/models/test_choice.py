@@ -16,7 +16,7 @@ def test_auto_is_the_embedded_model_where_there_are_no_weights(tmp_path: Path) -
     name, reason = choose_model("auto", tmp_path, {})
     assert name == "facemesh"
     assert str(tmp_path) not in reason, "summaries show it to others"
-    assert "--model fastavatar fetches them" in reason and "GB" in reason and "research" in reason
+    assert "choosing the model fastavatar fetches them" in reason and "GB" in reason and "research" in reason
     assert not list(tmp_path.iterdir())
 
 
@@ -34,14 +34,14 @@ def test_auto_is_the_published_model_where_its_weights_and_the_face_pack_are(
     assert choose_model("facemesh", tmp_path, {})[0] == "facemesh"
 
 
-def test_a_flag_of_the_published_model_chooses_it(tmp_path: Path) -> None:
+def test_an_input_of_the_published_model_chooses_it(tmp_path: Path) -> None:
     given = {"encoder_checkpoint": Path("e.pth"), "crop": "none"}
-    assert choose_model("auto", tmp_path, given) == ("fastavatar", "given --encoder_checkpoint, --crop")
+    assert choose_model("auto", tmp_path, given) == ("fastavatar", "given encoder_checkpoint, crop")
 
 
 @pytest.mark.parametrize("model", ["facemesh", "fastavatar"])
-def test_what_is_asked_for_is_taken(model: str, tmp_path: Path) -> None:
-    assert choose_model(model, tmp_path, {}) == (model, "asked for with --model")  # type: ignore[arg-type]
+def test_a_named_model_is_used(model: str, tmp_path: Path) -> None:
+    assert choose_model(model, tmp_path, {}) == (model, "named by the caller")  # type: ignore[arg-type]
 
 
 def test_auto_is_cuda_where_it_is() -> None:
@@ -61,7 +61,7 @@ def test_an_unknown_model_is_wrong_usage() -> None:
 
 
 @pytest.mark.parametrize("device", ["", "magic", "cuda:-1", "cuda:99", "meta", "mps"])
-def test_a_device_that_is_not_there_is_told(device: str) -> None:
+def test_an_error_names_a_device_that_is_not_there(device: str) -> None:
     with pytest.raises(DeviceError, match=f"device '{device}'.*use ") as caught:
         require_device(device)
     assert caught.value.exit_code == 6

@@ -6,7 +6,7 @@ import pytest
 from fastavatar.models.stages import listening, stage
 
 
-def test_stages_are_told_and_timed_in_order(caplog: pytest.LogCaptureFixture) -> None:
+def test_stages_are_logged_and_timed_in_order(caplog: pytest.LogCaptureFixture) -> None:
     seconds: dict[str, float] = {}
     with caplog.at_level(logging.INFO, "fastavatar"):
         with stage(seconds, "find faces"):

@@ -60,7 +60,7 @@ def test_a_file_is_read_and_overridden(tmp_path: Path) -> None:
         ("compositing: classic", "compositing: none", "compositing must be classic or published"),
     ],
 )
-def test_what_does_not_fit_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_invalid_values_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
     path = tmp_path / "mine.yaml"
     assert old in TEXT
     path.write_text(TEXT.replace(old, new))
@@ -155,7 +155,7 @@ def bomb(levels: int) -> str:
         (TEXT.replace("smoothing: 0", "smoothing: 1000000").encode(), "whole number from 0 to 100, found"),
     ],
 )
-def test_files_that_are_no_configuration_are_told_in_a_line(
+def test_files_that_are_no_configuration_are_refused_in_one_line(
     content: bytes, message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "odd.yaml"

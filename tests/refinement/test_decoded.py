@@ -126,7 +126,9 @@ def test_appearance_keeps_the_geometry_bit_for_bit(latent: DecoderLatent, views:
 
 
 @pytest.mark.parametrize("preset", ["published", "appearance"])
-def test_it_helps_on_views_it_never_saw(latent: DecoderLatent, views: list[View], preset: str) -> None:
+def test_refinement_improves_views_it_never_saw(
+    latent: DecoderLatent, views: list[View], preset: str
+) -> None:
     config = load_config(preset).overridden(iterations=60, patience=0)
     faster = tuple(
         replace(stage, learning_rates={name: 3e-3 for name in stage.learning_rates})
@@ -157,7 +159,7 @@ def test_an_avatar_of_the_networks_is_refined_through_them(latent: DecoderLatent
     torch.testing.assert_close(refined.latent.gaussians().sh, refined.gaussians.sh)
 
 
-def test_a_refined_avatar_has_its_colours_fitted_anew_where_asked(
+def test_a_refined_avatar_has_its_colours_refitted_where_asked(
     latent: DecoderLatent, views: list[View]
 ) -> None:
     off, auto = (

@@ -54,9 +54,7 @@ def test_a_device_that_is_not_there_is_named(views: list[View], start: Gaussians
         refine_gaussians(start, views, iterations=1, device="cuda:99")
 
 
-def test_refinement_helps_on_views_it_never_saw(
-    capture: Capture, views: list[View], start: Gaussians
-) -> None:
+def test_refinement_improves_unseen_views(capture: Capture, views: list[View], start: Gaussians) -> None:
     unseen = [view for index, view in enumerate(capture.views) if index not in GIVEN]
     outcome = refine_gaussians(start, views, iterations=80)
     assert _mean_psnr(outcome.gaussians, unseen) > _mean_psnr(start, unseen) + 1.5
@@ -168,7 +166,7 @@ def test_seconds_end_a_run(start: Gaussians, views: list[View]) -> None:
     assert outcome.stopped == "seconds" and 0 < outcome.steps < 10**6
 
 
-def test_ctrl_c_keeps_what_there_is(start: Gaussians, views: list[View]) -> None:
+def test_ctrl_c_keeps_the_best_result_so_far(start: Gaussians, views: list[View]) -> None:
     def interrupt(progress: Progress) -> None:
         if progress.step == 12:
             raise KeyboardInterrupt
@@ -198,7 +196,7 @@ def _stop_after(step: int) -> Callable[[Progress], None]:
 
 
 class _Failing(DirectModel):
-    """Says NaN at chosen calls."""
+    """A loss that is NaN at chosen calls."""
 
     def fail_at(self, *calls: int) -> "_Failing":
         self._calls, self._failing = 0, calls
@@ -224,7 +222,7 @@ def test_a_loss_that_is_not_finite_is_recovered_from(start: Gaussians, views: li
     assert _mean_psnr(refined, views) > _mean_psnr(start, views)
 
 
-def test_one_that_never_is_again_fails_clearly(start: Gaussians, views: list[View]) -> None:
+def test_a_loss_that_stays_non_finite_fails_with_a_clear_error(start: Gaussians, views: list[View]) -> None:
     config = load_config("direct_several").overridden(iterations=25)
     model = _Failing(start, [view.camera for view in views], config).fail_at(*range(5, 30))
     with pytest.raises(FastAvatarError, match=f"not finite after {MAX_RECOVERIES} recoveries"):

@@ -34,7 +34,7 @@ def test_the_orbit_is_a_circle() -> None:
 
 @given(paths, st.integers(2, 200))
 def test_every_path_is_a_loop_of_even_steps(path: str, frames: int) -> None:
-    """Twice as many pictures hold the same ones, and no step, that to the start included, is a leap."""
+    """Twice as many pictures include the same ones; every step, also that to the start, is small."""
     angles = path_angles(path, frames)
     np.testing.assert_allclose(path_angles(path, 2 * frames)[::2], angles, atol=1e-9)
     ends = [*angles[1:], angles[0] if path != "turntable" else (360.0, 0.0)]
@@ -54,7 +54,7 @@ def test_the_camera_keeps_its_distance_and_its_aim(path: str, elevation_deg: flo
     assert float(first.center[1] - CENTER[1]) == pytest.approx(float(height))
 
 
-def test_wrong_paths() -> None:
+def test_wrong_paths_are_refused() -> None:
     with pytest.raises(
         UsageError, match="there is no camera path 'helix'; choose one of turntable, sway, orbit"
     ):

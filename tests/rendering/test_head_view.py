@@ -62,7 +62,7 @@ def test_gaussians_in_one_place_are_framed_by_their_size() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("means", 1e30), ("log_scales", 80.0)])
-def test_what_no_camera_can_frame_is_refused(name: str, value: float) -> None:
+def test_gaussians_that_no_camera_can_frame_are_refused(name: str, value: float) -> None:
     one = make_avatar().gaussians.subset(torch.tensor([7]))
     with pytest.raises(InputError, match="too large to be framed"):
         head_sphere(replace(one, **{name: torch.full_like(one.means, value)}))

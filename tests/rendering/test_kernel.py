@@ -29,7 +29,7 @@ def choose(monkeypatch: pytest.MonkeyPatch, temporary: Path, **environment: str)
     return kernel_folder.__wrapped__()
 
 
-def test_the_second_process_neither_compiles_nor_says_so(tmp_path: Path) -> None:
+def test_the_second_process_does_not_compile_again(tmp_path: Path) -> None:
     environment = {**os.environ, "FASTAVATAR_CACHE": str(tmp_path)}
     environment.pop("NUMBA_CACHE_DIR", None)
     command = [sys.executable, "-c", DRAW]

@@ -31,12 +31,12 @@ def test_the_camera_must_be_finite() -> None:
         fa.render(random_gaussians(0), camera)
 
 
-def test_says_the_shape_found() -> None:
+def test_an_error_states_the_shape_found() -> None:
     with pytest.raises(InputError, match=r"background must have shape \(3\), found \(4,\)"):
         fa.render(random_gaussians(0), slanted_camera(), (1, 1, 1, 1))
 
 
-def test_refuses_what_it_does_not_know() -> None:
+def test_unknown_compositing_threads_and_devices_are_refused() -> None:
     with pytest.raises(InputError, match="compositing must be one of .*'additive'"):
         fa.render(random_gaussians(0), slanted_camera(), compositing="additive")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="the number of threads must be 1 to 1024, found 0"):

@@ -16,7 +16,7 @@ from tests.synthetic_capture import fibonacci_directions, make_head
 
 
 def make_ball() -> Gaussians:
-    """Closed all around, its colours as its directions."""
+    """A closed ball whose colours are its directions."""
     directions = fibonacci_directions(2000)
     head = make_head(2000)
     return replace(head, means=0.1 * directions, sh=encode_colors((directions + 1) / 2)[:, None])

@@ -71,12 +71,12 @@ def test_the_same_avatar_gives_the_same_bytes(tmp_path: Path) -> None:
     assert {name for name in NAMES if a[name] == b[name]} == {*NAMES} - {"summary.json"}
 
 
-def test_without_the_ply(tmp_path: Path) -> None:
+def test_results_can_be_written_without_the_ply(tmp_path: Path) -> None:
     folder = make_avatar().save(tmp_path / "results", outputs=Outputs(save_ply=False))
     assert sorted(contents(folder)) == ["preview.png", "summary.json", "w_vector.npy"]
 
 
-def test_results_are_not_replaced_unasked(tmp_path: Path) -> None:
+def test_existing_results_are_not_replaced_without_force(tmp_path: Path) -> None:
     make_avatar().save(tmp_path)
     before = contents(tmp_path)
     with pytest.raises(OverwriteError) as caught:
@@ -151,7 +151,7 @@ def test_an_interrupt_while_moving_leaves_what_was_there(
     assert contents(tmp_path) == before
 
 
-def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_one_line(tmp_path: Path) -> None:
     make_avatar().save(tmp_path)
     before = contents(tmp_path)
     with full_disk(20_000), pytest.raises(FastAvatarError) as caught:

@@ -48,7 +48,7 @@ def forge_summary(folder: Path, **changes: Any) -> None:
 
 
 def refuses(folder: Path, *names: str) -> None:
-    """Overwriting is refused, names these files, and changes nothing."""
+    """Check that overwriting is refused with these file names, and changes nothing."""
     before = contents(folder)
     with pytest.raises(OverwriteError) as caught:
         make_avatar(1).save(folder, overwrite=True)
@@ -77,7 +77,7 @@ def test_a_folder_with_the_name_of_a_result_stays_with_all_it_holds(name: str, t
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_a_file_of_somebody_else_with_the_name_of_a_result_stays(name: str, tmp_path: Path) -> None:
+def test_a_file_of_another_program_with_the_name_of_a_result_stays(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("precious")
     refuses(tmp_path, name)
 

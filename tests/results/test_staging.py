@@ -57,7 +57,7 @@ def fill(folder: Path, files: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("steps", range(9))
 def test_a_kill_at_any_step_leaves_the_old_files_or_the_new_ones(steps: int, tmp_path: Path) -> None:
-    """Two files leave, two come, one rename makes that count, then hidden folders are removed."""
+    """Two files move out, two move in, one rename commits that, then hidden folders are removed."""
     fill(tmp_path, OLD)
     done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(steps)], check=False)
     assert done.returncode == (-signal.SIGKILL if steps < 8 else 0)
@@ -77,7 +77,7 @@ def test_a_kill_in_a_new_folder_leaves_room_for_the_next_run(steps: int, tmp_pat
 
 
 def test_the_next_run_clears_what_a_killed_one_left_and_writes_its_results(tmp_path: Path) -> None:
-    """Also where the killed run had moved some of its files already."""
+    """This also holds if the killed run had moved some of its files."""
     code = (
         "import os, signal\n"
         "from pathlib import Path\n"

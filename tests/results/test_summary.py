@@ -52,7 +52,7 @@ def test_models_cannot_shadow_common_fields() -> None:
     assert summarize(avatar, Run(), "head", {}, {}, {}, 0)["num_gaussians"] == 300
 
 
-def test_what_is_told_about_photo_camera_and_face() -> None:
+def test_the_summary_describes_photo_camera_and_face() -> None:
     summary = make_summary()
     assert summary["image"] == {"width": 120, "height": 90, "focal_px_from_exif": 150.0}
     assert summary["camera"]["K"] == [[150, 0, 60], [0, 150, 45], [0, 0, 1]]

@@ -146,7 +146,7 @@ def test_webp_and_png_keep_alpha_and_gif_a_part_of_it(tmp_path: Path) -> None:
 
 
 def test_mp4_has_no_alpha(tmp_path: Path) -> None:
-    said = r"a\.mp4 cannot be transparent, \.mp4 has no alpha: use one of \.webm, \.mov, \.gif,"
+    said = r"a\.mp4 cannot be transparent, as \.mp4 has no alpha: use one of \.webm, \.mov, \.gif,"
     with pytest.raises(UsageError, match=said):
         write_video(with_alpha(), tmp_path / "a.mp4", FPS)
     with pytest.raises(UsageError, match=said):
@@ -196,10 +196,10 @@ def test_what_fails_leaves_what_was_there(ending: str, tmp_path: Path) -> None:
     assert path.read_bytes() == b"before" and len(list(tmp_path.iterdir())) == 1
 
 
-def test_endings_of_no_video(tmp_path: Path) -> None:
+def test_endings_of_no_video_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError,
-        match=r"has an ending of no video: use one of \.mp4, \.webm, \.mov, \.gif, \.webp, \.png, or a",
+        match=r"not have the ending of a video: use one of \.mp4, \.webm, \.mov, \.gif, \.webp, \.png, or a",
     ):
         write_video(pictures(), tmp_path / "a.avi", FPS)
 
@@ -212,7 +212,7 @@ def test_without_pyav_it_says_what_to_install(tmp_path: Path, monkeypatch: pytes
             write_video(pictures(), tmp_path / f"a{ending}", FPS)
 
 
-def test_a_pyav_without_the_encoder_is_told_in_one_line(
+def test_a_pyav_without_the_encoder_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("av", reason="PyAV is not installed")

@@ -56,7 +56,7 @@ def test_the_sharper_picture_counts_more() -> None:
     assert shares[1].min() == 1
 
 
-def test_what_nobody_sees_is_told() -> None:
+def test_points_that_no_picture_sees_are_marked() -> None:
     facing = facing_both()
     facing[:, 100:120] = 0
     blended = blend(np.stack([true_colors()] * 2), facing, strip())

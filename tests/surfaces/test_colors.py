@@ -54,7 +54,7 @@ def test_what_is_seen_stays_and_all_is_a_colour(seed: int) -> None:
 
 @given(st.integers(0, 10_000))
 def test_what_hidden_points_held_does_not_matter(seed: int) -> None:
-    """Whatever lies behind the person never shows."""
+    """Colours of points behind the person must never show."""
     graph, mirror = symmetric_chain(15)
     rng = np.random.default_rng(seed)
     seen, colors = some_seen(30, seed), rng.random((30, 3))
@@ -132,7 +132,7 @@ def test_what_turns_away_is_not_seen() -> None:
 
 
 def test_what_is_known_to_lie_deeper_than_around_it_is_seen_all_the_same() -> None:
-    """A recess of 8 mm in a plane, 40 mm wide: of its middle nothing is seen unless its depth is told."""
+    """A recess of 8 mm in a plane, 40 mm wide: its middle counts as hidden unless its depth is given."""
     x, y = np.meshgrid(np.arange(-0.02, 0.02, 0.001), np.arange(-0.02, 0.02, 0.001))
     recessed = np.where(np.hypot(x, y) < 0.004, 0.0085, 0.0).ravel()
     means = np.stack([x.ravel(), y.ravel(), -recessed], 1)

@@ -90,7 +90,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["a.bin"]
 
 
-def test_what_a_killed_run_left_goes_with_the_next_one(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_run_are_removed_by_the_next(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     write_and_die(path)
     write_and_die(tmp_path / "b.bin")
@@ -121,7 +121,7 @@ def test_hidden_files_of_a_live_run_and_of_others_stay(tmp_path: Path) -> None:
     assert len(os.listdir(tmp_path)) == len(others) + 4
 
 
-def test_without_leave_nothing_is_replaced_even_if_it_comes_late(tmp_path: Path) -> None:
+def test_without_overwrite_a_file_that_appears_late_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     with replacing(path, overwrite=False) as hidden:
         hidden.write_bytes(b"first")
@@ -165,7 +165,7 @@ def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
 def test_a_hidden_file_that_is_removed_before_it_is_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another run may take it for abandoned in that moment."""
+    """Another run may treat the file as abandoned in that moment."""
     opened, left = os.open, [2]
 
     def removed_first(path: Path, *arguments: int) -> int:

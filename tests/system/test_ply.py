@@ -89,14 +89,17 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
     ),
     "more lists than are worth the time": (
         ply("element junk 1000001", LIST, *VERTEX, body=bytes(1_000_017)),
-        "1000001 rows with lists stand before others",
+        "1000001 rows with lists come before wanted elements",
     ),
     "a list where numbers are wanted": (ply("element vertex 1", LIST, body=b"\0"), "is a list"),
     "a property twice": (
         ply(*VERTEX, "property float x", body=bytes(24)),
-        "line 6: 'property float x' is wrong",
+        "line 6: 'property float x' is not valid here",
     ),
-    "an element twice": (ply(*VERTEX, *VERTEX, body=bytes(32)), "line 6: 'element vertex 2' is wrong"),
+    "an element twice": (
+        ply(*VERTEX, *VERTEX, body=bytes(32)),
+        "line 6: 'element vertex 2' is not valid here",
+    ),
     "thousands of properties": (
         ply("element vertex 1", *(f"property float p{i}" for i in range(40_000))),
         "1 rows take 160000 bytes, 0 are there",
@@ -104,7 +107,10 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
     "thousands of elements": (ply(*(f"element e{i} 1" for i in range(60_000))), "rows take 1 bytes"),
     "a short text": (ply(*VERTEX, body=b"1.5 2222\n\n", kind="ascii"), "the file ends after 1 rows"),
     "words in a text": (ply(*VERTEX, body=b"1 2\nx y\n", kind="ascii"), "could not convert"),
-    "a fraction too large for its type": (ply(*VERTEX, body=b"1 2\n3 1e20\n", kind="ascii"), "no u4"),
+    "a fraction too large for its type": (
+        ply(*VERTEX, body=b"1 2\n3 1e20\n", kind="ascii"),
+        "does not fit into u4",
+    ),
     "a second row cut short": (
         ply(*VERTEX, body=b"1 2\n3.0000000\n", kind="ascii"),
         "row 1 holds 1 numbers, not 2",

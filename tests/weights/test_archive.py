@@ -89,7 +89,9 @@ DAMAGES: dict[str, Callable[[bytearray], bytes]] = {
     "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 )
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_archive_is_told_in_one_line(tmp_path: Path, out: Path, method: int, damage: str) -> None:
+def test_a_damaged_archive_is_reported_in_one_line(
+    tmp_path: Path, out: Path, method: int, damage: str
+) -> None:
     content = np.random.default_rng(0).integers(0, 256, 5000, np.uint8).tobytes()
     path = archive(tmp_path, {"a.pth": b"first", "b.pth": content}, method)
     path.write_bytes(DAMAGES[damage](bytearray(path.read_bytes())))
@@ -120,7 +122,7 @@ def test_no_damaged_byte_escapes_as_another_error(tmp_path: Path, method: int) -
     assert refused > 200
 
 
-def test_a_full_disk_is_told(tmp_path: Path, out: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path, out: Path) -> None:
     path = archive(tmp_path, {"a.pth": bytes(3 << 20)})
     with file_size_limit(1 << 20), pytest.raises(WeightsError, match="cannot unpack .*make room"):
         unpack(path, out, only("a.pth"))

@@ -49,7 +49,7 @@ def test_published_formats_are_read(tmp_path: Path, key: str, zipped: bool) -> N
     }
 
 
-def test_what_a_trainer_saves_along_is_read_and_left(tmp_path: Path) -> None:
+def test_other_content_of_a_training_checkpoint_is_ignored(tmp_path: Path) -> None:
     network = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
     optimizer = torch.optim.Adam(network.parameters())
     network(torch.rand(4, 3)).sum().backward()
@@ -129,7 +129,7 @@ def test_other_classes_of_a_script_are_refused(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x02", b"<html>"])
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_what_is_no_checkpoint_is_told(tmp_path: Path, content: bytes, suffix: str) -> None:
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_bytes(content)
     with pytest.raises(WeightsError, match="a" + suffix) as caught:
@@ -138,7 +138,7 @@ def test_what_is_no_checkpoint_is_told(tmp_path: Path, content: bytes, suffix: s
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.9, 0.999])
-def test_a_cut_file_is_told(tmp_path: Path, kept: float) -> None:
+def test_a_cut_file_is_reported(tmp_path: Path, kept: float) -> None:
     path = tmp_path / "a.pth"
     torch.save({"model_dict": {"a": torch.zeros(1000)}}, path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
@@ -146,7 +146,7 @@ def test_a_cut_file_is_told(tmp_path: Path, kept: float) -> None:
         read_checkpoint(path)
 
 
-def test_a_zip_that_is_no_checkpoint_is_told(tmp_path: Path) -> None:
+def test_a_zip_that_is_no_checkpoint_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "a.pth"
     with zipfile.ZipFile(path, "w") as out:
         out.writestr("readme.txt", "hello")
@@ -157,14 +157,14 @@ def test_a_zip_that_is_no_checkpoint_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "holds", [[1, 2], {"weights": STATE}, {"model_dict": {"a": "text"}}, {"model_dict": 3}]
 )
-def test_a_file_without_parameters_is_told(tmp_path: Path, holds: object) -> None:
+def test_a_file_without_parameters_is_reported(tmp_path: Path, holds: object) -> None:
     path = tmp_path / "a.pth"
     torch.save(holds, path)
     with pytest.raises(WeightsError, match="no FastAvatar checkpoint"):
         read_checkpoint(path)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="there is no checkpoint"):
         read_checkpoint(tmp_path / "a.pth")
 
@@ -178,7 +178,7 @@ def test_safetensors_hold_the_same_and_the_mark(tmp_path: Path) -> None:
     assert all(torch.equal(found.state[name], value) for name, value in STATE.items())
 
 
-def test_the_mark_is_in_the_file_for_everyone_to_see(tmp_path: Path) -> None:
+def test_the_mark_is_readable_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.pth"
     write_pickle(STATE, "made up for a test", "model_dict", path)
     assert torch.load(path, weights_only=True)[MADE_UP_KEY] == "made up for a test"

@@ -22,7 +22,7 @@ def test_a_file_arrives_whole_and_nothing_else_stays(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["weights.zip"]
 
 
-def test_progress_tells_bytes_and_total_in_order(tmp_path: Path) -> None:
+def test_progress_reports_bytes_and_total_in_order(tmp_path: Path) -> None:
     seen: list[tuple[int, int | None]] = []
     with serving(Behaviour(BODY)) as server:
         download(server.url, tmp_path / "f", lambda there, total: seen.append((there, total)), QUICK)
@@ -31,14 +31,14 @@ def test_progress_tells_bytes_and_total_in_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("etag", ['"v1"', None])
-def test_a_cut_connection_goes_on_at_the_byte(tmp_path: Path, etag: str | None) -> None:
+def test_a_cut_connection_resumes_at_its_byte(tmp_path: Path, etag: str | None) -> None:
     server = Behaviour(BODY, cut_at=[300_001, 200_000, None], etag=etag)
     assert fetch(server, tmp_path) == BODY
     assert server.ranges_asked == [None, "bytes=300001-", "bytes=500001-"]
     assert server.served == len(BODY)
 
 
-def test_a_stalled_connection_is_given_up_and_continued(tmp_path: Path) -> None:
+def test_a_stalled_connection_is_closed_and_resumed(tmp_path: Path) -> None:
     server = Behaviour(BODY, stall_at=[100_000, None])
     assert fetch(server, tmp_path) == BODY
     assert server.ranges_asked == [None, "bytes=100000-"]
@@ -155,7 +155,7 @@ def test_a_full_disk_is_seen_before_the_first_byte(tmp_path: Path, monkeypatch: 
         "https://[",
     ],
 )
-def test_addresses_that_make_no_sense_are_told(tmp_path: Path, url: str) -> None:
+def test_invalid_addresses_are_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(WeightsError) as caught:
         download(url, tmp_path / "f", lambda there, total: None, QUICK)
     assert "another address or a zip file" in str(caught.value)
@@ -163,7 +163,7 @@ def test_addresses_that_make_no_sense_are_told(tmp_path: Path, url: str) -> None
 
 
 @pytest.mark.parametrize("target", ["file:///etc/hostname", "ftp://127.0.0.1/a", "http://[::1", "gopher://x"])
-def test_a_server_cannot_send_elsewhere_than_to_the_web(tmp_path: Path, target: str) -> None:
+def test_a_server_cannot_redirect_to_other_protocols(tmp_path: Path, target: str) -> None:
     with pytest.raises(WeightsError, match="another address or a zip file"):
         fetch(Behaviour(BODY, redirect_to=target), tmp_path)
     assert not any(tmp_path.iterdir())
@@ -203,7 +203,7 @@ def test_a_wait_that_is_no_number_is_ignored(tmp_path: Path, asked: str) -> None
     assert fetch(server, tmp_path) == BODY
 
 
-def test_a_disk_that_fills_up_is_told_and_the_rest_can_follow(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_the_download_can_resume(tmp_path: Path) -> None:
     server = Behaviour(BODY)
     with serving(server):
         with file_size_limit(500_000), pytest.raises(WeightsError, match="cannot write .*make room"):
@@ -213,7 +213,7 @@ def test_a_disk_that_fills_up_is_told_and_the_rest_can_follow(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
 
-def test_a_folder_in_the_way_is_told(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_the_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "mine").write_text("mine")
     with serving(Behaviour(BODY)) as server, pytest.raises(WeightsError, match="cannot write"):

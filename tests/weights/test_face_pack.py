@@ -45,8 +45,8 @@ def test_a_pack_is_fetched_once_into_insightfaces_folder(
     assert capfd.readouterr().out == ""
 
 
-def test_offline_fetches_nothing_and_says_what_helps(home: Path) -> None:
-    with pytest.raises(WeightsError, match=r"not to be used \(offline\).*embedding as a \.npy"):
+def test_offline_fetches_nothing_and_names_the_alternatives(home: Path) -> None:
+    with pytest.raises(WeightsError, match=r"downloads are off \(offline\).*embedding as a \.npy"):
         ensure_face_pack(offline=True)
     (home / "buffalo_l").mkdir(parents=True)
     with pytest.raises(WeightsError, match="offline"):
@@ -60,14 +60,14 @@ def test_an_empty_folder_is_filled(tmp_path: Path, home: Path) -> None:
     assert any((home / "buffalo_l").glob("*.onnx"))
 
 
-def test_no_network_is_told(home: Path, tmp_path: Path) -> None:
+def test_no_network_is_reported(home: Path, tmp_path: Path) -> None:
     with serving(Behaviour(b"")) as server:
         url = server.url
     with pytest.raises(WeightsError, match=r"no network.*embedding as a \.npy"):
         ensure_face_pack(url=url)
 
 
-def test_a_damaged_pack_or_one_without_models_is_told(tmp_path: Path, home: Path) -> None:
+def test_a_damaged_pack_or_one_without_models_is_reported(tmp_path: Path, home: Path) -> None:
     with serving(Behaviour(pack_zip(tmp_path)[:-30])) as server:
         with pytest.raises(WeightsError, match="damaged"):
             ensure_face_pack(url=server.url, patience=QUICK)
@@ -122,6 +122,6 @@ def test_a_folder_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../../etc", "a/b", "", "..", ".hidden", "no such name"])
-def test_what_is_neither_folder_nor_name_is_refused(name: str) -> None:
-    with pytest.raises(WeightsError, match="no pack's name"):
+def test_a_pack_that_is_neither_folder_nor_name_is_refused(name: str) -> None:
+    with pytest.raises(WeightsError, match="nor the name of a pack"):
         ensure_face_pack(name, offline=True)

@@ -92,7 +92,7 @@ def test_shared_tensors_are_read_and_converted(tmp_path: Path, zipped: bool) -> 
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_a_file_cut_anywhere_is_told(tmp_path: Path, zipped: bool) -> None:
+def test_a_file_cut_anywhere_is_reported(tmp_path: Path, zipped: bool) -> None:
     raw = saved(tmp_path / "a.pth", STATE, zipped).read_bytes()
     path = tmp_path / "cut.pth"
     for end in range(0, len(raw) - 1, max(1, len(raw) // 200)):
@@ -141,7 +141,7 @@ def test_compressed_entries_are_refused_not_read_as_numbers(tmp_path: Path, meth
         read_checkpoint(tmp_path / "a.pth")
 
 
-def test_a_zip_of_several_disks_is_told(tmp_path: Path) -> None:
+def test_a_zip_of_several_disks_is_reported(tmp_path: Path) -> None:
     raw = saved(tmp_path / "a.pth", STATE).read_bytes()
     (tmp_path / "a.pth").write_bytes(raw[:-22] + b"PK\x06\x07" + struct.pack("<LQL", 0, 0, 2) + raw[-22:])
     with pytest.raises(WeightsError, match="damaged or no checkpoint"):
@@ -184,7 +184,7 @@ def test_a_mark_of_several_lines_becomes_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("write", ["pickle", "safetensors"])
-def test_a_full_disk_is_told(tmp_path: Path, write: str) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path, write: str) -> None:
     state = {"a": torch.zeros(1 << 20)}
     checkpoint = read_checkpoint(saved(tmp_path / "source.pth", state))
     target = tmp_path / "target"

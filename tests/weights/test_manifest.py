@@ -48,7 +48,7 @@ def test_a_touched_file_is_read_and_accepted(files: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"files": {"a.pth": 3}}', '{"files": {"a.pth": {}}}'])
-def test_a_damaged_manifest_is_told(files: list[Path], content: str) -> None:
+def test_a_damaged_manifest_is_reported(files: list[Path], content: str) -> None:
     (files[0].parent / manifest.NAME).write_text(content)
     with pytest.raises(WeightsError, match="manifest.json is damaged"):
         manifest.verify(files)

@@ -46,7 +46,7 @@ def published_zip(folder: Path, names: tuple[str, ...] = NAMES) -> Path:
 
 
 def contents(cache: Path) -> dict[str, bytes]:
-    """Every file of a cache but its lock, by its path."""
+    """Content by path of every file in a cache except its lock."""
     files = (path for path in cache.rglob("*") if path.is_file() and path.name != ".lock")
     return {str(path.relative_to(cache)): path.read_bytes() for path in files}
 
@@ -102,7 +102,7 @@ def test_two_processes_fetch_once(tmp_path: Path) -> None:
 
 
 def test_offline_fetches_nothing(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"not to be used \(offline\).*weights fetch.*zip file"):
+    with pytest.raises(WeightsError, match=r"downloads are off \(offline\).*weights fetch.*zip file"):
         ensure(tmp_path, True, require_networks)
     assert not any(tmp_path.iterdir())
 
@@ -114,7 +114,7 @@ def test_a_quota_page_leaves_nothing_behind(tmp_path: Path) -> None:
     assert find_checkpoints(weights_folder(tmp_path)) is None
 
 
-def test_a_damaged_archive_is_fetched_anew_next_time(tmp_path: Path) -> None:
+def test_a_damaged_archive_is_fetched_again_next_time(tmp_path: Path) -> None:
     whole = published_zip(tmp_path).read_bytes()
     with serving(Behaviour(whole[:-40])) as server:
         with pytest.raises(WeightsError, match="damaged"):
@@ -123,7 +123,7 @@ def test_a_damaged_archive_is_fetched_anew_next_time(tmp_path: Path) -> None:
         fetch(tmp_path / "cache", require_networks, Source(url=server.url), patience=QUICK)
 
 
-def test_an_archive_of_something_else_is_told(tmp_path: Path) -> None:
+def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"published\.zip does not hold the three"):
         fetch(tmp_path / "cache", require_networks, Source(archive=published_zip(tmp_path, NAMES[:2])))
     with pytest.raises(WeightsError, match="there is no archive"):
@@ -139,7 +139,7 @@ def test_a_changed_checkpoint_is_refused_until_it_is_fetched_again(tmp_path: Pat
     check(cache, read_all=True)
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(WeightsError, match="cannot write to .*choose another folder"):
         fetch(tmp_path / "file" / "cache", require_networks, Source(archive=published_zip(tmp_path)))

@@ -36,7 +36,7 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
         read_vector(tmp_path / "v.npy", 8, "W vector")
 
 
-def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_reported(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "absent.npy"):
         with pytest.raises(InputError, match="cannot read the W vector"):
             read_vector(path, 8, "W vector")
@@ -77,7 +77,7 @@ HEADERS = {
 
 @pytest.mark.parametrize("case", HEADERS)
 @pytest.mark.parametrize("version", [b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\x09\x00"])
-def test_damaged_headers_are_told_in_one_line(tmp_path: Path, case: str, version: bytes) -> None:
+def test_damaged_headers_are_reported_in_one_line(tmp_path: Path, case: str, version: bytes) -> None:
     (tmp_path / "v.npy").write_bytes(header(HEADERS[case], version))
     with pytest.raises(InputError, match=r"W vector") as caught:
         read_vector(tmp_path / "v.npy", 8, "W vector")

@@ -33,10 +33,10 @@ from .search import Found as Found
 from .search import before_magic as before_magic
 from .search import search_folder as search_folder
 from .search import search_pattern as search_pattern
-from .storage import at_hand as at_hand
 from .storage import files_below as files_below
 from .storage import is_address as is_address
 from .storage import join as join
+from .storage import local_copy as local_copy
 from .storage import names_in as names_in
 from .storage import opened as opened
 from .storage import read as read

@@ -1,7 +1,7 @@
-"""One photo's folder of results, on this machine or elsewhere: is it complete, who made it, may it be filled.
+"""One photo's folder of results, here or at an address: whether it is complete and may be written.
 
-The folders say what a run has done, and its index follows: results are complete when a summary is there and
-every file it lists has the size that the summary states.
+The folders, not the index, decide what a run has done. Results are complete when there is a summary and every
+file that it lists has the size that it states.
 """
 
 import json
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 Summary = Mapping[str, Any]
 
 _NO_SUMMARY = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
-"""What reading a summary raises where there is none, or anything else in its place."""
+"""What reading a summary raises where there is none, or where the file is no summary."""
 _SHARED_BYTES = 64
-"""How many first bytes a torn summary shares with that of another run on the same photo, up to its path."""
+"""First bytes that the summaries of two runs on one photo have in common: they end before the path."""
 
 
 def complete_summary(output: str) -> Summary | None:
     """The summary in a folder of results; None unless every file it lists is there with its recorded size.
 
     Summaries of earlier versions state no sizes: their files only have to be there. What a killed run left
-    half-done is undone first. Raises `InputError` where an address cannot be asked what is there.
+    half-done is undone first. Raises `InputError` where the files at an address cannot be listed.
     """
     elsewhere = is_address(output)
     there = sizes_in(output) if elsewhere else {}
@@ -62,18 +62,18 @@ def complete_summary(output: str) -> Summary | None:
 
 
 def finished_row(task: PhotoTask, since: datetime | None = None) -> Row | None:
-    """The row that complete results stand for; None where they are not complete, or of another photo.
+    """The row of complete results; None where results are incomplete or belong to another photo.
 
     Results begun before `since` do not count.
     """
     summary = None
-    with suppress(InputError):  # whoever makes the results meets it again
+    with suppress(InputError):  # the error comes back when the results are made
         summary = complete_summary(task.output)
     return None if summary is None else row_of(summary, task, since)
 
 
 def row_of(summary: Summary, task: PhotoTask, since: datetime | None = None) -> Row | None:
-    """The row of `task` with this summary; None if it is of another photo or was begun before `since`."""
+    """The row of `task` with this summary; None if another photo's or begun before `since`."""
     try:
         same = os.path.abspath(summary["image_path"]) == os.path.abspath(task.photo)
         if not same or (since is not None and datetime.fromisoformat(summary["started"]) < since):
@@ -94,9 +94,9 @@ def row_of(summary: Summary, task: PhotoTask, since: datetime | None = None) -> 
 
 
 def require_same_settings(summary: Summary, asked: Mapping[str, Any], output: str) -> None:
-    """Raise `UsageError`, naming the first difference, for results of other settings than `asked`.
+    """Raise `UsageError` with the first difference if results were made with settings other than `asked`.
 
-    Settings that the summary lacks, since an earlier version wrote it, are not compared.
+    Settings that the summary lacks, because an earlier version wrote it, are not compared.
     """
     recorded = summary.get("settings")
     made = {"seed": summary.get("seed"), "frame": summary.get("frame"), "model": summary.get("model")}
@@ -112,10 +112,10 @@ def require_same_settings(summary: Summary, asked: Mapping[str, Any], output: st
 
 
 def prepare(task: PhotoTask, mode: Mode) -> None:
-    """Undo what a killed run left half-done in a task's folder, and see that results may be written there.
+    """Undo what a killed run left half-done in a task's folder, and check that results may be written there.
 
-    Raises `OverwriteError` where results are there and the mode is `new`, or they are complete, of another
-    photo and the mode is `resume`; and what `require_writable` raises.
+    Raises `OverwriteError` for existing results in mode `new`, and in mode `resume` for complete results of
+    another photo; also what `require_writable` raises.
     """
     folder = task.output
     if not is_address(folder):
@@ -137,9 +137,9 @@ def prepare(task: PhotoTask, mode: Mode) -> None:
 def fill(task: PhotoTask, pipeline: "Pipeline", avatar: "Avatar", mode: Mode, started: datetime) -> None:
     """Write a photo's results into its folder.
 
-    On this machine either all results are written or none. Elsewhere the summary comes last: results without
-    one do not count. Raises what `Pipeline.save` raises, `OverwriteError` where a file is in the way that a
-    killed run or this program cannot be proved to have left.
+    On this machine either all results are written or none. At an address the summary is written last, and
+    results without a summary do not count. Raises what `Pipeline.save` raises, and `OverwriteError` for an
+    existing file that was not provably left by a killed run or this program.
     """
     if not is_address(task.output):
         folder = Path(task.output)
@@ -162,10 +162,10 @@ def clear(output: str) -> None:
 def _clear_incomplete(
     folder: Path, pipeline: "Pipeline", avatar: "Avatar", started: datetime, photo: str
 ) -> None:
-    """Remove results that are cut off, or whose summary is gone, if they are what the new results begin with.
+    """Remove results that are cut off or lack their summary, if the new results begin with the same bytes.
 
-    So an edited `splats.ply` is never taken for a damaged one: where a file differs, writing the results
-    raises.
+    An edited `splats.ply` is therefore never treated as a damaged one: where a file differs, it stays, and
+    writing the results raises.
     """
     if not folder.is_dir():
         return
@@ -184,7 +184,7 @@ def _clear_incomplete(
 def _begins(old: Path, new: Path) -> bool:
     """Whether the file `new` begins with what `old` holds.
 
-    Summaries state times, which differ: of a torn one only the first bytes are compared.
+    Summaries state times, which differ, so only the first bytes of a torn summary are compared.
     """
     if old.stat().st_size > new.stat().st_size and old.name != SUMMARY:
         return False

@@ -1,8 +1,7 @@
-"""The index of a run: one row a photo, `results.jsonl` as they come and `results.parquet` at the end.
+"""The index of a run, one row per photo: `results.jsonl`, appended to, and `results.parquet` at the end.
 
-A row is one append to a file. However the run ends, the rows before stay, and only the last one can be torn.
-The index lies in the output folder. For results elsewhere it lies in a folder of this machine until the run
-ends.
+Each row is one append to a file. However the run ends, earlier rows stay, and only the last can be torn. The
+index lies in the output folder. If that is an address, the index lies in a local folder until the run ends.
 """
 
 import fcntl
@@ -23,10 +22,10 @@ from fastavatar.system import refusals_told, replacing, workspace
 
 LINES, TABLE, SHEET = "results.jsonl", "results.parquet", "contact_sheet.html"
 GENERATOR = '<meta name="generator" content="fastavatar batch">'
-"""A tag in every page of a contact sheet, by which a page is recognised as one of this program."""
+"""A tag in every page of a contact sheet; a page with it may be replaced."""
 _PAGE = re.compile(r"contact_sheet(_\d+)?\.html")
 _HEAD_BYTES = 1 << 16
-"""How much of a file is read to see whether this program wrote it."""
+"""Bytes of a file that are read to find out whether this program wrote it."""
 _ROWS_AT_ONCE = 10_000
 _ROW_BEGINS = b'{"photo": "'
 
@@ -39,8 +38,8 @@ def is_index_name(name: str) -> bool:
 def require_index_place(output_dir: str, mode: Mode) -> None:
     """Raise unless a run of this mode may write its index to `output_dir`.
 
-    Raises `OverwriteError` where a file with the name of one of the index's was not written by a run, or any
-    is there and the mode is `new`; and what `require_folder` raises.
+    Raises `OverwriteError` where a run did not write an existing file with a name of the index, and in mode
+    `new` where any such file exists; also what `require_folder` raises.
     """
     if is_address(output_dir):
         names = names_in(output_dir)
@@ -58,7 +57,7 @@ def require_index_place(output_dir: str, mode: Mode) -> None:
 
 
 def require_own(place: str) -> None:
-    """Raise `OverwriteError` where what lies at this path or address was not written by a run."""
+    """Raise `OverwriteError` if a file exists at this path or address that was not written by a run."""
     if not is_address(place) and not os.path.lexists(place):
         return
     if not _is_own(place):
@@ -107,13 +106,12 @@ def _holds_table(file: Any) -> bool:
 
 @contextmanager
 def index_folder(output_dir: str, mode: Mode) -> Iterator[Path]:
-    """A folder of this machine for the index, which no other run uses at the same time.
+    """A folder of this machine for the index, locked against other runs.
 
-    Files elsewhere cannot be appended to. So their index is fetched first and put back at the end, unless the
-    run is killed. It is put back at the start, too: a place that cannot be written to then ends the run
-    before the work, and a second run finds an index. Raises `OverwriteError` while another run
-    holds the folder and what `require_index_place` raises, `FastAvatarError` where the index cannot be
-    written.
+    Files at an address cannot be appended to, so an index there is downloaded first and uploaded at the end,
+    unless the run is killed. It is uploaded at the start, too: then a place that cannot be written to ends
+    the run before the work, and a second run finds an index. Raises `OverwriteError` while another run holds
+    the folder, what `require_index_place` raises, and `FastAvatarError` where the index cannot be written.
     """
     if not is_address(output_dir):
         folder = Path(output_dir)
@@ -138,7 +136,7 @@ def index_folder(output_dir: str, mode: Mode) -> Iterator[Path]:
 
 @contextmanager
 def started_index(folder: Path, kept: Iterable[Row]) -> Iterator[Callable[[Row], None]]:
-    """Replace the index in `folder` by the rows `kept`, and yield a function that appends one more.
+    """Replace the index in `folder` with the rows `kept`, and yield a function that appends a row.
 
     Raises `FastAvatarError` when the index cannot be written.
     """
@@ -146,18 +144,18 @@ def started_index(folder: Path, kept: Iterable[Row]) -> Iterator[Callable[[Row],
     with replacing(path) as partial, partial.open("wb") as lines:
         lines.writelines(row.to_line() for row in kept)
     require_own(str(table))
-    table.unlink(missing_ok=True)  # of the index before
+    table.unlink(missing_ok=True)  # the earlier index's
     with refusals_told(path), path.open("ab", buffering=0) as lines:
         yield lambda row: _append(lines.fileno(), row.to_line())
 
 
 def read_rows(folder: Path) -> Iterator[Row]:
-    """The rows of the index in `folder`, as they were written; none where there is no index."""
+    """The rows of the index in `folder`, in order; no rows where there is no index."""
     return (row for row in read_lines(folder) if row is not None)
 
 
 def read_lines(folder: Path) -> Iterator[Row | None]:
-    """What `read_rows` yields, with None for each line that is no row."""
+    """The rows of the index in `folder`, with None for each line that is no row."""
     try:
         with (folder / LINES).open("rb") as lines:
             yield from map(parse_row, lines)
@@ -166,7 +164,7 @@ def read_lines(folder: Path) -> Iterator[Row | None]:
 
 
 def write_table(folder: Path) -> None:
-    """Write the rows of the index in `folder` as a Parquet table, a part at a time.
+    """Write the rows of the index in `folder` as a Parquet table, in parts, so that memory stays bounded.
 
     Raises `OverwriteError` where another program's file is in the way, `FastAvatarError` when the table
     cannot be written.
@@ -188,7 +186,7 @@ def write_table(folder: Path) -> None:
     )
     rows = read_rows(folder)
     require_own(str(folder / TABLE))
-    # An open file instead of its name: pyarrow takes no name that is not UTF-8.
+    # pyarrow gets an open file because it rejects names that are not UTF-8.
     with (
         replacing(folder / TABLE) as partial,
         partial.open("wb") as file,
@@ -200,12 +198,12 @@ def write_table(folder: Path) -> None:
 
 def _append(file: int, line: bytes) -> None:
     written = os.write(file, line)
-    while written < len(line):  # the disk is full, or nearly
+    while written < len(line):  # a nearly full disk takes only a part
         written += os.write(file, line[written:])
 
 
 def _printable(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with file names that are not UTF-8 in escapes: a table's text is UTF-8."""
+    """The row with bytes of file names that are not UTF-8 escaped, because a table's text is UTF-8."""
     return {
         name: value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         if isinstance(value, str)
@@ -237,7 +235,7 @@ def _lock(descriptor: int, folder: Path) -> None:
 
 
 def _clear_hidden(folder: Path) -> None:
-    """Remove the half-written files of an index that killed runs left; the caller holds the folder."""
+    """Remove half-written index files of killed runs; the caller must hold the folder's lock."""
     left = re.compile(r"\.(.+)\.[0-9a-f]{8}\.partial")
     for path in folder.iterdir():
         found = left.fullmatch(path.name)

@@ -30,23 +30,23 @@ log = logging.getLogger(__name__)
 LISTS = frozenset({".txt", ".lst"})
 STDIN = "-"
 MAX_LIST_BYTES = 1 << 28
-"""The longest list that is read: 256 MiB name millions of photos, and a device without end has no more."""
+"""Bytes of the longest list that is read: 256 MiB name millions of photos. It also bounds endless devices."""
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"} | {
-    codecs.BOM_UTF16_LE: "utf-16",  # after those of UTF-32, which begin with the same bytes
+    codecs.BOM_UTF16_LE: "utf-16",  # must follow UTF-32, whose marks begin with the same bytes
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _MOST_REASONS = 6
-"""How many reasons a message gives for files that were passed over."""
+"""Most reasons that a message gives for skipped files."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Photos, and the folder their structure is mirrored from."""
+    """Photos, and the folder whose structure the results mirror."""
 
     photos: list[str]
-    """Each once, in the order they are to be done."""
+    """Paths or addresses, each once, in the order of work."""
     base: str
-    """Results of `base/a/me.jpg` go to `a/me.jpg` of the output folder."""
+    """Folder or address: results of `base/a/me.jpg` go to `a/me.jpg` in the output folder."""
     unreadable: list[str] = field(default_factory=list)
     """Folders that could not be searched, each with the reason."""
 
@@ -63,11 +63,11 @@ def names_many(image: str) -> bool:
 
 
 def list_photos(image: str, output_dir: str) -> Listing:
-    """The photos that `image` stands for; those inside `output_dir` are results, not photos.
+    """The photos that `image` stands for, without pictures inside `output_dir`, which are results.
 
-    Lines of a list are addresses, or paths as they are seen from the working folder. The log names folders
-    that could not be read and counts the files that were passed over. Raises `InputError` when there is no
-    photo, or the list cannot be read.
+    Lines of a list are addresses, or paths relative to the working folder. The log names folders that could
+    not be read and counts skipped files. Raises `InputError` when there is no photo or the list cannot be
+    read.
     """
     if image == STDIN:
         if sys.stdin is None:
@@ -90,19 +90,19 @@ def list_photos(image: str, output_dir: str) -> Listing:
 
 
 def _searched(found: Found, base: str) -> Listing:
-    """The photos found below `base`; the log names the rest."""
+    """The photos found below `base`; the log names unreadable folders and counts skipped files."""
     for folder in found.unreadable:
         log.warning("cannot read the folder %s", folder)
     if found.passed_over:
         reasons = [f"{count} {reason[:40]}" for reason, count in found.passed_over.most_common()]
         others = len(reasons) - _MOST_REASONS
         named = ", ".join(reasons[:_MOST_REASONS]) + (f" and {others} other kinds" if others > 0 else "")
-        log.info("passed over in %s: %s", base or os.curdir, named)
+        log.info("skipped in %s: %s", base or os.curdir, named)
     return Listing(found.files, base, found.unreadable)
 
 
 def _at_address(address: str, output_dir: str) -> Listing:
-    """Photos at an address: of a folder where it ends with a slash, of a list, or the one it names."""
+    """Photos at an address, which names a folder if it ends with a slash, else a list or one photo."""
     if address.endswith("/"):
         return _searched(_below(address, join(output_dir, "")), address)
     if Path(address).suffix.lower() in LISTS:
@@ -111,7 +111,7 @@ def _at_address(address: str, output_dir: str) -> Listing:
 
 
 def _below(address: str, output_dir: str) -> Found:
-    """What `search_folder` finds, of a folder at an address."""
+    """The same as `search_folder`, for a folder at an address."""
     found, beside = Found(), dict[str, set[str]]()
     files = [file for file in files_below(address) if not file.startswith(output_dir)]
     for file in files:
@@ -129,7 +129,7 @@ def _below(address: str, output_dir: str) -> Found:
 
 
 def _why_not(name: str, beside: set[str]) -> str | None:
-    """Why a file in a folder is no photo; empty for results of an earlier run, None for a photo."""
+    """Why a file in a folder is no photo; an empty text for earlier results, None for a photo."""
     if name.startswith("."):
         return "hidden"
     if SUMMARY in beside and (name == PREVIEW or not is_photo_name(name)):
@@ -158,9 +158,9 @@ def _lines(file: BinaryIO, name: str) -> list[str]:
 
 
 def _decoded(content: bytes, name: str) -> Iterator[str]:
-    """The text of each line that is not blank; lines may end as on any system and hold any bytes.
+    """The text of each line that is not blank; lines may have any line ending and hold any bytes.
 
-    UTF-16 and UTF-32 are known by their byte order mark; otherwise names are the bytes between line breaks.
+    UTF-16 and UTF-32 are recognised by a byte order mark; otherwise names are the bytes between line breaks.
     """
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
@@ -175,7 +175,7 @@ def _decoded(content: bytes, name: str) -> Iterator[str]:
         if b"\0" in line:
             raise InputError(
                 f"cannot read the list {name}: line {number} holds a zero byte; save the list as UTF-8, one "
-                "path a line"
+                "path per line"
             )
         text = os.fsdecode(line.strip(b"\r"))
         if text.strip():
@@ -183,7 +183,7 @@ def _decoded(content: bytes, name: str) -> Iterator[str]:
 
 
 def _unique(photos: Iterable[str]) -> list[str]:
-    """Each file once, under the first name it has."""
+    """Each file once, under its first name in `photos`."""
     named: dict[str, str] = {}
     for photo in photos:
         named.setdefault(photo if is_address(photo) else os.path.abspath(photo), photo)

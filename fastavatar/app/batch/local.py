@@ -1,7 +1,7 @@
-"""The engine of one machine: worker processes, which get new tasks as they finish others.
+"""The engine for one machine: worker processes, which get new tasks as they finish earlier ones.
 
-A worker that dies takes no other photo with it: those it had in hand are tried again, one at a time, and the
-one that kills again is a failed row.
+When a worker dies, its unfinished photos are tried again one at a time. A photo whose worker dies
+again gets a failed row, so it fails no other photo.
 """
 
 import logging
@@ -34,11 +34,11 @@ def run_local(
     mode: Mode,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Generator[Row]:
-    """Work off the tasks and yield their rows as they come; once `stopped`, only those in hand.
+    """Do the tasks and yield their rows as they finish; once `stopped`, no new task begins.
 
-    Without a number of workers there is one per core, on CUDA one per GPU; there are never more than tasks.
-    Cores are shared out evenly. Raises `FastAvatarError` where the model cannot be loaded. When the generator
-    is closed early nothing half-written stays.
+    By default there is one worker per core, on CUDA one per GPU, and never more than tasks. Cores are divided
+    evenly. Raises `FastAvatarError` where the model cannot be loaded. Closing the generator early leaves
+    nothing half-written.
     """
     if not tasks:
         return
@@ -57,10 +57,10 @@ class _Worker:
     connection: Connection
     device: str
     room: int = 0
-    """Tasks it may have in hand; 0 until its model is loaded."""
+    """How many tasks the worker may hold; 0 until its model is loaded."""
     in_hand: deque[PhotoTask] = field(default_factory=deque)
     suspects: deque[PhotoTask] = field(default_factory=deque)
-    """Tasks that a worker had in hand when it died: each is tried alone."""
+    """Unfinished tasks of a worker that died: each is tried alone."""
     suspected: PhotoTask | None = None
 
     def give(self, task: PhotoTask) -> None:
@@ -93,7 +93,7 @@ class _Crew:
         self._model: str | None = None
 
     def rows(self, stopped: Callable[[], bool]) -> Iterator[Row]:
-        """Rows as they come, until there are no more tasks."""
+        """Yield the row of every task as it finishes; once `stopped`, tasks not yet begun are dropped."""
         self._hire(self._settings.device)
         while True:
             if stopped():
@@ -109,7 +109,7 @@ class _Crew:
                 yield from self._receive(worker)
 
     def dismiss(self) -> None:
-        """End all workers; the folders of what they had in hand are left as they were before."""
+        """Kill all workers, and undo what they had half-written."""
         for worker in self._workers:
             worker.process.kill()
             worker.process.join()
@@ -160,7 +160,7 @@ class _Crew:
         worker.room = 2 * ready.at_once + 2
         if self._model is not None:
             return
-        # Only the first worker knows which device they work on, and leaves nothing to be fetched or compiled.
+        # The first worker starts alone: it reports the device, and downloads and compiles what all need.
         self._model = ready.model
         log.info("model %s: %s", ready.model, ready.reason)
         count = min(self._asked or ready.gpus or self._cores, self._most)

@@ -1,7 +1,7 @@
-"""The engine of many machines: Ray Data, whose actors hold the model and are replaced when they die.
+"""The engine for many machines: Ray Data, whose actors hold the model and are replaced when they die.
 
-A batch that is tried again leaves the photos its first try finished; those it had in hand are tried one at a
-time, and the one that kills its actor again and again is a failed row.
+When a batch is tried again, finished photos are skipped and unfinished ones are tried one at a time. A photo
+whose actor dies again and again gets a failed row.
 """
 
 import logging
@@ -33,7 +33,7 @@ _MOST_PHOTOS_A_BATCH = 32
 _BATCHES_A_WORKER = 8
 _TRIES = 3
 _OBJECT_STORE_BYTES = 200_000_000
-"""Memory for objects in a cluster that is started here; only names and rows are exchanged."""
+"""Object memory of a cluster that is started here; small, because only names and rows are exchanged."""
 
 
 def run_ray(
@@ -44,11 +44,11 @@ def run_ray(
     stopped: Callable[[], bool],
     address: str | None,
 ) -> Generator[Row]:
-    """Work off the tasks on a Ray cluster and yield their rows as they come; once `stopped`, end at once.
+    """Do the tasks on a Ray cluster and yield their rows as they finish; ends at once when `stopped`.
 
-    `settings.threads` is the cores of each worker, 1 by default; without a number of workers there are as
-    many as the cluster has room for. Raises `FastAvatarError` without Ray, where the cluster cannot be
-    reached or the model not be loaded.
+    `settings.threads` is the number of cores of each worker, 1 by default. By default there are as many
+    workers as the cluster has room for. Raises `FastAvatarError` where Ray is not installed, the cluster
+    cannot be reached, or the model cannot be loaded.
     """
     if not tasks:
         return
@@ -72,21 +72,21 @@ def run_ray(
 
 
 class Ledger:
-    """Which tasks were begun and how often; an actor of the whole cluster, which outlives those that work."""
+    """Counts how often each task was begun; one actor for the cluster, which outlives the working actors."""
 
     def __init__(self) -> None:
         self._begun: Counter[str] = Counter()
 
     def begin(self, outputs: list[str]) -> None:
-        """Note that tasks of these output folders are taken in hand."""
+        """Note that the tasks with these output folders begin."""
         self._begun.update(outputs)
 
     def tries(self, outputs: list[str]) -> list[int]:
-        """How often each was begun and has not ended."""
+        """How often each task was begun without ending, in the order of `outputs`."""
         return [self._begun[output] for output in outputs]
 
     def end(self, outputs: list[str]) -> None:
-        """Forget tasks that have come to an end."""
+        """Forget tasks that have ended."""
         for output in outputs:
             self._begun.pop(output, None)
 
@@ -150,13 +150,15 @@ class Actor:
 
 
 def _connect(address: str | None) -> None:
-    """Join the cluster at `address`, else one that runs here, else start one on this machine."""
+    """Join the cluster at `address`; without one, join a running local cluster or start one."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it reports restarts that this engine wants
+    os.environ.setdefault(
+        "RAY_BACKEND_LOG_LEVEL", "fatal"
+    )  # hides reports of restarts, which this engine expects
     try:
         import ray
     except ImportError:
-        raise FastAvatarError("--engine ray needs Ray: pip install '.[ray]'") from None
+        raise FastAvatarError("the engine ray needs the package Ray: pip install '.[ray]'") from None
     if ray.is_initialized():
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -169,7 +171,7 @@ def _connect(address: str | None) -> None:
 
 
 def _share(settings: "Settings", workers: int | None) -> tuple["Settings", dict[str, Any], int]:
-    """Settings and resources of each worker, and how many workers there may be at a time."""
+    """Settings and Ray resources of each worker, and how many workers may run at a time."""
     import ray
 
     there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
@@ -196,7 +198,7 @@ def _rows(
     resources: dict[str, Any],
     most: int,
 ) -> Iterator[Row]:
-    """Rows of tasks as they are done; raises the error that kept an actor from loading its model."""
+    """Yield rows as tasks finish; raises the error with which an actor failed to load its model."""
     import ray
 
     ray.data.DataContext.get_current().enable_progress_bars = False

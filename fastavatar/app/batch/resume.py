@@ -1,7 +1,7 @@
 """What an earlier run finished, however it ended: read from the folders of results.
 
-The index only adds the rows of photos that this run does not list. It may lack rows, hold torn ones, or be
-missing.
+The index contributes only rows of photos that this run does not list, because it may be missing, lack rows or
+hold torn ones.
 """
 
 import logging
@@ -28,12 +28,12 @@ from fastavatar.app.batch import (
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 32
-"""Summaries that are asked for at a time where results lie elsewhere: each takes two requests."""
+"""Summaries that are requested at a time from an address: each takes two requests."""
 
 
 @dataclass
 class EarlierRun:
-    """The results that are complete already."""
+    """The results of earlier runs that are complete."""
 
     finished: set[int] = field(default_factory=set)
     """The `key` of each photo whose results are complete."""
@@ -44,7 +44,7 @@ class EarlierRun:
 
 
 def key(of: PhotoTask | Row) -> int:
-    """A number for photo and output folder, small in sets of many: its 64 bits are enough for millions."""
+    """A 64-bit hash of photo and output folder: small in large sets, with enough bits for millions."""
     return hash((os.path.abspath(of.photo), os.path.abspath(of.output)))
 
 
@@ -54,9 +54,9 @@ def review(
     asked: Mapping[str, Any],
     stopped: Callable[[], bool] = lambda: False,
 ) -> EarlierRun:
-    """Look at the results of the index in `folder` and of the tasks; once `stopped`, at no more of them.
+    """Check the results that the index in `folder` and the tasks name, until `stopped`.
 
-    The log says where the index no longer agrees with the folders. Raises `UsageError` where results were
+    The log says where the index disagrees with the folders. Raises `UsageError` where results were
     made with other settings than `asked`, or by different models; `InputError` where an address cannot be
     read.
     """
@@ -83,7 +83,7 @@ def review(
 
 
 def kept_rows(folder: Path, earlier: EarlierRun, tasks: Iterable[PhotoTask]) -> Iterator[Row]:
-    """Rows for the resumed run's index: of complete results, and failed ones of photos not in `tasks`."""
+    """Rows for the resumed index: those of complete results, and failed ones of photos not in `tasks`."""
     listed = {key(task) for task in tasks}
     seen: set[int] = set()
     for row in read_rows(folder):
@@ -98,7 +98,7 @@ def kept_rows(folder: Path, earlier: EarlierRun, tasks: Iterable[PhotoTask]) -> 
 def _checked(
     tasks: Iterable[PhotoTask], stopped: Callable[[], bool]
 ) -> Iterator[tuple[PhotoTask, Row | None, Mapping[str, Any]]]:
-    """Each task with the row and the summary of its results; None and nothing where they are not complete."""
+    """Yield each task with its results' row and summary; None and an empty summary if incomplete."""
 
     def check(task: PhotoTask) -> tuple[PhotoTask, Row | None, Mapping[str, Any]]:
         summary = complete_summary(task.output)
@@ -113,10 +113,10 @@ def _checked(
 
 def _report(torn: int, redone: int, lost: int) -> None:
     if torn:
-        log.warning("%d lines of %s are no rows of this program and were left out", torn, LINES)
+        log.warning("%d lines of %s are not rows of this program and were dropped", torn, LINES)
     if redone:
         log.warning(
-            "%d photos are made again: %s calls them done, but their results are not complete", redone, LINES
+            "%d photos are done again: %s lists them as done, but their results are incomplete", redone, LINES
         )
     if lost:
-        log.warning("%d rows were left out of %s: their results are not complete or gone", lost, LINES)
+        log.warning("%d rows were dropped from %s: their results are incomplete or gone", lost, LINES)

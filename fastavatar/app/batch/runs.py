@@ -1,4 +1,4 @@
-"""A run over many photos: list, resume, work off, keep the index."""
+"""A run over many photos: list them, skip finished ones, do the rest, keep the index."""
 
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do with which photos."""
+    """Which photos to process, where results go, and how."""
 
     image: str
-    """A folder, a pattern, a list's file, `-` for a list on standard input, or one photo."""
+    """A folder, a pattern, a list file, `-` for a list on standard input, or one photo."""
     output_dir: str
     """Where folders of results and the index go: a folder or an address."""
     limit: int | None = None
-    """How many photos at most: the first ones."""
+    """Process only this many photos, the first ones; None processes all."""
     mode: Mode = "new"
     workers: int | None = None
-    """Worker processes; None leaves it to the engine."""
+    """Number of worker processes; None lets the engine choose."""
     engine: Literal[
         "local",  # processes of this machine
         "ray",  # actors on a Ray cluster
     ] = "local"
     address: str | None = None
-    """Address of the Ray cluster; None takes one that is there, else starts one on this machine."""
+    """Address of the Ray cluster; None joins a running one, else starts one on this machine."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,16 @@ class Tally:
     """Counts of the photos of a run so far."""
 
     total: int
-    """Photos of this run, those of earlier ones included."""
+    """All photos of the plan, those finished by earlier runs included."""
     kept: int = 0
     """Finished by an earlier run."""
     done: int = 0
-    """Finished by this one."""
+    """Finished by this run."""
     failed: int = 0
     """Failed in this run."""
 
     def count(self, row: Row) -> None:
-        """Count a photo of this run."""
+        """Count the photo of `row` as done or failed."""
         if row.status == "ok":
             self.done += 1
         else:
@@ -86,7 +86,7 @@ def list_work(plan: Plan) -> Work:
     """The photos of the plan, each with its folder of results; nothing is written.
 
     Raises `OverwriteError` where the index may not be written, `InputError` for no photos, `UsageError` where
-    results would meet the photo, the index or those of another photo.
+    results would go to the place of the photo, of the index or of another photo's results.
     """
     require_index_place(plan.output_dir, plan.mode)
     listing = list_photos(plan.image, plan.output_dir)
@@ -95,7 +95,7 @@ def list_work(plan: Plan) -> Work:
     for task in tasks:
         if (other := taken.setdefault(task.output, task)) is not task:
             raise UsageError(
-                f"the results of {task.photo} would meet those of {other.photo}: take it in a run of its own"
+                f"the results of {task.photo} and {other.photo} would go to one folder: use separate runs"
             )
         first = place_of(task.photo, listing.base).split(os.sep)[0]
         if is_index_name(first):
@@ -115,9 +115,9 @@ def run(
 ) -> Tally:
     """Turn every task of the plan into a folder of results and a row of the index.
 
-    `on_row` gets the row of every photo done or failed, and None when photos are complete already. Once
-    `stopped`, those in hand are finished and the run ends. An error of one photo is a row. Raises
-    `OverwriteError` where an index is there and the mode is `new` or where another run is at work,
+    `on_row` gets None at the start, when earlier results are counted, then the row of every photo, done or
+    failed. Once `stopped`, photos already begun are finished and the run ends. An error of one photo becomes
+    a row. Raises `OverwriteError` where an index exists in mode `new` or another run is writing,
     `UsageError` where a run is resumed with other settings, `FastAvatarError` where nothing can be written or
     no model can be loaded.
     """
@@ -128,7 +128,8 @@ def run(
             earlier = review(folder, tasks, settings.of_results(), stopped)
             kept = kept_rows(folder, earlier, tasks)
             if settings.model == "auto" and earlier.model is not None:
-                settings = replace(settings, model=cast(Any, earlier.model))  # so that all are of one model
+                reason = "earlier results of this run were made with it"
+                settings = replace(settings, model=cast(Any, earlier.model), model_reason=reason)
         left = [task for task in tasks if key(task) not in earlier.finished] if earlier.finished else tasks
         tally.kept = len(tasks) - len(left)
         if stopped():

@@ -1,7 +1,7 @@
-"""Files below a folder, or that a pattern matches. Each real folder is searched once.
+"""Finds files below a folder, or files that a pattern matches. Each real folder is searched once.
 
-A folder is searched in depth without following links. A pattern follows links, as `glob` does, but no folder
-is entered again: links to a parent neither hang the search nor list a photo twice.
+The search below a folder is recursive and follows no links. A pattern follows links, as `glob` does, but
+enters no folder twice, so links to a parent neither hang the search nor list a photo twice.
 """
 
 import fnmatch
@@ -15,16 +15,16 @@ from pathlib import Path
 
 @dataclass
 class Found:
-    """What a search came upon."""
+    """The result of a search."""
 
     files: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     """Folders that could not be read, each with the reason."""
     passed_over: Counter[str] = field(default_factory=Counter)
-    """How many files and folders were not taken, by the reason: an ending, `hidden`, `linked folder`."""
+    """Number of skipped files and folders by reason: an ending, `hidden`, `linked folder`."""
 
     def entries(self, folder: str) -> list[os.DirEntry[str]]:
-        """What is in a folder, by name; nothing, and one more in `unreadable`, where it cannot be read."""
+        """Entries of a folder, sorted by name; an unreadable folder has none and is noted."""
         try:
             with os.scandir(folder or os.curdir) as found:
                 return sorted(found, key=lambda entry: entry.name)
@@ -33,7 +33,7 @@ class Found:
             return []
 
     def identity(self, folder: str) -> tuple[int, int] | None:
-        """Device and inode of the real folder, the same for every link to it; None where there is none."""
+        """Device and inode of the real folder, the same for every link to it; None if there is no folder."""
         try:
             status = os.stat(folder or os.curdir)
         except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -45,15 +45,15 @@ class Found:
 
     def _refused(self, folder: str, error: OSError) -> None:
         refusal = f"{folder}: {(error.strerror or str(error)).lower()}"
-        if refusal not in self.unreadable:  # a pattern may come to a folder more than once
+        if refusal not in self.unreadable:  # a pattern may reach a folder more than once
             self.unreadable.append(refusal)
 
 
 def search_folder(folder: str, skipped: str, judge: Callable[[str, set[str]], str | None]) -> Found:
-    """Files anywhere below `folder`, in order, without the folder `skipped`.
+    """Files anywhere below `folder`, sorted, without those in the folder `skipped`.
 
-    `judge` gets a file's name and the names of all files beside it. It returns why the file is passed over:
-    an empty reason is not counted, None takes the file.
+    `judge` gets a file's name and the names of all files beside it. It returns the reason to skip the file,
+    or None to take it; an empty reason is not counted.
     """
     found, left = Found(), [folder]
     banned = found.identity(skipped)
@@ -82,14 +82,14 @@ def search_folder(folder: str, skipped: str, judge: Callable[[str, set[str]], st
 
 
 def search_pattern(pattern: str, skipped: str) -> Found:
-    """Files that a pattern as of Python's `glob` matches, sorted, without those in the folder `skipped`."""
+    """Files that a pattern of Python's `glob` matches, sorted, without those in the folder `skipped`."""
     parts = list(Path(pattern).parts)
     first = next(index for index, part in enumerate(parts) if glob.has_magic(part))
     if parts[-1] == "**":
         parts.append("*")
     found = Found()
-    # A place is a folder with the parts of the pattern that are still to be matched below it. Links wait
-    # until every real folder was searched, so that a photo found in both ways has its real name.
+    # A place is a folder with the parts of the pattern that are still to be matched below it. Links are
+    # followed after every real folder was searched, so a photo that is found both ways has its real name.
     left: list[tuple[str, Sequence[str]]] = [(os.path.join(*parts[:first]) if first else "", parts[first:])]
     linked: deque[tuple[str, Sequence[str]]] = deque()
     seen: set[tuple[object, int]] = set()
@@ -129,7 +129,7 @@ def search_pattern(pattern: str, skipped: str) -> Found:
 
 
 def before_magic(pattern: str) -> str:
-    """The folder that every match of a pattern lies in."""
+    """The folder that contains every match of a pattern: the part before its first wildcard."""
     parts = Path(pattern).parts
     return str(Path(*(parts[: next(i for i, part in enumerate(parts) if glob.has_magic(part))])))
 
@@ -137,12 +137,12 @@ def before_magic(pattern: str) -> str:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link in a circle
+    except OSError:  # a link that leads to itself
         return False
 
 
 def _may_be_read(entry: os.DirEntry[str]) -> bool:
-    """Whether this is a regular file, or a link that leads nowhere: its photo fails with its own message."""
+    """Whether this is a regular file or a broken link, which then fails as a photo with its own message."""
     try:
         return entry.is_file() or entry.is_symlink() and not os.path.exists(entry.path)
     except OSError:

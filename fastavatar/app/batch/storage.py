@@ -1,6 +1,6 @@
-"""Photos and results elsewhere: at `s3://`, `gs://`, `http://` and all that pyarrow or fsspec know.
+"""Reads photos and writes results at addresses: `s3://`, `gs://`, `http://`, and all that fsspec knows.
 
-An address is a string with `://`; everything else is a path of this machine.
+An address is a string with `://`; every other string is a path on this machine.
 """
 
 import mimetypes
@@ -16,15 +16,15 @@ from urllib.parse import urlsplit
 from fastavatar.errors import FastAvatarError, InputError
 from fastavatar.system import workspace
 
-_BRIEFLY = "?retry_limit_seconds=30"  # by default it asks for credentials for minutes
+_BRIEFLY = "?retry_limit_seconds=30"  # by default pyarrow retries to find credentials for minutes
 _OPTIONS = {
-    "s3": "?allow_delayed_open=true",  # a small file is one request; parts stay behind where a run is killed
+    "s3": "?allow_delayed_open=true",  # a small file is one request, so a killed run leaves no parts
     "gs": _BRIEFLY,
     "gcs": _BRIEFLY,
 }
-"""Options for pyarrow, which it takes as a part of the address."""
+"""Options that pyarrow takes as part of the address, by scheme."""
 _WITHOUT_FOLDERS = ("s3", "gcs")
-"""File systems, by the names that pyarrow gives them, where a folder is only a part of its files' names."""
+"""pyarrow's names of file systems without folders: there a folder is only a prefix of file names."""
 
 
 def is_address(place: str) -> bool:
@@ -33,15 +33,15 @@ def is_address(place: str) -> bool:
 
 
 def join(place: str, name: str) -> str:
-    """The file or folder `name` in a folder of either kind."""
+    """Path or address of the file or folder `name` in the folder `place`."""
     return f"{place.rstrip('/')}/{name}" if is_address(place) else str(Path(place) / name)
 
 
 @contextmanager
-def at_hand(photo: str) -> Iterator[Path]:
-    """The photo as a file of this machine; one from elsewhere is gone when the block ends.
+def local_copy(photo: str) -> Iterator[Path]:
+    """A file on this machine with the photo; a photo at an address is deleted again when the block ends.
 
-    Raises `InputError` when it cannot be fetched.
+    Raises `InputError` when the photo cannot be downloaded.
     """
     if not is_address(photo):
         yield Path(photo)
@@ -63,14 +63,14 @@ def read(place: str) -> bytes:
 
 
 def write(address: str, content: bytes) -> None:
-    """Put a file at an address; raises `FastAvatarError` when that fails."""
+    """Write a file at an address; raises `FastAvatarError` when that fails."""
     with _failures_in_one_line("write", address):
         system, path = _system_of(address)
-        if system.type_name not in _WITHOUT_FOLDERS:  # where it would make empty files, or a bucket
+        if system.type_name not in _WITHOUT_FOLDERS:  # there it would create empty files, or a bucket
             system.create_dir(posixpath.dirname(path), recursive=True)
         kind = mimetypes.guess_type(posixpath.basename(path))[
             0
-        ]  # else a browser would save the pages instead of showing them
+        ]  # without it a browser saves pages instead of showing them
         with system.open_output_stream(path, metadata={"Content-Type": kind} if kind else None) as stream:
             stream.write(content)
 
@@ -94,7 +94,7 @@ def names_in(address: str) -> set[str]:
 
 
 def sizes_in(folder: str) -> dict[str, int]:
-    """Name and bytes of each file in the folder at a path or address; none where there is no such folder.
+    """Name → size in bytes of each file in a folder, a path or address; empty if there is no such folder.
 
     Raises `InputError` when the folder cannot be read.
     """
@@ -114,7 +114,7 @@ def sizes_in(folder: str) -> dict[str, int]:
 
 
 def files_below(address: str) -> Iterator[str]:
-    """Addresses of all files below a folder's, in order."""
+    """Addresses of all files below the folder at `address`, sorted."""
     from pyarrow.fs import FileSelector
 
     with _failures_in_one_line("read", address):
@@ -126,7 +126,7 @@ def files_below(address: str) -> Iterator[str]:
 
 
 def _system_of(address: str) -> tuple[Any, str]:
-    """The file system of an address, as pyarrow sees them, and the path in it."""
+    """Pyarrow's file system for an address, and the path in it."""
     import pyarrow
     from pyarrow.fs import FSSpecHandler, PyFileSystem
 
@@ -145,9 +145,9 @@ def _system_of(address: str) -> tuple[Any, str]:
 
 @lru_cache(maxsize=16)
 def _own_system(scheme: str, bucket: str) -> tuple[Any, str]:
-    """One of pyarrow's own file systems and its root; kept, and with it its connections and credentials.
+    """One of pyarrow's own file systems and its root; cached, to keep connections and credentials.
 
-    Only the bucket is passed as an address: file names may hold characters that an address has to quote.
+    pyarrow gets only the bucket as an address, because file names may hold characters that need quoting.
     """
     from pyarrow.fs import FileSystem
 
@@ -157,14 +157,14 @@ def _own_system(scheme: str, bucket: str) -> tuple[Any, str]:
 
 @contextmanager
 def _failures_in_one_line(what: Literal["read", "write"], address: str) -> Iterator[None]:
-    """Turn any error of a file system's driver into one line."""
+    """Raise any error of a file system's driver as an error of one line: `InputError` for reading."""
     kind = InputError if what == "read" else FastAvatarError
     try:
         yield
     except FileNotFoundError:
-        hint = "there is no such file; check the address, a folder's ends with /"
+        hint = "there is no such file; check the address (the address of a folder ends with /)"
         reason = hint if what == "read" else "there is no such bucket; check the address"
         raise kind(f"cannot {what} {address}: {reason}") from None
-    except Exception as error:  # each driver has errors of its own
-        reason = str(error).partition(" error_info=")[0]  # Google's driver repeats everything after that
+    except Exception as error:  # every driver raises its own classes
+        reason = str(error).partition(" error_info=")[0]  # Google's driver repeats the message after that
         raise kind(f"cannot {what} {address}: {' '.join(reason.split()) or type(error).__name__}") from error

@@ -1,8 +1,8 @@
-"""A task: one photo, and the folder its results go to; a row: how that ended.
+"""A task is one photo and its folder of results; a row states how the task ended.
 
-Results go to the same place below the output folder as the photo has below its base. The folder bears the
-photo's whole name, ending included: `a/me.jpg`, `b/me.jpg` and `a/me.png` never meet, and where a photo's
-results lie does not depend on which other photos there are.
+The output folder mirrors the structure of the photos' base folder. A folder of results has the photo's whole
+name, ending included, so `a/me.jpg`, `b/me.jpg` and `a/me.png` have separate folders, and a folder's place
+does not depend on which other photos there are.
 """
 
 import json
@@ -16,9 +16,9 @@ from fastavatar.app.batch import is_address, join
 from fastavatar.errors import DeviceError, FastAvatarError, UsageError, out_of_memory
 
 Mode = Literal[
-    "new",  # no results may be there
-    "resume",  # complete results stay, all others are made
-    "force",  # everything is made, results that are there are replaced
+    "new",  # there must be no results yet
+    "resume",  # complete results stay, the other photos are done
+    "force",  # every photo is done, existing results are replaced
 ]
 
 
@@ -34,22 +34,22 @@ class PhotoTask:
 
 @dataclass(frozen=True)
 class Row:
-    """How one photo ended: a line of the index."""
+    """The outcome of one photo: a line of the index."""
 
     photo: str
     """Path or address, as it was listed."""
     status: Literal["ok", "failed"]
-    """`ok` has a complete folder of results, `failed` has none."""
+    """`ok` if the folder of results is complete, `failed` if there is none."""
     error_code: int
-    """The exit code `predict` would have ended with: 0 where all went well."""
+    """The exit code that `predict` would have had: 0 for `ok`."""
     error: str
-    """Why it failed, in one line; empty where it did not."""
+    """Why the photo failed, in one line; empty for `ok`."""
     count: int
-    """Gaussians; 0 where it failed."""
+    """Number of Gaussians; 0 for `failed`."""
     seconds: float
-    """Spent on this photo: reading, predicting, writing; time in a queue does not count."""
+    """Seconds of work on this photo: reading, predicting, writing, without time in queues."""
     model: str
-    """`facemesh` or `fastavatar`; empty where no model saw the photo."""
+    """`facemesh` or `fastavatar`; empty if the photo did not reach a model."""
     output: str
     """The folder of results."""
 
@@ -62,7 +62,7 @@ FIELDS = tuple(Row.__dataclass_fields__)
 
 
 def parse_row(line: bytes) -> Row | None:
-    """The row of a line; None where the line is torn, as by a power cut, or is no row of this program."""
+    """The row of a line; None if the line is torn, as by a power cut, or is not a row of this program."""
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
@@ -71,7 +71,7 @@ def parse_row(line: bytes) -> Row | None:
 
 
 def checked_row(found: dict[str, Any]) -> Row | None:
-    """The row with these values of any type; None unless each is what `Row` says of it.
+    """The row with these values, which may have any type; None unless each is valid for its field of `Row`.
 
     A file that was edited by hand, or a summary of another program, may hold anything.
     """
@@ -83,7 +83,7 @@ def checked_row(found: dict[str, Any]) -> Row | None:
             and all(type(found[name]) is int for name in numbers[:2])
             and type(found["seconds"]) in (int, float)
             and math.isfinite(found["seconds"])
-            and 0 <= found["error_code"] < 2**31  # what the table's columns hold
+            and 0 <= found["error_code"] < 2**31  # the range of the table's columns
             and 0 <= found["count"] < 2**63
             and found["status"] in ("ok", "failed")
         )
@@ -93,7 +93,7 @@ def checked_row(found: dict[str, Any]) -> Row | None:
 
 
 def failed_row(task: PhotoTask, error: Exception, seconds: float, model: str = "") -> Row:
-    """The row of a photo that failed with any `error`."""
+    """The row of a photo that failed with `error`; `seconds` is the time spent on it."""
     if isinstance(error, FastAvatarError):
         code, reason = error.exit_code, str(error)
     elif out_of_memory(error):
@@ -107,7 +107,7 @@ def failed_row(task: PhotoTask, error: Exception, seconds: float, model: str = "
 def task_of(photo: str, base: str, output_dir: str) -> PhotoTask:
     """The photo with its own folder below `output_dir`.
 
-    Raises `UsageError` where that folder would bear the name of the photo itself, and what `place_of` raises.
+    Raises `UsageError` if that folder would have the path of the photo itself, and what `place_of` raises.
     """
     output = join(output_dir, place_of(photo, base))
     if (
@@ -123,15 +123,15 @@ def task_of(photo: str, base: str, output_dir: str) -> PhotoTask:
 
 
 def place_of(photo: str, base: str) -> str:
-    """The photo's path from `base`; from the root of the file system where the photo lies outside `base`.
+    """The photo's path relative to `base`, or to the root of the file system if it lies outside `base`.
 
-    An address outside `base` has its scheme and host for folders: `http/host/me.jpg`.
+    For an address outside `base`, scheme and host become folders: `http/host/me.jpg`.
 
-    Raises `UsageError` where another photo, one in `base`, would have the same place.
+    Raises `UsageError` if another photo, in `base`, has the same place.
     """
     if is_address(photo):
         place = photo.removeprefix(join(base, "")).replace("://", "/")
-        return posixpath.normpath("/" + place).lstrip("/")  # no dots that lead out of the output folder
+        return posixpath.normpath("/" + place).lstrip("/")  # `..` must not lead out of the output folder
     whole = os.path.abspath(photo)
     place = os.path.relpath(whole, os.path.abspath(base))
     if place.split(os.sep)[0] != os.pardir:
@@ -139,5 +139,5 @@ def place_of(photo: str, base: str) -> str:
     place = os.path.splitdrive(whole)[1].lstrip(os.sep)
     twin = os.path.join(base, place)
     if os.path.exists(twin):
-        raise UsageError(f"the results of {photo} would meet those of {twin}: take it in a run of its own")
+        raise UsageError(f"the results of {photo} and {twin} would go to one folder: use separate runs")
     return place

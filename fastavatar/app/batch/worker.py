@@ -1,9 +1,9 @@
-"""A process of its own that turns the photos it is sent into results, three at a time.
+"""A worker process, which turns the photos that it is sent into results, in three threads.
 
     tasks ─ reader thread ─▶ photo ─ caller's thread ─▶ avatar ─ writer thread ─▶ row
 
-One photo is read, one predicted, one written. Several such processes use several cores, which threads of one
-Python do not.
+While one photo is predicted, the next is read and the last is written. Several such processes use several
+cores, which the threads of one Python process do not.
 """
 
 import logging
@@ -20,7 +20,7 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from fastavatar.app.batch import Mode, PhotoTask, Row, at_hand, failed_row, fill, prepare
+from fastavatar.app.batch import Mode, PhotoTask, Row, failed_row, fill, local_copy, prepare
 from fastavatar.errors import DeviceError, FastAvatarError, InputError, out_of_memory
 
 if TYPE_CHECKING:
@@ -31,26 +31,26 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AT_ONCE_ON_CUDA = 8
-"""Photos that go through the networks together."""
+"""How many photos go through the networks in one batch on CUDA."""
 
 
 @dataclass(frozen=True)
 class Ready:
-    """What a worker sends when its model is loaded."""
+    """The message of a worker whose model is loaded."""
 
     model: str
     reason: str
-    """Why this model was taken."""
+    """Why this model was chosen."""
     at_once: int
-    """How many photos go through the networks together."""
+    """How many photos go through the networks in one batch."""
     gpus: int
-    """How many GPUs could have a worker each; 0 where they work on the CPU."""
+    """How many GPUs could have a worker each; 0 when workers use the CPU."""
 
 
 def work(connection: Connection, settings: "Settings", mode: Mode, log_level: int) -> None:
-    """Send `Ready`, then a `Row` for every `PhotoTask` received until None comes; runs in its own process.
+    """The main function of the process: send `Ready`, then a `Row` for every `PhotoTask` received.
 
-    Where the model cannot be loaded, the `FastAvatarError` is what is sent.
+    It ends when it receives None. If the model cannot be loaded, it sends the `FastAvatarError` instead.
     """
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):  # Windows has no SIGHUP
@@ -78,7 +78,7 @@ def work(connection: Connection, settings: "Settings", mode: Mode, log_level: in
 
 
 def _end_with_parent() -> None:
-    """Stop at once when the parent is killed: whoever resumes its run must not find this process at work."""
+    """End this process when its parent is killed, so that it does not write into a run that is resumed."""
     parent = parent_process()
     if parent is not None:
         parent.join()
@@ -86,7 +86,7 @@ def _end_with_parent() -> None:
 
 
 def _limit_libraries(threads: int | None) -> None:
-    """Keep what numpy and scipy call to as many threads; they read these when they are imported."""
+    """Limit the threads of the libraries under numpy and scipy, which read these variables at import."""
     if threads is not None:
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)
@@ -102,7 +102,7 @@ def _gpus(device: str) -> int:
 
 @dataclass
 class _InHand:
-    """A photo between reading and writing."""
+    """A photo on its way through the steps of a worker."""
 
     task: PhotoTask
     started: datetime
@@ -112,7 +112,7 @@ class _InHand:
     seconds: float = 0.0
 
     def attempt(self, step: Callable[["_InHand"], Any]) -> None:
-        """Run one step on this photo, unless an earlier step failed; an error ends this photo only."""
+        """Run one step on this photo, unless an earlier step failed; record its error or its value."""
         if self.error is not None:
             return
         began = time.perf_counter()
@@ -124,7 +124,7 @@ class _InHand:
         self.seconds += time.perf_counter() - began
 
     def row(self, model: str) -> Row:
-        """How the photo ended."""
+        """The outcome as a row of the index."""
         if self.error is not None:
             return failed_row(self.task, self.error, self.seconds, model)
         return Row(self.task.photo, "ok", 0, "", self.value, round(self.seconds, 3), model, self.task.output)
@@ -137,9 +137,10 @@ def work_off(
     mode: Mode = "new",
     at_once: int = 1,
 ) -> None:
-    """Work off every task, predicting up to `at_once` photos together; `done` gets each row, on a thread.
+    """Do every task, predicting up to `at_once` photos together; `done` is called with each row.
 
-    An error of one photo is that photo's row. `tasks` is iterated on another thread, as there is room.
+    An error of one photo becomes that photo's row. Another thread iterates `tasks`, as there is room for
+    photos, and a third calls `done`.
     """
     read: Queue[_InHand | None] = Queue(at_once)
     made: Queue[_InHand | None] = Queue(1)
@@ -176,7 +177,7 @@ def _read(task: PhotoTask, mode: Mode) -> "Photo":
     from fastavatar.images import load_photo
 
     prepare(task, mode)
-    with at_hand(task.photo) as path:
+    with local_copy(task.photo) as path:
         try:
             return load_photo(path)
         except InputError as error:
@@ -197,7 +198,7 @@ def _write(pipeline: "Pipeline", photo: _InHand, mode: Mode) -> int:
 
 
 def _up_to(count: int, queue: Queue[_InHand | None]) -> list[_InHand]:
-    """The next photo and up to `count` − 1 that wait behind it; none when there will be no more."""
+    """Wait for the next photo; return it and up to `count` − 1 more that are ready. Empty at the end."""
     found: list[_InHand] = []
     with suppress(Empty):
         while len(found) < count:

@@ -18,14 +18,14 @@ from fastavatar.app.cli.prediction import prediction_options, settings_of
     help="A folder, a pattern in quotes, a list of paths, or - for a list on standard input.",
 )
 @output_option
-@click.option("--force", is_flag=True, help="Begin again and replace results that are there.")
+@click.option("--force", is_flag=True, help="Start again and replace existing results.")
 @many_options
 @prediction_options
 def command(image: str, output_dir: str, force: bool, **flags: Any) -> None:
     """Turn many photos into 3D heads: a folder of results each, an index and a contact sheet.
 
-    Folders are searched in depth and mirrored: a/me.jpg becomes OUTPUT_DIR/a/me.jpg/splats.ply. A photo that
-    fails is a row of the index; the exit code is then 1.
+    Folders are searched recursively, and their structure is kept: a/me.jpg becomes
+    OUTPUT_DIR/a/me.jpg/splats.ply. A photo that fails is a row of the index; the exit code is then 1.
     """
     many = take_many(flags)
     run_many(image, output_dir, settings_of(**flags), force, many)

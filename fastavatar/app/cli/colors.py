@@ -1,4 +1,4 @@
-"""Colours as a user writes them."""
+"""Reads colours as users write them."""
 
 import re
 
@@ -23,6 +23,6 @@ def parse_color(text: str) -> Color:
             red, green, blue = ImageColor.getrgb(text)[:3]
     except ValueError:
         raise UsageError(
-            f"--background {text!r} is no colour: use a name such as white, R,G,B from 0 to 255, or #rrggbb"
+            f"--background {text!r} is not a colour: use a name like white, R,G,B from 0 to 255, or #rrggbb"
         ) from None
     return red / 255, green / 255, blue / 255

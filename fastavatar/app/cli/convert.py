@@ -1,4 +1,4 @@
-"""`fastavatar convert`: a file of Gaussians in another format or frame."""
+"""`fastavatar convert`: writes a file of Gaussians in another format or frame."""
 
 import logging
 from pathlib import Path
@@ -19,7 +19,7 @@ FRAMES = ("supersplat", "opencv", "head")
 @click.argument("source", metavar="IN", type=FILE)
 @click.argument("target", metavar="OUT", type=FILE)
 @click.option(
-    "--frame_in", type=click.Choice(FRAMES), help="Axes of IN [default: as it states, else supersplat]."
+    "--frame_in", type=click.Choice(FRAMES), help="Axes of IN [default: the axes it states, else supersplat]."
 )
 @click.option(
     "--frame", type=click.Choice(FRAMES), default="supersplat", show_default=True, help="Axes of OUT."
@@ -34,9 +34,10 @@ def command(
 ) -> None:
     """Write the 3D head in IN to OUT, whose ending chooses the format.
 
-    .ply and .npz hold everything. .compressed.ply, .sog and .spz round. .splat rounds and drops how colours
-    change with the view. .glb is for tools that know KHR_gaussian_splatting; .html is a page to open in a
-    browser, without network; both are written only. .ksplat is read only. What is lost is listed on stderr.
+    .ply and .npz keep everything. .compressed.ply, .sog and .spz round values. .splat rounds values and drops
+    how colours change with the view. .glb is for tools that read KHR_gaussian_splatting, .html is a page to
+    open in a browser without network; these two can only be written. .ksplat can only be read. Losses are
+    listed on stderr.
     """
     from fastavatar.formats import format_of, read_gaussians, write_gaussians
 

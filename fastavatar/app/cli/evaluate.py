@@ -1,4 +1,4 @@
-"""`fastavatar evaluate`: how true an avatar is, measured on a calibrated capture."""
+"""`fastavatar evaluate`: measures on a calibrated capture how accurate an avatar is."""
 
 import json
 import logging
@@ -31,13 +31,15 @@ log = logging.getLogger(__name__)
 # Named here so that `--help` need not import torch; `fastavatar.evaluation.METHODS` must hold the same.
 METHODS = ("guided", "photo", "white", "input")
 MAX_INPUTS_NAMED = 20
-"""More inputs than these would make the contact sheet's name too long for a file system."""
+"""More input views than this are counted, not listed, in the contact sheet's name, which has to be short."""
 
 
 @click.command("evaluate")
 @path_option("--capture", CAPTURE, "folder", required=True)
-@click.option("--method", required=True, type=click.Choice(METHODS), help="What makes the answer.")
-@inputs_option("Index of a view the method is given")
+@click.option(
+    "--method", required=True, type=click.Choice(METHODS), help="How the answer is made; see above."
+)
+@inputs_option("Index of a view that the method gets")
 @path_option("--json", "Write the figures to this file.", "json_path")
 @path_option("--images", "Write a contact sheet into this folder.", "images_folder")
 @click.option("--metric_only", is_flag=True, help="Write no images, even with --images.")
@@ -48,14 +50,14 @@ MAX_INPUTS_NAMED = 20
 @click.option(
     "--iterations",
     type=count(),
-    help="Optimisation steps, where there are any; 0 shows what `guided` begins with: with the published "
-    "networks, their feed-forward answer.",
+    help="Number of optimisation steps; 0 shows what `guided` starts from: with the published networks, "
+    "their feed-forward answer.",
 )
 @click.option("--seed", default=0, show_default=True, type=SEED, help="Random seed.")
 @cache_options
 @guided_options
 @timestep_option
-@click.option("--force", is_flag=True, help="Replace what exists.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
 def command(
     folder: Path,
     method: str,
@@ -65,11 +67,11 @@ def command(
     force: bool,
     **more: Any,
 ) -> None:
-    """Compare an answer with every view of a capture: PSNR, SSIM, LPIPS, and mm where there is a mesh.
+    """Compare an answer with every view of a capture: PSNR, SSIM, LPIPS, and errors in mm if there is a mesh.
 
     Methods: `guided` knows the capture's points and cameras and sees the input views; `photo` sees the input
-    views and the first one's camera; `white` and `input` are the trivial floors.
-    Prints a table; the views marked * were input and do not count in the mean.
+    views and the camera of the first; `white` (a blank picture) and `input` (the nearest input view) are
+    trivial baselines. Prints a table; views marked * are input views and do not count in the mean.
     """
     from fastavatar.captures import read_capture
     from fastavatar.evaluation import contact_sheet, evaluate
@@ -93,7 +95,7 @@ def command(
 
 
 def _options(method: str, given: dict[str, Any]) -> "Options":
-    """The method's options; the flags left over are those of the published networks."""
+    """The method's options; flags not named here belong to the published networks."""
     from fastavatar.evaluation import Options
     from fastavatar.models.choice import choose_device
     from fastavatar.models.published import PublishedOptions
@@ -109,7 +111,7 @@ def _options(method: str, given: dict[str, Any]) -> "Options":
 
 
 def sheet_name(capture: "Capture", method: str, inputs: Sequence[int]) -> str:
-    """The contact sheet's file name, which says what was compared."""
+    """The contact sheet's file name: capture, method and input views."""
     if len(inputs) == len(capture.views):
         given = "all"
     elif len(inputs) <= MAX_INPUTS_NAMED:
@@ -129,7 +131,7 @@ def _write(path: Path, force: bool, write: Callable[[Path], object]) -> None:
 
 
 def parse_inputs(inputs: tuple[str, ...], count: int) -> tuple[int, ...]:
-    """View indices from what was given for `--input`; raises `UsageError` for anything but N or all."""
+    """View indices from the values of `--input`; raises `UsageError` for anything but N or all."""
     if "all" in inputs:
         return tuple(range(count))
     try:

@@ -1,4 +1,4 @@
-"""`fastavatar info`: what a file of Gaussians holds."""
+"""`fastavatar info`: prints what a file of Gaussians holds."""
 
 import json
 from pathlib import Path
@@ -17,8 +17,8 @@ from fastavatar.errors import InputError
 def command(file: Path, as_json: bool) -> None:
     """Print what a file of Gaussians holds: how many, their bounds, SH degree and frame.
 
-    Rows that other commands drop or clamp are counted. Ends with exit code 4 when the file is damaged or
-    none of its Gaussians can be drawn.
+    Rows that other commands drop or clamp are counted. The exit code is 4 when the file is damaged or none of
+    its Gaussians can be drawn.
     """
     facts = facts_of(file)
     click.echo(json.dumps(facts, indent=1, allow_nan=False) if as_json else as_text(facts))
@@ -59,7 +59,7 @@ def facts_of(path: Path) -> dict[str, Any]:
 
 
 def as_text(facts: dict[str, Any]) -> str:
-    """The facts for reading, one to a line."""
+    """The facts as text for a terminal, one per line."""
     from fastavatar.formats.splats import shortened
 
     sides = zip("xyz", facts["bounds_min_m"], facts["bounds_max_m"], strict=True)
@@ -77,7 +77,7 @@ def as_text(facts: dict[str, Any]) -> str:
         "zero quaternions": (facts["zero_quaternion_rows"], "dropped when read"),
         "rows of zeros": (facts["zero_rows"], "dropped when read"),
         "opacities 0 or 1": (facts["clamped_opacities"], "infinite logits, valid, clamped when read"),
-        "flat ones": (facts["clamped_scales"], "a size of 0, valid, clamped when read"),
+        "flat Gaussians": (facts["clamped_scales"], "a size of 0, valid, clamped when read"),
     }
     lines |= {name: f"{count} ({what})" for name, (count, what) in further.items() if count}
     if facts["non_finite_rows"]:

@@ -26,7 +26,9 @@ _HEADER_BYTES = 8192
 @click.command("interpolate")
 @click.argument("a", type=FILE)
 @click.argument("b", type=FILE)
-@click.option("--steps", type=count(2, 1000), default=10, show_default=True, help="Heads, ends included.")
+@click.option(
+    "--steps", type=count(2, 1000), default=10, show_default=True, help="Number of heads, both ends included."
+)
 @path_option("--output_dir", "Where the PLY files go.", default="interpolation", show_default=True)
 @path_option("--decoder_checkpoint", "Decoder of the published networks [default: from the cache].")
 @path_option("--cache_dir", "Where weights are kept [default: $FASTAVATAR_CACHE or ~/.cache/fastavatar].")
@@ -50,10 +52,10 @@ def command(
     frame: Literal["supersplat", "opencv", "head"],
     force: bool,
 ) -> None:
-    """Write one PLY per step on the way from W vector A to B: results folders or .npy files.
+    """Write one PLY per step on the way from A to B, each a results folder or a .npy file with a W vector.
 
-    A results folder brings its points along; a W alone is decoded at the mean head's. All files are written,
-    or none.
+    A results folder also gives the points; a .npy file is decoded at the mean head's points. Either all files
+    are written or none.
     """
     import torch
 
@@ -72,7 +74,10 @@ def command(
     with torch.inference_mode():
         decoder = fold(load_decoder(checkpoint.state, str(path), frozen=True))
     if checkpoint.made_up:
-        log.warning("MADE-UP WEIGHTS: these are no people, the decoder holds %s", checkpoint.made_up)
+        log.warning(
+            "MADE-UP WEIGHTS: these heads show no real people, because the decoder holds %s",
+            checkpoint.made_up,
+        )
     start, end = (read_end(path, decoder.w_weight.shape[1], len(decoder.from_embeddings)) for path in (a, b))
     with refusals_told(output_dir), staged(output_dir, names if force else ()) as staging:
         for name, gaussians in zip(names, interpolate(decoder, start, end, steps), strict=True):
@@ -82,7 +87,7 @@ def command(
 
 
 def read_end(path: Path, w_size: int, points: int) -> "End":
-    """W, and the points where there are some, from a results folder or a .npy file."""
+    """W, and the points if there are any, from a results folder or a .npy file."""
     import torch
 
     from fastavatar.models.published import End

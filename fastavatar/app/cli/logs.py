@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from fastavatar.app.cli.hints import with_hint
 from fastavatar.errors import FastAvatarError
 
 MAX_MESSAGE_LENGTH = 1000
@@ -20,15 +21,15 @@ _UNSHOWABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 class _Line(logging.Formatter):
-    """Progress as it is; warnings and errors with their name before them; tracebacks below."""
+    """Formats progress as it is, warnings and errors with their level in front, tracebacks below."""
 
     def __init__(self, limit: int | None) -> None:
         super().__init__("%(message)s")
         self._limit = limit
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name is logging's
-        """The message on one line that a terminal can show."""
-        text = one_line(super().formatMessage(record), self._limit)
+        """The message, with a hint at the flag that helps, on one line that a terminal can show."""
+        text = one_line(with_hint(super().formatMessage(record)), self._limit)
         return text if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {text}"
 
 
@@ -63,7 +64,7 @@ def _escaped(char: str) -> str:
 
 
 class _Output(io.TextIOWrapper):
-    """Standard output that says what it is when it cannot be written."""
+    """Standard output whose errors say that it is standard output that could not be written."""
 
     def write(self, text: str) -> int:
         """Write `text`; raises `FastAvatarError` where a file would raise `OSError`."""
@@ -80,7 +81,7 @@ class _Output(io.TextIOWrapper):
 def _refusal_named() -> Iterator[None]:
     try:
         yield
-    except BrokenPipeError:  # whoever read our output has gone: no problem to report
+    except BrokenPipeError:  # the reader of the output has ended: no problem to report
         raise
     except OSError as error:
         _abandon(1)
@@ -91,7 +92,8 @@ def _refusal_named() -> Iterator[None]:
 def open_streams() -> None:
     """Give this process standard streams that can be used, however it was started.
 
-    A closed one is opened, as otherwise the first file becomes number 2 and takes what libraries say.
+    A closed one is opened. Otherwise the first file opened would become descriptor 2, and messages of
+    libraries would be written into it.
     Messages to a closed stderr are lost; output to a closed stdout fails, as output to a full disk does.
     """
     for number, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
@@ -104,7 +106,7 @@ def open_streams() -> None:
     plain = sys.stdout or open(1, "w", closefd=False)
     if isinstance(plain, io.TextIOWrapper):
         encoding, line_buffering = plain.encoding, plain.line_buffering
-        # names that the locale cannot say are printed all the same, as their own bytes where that is possible
+        # names that the locale cannot encode are printed too, as their own bytes where that is possible
         errors = "surrogateescape" if codecs.lookup(encoding).name == "utf-8" else "backslashreplace"
         sys.stdout = _Output(plain.detach(), encoding, errors, line_buffering=line_buffering)
 
@@ -118,7 +120,7 @@ def close_streams() -> None:
 
 
 def _abandon(number: int) -> None:
-    """Send what a stream still holds nowhere."""
+    """Discard what a stream still holds: point its descriptor at the null device."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, number)
     os.close(nowhere)

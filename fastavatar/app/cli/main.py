@@ -19,20 +19,20 @@ COMMANDS = {
     "predict": "Turn a photo into a 3D head.",
     "batch": "Turn many photos into 3D heads.",
     "refine": "Fit a 3D head to calibrated views.",
-    "evaluate": "Measure how true an avatar is, on a calibrated capture.",
+    "evaluate": "Measure how accurate an avatar is, on a calibrated capture.",
     "interpolate": "Walk between two people of the published model.",
     "serve": "Turn photos into 3D heads on a web page.",
     "render": "Draw a 3D head from all around: a video or pictures.",
     "convert": "Write a 3D head in another format or frame.",
-    "info": "Tell what a file of Gaussians holds.",
+    "info": "Print what a file of Gaussians holds.",
     "weights": "Fetch, check and find the published weights.",
-    "warmup": "Compile the renderer ahead of its first use.",
-    "viewer": "Build the page that .html files are made of.",
+    "warmup": "Compile the renderer before its first use.",
+    "viewer": "Build the viewer page, the template of .html files.",
 }
 
 
 STOPPING_SIGNALS = ("SIGTERM", "SIGHUP")
-"""A container or scheduler stops us, or the terminal closes: what is half-written is cleared away first."""
+"""Signals of a container, a scheduler or a closing terminal: half-written files are removed."""
 
 
 class LazyCommands(click.Group):
@@ -76,11 +76,11 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and leave with its exit code; every error is one line on stderr."""
+    """Run the command line and exit with its code; every error is one line on stderr."""
     open_streams()
     for name in STOPPING_SIGNALS:
-        number = getattr(signal, name, None)  # Windows has only the first
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` wants it
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # `nohup` sets SIG_IGN
             signal.signal(number, lambda number, frame: sys.exit(128 + number))
     set_up_logs()
     code = within_limit(lambda: run(arguments), _failed)
@@ -109,12 +109,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _failed("interrupted", 130)
     except FastAvatarError as error:
         return _failed(str(error), error.exit_code)
-    except BrokenPipeError:  # whoever read our output has gone; so has the wish for a message
+    except BrokenPipeError:  # the reader of the output has ended and expects no message
         sys.stderr.close()
         return 1
-    except UnicodeEncodeError as error:  # a name that is no text, where a format or a library takes text only
+    except (
+        UnicodeEncodeError
+    ) as error:  # a file name that is not Unicode, given to a library that takes only Unicode
         return _failed(
-            f"a name is no text: {error.object!r}; rename the file or folder", InputError.exit_code
+            f"a name is not valid Unicode: {error.object!r}; rename the file or folder", InputError.exit_code
         )
     except (MemoryError, RuntimeError, ImportError, OSError) as error:
         if out_of_memory(error):
@@ -125,7 +127,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refusal(error: OSError) -> str:
-    """What the operating system refused, in one line."""
+    """The file and the reason of an error of the operating system, in one line."""
     what = error.filename if isinstance(error.filename, str) else "cannot go on"
     return f"{what}: {(error.strerror or str(error)).lower()}"
 

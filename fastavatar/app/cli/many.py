@@ -1,4 +1,4 @@
-"""The part of `batch`, and of `predict` with many photos, that concerns the command line."""
+"""The flags, the progress bar and the signals of `batch`, and of `predict` with many photos."""
 
 import logging
 import signal
@@ -20,26 +20,31 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _FLAGS = (
-    click.option("--resume", is_flag=True, help="Go on with an earlier run: results that are complete stay."),
+    click.option("--resume", is_flag=True, help="Continue an earlier run: complete results stay."),
     click.option(
         "--engine",
         type=click.Choice(["local", "ray"]),
         default="local",
-        help="`ray` works on a Ray cluster, which has to see photos and results under the same names.",
+        help="`ray` uses a Ray cluster, whose machines must see photos and results under the same paths.",
     ),
-    click.option("--address", help="The Ray cluster's [default: one that is there, else this machine]."),
-    click.option("--limit", type=count(1, 1_000_000_000), help="How many photos at most: the first ones."),
+    click.option(
+        "--address",
+        help="Address of the Ray cluster [default: a running one, else one started on this machine].",
+    ),
+    click.option(
+        "--limit", type=count(1, 1_000_000_000), help="Process only this many photos, the first ones."
+    ),
     click.option(
         "--workers",
         type=count(1, 1024),
-        help="Processes, at most one per photo [default: one per core, or per GPU].",
+        help="Number of processes, at most one per photo [default: one per core, or per GPU].",
     ),
 )
 
 
 @dataclass(frozen=True)
 class ManyFlags:
-    """What the flags of `many_options` were given."""
+    """The values of the flags of `many_options`."""
 
     resume: bool
     engine: Literal["local", "ray"]
@@ -64,32 +69,32 @@ def output_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def take_many(flags: dict[str, Any]) -> ManyFlags:
-    """Take what `many_options` adds out of a command's flags."""
+    """Remove the flags of `many_options` from a command's `flags` and return them."""
     return ManyFlags(**{one.name: flags.pop(one.name) for one in fields(ManyFlags)})
 
 
 def require_none(many: ManyFlags) -> None:
-    """Raise `click.UsageError` for flags of many photos where there is one."""
+    """Raise `click.UsageError` if a flag for many photos is given with one photo."""
     given = [f"--{name}" for name, value in asdict(many).items() if value not in (None, False, "local")]
     if given:
         raise click.UsageError(f"{', '.join(given)}: --image names one photo; give a folder, pattern or list")
 
 
 def run_many(image: str, output_dir: str, settings: "Settings", force: bool, many: ManyFlags) -> None:
-    """Work off all photos that `image` stands for, with a bar.
+    """Process all photos that `image` stands for, with a progress bar.
 
     Raises `FastAvatarError` where photos failed or folders could not be searched, and what `run` raises.
     """
     from fastavatar.app.batch import LINES, Plan, join, list_work, run
 
     if force and many.resume:
-        raise click.UsageError("--force begins again, --resume goes on: give one of them")
+        raise click.UsageError("--force starts again, --resume continues: give only one of them")
     settings.outputs.require_possible()
     if many.address and many.engine != "ray":
-        raise click.UsageError("--address is that of a Ray cluster: --engine ray")
+        raise click.UsageError("--address is the address of a Ray cluster: give --engine ray with it")
     mode: Literal["new", "resume", "force"] = "force" if force else "resume" if many.resume else "new"
     plan = Plan(image, output_dir, many.limit, mode, many.workers, many.engine, many.address)
-    work = list_work(plan)  # before signals are caught: nothing is in hand yet that would have to be finished
+    work = list_work(plan)  # before signals are caught, as there are no photos yet to finish
     with stop_asked() as stop, photo_bar() as on_row:
         tally = run(plan, work.tasks, settings, on_row, lambda: bool(stop))
     earlier = f", {tally.kept} of them by an earlier run" if tally.kept else ""
@@ -101,14 +106,14 @@ def run_many(image: str, output_dir: str, settings: "Settings", force: bool, man
     if work.unreadable:
         others = f" and {len(work.unreadable) - 1} more folders" if len(work.unreadable) > 1 else ""
         raise FastAvatarError(
-            f"photos may be missing, cannot read {work.unreadable[0]}{others}: allow reading "
-            "them, then --resume"
+            f"photos may be missing, cannot read {work.unreadable[0]}{others}: make them "
+            "readable, then use --resume"
         )
 
 
 @contextmanager
 def photo_bar() -> Iterator[Callable[["Row | None", "Tally"], None]]:
-    """A bar on stderr with rate and time left, where stderr is a terminal; failures are logged above it."""
+    """A bar on stderr with rate and time left, if stderr is a terminal; failures are logged above it."""
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -117,7 +122,7 @@ def photo_bar() -> Iterator[Callable[["Row | None", "Tally"], None]]:
     with bar, logging_redirect_tqdm([logging.getLogger("fastavatar")]):
 
         def on_row(row: "Row | None", tally: "Tally") -> None:
-            bar.total = tally.total - tally.kept  # so that the rate is this run's
+            bar.total = tally.total - tally.kept  # the rate is that of this run
             bar.set_postfix(failed=tally.failed, refresh=row is None)
             if row is not None:
                 if row.status == "failed":
@@ -129,7 +134,7 @@ def photo_bar() -> Iterator[Callable[["Row | None", "Tally"], None]]:
 
 @contextmanager
 def stop_asked() -> Iterator[list[int]]:
-    """A list that receives the signal that asks to stop; a second signal ends the process at once."""
+    """Yield a list that gets the number of the first stopping signal; a second one ends the process."""
     asked: list[int] = []
     known_signals = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
     before = {number: signal.getsignal(number) for number in known_signals if number is not None}
@@ -139,7 +144,7 @@ def stop_asked() -> Iterator[list[int]]:
         asked.append(number)
         for known, handler in before.items():
             signal.signal(known, handler)
-        log.warning("stopping when the photos in hand are done; once more stops at once")
+        log.warning("stopping after the photos now in progress; a second signal stops at once")
 
     for number in before:
         signal.signal(number, ask)

@@ -1,6 +1,7 @@
-"""Limits of address space (`ulimit -v`): libraries that meet one abort, crash or fail to load.
+"""Limits of address space (`ulimit -v`): libraries that reach the limit abort, crash or fail to load.
 
-No handler catches that. So a limited process works in a child, and says in one line why the child broke.
+Python cannot catch that. A limited process therefore works in a child process, and reports in one line
+why the child ended.
 """
 
 import ctypes
@@ -19,7 +20,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def limit_bytes() -> int | None:
-    """The address space that this process may use, None without a limit."""
+    """Bytes of address space that this process may use, None without a limit."""
     try:
         import resource
     except ImportError:  # Windows
@@ -29,7 +30,7 @@ def limit_bytes() -> int | None:
 
 
 def out_of_memory_message() -> str:
-    """What to do about too little memory."""
+    """The message for too little memory: the limit, if there is one, and what to do."""
     limit = limit_bytes()
     if limit is None:
         return "out of memory: use a smaller photo or close other programs"
@@ -37,8 +38,8 @@ def out_of_memory_message() -> str:
 
 
 def within_limit(work: Callable[[], int], failed: Callable[[str, int], int]) -> int:
-    """The exit code of `work`; that of `failed` where a memory limit broke the process that did it."""
-    if limit_bytes() is None or not hasattr(signal, "sigwaitinfo"):  # macOS, which enforces no such limit
+    """Do `work` and return its exit code, or that of `failed` if a memory limit ended the child process."""
+    if limit_bytes() is None or not hasattr(signal, "sigwaitinfo"):  # macOS, which does not enforce the limit
         return work()
     signal.pthread_sigmask(signal.SIG_BLOCK, {*_PASSED_ON, signal.SIGCHLD})
     report, reported = os.pipe()
@@ -65,7 +66,7 @@ def _work_in_child(work: Callable[[], int], reported: int, noise: int) -> None:
 
     What libraries write to stderr goes to `noise`, so that a crash shows one line only.
     """
-    with suppress(AttributeError, OSError):  # Linux alone has it
+    with suppress(AttributeError, OSError):  # only Linux has it
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_PASSED_ON, signal.SIGCHLD})
     own = os.dup(2)
@@ -76,7 +77,7 @@ def _work_in_child(work: Callable[[], int], reported: int, noise: int) -> None:
         code = work()
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
-    except Exception as error:  # a library that was loaded in part fails in any way
+    except Exception as error:  # a partly loaded library can raise anything
         sys.stderr.write(f"error: {out_of_memory_message()} ({type(error).__name__})\n")
         code = DeviceError.exit_code
     finally:
@@ -88,7 +89,7 @@ def _work_in_child(work: Callable[[], int], reported: int, noise: int) -> None:
 
 
 def _wait(child: int) -> int:
-    """The child's wait status; signals that another process sends to us are passed on.
+    """Wait for the child and return its status; pass on signals that another process sends to this one.
 
     Those of the terminal reach the child as well as this process.
     """

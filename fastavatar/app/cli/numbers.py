@@ -1,6 +1,6 @@
-"""The types of values that flags take; a command starts only with values that pass, others exit with code 2.
+"""Types of the values of flags: a command starts only with valid values; others exit with code 2.
 
-Click's own types let `nan` through every range, and integers too large for what they are handed to.
+Click's own types accept `nan` in every range, and integers that are too large for the code that gets them.
 """
 
 import math
@@ -37,7 +37,7 @@ class WholeNumber(click.IntRange):
     """An integer within bounds, written in ASCII digits."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number; fails for what is no whole number, and outside the bounds."""
+        """The number; fails for anything but a whole number within the bounds."""
         if isinstance(value, str) and not re.fullmatch(r"[+-]?[0-9]{1,4000}", value.strip()):
             self.fail(f"{value!r} is not a whole number", param, ctx)
         return int(super().convert(value, param, ctx))
@@ -49,7 +49,7 @@ class Indices(click.types.StringParamType):
     name = "indices"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The text; fails unless it is such numbers."""
+        """The text; fails unless it is a list of numbers."""
         if not re.fullmatch(r"\s*[0-9]{1,9}\s*(,\s*[0-9]{1,9}\s*)*", value):
             self.fail(f"{value!r} is not a list of numbers from 0, such as 0,2", param, ctx)
         return str(value)
@@ -68,19 +68,21 @@ class ViewIndex(click.types.StringParamType):
 
 
 class FileName(click.Path):
-    """A path, or a web or storage address, that a file system can hold."""
+    """A path, or a web or storage address, whose names are valid for a file system."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path as click gives it; fails for an empty name and for one too long for any file system."""
+        """The path as click returns it; fails for an empty name and for one too long for any file system."""
         text = os.fspath(value)
         if not text:
             self.fail("the name is empty", param, ctx)
         if "://" not in text:
             longest = max(len(os.fsencode(part)) for part in re.split(r"[/\\]", text))
             if longest > MAX_NAME_BYTES:
-                self.fail(f"a name of {longest} bytes; {MAX_NAME_BYTES} is the most", param, ctx)
+                self.fail(
+                    f"a name in it has {longest} bytes, at most {MAX_NAME_BYTES} are possible", param, ctx
+                )
             if (length := len(os.fsencode(text))) > MAX_PATH_BYTES:
-                self.fail(f"a path of {length} bytes; {MAX_PATH_BYTES} is the most", param, ctx)
+                self.fail(f"the path has {length} bytes, at most {MAX_PATH_BYTES} are possible", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -90,12 +92,12 @@ def finite(low: float | None = None, high: float | None = None, above: bool = Fa
 
 
 def count(low: int = 0, high: int = 1_000_000) -> WholeNumber:
-    """A number of things; the default limit is beyond any use, and far from what overflows."""
+    """A whole number from `low` to `high`, by default beyond any use and far from overflow."""
     return WholeNumber(low, high)
 
 
 SEED = WholeNumber(0, 2**32 - 1)
-"""Seeds that every random generator takes; NumPy's legacy one has the smallest range."""
+"""Seeds that every random generator accepts; NumPy's legacy generator has the smallest range."""
 THREADS = WholeNumber(1, MAX_THREADS)
 FACE = WholeNumber(0, 999)
 PORT = WholeNumber(0, 65535)

@@ -18,7 +18,7 @@ def path_option(flag: str, text: str, name: str | None = None, **more: Any) -> D
 
 def device_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--device`."""
-    text = "cpu, cuda, cuda:N, or auto: CUDA where it is."
+    text = "cpu, cuda, cuda:N, or auto: CUDA if there is a device, else the CPU."
     return click.option("--device", default="auto", show_default=True, metavar="DEVICE", help=text)(command)
 
 
@@ -34,7 +34,7 @@ CAPTURE = "Capture: its folder, a transforms.json of any name, or a COLMAP model
 
 
 def timestep_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--timestep`; None where it is not given."""
+    """`--timestep`; None unless it is given."""
     text = "Time step of a capture that is a sequence [default: the first]."
     return click.option("--timestep", type=count(), help=text)(command)
 
@@ -54,7 +54,7 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
         is_flag=True,
         expose_value=False,
         callback=take_effect,
-        help="Only warnings and errors.",
+        help="Show only warnings and errors.",
     )
     verbose = click.option(
         "--verbose",
@@ -62,7 +62,7 @@ def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
         is_flag=True,
         expose_value=False,
         callback=take_effect,
-        help="Details of every step.",
+        help="Show details of every step.",
     )
     return quiet(verbose(command))
 
@@ -79,17 +79,17 @@ _WHOSE_W = (
     path_option("--encoder_checkpoint", "Identity encoder of the published networks."),
     path_option("--decoder_checkpoint", "Decoder of the published networks."),
     path_option("--embedding", "A face embedding (512,) as .npy, instead of running InsightFace."),
-    path_option("--w_vector", "A W vector (512,) as .npy, decoded as it is."),
+    path_option("--w_vector", "A W vector (512,) as .npy, instead of the identity encoder."),
     click.option("--face_pack", type=FILE_AS_TEXT, help="InsightFace's pack of models [default: buffalo_l]."),
 )
 _SH_REFIT = click.option(
     "--sh_refit",
     type=click.Choice(["auto", "off"]),
-    help="`auto` refits the published networks' colours, so that they hold beyond the views of the training; "
+    help="`auto` refits the published networks' colours so that they hold beyond the views of the training; "
     "`off` leaves them as published [default: auto].",
 )
 _WHERE_FROM = (
-    path_option("--dino_checkpoint", "The published point predictor."),
+    path_option("--dino_checkpoint", "Point predictor of the published networks."),
     click.option(
         "--crop",
         type=click.Choice(["auto", "none"]),

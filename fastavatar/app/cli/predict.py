@@ -1,4 +1,4 @@
-"""`fastavatar predict`: a photo in, a folder of results out; `app/pipeline.py` shows the steps between."""
+"""`fastavatar predict`: a photo in, a folder of results out; `app/pipeline.py` has the steps between."""
 
 import logging
 from contextlib import nullcontext
@@ -26,13 +26,13 @@ log = logging.getLogger(__name__)
     multiple=True,
     type=FILE_AS_TEXT,
     metavar="FILE|DIR|GLOB|LIST.txt|-",
-    help="The photo, or a video of one person, of which the best frames are used. Or many photos: a folder, "
-    "a pattern in quotes, a list of paths, or - for a list on standard input; each then has its own folder "
-    "of results, as `fastavatar batch` says. Given several "
-    "times, or with --subject: photos of one person, from any sides, for one head.",
+    help="The photo, or a video of one person, whose best frames are used. Or many photos: a folder, "
+    "a pattern in quotes, a list of paths, or - for a list on standard input; each photo then gets its own "
+    "folder of results, as with `fastavatar batch`. Given several times, or with --subject: photos of one "
+    "person, from any sides, for one head.",
 )
 @output_option
-@click.option("--force", is_flag=True, help="Replace results that are there.")
+@click.option("--force", is_flag=True, help="Replace existing results.")
 @several_options
 @many_options
 @prediction_options

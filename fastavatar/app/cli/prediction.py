@@ -1,4 +1,4 @@
-"""The flags of all commands that turn photos into heads, and the settings they stand for."""
+"""The flags of all commands that turn photos into heads, and the settings made from them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,8 +24,8 @@ _ABOUT_THE_MODEL = (
         default="auto",
         show_default=True,
         type=click.Choice(MODELS),
-        help="`facemesh` needs no download, `fastavatar` are the published networks; `auto` takes the latter "
-        "if their weights are in the cache or given.",
+        help="`facemesh` needs no download, `fastavatar` uses the published networks; `auto` is `fastavatar` "
+        "if its weights are in the cache or given.",
     ),
     device_option,
     click.option("--seed", default=42, show_default=True, type=SEED, help="Random seed."),
@@ -34,7 +34,9 @@ _ABOUT_THE_MODEL = (
     published_options,
 )
 _ABOUT_THE_PHOTO = (
-    click.option("--face", type=FACE, help="Which face, from the left, from 0 [default: the largest]."),
+    click.option(
+        "--face", type=FACE, help="Index of the face, counted from the left, from 0 [default: the largest]."
+    ),
     click.option(
         "--focal_px",
         type=finite(0, above=True),
@@ -53,19 +55,21 @@ _ABOUT_THE_PHOTO = (
         help="What --optimize does: a preset or a YAML file [default: published for the published "
         "networks, else direct].",
     ),
-    click.option("--iterations", type=count(1), help="Steps of --optimize [default: the configuration's]."),
+    click.option(
+        "--iterations", type=count(1), help="Number of steps of --optimize [default: the configuration's]."
+    ),
     click.option(
         "--seconds",
         type=finite(0, above=True),
-        help="End --optimize after that time, with the best result so far.",
+        help="Time limit of --optimize; the best result so far is kept.",
     ),
 )
 _ABOUT_THE_RESULTS = (
     click.option(
         "--frame", default="supersplat", show_default=True, type=click.Choice(FRAMES), help="Axes of the PLY."
     ),
-    click.option("--no_save_ply", is_flag=True, help="Write no splats.ply."),
-    click.option("--turntable", is_flag=True, help="Write turntable.mp4 as well: one round about the head."),
+    click.option("--no_save_ply", is_flag=True, help="Do not write splats.ply."),
+    click.option("--turntable", is_flag=True, help="Also write turntable.mp4: one turn around the head."),
     click.option(
         "--background",
         default="white",
@@ -79,19 +83,19 @@ _ABOUT_THE_RESULTS = (
         help="Compare head and photo by InsightFace's recogniser, if its pack is here; the result is in "
         "summary.json.",
     ),
-    click.option("--viewer", is_flag=True, help="Write head.html as well: a page to open in a browser."),
+    click.option("--viewer", is_flag=True, help="Also write head.html: a page to open in a browser."),
 )
 
 
 def prediction_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Flags of photo, results and model; `settings_of` makes settings of what they take."""
+    """Add the flags for photo, results and model; `settings_of` turns their values into settings."""
     for option in reversed((*_ABOUT_THE_PHOTO, *_ABOUT_THE_RESULTS, *_ABOUT_THE_MODEL)):
         command = option(command)
     return command
 
 
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Flags of the model alone, for commands that get the choices about photo and results in another way."""
+    """Add the flags for the model alone, for commands that get the other choices in another way."""
     for option in reversed(_ABOUT_THE_MODEL):
         command = option(command)
     return command
@@ -99,9 +103,9 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @dataclass(frozen=True)
 class PredictionFlags:
-    """What the flags of `prediction_options` were given, but for those of the published networks.
+    """The values of the flags of `prediction_options`, without those of the published networks.
 
-    The defaults are for commands that have the flags of `model_options` alone.
+    The defaults are for commands that have only the flags of `model_options`.
     """
 
     model: Literal["auto", "facemesh", "fastavatar"]
@@ -126,9 +130,9 @@ class PredictionFlags:
 
 
 def settings_of(**given: Any) -> "Settings":
-    """The settings that the flags of `prediction_options`, or of `model_options` alone, stand for.
+    """The settings for the values of the flags of `prediction_options`, or of `model_options` alone.
 
-    Raises `click.UsageError` for flags that contradict each other, `UsageError` for a background that is no
+    Raises `click.UsageError` for flags that contradict each other, `UsageError` for an unknown background
     colour.
     """
     from fastavatar.app.settings import Optimization, Settings
@@ -141,11 +145,12 @@ def settings_of(**given: Any) -> "Settings":
     if flags.model == "facemesh" and (others := published.given()):
         raise click.UsageError(f"--model facemesh does not take {', '.join('--' + name for name in others)}")
     if not flags.optimize and (flags.config or flags.iterations or flags.seconds):
-        raise click.UsageError("--config, --iterations and --seconds belong to --optimize")
+        raise click.UsageError("--config, --iterations and --seconds need --optimize")
     steps = Optimization(flags.config, flags.iterations, flags.seconds)
     color = parse_color(flags.background)
     return Settings(
         model=flags.model,
+        model_reason="chosen with --model",
         device=flags.device,
         seed=flags.seed,
         threads=flags.threads,
@@ -163,7 +168,7 @@ def settings_of(**given: Any) -> "Settings":
 
 @contextmanager
 def naming_force() -> Iterator[None]:
-    """Add the flag `--force` to the message about results that it would overwrite."""
+    """Add the flag `--force` to the error about existing results."""
     from fastavatar.results import ResultsExist
 
     try:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def refinement_bar(steps: int) -> Iterator[Callable[["Progress"], None]]:
-    """A bar on stderr with loss and PSNR, where stderr is a terminal and logs are wanted."""
+    """A bar on stderr with loss and PSNR; it shows only on a terminal, and not with `--quiet`."""
     from tqdm import tqdm
 
     quiet = not logging.getLogger("fastavatar").isEnabledFor(logging.INFO) or not sys.stderr.isatty()

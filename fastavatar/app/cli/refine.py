@@ -38,13 +38,13 @@ log = logging.getLogger(__name__)
 )
 @path_option("--output_dir", "Where the results go.", default="results", show_default=True)
 @click.option("--config", type=FILE_AS_TEXT, help=f"A preset or a YAML file {DEFAULT_CONFIG}.")
-@click.option("--iterations", type=count(1), help="Steps [default: the configuration's].")
+@click.option("--iterations", type=count(1), help="Number of steps [default: the configuration's].")
 @click.option("--seconds", type=finite(0, above=True), help="Time limit of the steps [default: none].")
 @device_option
 @click.option(
     "--frame", default="supersplat", show_default=True, type=click.Choice(FRAMES), help="Axes of the PLY."
 )
-@click.option("--force", is_flag=True, help="Replace results that are there.")
+@click.option("--force", is_flag=True, help="Replace existing results.")
 @click.option(
     "--seed", default=0, show_default=True, type=SEED, help="Random seed of the order of the views."
 )
@@ -63,9 +63,9 @@ def command(
     timestep: int | None,
     **choices: Any,
 ) -> None:
-    """Fit Gaussians to views of a capture: splats.ply, preview.png and summary.json.
+    """Fit Gaussians to views of a capture; write splats.ply, preview.png and summary.json.
 
-    Ctrl-C keeps the best result so far and writes it.
+    Ctrl-C ends the steps; the best result so far is written.
     """
     started = datetime.now(UTC)
     from fastavatar.app.capture_refinement import CaptureRefinement
@@ -85,14 +85,15 @@ def command(
     refinement = CaptureRefinement(read, settings)
     with refinement_bar(refinement.config.iterations) as on_step:
         refined = refinement.run(on_step)
-    run = Run(f"refined as {refinement.preset} says: {refinement.reason}", started, inputs=files)
+    reason = f"refined by the configuration {refinement.preset}: {refinement.reason}"
+    run = Run(reason, started, inputs=files)
     with naming_force():
         refined.save(output_dir, force, outputs=outputs, run=run)
     log.info("%d Gaussians in %s", len(refined.gaussians), output_dir)
 
 
 def _settings(inputs: tuple[str, ...], choices: dict[str, Any]) -> "CaptureSettings":
-    """The settings that the flags stand for; those left over belong to the published networks."""
+    """The settings for these flags; flags left in `choices` belong to the published networks."""
     from fastavatar.app.capture_refinement import CaptureSettings
     from fastavatar.models.choice import choose_device
     from fastavatar.models.published import PublishedOptions

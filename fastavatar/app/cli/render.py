@@ -30,13 +30,15 @@ View = tuple[str, "Camera"]
 
 @click.command("render")
 @click.argument("source", metavar="PLY", type=FILE)
-@path_option("--output", "A .mp4, .webm, .mov, .gif or .webp, one .png, or a folder of them.", required=True)
+@path_option(
+    "--output", "A .mp4, .webm, .mov, .gif, .webp or .png file, or a folder for .png files.", required=True
+)
 @click.option(
     "--path",
     type=click.Choice(PATHS),
     default="turntable",
     show_default=True,
-    help="Once around the head, from side to side, or in a circle before the face.",
+    help="Path of the camera: once around the head, from side to side, or in a circle in front of the face.",
 )
 @click.option("--frames", type=count(1, 100_000), default=120, show_default=True, help="Number of pictures.")
 @click.option("--fps", type=finite(1, 240), default=30.0, show_default=True, help="Pictures per second.")
@@ -52,7 +54,7 @@ View = tuple[str, "Camera"]
     type=finite(-89, 89),
     default=0.0,
     show_default=True,
-    help="How far the camera is raised, in degrees.",
+    help="Elevation of the camera in degrees, positive above.",
 )
 @click.option(
     "--background",
@@ -60,11 +62,13 @@ View = tuple[str, "Camera"]
     show_default=True,
     help="A colour by name, R,G,B or #rrggbb, or `transparent` (not for .mp4).",
 )
-@click.option("--depth", is_flag=True, help="Depth instead of colour: near is white, nothing is black.")
-@path_option("--camera", "A capture's transforms.json or folder: exactly its views.", "camera_file")
-@click.option("--frame_in", type=click.Choice(FRAMES), help="Axes of PLY [default: those it states].")
+@click.option(
+    "--depth", is_flag=True, help="Draw depth instead of colour: near is white, the background is black."
+)
+@path_option("--camera", "A capture's transforms.json or folder: draw exactly its views.", "camera_file")
+@click.option("--frame_in", type=click.Choice(FRAMES), help="Axes of PLY [default: the axes it states].")
 @device_option
-@click.option("--force", is_flag=True, help="Replace what exists.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
 @click.pass_context
 def command(
     context: click.Context,
@@ -82,7 +86,7 @@ def command(
     device: str,
     force: bool,
 ) -> None:
-    """Draw a 3D head from all around: a video or pictures of PLY, which may be of any format."""
+    """Draw the 3D head in PLY, a file of any splat format, from all around: a video or pictures."""
     require_flags_that_matter(context)
 
     from tqdm import tqdm
@@ -114,7 +118,7 @@ def command(
     require_apart(captured, [output, *(output / f"{name}.png" for name in names)])
     earlier = [] if as_video else earlier_stills(output, names)
     require_apart(captured, (output / name for name in earlier))
-    hidden = None if log.isEnabledFor(logging.INFO) else True  # None: shown on a terminal only
+    hidden = None if log.isEnabledFor(logging.INFO) else True  # None: show it on a terminal only
     with tqdm(views, desc=output.name, unit="picture", file=sys.stderr, disable=hidden) as bar:
         cameras = [camera for _, camera in views]
         film = draw_depth_film(gaussians, cameras) if depth else draw_film(gaussians, cameras, color)
@@ -127,7 +131,7 @@ def command(
 
 
 def require_flags_that_matter(context: click.Context) -> None:
-    """Raise `UsageError` where a flag is given that has no meaning beside another one."""
+    """Raise `UsageError` for a flag that has no effect together with another one."""
     given = {
         name for name in context.params if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
@@ -135,7 +139,7 @@ def require_flags_that_matter(context: click.Context) -> None:
     if "camera_file" in given and unused:
         raise UsageError(f"--camera has its own views: leave out --{', --'.join(unused)}")
     if context.params["depth"] and "background" in given:
-        raise UsageError("--depth is drawn on black: leave out --background")
+        raise UsageError("--depth always has a black background: leave out --background")
 
 
 def views_on_path(gaussians: "Gaussians", path: str, count: int, size: int, elevation: float) -> list[View]:
@@ -167,7 +171,7 @@ def require_free(output: Path, force: bool, transparent: bool, inputs: Sequence[
 
 
 def on_device(gaussians: "Gaussians", device: str) -> "Gaussians":
-    """The same Gaussians on `device`; raises `DeviceError` where this machine has no such device."""
+    """The Gaussians moved to `device`; raises `DeviceError` if this machine has no such device."""
     from fastavatar.models import require_device
     from fastavatar.rendering import limit_threads
 

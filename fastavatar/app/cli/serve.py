@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import socket
 import sys
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 
 from fastavatar.app.cli.numbers import PORT, finite
 from fastavatar.app.cli.prediction import model_options, settings_of
-from fastavatar.errors import FastAvatarError
+from fastavatar.errors import FastAvatarError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -20,28 +21,28 @@ log = logging.getLogger(__name__)
 @click.option(
     "--token",
     envvar="FASTAVATAR_TOKEN",
-    help="Secret that callers must send; needed where other machines have access [$FASTAVATAR_TOKEN].",
+    help="Secret that callers must send; needed if other machines have access [default: $FASTAVATAR_TOKEN].",
 )
 @click.option(
     "--keep_minutes",
     default=30.0,
     show_default=True,
     type=finite(0, 1e6),
-    help="Results are deleted this long after the end of their job.",
+    help="Minutes after the end of a job until its results are deleted.",
 )
 @click.option(
     "--max_megabytes",
     default=50.0,
     show_default=True,
     type=finite(0, 500, above=True),
-    help="Largest file of one photo.",
+    help="Largest size of a photo's file.",
 )
 @click.option(
     "--max_megapixels",
     default=50.0,
     show_default=True,
     type=finite(0, 120, above=True),
-    help="Largest picture of one photo.",
+    help="Largest number of pixels of a photo, in millions.",
 )
 @model_options
 def command(
@@ -59,16 +60,15 @@ def command(
     """
     for name in ("embedding", "w_vector"):
         if flags[name] is not None:
-            raise click.UsageError(f"--{name} is one person's; serve takes photos of many people")
+            raise click.UsageError(f"--{name} belongs to one person; serve takes photos of many people")
 
     try:
-        import uvicorn  # noqa: F401  # part of the extra `serve`: fail before anything is loaded
+        import uvicorn  # noqa: F401  # part of the extra `serve`: fails before the model is loaded
 
         from fastavatar.app.serve import (
             Access,
             Stopped,
             allowed_hosts,
-            bind,
             serve,
             share_arenas,
         )
@@ -84,7 +84,7 @@ def command(
     require_safe(host, token)
     Outputs(turntable=True).require_possible()
     settings = settings_of(**flags)
-    with bind(host, port) as listener:
+    with bound(host, port) as listener:
         share_arenas()
         pipeline = Pipeline(settings)
         if pipeline.device == "cpu":
@@ -98,16 +98,28 @@ def command(
             sys.exit(128 + stop.number)
 
 
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens; the errors of `bind`, with the flag that sets another address or port."""
+    from fastavatar.app.serve import bind
+
+    try:
+        return bind(host, port)
+    except UsageError as error:
+        raise UsageError(f"{error} with --host") from error
+    except FastAvatarError as error:
+        raise FastAvatarError(f"{error} with --port") from error
+
+
 def require_safe(host: str, token: str | None) -> None:
-    """Raise `click.UsageError` where other machines have access without a token, or for a weak token."""
+    """Raise `click.UsageError` if other machines would have access without a token, or the token is weak."""
     from fastavatar.app.serve import MIN_TOKEN_LENGTH, is_loopback
 
     if token is None and not is_loopback(host):
         raise click.UsageError(
-            f"--host {host} lets other machines in: give a --token that they have to know, such as "
+            f"--host {host} gives other machines access: set a secret with --token, such as "
             f"{secrets.token_urlsafe(16)}"
         )
     if token is not None and len(token) < MIN_TOKEN_LENGTH:
-        raise click.UsageError(f"a --token has at least {MIN_TOKEN_LENGTH} characters")
+        raise click.UsageError(f"--token must have at least {MIN_TOKEN_LENGTH} characters")
     if token is not None and not token.isprintable():
-        raise click.UsageError("a --token has printable characters only")
+        raise click.UsageError("--token must have printable characters only")

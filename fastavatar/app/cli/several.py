@@ -1,4 +1,4 @@
-"""Several photos of one person on the command line, among them frames of a video."""
+"""Several photos of one person on the command line, frames of a video included."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,13 +23,13 @@ _FLAGS = (
         "--views",
         type=INDICES,
         metavar="N …",
-        help="Which of the photos of one person to use, counted from 0: 0 2 or 0,2 [default: all].",
+        help="Which photos of one person to use, counted from 0: 0 2 or 0,2 [default: all].",
     ),
 )
 
 
 class TakesViews(click.Command):
-    """A command that takes `--views 0 2` as it takes `--views 0,2`."""
+    """A command that accepts `--views 0 2` as well as `--views 0,2`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Join the numbers after `--views` before click reads them."""
@@ -53,14 +53,14 @@ def several_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def photos_of_one(
     images: Sequence[str], subject: bool, views: str | None, output_dir: str
 ) -> list[Path] | None:
-    """The files that show one person; None where one file was named, or many that show many people.
+    """The files that show one person; None for one file, and for many files of many people.
 
     Raises `UsageError` for views that are not among them, `InputError` for a folder without photos and for
     one with folders that cannot be read.
     """
     if len(images) == 1 and not subject:
         if views is not None:
-            raise UsageError("--views picks among photos of one person: give several --image, or --subject")
+            raise UsageError("--views chooses photos of one person: give --image several times, or --subject")
         return None
     named = list(images)
     if subject:
@@ -72,7 +72,7 @@ def photos_of_one(
 
 
 def load_photos(paths: Sequence[str | Path], settings: "Settings") -> "list[Photo]":
-    """The photos, and of each video the frames that show most: the best one for a model that takes one photo.
+    """The photos, and the best frames of each video: only one frame if the model takes one photo.
 
     Raises what `load_photo` and `choose_frames` raise.
     """

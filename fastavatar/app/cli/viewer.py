@@ -1,4 +1,4 @@
-"""`fastavatar viewer`: build the page that `.html` files are made of."""
+"""`fastavatar viewer`: builds the viewer page that is the template of `.html` files."""
 
 import logging
 
@@ -9,10 +9,10 @@ log = logging.getLogger(__name__)
 
 @click.command("viewer")
 def command() -> None:
-    """Build the page that .html files are made of.
+    """Build the viewer page, the template of .html files.
 
-    Needs npm and the network, once: it fetches PlayCanvas' viewer, its version and hash pinned. The page is
-    kept in the installed package; `make setup` and an image build see to it.
+    This is needed once. It uses npm and the network to fetch PlayCanvas' viewer, with pinned version and
+    hash, and keeps the page in the installed package. `make setup` and the image build run it.
     """
     from fastavatar.formats.html import TEMPLATE, build_viewer
 

@@ -1,4 +1,4 @@
-"""`fastavatar weights`: fetch, check and find the published weights, convert them, make some up."""
+"""`fastavatar weights`: fetches, checks, finds and converts the published weights, or makes random ones."""
 
 import logging
 from contextlib import suppress
@@ -22,7 +22,8 @@ _CACHE = path_option(
 def command() -> None:
     """Fetch, check and find the published FastAvatar weights.
 
-    They and InsightFace's models, which `fetch` gets too, are not free for every use: see the README.
+    The weights, and InsightFace's models, which `fetch` gets too, may not be used for every purpose: see the
+    README.
     """
 
 
@@ -31,14 +32,14 @@ def command() -> None:
 @click.option(
     "--url", help="Fetch the zip file from here [default: $FASTAVATAR_WEIGHTS_URL or Google Drive]."
 )
-@click.option("--from", "archive", type=FILE, help="Take this zip file instead.")
+@click.option("--from", "archive", type=FILE, help="Use this zip file instead.")
 @click.option(
     "--face_pack", type=FILE_AS_TEXT, default="buffalo_l", show_default=True, help="InsightFace pack."
 )
 @click.option("--face_pack_url", help="Fetch the pack's zip file from here.")
 @click.option("--no_face_pack", is_flag=True, help="Do not fetch a pack.")
 @click.option("--offline", is_flag=True, help="Fetch nothing: fail unless everything is there.")
-@click.option("--force", is_flag=True, help="Fetch again what is there already.")
+@click.option("--force", is_flag=True, help="Fetch again even if the files are there.")
 def fetch(
     cache_dir: Path | None,
     url: str | None,
@@ -49,9 +50,9 @@ def fetch(
     offline: bool,
     force: bool,
 ) -> None:
-    """Get the weights (about 1.5 GB) and InsightFace's pack, going on where an earlier try broke off.
+    """Fetch the weights (about 1.5 GB) and InsightFace's pack; continues an interrupted download.
 
-    All files are read and checked before they take the place of those that are there.
+    All files are read and checked before they replace existing ones.
     """
     from fastavatar.models.published import require_networks
     from fastavatar.system import cache_folder
@@ -72,7 +73,7 @@ def fetch(
 @command.command()
 @_CACHE
 def check(cache_dir: Path | None) -> None:
-    """Read all weights, load them, and compare them with what was first used; prints SHA-256 and file."""
+    """Load all weights, compare them with the files first used, and print each SHA-256 and file."""
     import torch
 
     from fastavatar.models.published import load_networks, require_networks
@@ -90,7 +91,7 @@ def check(cache_dir: Path | None) -> None:
 @command.command("path")
 @_CACHE
 def path_(cache_dir: Path | None) -> None:
-    """Print the folder in which the weights lie, or will lie."""
+    """Print the folder of the weights, whether or not they are there yet."""
     from fastavatar.system import cache_folder
     from fastavatar.weights import weights_folder
 
@@ -99,7 +100,7 @@ def path_(cache_dir: Path | None) -> None:
 
 @command.command()
 @click.argument("checkpoints", nargs=-1, required=True, type=FILE)
-@path_option("--output_dir", "Where they go [default: beside each].")
+@path_option("--output_dir", "Output folder [default: the folder of each checkpoint].")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 def convert(checkpoints: tuple[Path, ...], output_dir: Path | None, force: bool) -> None:
     """Write CHECKPOINTS (.pth) as safetensors, which cannot hold code, under the same names."""
@@ -121,9 +122,9 @@ def convert(checkpoints: tuple[Path, ...], output_dir: Path | None, force: bool)
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Random seed.")
 @click.option("--force", is_flag=True, help="Replace checkpoints that exist.")
 def random(folder: Path, seed: int, force: bool) -> None:
-    """Write checkpoints of the published layout with made-up numbers into FOLDER, for tests and benchmarks.
+    """Write checkpoints of the published layout with random numbers into FOLDER, for tests and benchmarks.
 
-    They are marked as such, and so is every prediction made with them.
+    They are marked as made up, and so is every prediction made with them.
     """
     from fastavatar.models.published import write_made_up
     from fastavatar.weights import STEMS, SUFFIXES, read_checkpoint

@@ -1,4 +1,4 @@
-"""A web page, and an API, that turn a photo into a head on this machine.
+"""A web page and an API that turn a photo into a head on this machine.
 
             ┌──────────────────────── security: Host, Origin, token, headers ─────────────────────────┐
 browser ─▶  │ routes ─ uploads ─▶ Job ─ queue ─▶ worker: Pipeline, one job at a time ─▶ folder of a job │

@@ -1,4 +1,4 @@
-"""Which requests are answered: the host names and origins that are allowed, and the token."""
+"""Decides which requests are answered, by host name, origin and token."""
 
 import hashlib
 import ipaddress
@@ -26,15 +26,15 @@ class Access:
     """The rules of one server."""
 
     hosts: frozenset[str] | None = frozenset(LOOPBACK_NAMES)
-    """Host names that a request may use; None allows any name, which only a token makes safe."""
+    """Host names that a request may use; None allows any name, which is safe only with a token."""
     token: str | None = None
     """The secret that callers must send; None lets everyone in."""
 
     def refusal(self, method: str, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Refusal | None:
         """Why this request is refused, or None.
 
-        A page of another site can make a browser send requests here, and can give its own name our address
-        (DNS rebinding): the Host is then that page's name, and the Origin says where the page is from.
+        A page of another site can make a browser send requests here, and can point its own host name at this
+        server's address (DNS rebinding). Host then is that page's name, and Origin is the page's site.
         """
         host = headers.get("host", "")
         if self.hosts is not None and _name(host) not in self.hosts:
@@ -42,15 +42,15 @@ class Access:
         if method not in SAFE_METHODS and _from_elsewhere(headers, host):
             return Refusal(403, "requests from pages of other sites are refused")
         if self.token is not None and not self._knows_token(headers, cookies):
-            return Refusal(401, "a token is needed: Authorization: Bearer <token>")
+            return Refusal(401, "a token is needed: send the header Authorization: Bearer <token>")
         return None
 
     def admits(self, token: str | None) -> bool:
-        """Whether this is the token; the comparison takes the same time however much of it is right."""
+        """Whether `token` is right; compared in constant time. Any is right if the server has no token."""
         return self.token is None or secrets.compare_digest((token or "").encode(), self.token.encode())
 
     def cookie(self) -> str:
-        """The value of the cookie that a browser gets for the token: its hash, which any cookie can hold."""
+        """The value of the cookie that a browser gets for the token: its SHA-256, valid in any cookie."""
         return hashlib.sha256((self.token or "").encode()).hexdigest()
 
     def _knows_token(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> bool:
@@ -94,7 +94,7 @@ def _name(host: str) -> str | None:
 def _from_elsewhere(headers: Mapping[str, str], host: str) -> bool:
     origin = headers.get("origin")
     if origin is not None:
-        # a proxy before this server may speak TLS where the server does not
+        # schemes may differ: a proxy in front of this server may use TLS
         return origin.partition("://")[2].lower() != host.lower()
-    # curl sends neither of the two, browsers at least one
+    # curl sends neither of the two headers, browsers send at least one
     return headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")

@@ -42,7 +42,7 @@ def create_app(service: Service, access: Access) -> ASGIApp:
         version=__version__,
         description="One photo of a person in, a 3D Gaussian-splat head out.",
         lifespan=sweeping,
-        docs_url=None,  # these two fetch scripts from elsewhere
+        docs_url=None,  # both pages load scripts from other sites
         redoc_url=None,
         redirect_slashes=False,
     )

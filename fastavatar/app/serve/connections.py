@@ -1,6 +1,6 @@
-"""Connections that send nothing, or too slowly, end in time and keep no others out.
+"""Ends connections that send nothing or too slowly, so that they do not keep others out.
 
-uvicorn alone waits for a first request without end, and counts those who wait against its limit.
+By itself uvicorn waits for a first request forever, and counts waiting connections toward its limit.
 """
 
 import asyncio
@@ -11,17 +11,17 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MAX_CONNECTIONS = 256
 REQUEST_S = 10.0
-"""For the whole head of a request to arrive, from the start of the connection or the answer before."""
+"""Time for the whole head of a request, from the start of the connection or the previous answer."""
 STALLED_S = 10.0
-"""For the next bytes of a request's body."""
+"""Time for the next bytes of a request's body."""
 UNREAD_S = 60.0
-"""For a client to take the next bytes of an answer; longer, as a browser reads a paused video no further."""
+"""Time for a client to read more of an answer; longer, because a browser stops reading a paused video."""
 
 
 class PatientProtocol(H11Protocol):
-    """One connection, with a clock for what the client owes: a request, its body, or to read the answer.
+    """One connection, with timers for what the client must do: send a request, its body, read the answer.
 
-    Parts of a request's head do not stop its clock; each part of a body starts its clock again.
+    Parts of a request's head do not stop its timer; each part of a body restarts it.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -36,7 +36,7 @@ class PatientProtocol(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for a request. Where all places are taken, the connection that has been idle longest ends."""
+        """Wait for a request. At `MAX_CONNECTIONS`, close the connection that has been idle longest."""
         super().connection_made(transport)
         self._wait_for_request()
         here = [
@@ -45,7 +45,7 @@ class PatientProtocol(H11Protocol):
             if isinstance(each, PatientProtocol) and not each.transport.is_closing()
         ]
         if len(here) >= MAX_CONNECTIONS:
-            idle = [each for each in here if each.is_idle]  # this one at least
+            idle = [each for each in here if each.is_idle]  # contains at least this connection
             min(idle, key=lambda each: each.idle_since).transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -60,17 +60,17 @@ class PatientProtocol(H11Protocol):
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """Wait for the client to read."""
+        """Start the timer for the client to read."""
         super().pause_writing()
         self._unread = self.loop.call_later(UNREAD_S, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The client reads."""
+        """The client reads again: stop the timer of `pause_writing`."""
         super().resume_writing()
         self._stop_waiting_for_reader()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Stop all timers."""
         self._wait(None)
         self._stop_waiting_for_reader()
         super().connection_lost(exc)
@@ -92,5 +92,5 @@ class PatientProtocol(H11Protocol):
     def _too_late(self) -> None:
         if self.is_idle or (self.cycle.more_body and not self.flow.read_paused):
             self.transport.abort()
-        elif self.cycle.more_body:  # it is we who have not read
+        elif self.cycle.more_body:  # the delay is the server's, which has not read
             self._wait(STALLED_S)

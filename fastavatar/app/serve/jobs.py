@@ -1,4 +1,4 @@
-"""A job: one photo on its way to a head, what is known of it, and what bounds all jobs of a server."""
+"""A job, which is one photo on its way to a head: its choices, its status, and the limits of all jobs."""
 
 import secrets
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 State = Literal[
-    "queued",  # waits for earlier jobs
+    "queued",  # waits until earlier jobs have ended
     "running",
     "done",
     "failed",  # `error` says why
@@ -19,12 +19,12 @@ FileName = Literal["splats.ply", "head.html", "turntable.mp4", "preview.png", "s
 
 
 class Cancelled(Exception):
-    """The job was cancelled."""
+    """Raised in the worker to end a cancelled job."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """The options of one photo."""
+    """The options that a client sends with a photo."""
 
     face: int | None = None
     """Index of the face, counted from the left; None takes the largest."""
@@ -69,7 +69,7 @@ class Job:
         self.id = secrets.token_urlsafe(16)
         self.folder = folder
         self.name = name
-        """The photo's name at the client. Messages use it; no file is named after it."""
+        """The client's name for the photo, for messages only: no file is named after it."""
         self.choices = choices
         self.status = Status()
         self.ended_at: float | None = None
@@ -93,11 +93,11 @@ class Job:
         return self._cancelled
 
     def cancel(self) -> None:
-        """Ask the worker to stop; it does so when it next reports progress."""
+        """Ask the worker to stop; it stops when it next reports progress."""
         self._cancelled = True
 
     def begin(self, stage: str) -> None:
-        """Record that a step begins and the one before has ended; raises `Cancelled` for a cancelled job."""
+        """Record that a step begins and the previous one ended; raises `Cancelled` for a cancelled job."""
         self._require_wanted()
         self._update(state="running", stages=(*self._stages_ended(), JobStage(stage)), fraction=None)
         self._stage_began = time.perf_counter()
@@ -154,7 +154,7 @@ class Limits:
     max_megapixels: float = 50.0
     """Size of one photo's picture; decoding takes about 12 bytes a pixel."""
     max_waiting: int = 64
-    """Jobs that may wait, those whose photos are still arriving included."""
+    """Number of jobs that may wait, including those whose photos are still arriving."""
     upload_seconds: float = 120.0
     """Time for one photo to arrive."""
 

@@ -1,4 +1,4 @@
-"""All jobs, and the one thread that works on them in the order in which they came."""
+"""All jobs, and the one thread that works on them in the order of their arrival."""
 
 import threading
 import time
@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from fastavatar.app.serve import Job, Limits
 
 CLOSING_S = 5.0
-"""Time for the running job to notice that the server ends."""
+"""Seconds for the running job to notice that the server ends."""
 
 
 class QueueFull(Exception):
-    """Too many jobs are waiting to take another one."""
+    """Raised when too many jobs are waiting to add another one."""
 
 
 class Queue:
-    """Jobs by their id. `work` is called with one job after the other, and must not raise.
+    """Jobs by their id. `work` is called with each job in turn and must not raise.
 
     A device works on one job at a time: two would share its memory and be no faster.
     """
@@ -36,7 +36,7 @@ class Queue:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Keep a place for `add` while a photo arrives; raises `QueueFull` if none is free."""
+        """Reserve a place for `add` while a photo arrives; raises `QueueFull` if none is free."""
         with self._changed:
             if self._closed or len(self._waiting) + self._arriving >= self._limits.max_waiting:
                 raise QueueFull
@@ -61,7 +61,7 @@ class Queue:
         return self._jobs.get(job_id)
 
     def ahead(self, job: Job) -> int:
-        """How many jobs are done before this one begins."""
+        """How many jobs come before this one, the running one included."""
         with self._changed:
             if job not in self._waiting:
                 return 0

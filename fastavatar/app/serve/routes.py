@@ -17,6 +17,7 @@ from fastavatar.app.serve import (
     require_photo,
     shown_name,
 )
+from fastavatar.images import KNOWN
 
 MEDIA_TYPES = {
     "splats.ply": "application/octet-stream",
@@ -33,15 +34,15 @@ Responses = dict[int | str, dict[str, Any]]
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _PHOTO = {
     "requestBody": {
-        "description": "The photo's file as it is: JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP or GIF.",
+        "description": f"The photo's file as it is: {KNOWN}.",
         "required": True,
         "content": {"image/*": _BINARY, "application/octet-stream": _BINARY},
     }
 }
 _REFUSALS: Responses = {
     401: {"model": Problem, "description": "The token is missing or wrong."},
-    403: {"model": Problem, "description": "Sent from a page of another site."},
-    421: {"model": Problem, "description": "The server has another name."},
+    403: {"model": Problem, "description": "The request comes from a page of another site."},
+    421: {"model": Problem, "description": "The server does not answer to the host name in the request."},
 }
 _NOT_FOUND: Responses = {404: {"model": Problem, "description": "There is no such job, or it was deleted."}}
 
@@ -79,7 +80,7 @@ def server_status(service: TheService) -> ServerView:
         400: {"model": Problem, "description": "The upload broke off."},
         408: {"model": Problem, "description": "The upload took too long."},
         413: {"model": Problem, "description": "Too many bytes."},
-        415: {"model": Problem, "description": "Not the type of a photo."},
+        415: {"model": Problem, "description": "The content type is not that of a photo."},
         422: {"model": Problem, "description": "Not a readable photo, or a parameter out of range."},
         503: {"model": Problem, "description": "The queue is full."},
         507: {"model": Problem, "description": "The server's disk is full."},
@@ -109,7 +110,7 @@ async def send_photo(
             await service.arrivals.store(request.stream(), job.photo)
             await require_photo(job.photo, job.name, service.limits)
             service.queue.add(job)
-        except BaseException:  # also when the server stops meanwhile
+        except BaseException:  # also when the server stops during the upload
             job.delete_files()
             raise
     response.headers["Location"] = f"/api/jobs/{job.id}"
@@ -124,7 +125,7 @@ def job_status(job: TheJob, service: TheService) -> JobView:
 
 @router.delete("/jobs/{job_id}", status_code=204, responses={**_NOT_FOUND, 422: {"model": Problem}})
 def delete_job(job: TheJob, service: TheService) -> None:
-    """Cancel a job, whatever its state; the photo and the results are deleted."""
+    """Cancel a job in any state, and delete its photo and results."""
     service.queue.drop(job.id)
 
 
@@ -138,8 +139,8 @@ def delete_job(job: TheJob, service: TheService) -> None:
     },
 )
 def result_file(job: TheJob, file_name: FileName) -> FileResponse:
-    """A result file."""
+    """The content of a result file."""
     if file_name not in job.status.files:
-        raise HTTPException(404, f"there is no {file_name} of this job, or not yet")
+        raise HTTPException(404, f"this job has no {file_name}, or not yet")
     headers = {"content-security-policy": VIEWER_POLICY} if file_name == "head.html" else None
     return FileResponse(job.results / file_name, headers=headers, media_type=MEDIA_TYPES[file_name])

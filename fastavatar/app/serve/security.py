@@ -1,4 +1,4 @@
-"""The layer around the routes: it asks `Access` first, adds strict headers, and holds the page's files."""
+"""The layer around the routes: checks access, adds strict headers, and holds the page's files."""
 
 from functools import cache
 from pathlib import Path
@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastavatar.app.serve import Access, Refusal, cookies_of
+from fastavatar.images import KNOWN, PHOTO_ENDINGS
 
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 """The Content-Security-Policy of every answer that is not a page."""
@@ -16,7 +17,7 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
-    "referrer-policy": "same-origin",  # without any, browsers say `Origin: null` of our own form
+    "referrer-policy": "same-origin",  # without one, browsers send `Origin: null` with the token form
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
 }
@@ -36,7 +37,9 @@ PAGE_POLICY = (
 )
 """The Content-Security-Policy of the page: no inline scripts, nothing from other sites, no framing."""
 SHARED_HEAD = b"  <!-- head.html -->\n"
-"""Pages have the content of `head.html` in this place."""
+"""The place in a page that gets the content of `head.html`."""
+PHOTO_KINDS, ENDINGS = b"{{photo kinds}}", b"{{photo endings}}"
+"""The places in a page that get the kinds of photos, in words, and the list of their file endings."""
 WRONG_TOKEN = b"<p hidden>"
 """The part of `token.html` that is shown only after a wrong token."""
 
@@ -49,7 +52,7 @@ class Guard:
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse or pass on."""
+        """Answer a request that `Access` refuses; pass any other on, and add `HEADERS` to its answer."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -83,17 +86,20 @@ def _answer(refusal: Refusal, path: str) -> Response:
 def page_files() -> dict[str, bytes]:
     """Name → content of every file of the page, so that no request's path reaches the disk."""
     head = (FOLDER / "head.html").read_bytes()
+    filled = {SHARED_HEAD: head, PHOTO_KINDS: KNOWN.encode(), ENDINGS: ",".join(PHOTO_ENDINGS).encode()}
     found = {file.name: file.read_bytes() for file in FOLDER.iterdir() if file.suffix in MEDIA_TYPES}
-    return {name: content.replace(SHARED_HEAD, head) for name, content in found.items()}
+    for place, content in filled.items():
+        found = {name: page.replace(place, content) for name, page in found.items()}
+    return found
 
 
 def page_file(name: str) -> Response:
-    """An answer with this file of `page_files`."""
+    """A response with the file `name` of `page_files`; raises `KeyError` for an unknown name."""
     return _page(page_files()[name], Path(name).suffix)
 
 
 def token_page(wrong: bool) -> Response:
-    """The page that asks for the token; after a `wrong` token it says so."""
+    """The page with the token form, status 401; with `wrong` it says that the token was wrong."""
     content = page_files()["token.html"]
     return _page(content.replace(WRONG_TOKEN, b"<p>") if wrong else content, ".html", 401)
 

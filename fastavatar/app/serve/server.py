@@ -17,12 +17,13 @@ from fastavatar.errors import FastAvatarError, UsageError
 from fastavatar.system import workspace
 
 ALSO_STOPPING = ("SIGHUP", "SIGQUIT")
-"""Sent when the terminal closes, and by Ctrl-\\; uvicorn itself handles SIGINT and SIGTERM."""
+"""A closing terminal sends the first, Ctrl-\\ the second; uvicorn itself handles SIGINT and SIGTERM."""
 CLOSING_S = 3
 """Time for unfinished answers when the server stops."""
 _M_ARENA_MAX = -8
-"""glibc's number for it, from malloc.h."""
+"""`M_ARENA_MAX`, the number of glibc's parameter for its count of heaps, from malloc.h."""
 ARENAS = 2
+"""Heaps that all threads share; see `share_arenas`."""
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +37,25 @@ class Stopped(Exception):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens; raises `UsageError` or `FastAvatarError` if it cannot be bound."""
+    """A socket that listens.
+
+    Raises `UsageError` for a host that is no address of this machine, `FastAvatarError` for a port that
+    cannot be used.
+    """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS)
     except (socket.gaierror, UnicodeError) as error:  # the second for names that DNS cannot hold
-        raise UsageError(f"--host {host} is no address of this machine") from error
+        raise UsageError(_foreign(host)) from error
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:
-            raise UsageError(f"--host {host} is no address of this machine") from error
+            raise UsageError(_foreign(host)) from error
         reason = os.strerror(error.errno).lower() if error.errno else str(error)
-        raise FastAvatarError(f"cannot listen on {host}:{port}: {reason}; choose another --port") from error
+        raise FastAvatarError(f"cannot listen on {host}:{port}: {reason}; choose another port") from error
+
+
+def _foreign(host: str) -> str:
+    return f"cannot listen on {host}: it is no address of this machine; choose another address"
 
 
 def address(listener: socket.socket) -> str:
@@ -56,7 +65,7 @@ def address(listener: socket.socket) -> str:
 
 
 def serve(pipeline: Pipeline, listener: socket.socket, limits: Limits, access: Access) -> None:
-    """Answer on `listener` until a signal asks to stop; photos and results are gone afterwards."""
+    """Answer requests on `listener` until a signal asks to stop; photos and results are deleted then."""
     with workspace() as folder, closing(Service(pipeline, folder, limits)) as service:
         config = uvicorn.Config(
             create_app(service, access),
@@ -85,9 +94,9 @@ def share_arenas() -> None:
 
 @contextmanager
 def _stopping(server: uvicorn.Server) -> Iterator[None]:
-    """Let signals that uvicorn does not handle stop it as SIGTERM does; raises `Stopped` afterwards.
+    """While the block runs, let signals that uvicorn does not handle stop it as SIGTERM does.
 
-    A second signal ends the process at once.
+    A second signal ends the process at once. Raises `Stopped` after the first.
     """
     asked: list[int] = []
 

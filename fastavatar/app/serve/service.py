@@ -1,4 +1,4 @@
-"""What the routes work with: one model, one queue, one folder; and what they answer, see `/openapi.json`."""
+"""The service behind the routes, with one model, queue and folder; the API's answers (`/openapi.json`)."""
 
 import tempfile
 from pathlib import Path
@@ -26,18 +26,18 @@ class StageView(BaseModel):
 class JobView(BaseModel):
     """The status of a photo on its way to a head."""
 
-    id: str = Field(description="Secret: whoever knows it can see and delete the results.")
+    id: str = Field(description="Secret: it gives access to the results and allows deleting them.")
     name: str = Field(description="The photo's name.")
     state: State
-    ahead: int = Field(description="Number of jobs that are done before this one begins.")
+    ahead: int = Field(description="Number of jobs before this one, the running one included.")
     stages: list[StageView] = Field(description="The steps that have begun, in order.")
     fraction: float | None = Field(description="How much of the last step is done, 0 to 1; null if unknown.")
     files: list[FileName] = Field(
-        description="Files that can be fetched; the first come before the job is done."
+        description="Files that can be fetched; some are ready before the job is done."
     )
     summary: list[str] = Field(description="The result in words.")
     warnings: list[str]
-    error: str | None = Field(description="Why it failed, as the command line says it.")
+    error: str | None = Field(description="Why it failed, in the words of the command line.")
     exit_code: int | None = Field(description="Exit code with which the command line would end.")
 
 

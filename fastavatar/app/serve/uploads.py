@@ -1,4 +1,4 @@
-"""Photos that arrive: bounded in bytes, time and pixels, and checked to be pictures before queueing."""
+"""Receives photos, with limits on bytes, time and pixels, and checks that they are pictures."""
 
 import asyncio
 import threading
@@ -16,11 +16,11 @@ from fastavatar.images import KNOWN, require_picture
 MAX_NAME_LENGTH = 100
 UNNAMED = "photo"
 MAX_ARRIVING = 10
-"""Bound of the bytes of all arriving photos together, in photos of the largest size."""
+"""Limit of the bytes of all arriving photos together, in photos of the largest size."""
 MIN_BYTES_PER_S = 10_000
-"""The slowest upload, about what a 2G telephone sends; slower ones only hold places in the queue."""
+"""The slowest upload, about that of a 2G telephone; a slower one only blocks a place in the queue."""
 GRACE_S = 10.0
-"""From the start of an upload until its speed counts."""
+"""Seconds from the start of an upload until its speed is checked."""
 
 # A check reads the whole file into memory, so only one runs at a time.
 _looking = threading.Lock()
@@ -40,7 +40,8 @@ def require_acceptable(content_type: str | None, content_length: str | None, lim
     kind = (content_type or "").partition(";")[0].strip().lower()
     if kind and kind != "application/octet-stream" and not kind.startswith("image/"):
         raise UploadRefused(
-            415, f"{kind[:60]!r} is no photo; send a {KNOWN} file as it is, or without a type"
+            415,
+            f"{kind[:60]!r} is not the type of a photo; send a {KNOWN} file unchanged, or leave the type out",
         )
     if content_length and content_length.isdecimal() and int(content_length[:20]) > limits.max_bytes:
         raise _too_many_bytes(limits)
@@ -54,7 +55,7 @@ class Arrivals:
         self._held = 0
 
     async def store(self, stream: AsyncIterator[bytes], path: Path) -> None:
-        """Write what arrives to `path`; raises `UploadRefused` for too much, too slow, or broken off."""
+        """Write the stream to `path`; raises `UploadRefused` if it is too long, too slow or breaks off."""
         size = 0
         try:
             async with asyncio.timeout(self._limits.upload_seconds):
@@ -66,14 +67,16 @@ class Arrivals:
         except TimeoutError:
             raise _too_slow() from None
         except ClientDisconnect:
-            raise UploadRefused(400, "the connection broke off") from None
+            raise UploadRefused(
+                400, "the connection broke before the whole photo arrived; send it again"
+            ) from None
         except OSError as error:
             raise UploadRefused(507, "the server has no room for another photo; try again later") from error
         finally:
             self._held -= size
 
     async def _bounded(self, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The chunks of `stream`; raises `UploadRefused` when they are too many or come too slowly."""
+        """Yield the chunks of `stream`; raises `UploadRefused` if it is too long or too slow."""
         size, began = 0, time.monotonic()
         async for chunk in stream:
             size += len(chunk)
@@ -88,7 +91,7 @@ class Arrivals:
 
 
 async def require_photo(path: Path, name: str, limits: Limits) -> None:
-    """Raise `UploadRefused`, in the command line's words, unless `path` holds a picture within limits."""
+    """Raise `UploadRefused`, with the command line's message, unless `path` holds a picture within limits."""
 
     def look() -> None:
         with _looking:

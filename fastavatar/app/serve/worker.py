@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MODEL_REASON = "chosen when the server started"
-"""What results say of the choice of their model."""
+"""The `model_reason` in summaries of the server."""
 MODELS = {"facemesh": "the embedded model", "fastavatar": "the published networks"}
 _FOLDERS = re.compile(r"(?<![\w./:])/(?:[^/\s]+/)+")
 """The folders at the start of an absolute path, not those of a web address."""
@@ -38,11 +38,13 @@ class Worker:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline.changed()
-        self._pipeline.model_reason = MODEL_REASON  # the pipeline's own names folders of this machine
+        self._pipeline.model_reason = (
+            MODEL_REASON  # results go to clients, so the pipeline's own reason is not used
+        )
         self._has_viewer = TEMPLATE.is_file()
         if not self._has_viewer:
             log.warning(
-                "heads are shown as videos: the viewer page is missing (`fastavatar viewer` builds it)"
+                "heads are shown as videos, as the viewer page is missing (`fastavatar viewer` builds it)"
             )
 
     def __call__(self, job: Job) -> None:
@@ -60,7 +62,7 @@ class Worker:
                 self._fail(job, DeviceError("out of memory: use a smaller photo or close other programs"))
             else:
                 log.exception("job failed")
-                self._fail(job, FastAvatarError("something went wrong; the server's log says what"))
+                self._fail(job, FastAvatarError("an unexpected error; its details are in the server's log"))
         finally:
             job.photo.unlink(missing_ok=True)
 
@@ -118,7 +120,7 @@ class PublicFacts:
 
 
 def without_folders(value: Any) -> Any:
-    """The same value without the folders of absolute paths in any of its texts, which callers may not see."""
+    """`value` with absolute paths in its texts shortened to file names: clients must not see folders."""
     if isinstance(value, str):
         return _FOLDERS.sub("", value)
     if isinstance(value, Mapping):
@@ -129,7 +131,7 @@ def without_folders(value: Any) -> Any:
 
 
 def _with_progress(pictures: Iterable[Picture], count: int, job: Job) -> Iterator[Picture]:
-    """Pass the pictures on, and record the progress of the job."""
+    """Yield the pictures unchanged, and record the progress of the job."""
     for index, picture in enumerate(pictures):
         job.advance(index / count)
         yield picture
@@ -153,10 +155,10 @@ def _pose(pose: Mapping[str, Any]) -> str:
         _turn(pose["pitch_deg"], "raised by {}", "lowered by {}"),
         _turn(pose["roll_deg"], "tilted {} to its left", "tilted {} to its right"),
     ]
-    told = [turn for turn in turns if turn]
-    if not told:
+    noticeable = [turn for turn in turns if turn]
+    if not noticeable:
         return "In the photo the head looks straight at the camera."
-    *others, last = told
+    *others, last = noticeable
     return f"In the photo the head is {', '.join(others) + ' and ' if others else ''}{last}."
 
 

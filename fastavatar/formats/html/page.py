@@ -15,7 +15,7 @@ from fastavatar.formats.html import viewer_settings
 from fastavatar.formats.splats import DEFAULT_FRAME, Frame, compressed_ply
 
 RECIPE = Path(__file__).with_name("viewer")
-"""The folder of the sources of the page. The built page lies there too, also in an installed package."""
+"""The folder of the page's sources and of the built page, also in an installed package."""
 TEMPLATE = RECIPE / "page.html"
 
 TITLE_SLOT = "<title>SuperSplat Viewer</title>"
@@ -25,7 +25,7 @@ POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
     "connect-src data:; worker-src blob:"
 )
-"""The Content-Security-Policy of the page, which lets it fetch only what it holds.
+"""The Content-Security-Policy of the page: it can fetch only data inside itself.
 
 Scripts and styles are inline; the splats are fetched from a `data:` URL and sorted in a worker made from a
 `blob:`. The page needs neither `eval` nor WebAssembly. Another page must load it by its address: a document
@@ -53,7 +53,7 @@ def viewer_page(gaussians: Gaussians, title: str = "3D head") -> bytes:
 
 
 def require_viewer() -> None:
-    """Raise `FastAvatarError`, which says how to build the page, unless it was built."""
+    """Raise `FastAvatarError`, with how to build the page, unless it was built."""
     if not TEMPLATE.is_file():
         raise FastAvatarError(
             "the viewer page was not built: `fastavatar viewer` builds it once, with npm, which comes with "
@@ -64,12 +64,14 @@ def require_viewer() -> None:
 def encode_page(gaussians: Gaussians, frame: Frame) -> bytes:
     """The bytes of `viewer_page`; raises `UsageError` for a frame other than the default."""
     if frame != DEFAULT_FRAME:
-        raise UsageError("an .html file always shows the head upright: it can be written in no other frame")
+        raise UsageError(
+            "an .html file always shows the head upright: it can only be written in the default frame"
+        )
     return viewer_page(gaussians)
 
 
 def losses(gaussians: Gaussians) -> tuple[str, ...]:
-    """What the page cannot hold of these Gaussians, one sentence each: the losses of a compressed PLY."""
+    """What of these Gaussians the page cannot hold, one sentence each: the losses of a compressed PLY."""
     return compressed_ply.losses(gaussians)
 
 
@@ -89,5 +91,5 @@ def _head(title: str) -> str:
 
 
 def _json_in_script(value: object) -> str:
-    """JSON that cannot end a `<script>` or open a comment, whatever its texts contain."""
+    """JSON whose texts are escaped so that they cannot end a `<script>` or open a comment."""
     return json.dumps(value, allow_nan=False).replace("<", "\\u003c")

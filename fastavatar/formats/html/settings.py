@@ -1,7 +1,7 @@
-"""Settings of the viewer page: where its camera stands, how it moves, and that colours are shown unchanged.
+"""Settings of the viewer page: its camera, the camera's motion, and colours without tone mapping.
 
-The format is version 2 of `ExperienceSettings` of `@playcanvas/supersplat-viewer`. The viewer turns a PLY in
-the frame `supersplat` back, so its world is the head frame.
+The format is version 2 of `ExperienceSettings` of `@playcanvas/supersplat-viewer`. The viewer rotates a PLY
+in the frame `supersplat` back, so its world frame is the head frame.
 """
 
 import math
@@ -12,7 +12,7 @@ from fastavatar.rendering import facing_camera, head_sphere, path_angles
 
 BACKGROUND = (1.0, 1.0, 1.0)
 SWAY_S, KEYS, KEYS_PER_S = 12.0, 24, 2.0
-"""Seconds of one sway (chosen by eye), and the camera positions that the viewer interpolates between."""
+"""Seconds of one sway, chosen by eye, and the number of camera positions that are interpolated."""
 
 Settings = dict[str, Any]
 
@@ -59,7 +59,7 @@ def viewer_settings(gaussians: Gaussians) -> Settings:
 
 
 def _field_of_view_deg(camera: Camera) -> float:
-    """Angle in degrees that the width of a square picture spans."""
+    """Field of view, in degrees, across the width of a square picture."""
     return 2 * math.degrees(math.atan(camera.width / 2 / float(camera.K[0, 0])))
 
 

@@ -1,4 +1,4 @@
-"""Formats that hold Gaussians."""
+"""The formats of Gaussian splats."""
 
 import lazy_loader
 

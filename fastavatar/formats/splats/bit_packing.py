@@ -1,4 +1,4 @@
-"""Numbers as a few bits: several in a 32-bit word, or one in a byte."""
+"""Encodes numbers with few bits: several in a 32-bit word, or one in a byte."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ ROTATION_BITS = (2, 10, 10, 10)
 SH_REACH = 4.0
 """SH coefficients beyond ± this are clipped: the range that PlayCanvas' format gives their byte."""
 COLOR_REACH = 8.0
-"""First SH coefficients beyond ± this (colours of −1.8 and 2.8) are clipped by formats whose steps depend on
-the largest: one coefficient of 1e30 would cost all others their precision."""
+"""First SH coefficients beyond ± this (colours of −1.8 and 2.8) are clipped in formats whose step depends on
+the largest value: otherwise one coefficient of 1e30 would cost all others their precision."""
 LARGEST_M = 1e18
-"""Sizes end here where a format holds no logarithms: their squares, which viewers work with, are still far
-from the end of float32 at 3.4e38."""
+"""Largest size in metres in formats without logarithms: its square, which viewers compute, is far below the
+limit of float32, 3.4e38."""
 OPACITY_STEP = 1 / 255
-"""The step of an opacity in one byte. 0 and 255 are read a quarter of a step inside, which draws the same and
-keeps logits finite."""
+"""The step of an opacity in one byte. The bytes 0 and 255 are read a quarter of a step inside, which looks
+the same and keeps logits finite."""
 
 
 def pack(fields: Sequence[NDArray[np.integer]], bits: Sequence[int]) -> NDArray[np.uint32]:
@@ -54,8 +54,8 @@ def decode_unit(whole: NDArray[np.integer], bits: int) -> NDArray[np.float64]:
 def smallest_three(quats_wxyz: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
     """Unit quaternions (N, 4) → the place of the largest part (N,) and the other three parts (N, 3).
 
-    The others lie within ±√½ and have the signs that make the largest part positive. The order of the parts
-    may be another one.
+    The three parts lie within ±√½, with signs that make the largest part positive. This holds for any order
+    of the parts, such as wxyz.
     """
     largest = np.abs(quats_wxyz).argmax(1)
     signed = quats_wxyz * np.where(np.take_along_axis(quats_wxyz, largest[:, None], 1) < 0, -1, 1)
@@ -81,8 +81,8 @@ def encode_rotations(quats_wxyz: NDArray[np.floating]) -> NDArray[np.uint32]:
 def decode_rotations(words: NDArray[np.uint32]) -> NDArray[np.float64]:
     """Words (N,) → unit quaternions wxyz (N, 4), the largest part positive.
 
-    Words that stand for no rotation, such as 0, give (0, 0, 0, 0): the squares of three parts of a unit
-    quaternion do not add up to more than 1.
+    Words that encode no rotation, such as 0, give (0, 0, 0, 0): the squares of three parts of a unit
+    quaternion cannot add up to more than 1.
     """
     largest, *whole = unpack(words, ROTATION_BITS)
     others = (decode_unit(np.stack(whole, 1), ROTATION_BITS[1]) - 0.5) / HALF_SQRT_2
@@ -92,14 +92,14 @@ def decode_rotations(words: NDArray[np.uint32]) -> NDArray[np.float64]:
 
 
 def encode_coefficients(sh: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """SH coefficients of any shape → bytes, each of which stands for a 256th of ±4."""
+    """SH coefficients of any shape → bytes, each for a 256th of the range ±4."""
     within = np.clip(sh, -SH_REACH, SH_REACH) / (2 * SH_REACH) + 0.5
     coded: NDArray[np.uint8] = np.floor(within * 256).clip(0, 255).astype(np.uint8)
     return coded
 
 
 def decode_coefficients(coded: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Bytes of any shape → the middle of the range that each stands for."""
+    """Bytes of any shape → SH coefficients, the middle of the range of each byte."""
     return ((coded + 0.5) / 256 - 0.5) * (2 * SH_REACH)
 
 
@@ -111,14 +111,14 @@ def decode_opacity_bytes(coded: NDArray[np.integer]) -> NDArray[np.float32]:
 
 
 FREE_COUNT = 100_000
-"""Gaussians that a packed file of any size may hold: about 50 MB when unpacked."""
+"""Number of Gaussians that is allowed in a packed file of any size: about 50 MB when unpacked."""
 
 
 def require_plausible_count(count: int, size_bytes: int) -> None:
     """Raise `InputError` for a packed file of `size_bytes` that claims more Gaussians than it can hold.
 
-    Packed formats take 8 bytes and more for a Gaussian; this function allows one per byte. Without a limit, a
-    file of a few kilobytes that claims a billion Gaussians fills the memory before it proves damaged.
+    Packed formats take at least 8 bytes for a Gaussian; this function allows one per byte. Without a limit, a
+    file of a few kilobytes that claims a billion Gaussians would fill the memory before the damage shows.
     """
     if count > FREE_COUNT + size_bytes:
         raise InputError(f"it claims {count} Gaussians, more than its {size_bytes} bytes can hold")

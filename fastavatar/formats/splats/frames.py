@@ -1,4 +1,4 @@
-"""The coordinate frames of files, each a turn of the head frame about the origin."""
+"""The coordinate frames of files, each a rotation of the head frame about the origin."""
 
 from typing import Literal, get_args
 
@@ -21,7 +21,7 @@ _DIAGONALS = {"supersplat": (-1.0, -1.0, 1.0), "opencv": (1.0, -1.0, -1.0), "hea
 def head_to_frame(frame: str) -> Tensor:
     """(3, 3) float64 rotation that takes head-frame columns to `frame`.
 
-    Raises `UsageError` for a name that is none of `FRAMES`.
+    Raises `UsageError` for a name that is not in `FRAMES`.
     """
     if frame not in _DIAGONALS:
         raise UsageError(f"there is no frame {frame!r}; choose one of {', '.join(FRAMES)}")
@@ -29,5 +29,5 @@ def head_to_frame(frame: str) -> Tensor:
 
 
 def frame_comments(frame: Frame) -> tuple[str, ...]:
-    """The comment lines by which a file states its frame: none for the default, which is assumed."""
+    """The comment lines that state a file's frame; none for the default frame, which readers assume."""
     return () if frame == DEFAULT_FRAME else (f"frame {frame}",)

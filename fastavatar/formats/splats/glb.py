@@ -1,7 +1,7 @@
 """Gaussians as a `.glb` file: points of a binary glTF with the extension KHR_gaussian_splatting.
 
-glTF is y up with the front along +z. A PLY is taken to be half a turn about z away from that, as PlayCanvas'
-converter has it, so that a file in the frame `supersplat` holds the head frame.
+In glTF y is up and the front faces +z. As in PlayCanvas' converter, a PLY is half a turn about z from these
+axes, so a .glb in the frame `supersplat` has the axes of the head frame.
 Source: the description of the extension in github.com/KhronosGroup/glTF.
 """
 
@@ -37,7 +37,7 @@ def encode_glb(gaussians: Gaussians, frame: Frame) -> bytes:
     colors = np.concatenate([decode_colors(g.sh[:, 0]).numpy(), opacities], 1)
     columns: dict[str, NDArray[np.generic]] = {
         "POSITION": g.means.numpy(),
-        "COLOR_0": encode_unit(colors, 8).astype(np.uint8),  # for viewers that draw points only
+        "COLOR_0": encode_unit(colors, 8).astype(np.uint8),  # for viewers that draw only points
         f"{EXTENSION}:ROTATION": canonical_quaternions(g.quats_wxyz).numpy()[:, [1, 2, 3, 0]],
         f"{EXTENSION}:SCALE": g.scales.clamp(max=LARGEST_M).numpy(),
         f"{EXTENSION}:OPACITY": opacities,
@@ -56,10 +56,10 @@ def encode_glb(gaussians: Gaussians, frame: Frame) -> bytes:
 
 
 def losses(gaussians: Gaussians) -> tuple[str, ...]:
-    """What the format cannot hold of these Gaussians, one sentence each."""
+    """What of these Gaussians the format cannot hold, one sentence each."""
     huge = int((gaussians.scales > LARGEST_M).any(1).sum())
     smaller = (f"{huge} Gaussians larger than {LARGEST_M:g} m are made smaller",) if huge else ()
-    return ("the file cannot say its frame", *smaller)
+    return ("the file cannot state its frame", *smaller)
 
 
 def _document(columns: dict[str, NDArray[np.generic]], size_bytes: int) -> dict[str, Any]:

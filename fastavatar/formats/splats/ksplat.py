@@ -1,4 +1,4 @@
-"""Gaussians from a `.ksplat` file, which the viewer GaussianSplats3D writes; this module does not write it.
+"""Reads `.ksplat` files, which the viewer GaussianSplats3D writes.
 
     header 4096 bytes, section headers 1024 bytes each, then per section:
     lengths of the buckets that are not full, centres of the buckets, rows of the Gaussians
@@ -47,15 +47,15 @@ SECTION = np.dtype(
 )
 VERSION = (0, 1)
 DEFAULT_RANGE = 32767
-"""Steps of an offset to each side of its bucket's centre, where the section does not say."""
+"""Number of steps of an offset to each side of its bucket's centre, if the section does not state it."""
 DAMAGED = "it is a damaged .ksplat file"
 
 
 def parse_ksplat(path: Path) -> Stored:
-    """What a `.ksplat` file holds; raises `InputError` when it is missing, damaged or of another version."""
+    """The content of a `.ksplat` file; raises `InputError` if missing, damaged or of another version."""
     content = read_bytes(path)
     try:
-        with np.errstate(all="ignore"):  # damaged bounds give numbers that are not finite
+        with np.errstate(all="ignore"):  # damaged bounds give non-finite numbers
             return Stored(_decode(content), None)
     except InputError as error:
         raise InputError(f"cannot read {path}: {error}") from None
@@ -93,7 +93,7 @@ def _decode(content: bytes) -> Gaussians:
 
 
 def _row(level: int, sh_degree: int) -> np.dtype[np.void]:
-    """How one Gaussian of a section stands in the file."""
+    """The layout of one Gaussian of a section in the file."""
     if sh_degree > 2:
         raise InputError(f"{DAMAGED} (SH degree {sh_degree})")
     kind, center, further = (("<f4", "<f4", "<f4"), ("<f2", "<u2", "<f2"), ("<f2", "<u2", "u1"))[level]
@@ -135,7 +135,7 @@ def _gaussians(
     rest = rows["rest"].astype(np.float32)
     if rows["rest"].dtype == np.uint8:
         rest = header["sh_low"] + rest / 255 * (header["sh_high"] - header["sh_low"])
-    # Each band lies channel by channel: three of red, three of green, three of blue; then five of each.
+    # Each band is stored channel by channel: three red, three green, three blue; then five of each.
     ends = [9, 24][: (rest.shape[1] + 8) // 12]
     bands = [
         part.reshape(len(rows), 3, -1).transpose(0, 2, 1)
@@ -154,7 +154,7 @@ def _gaussians(
 
 
 def _joined(parts: list[Gaussians]) -> Gaussians:
-    """All sections as one, whose SH degree is the highest of theirs."""
+    """All sections as one, with the highest SH degree among them."""
     most = max(part.sh.shape[1] for part in parts)
     tensors = [
         {**part.tensors(), "sh": torch.nn.functional.pad(part.sh, (0, 0, 0, most - part.sh.shape[1]))}

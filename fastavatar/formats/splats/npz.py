@@ -13,7 +13,7 @@ from fastavatar.system import read_npz
 
 
 def encode_npz(gaussians: Gaussians, frame: Frame) -> bytes:
-    """The file's bytes, which hold every number as it is.
+    """The file's bytes, which hold every number unchanged.
 
     Raises `InputError` for no Gaussians or non-finite ones, `UsageError` for an unknown frame.
     """
@@ -25,7 +25,7 @@ def encode_npz(gaussians: Gaussians, frame: Frame) -> bytes:
 
 
 def parse_npz(path: Path) -> Stored:
-    """What a `.npz` file holds; raises `InputError` when it is missing, damaged or lacks a parameter."""
+    """The content of a `.npz` file; raises `InputError` when it is missing, damaged or lacks a parameter."""
     names = list(Gaussians.__dataclass_fields__)
     arrays = read_npz(path, [*names, "frame"])
     stated = str(arrays.pop("frame", ""))
@@ -37,7 +37,7 @@ def parse_npz(path: Path) -> Stored:
         raise InputError(
             f"cannot read {path}: it is no such .npz file, or a damaged one ({words[0]} holds text)"
         )
-    with np.errstate(over="ignore"):  # numbers beyond float32 become infinite, and are counted as such
+    with np.errstate(over="ignore"):  # numbers beyond float32 become infinite and are counted later
         tensors = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
     try:
         gaussians = Gaussians(**tensors)

@@ -1,7 +1,6 @@
 """Gaussians as the PLY file that every 3D Gaussian Splatting viewer reads.
 
-`docs/conventions.md` lists the fields. The default frame needs no comment line; another frame is stated in
-one.
+`docs/conventions.md` lists the fields. A comment line states the frame, unless it is the default one.
 """
 
 from collections.abc import Iterable
@@ -32,7 +31,7 @@ def write_ply(
     frame: Frame = DEFAULT_FRAME,
     comments: Iterable[str] = (),
 ) -> None:
-    """Write head-frame Gaussians in `frame` to `path`, which is replaced as a whole.
+    """Write head-frame Gaussians in `frame` to `path`, atomically.
 
     `comments` become comment lines of the header. Raises `InputError` for no Gaussians or non-finite ones,
     `UsageError` for an unknown frame, `FastAvatarError` when `path` cannot be written.
@@ -55,9 +54,9 @@ def encode_ply(gaussians: Gaussians, frame: Frame, comments: Iterable[str] = ())
 def read_ply(path: str | Path, frame: Frame | None = None) -> Gaussians:
     """Read Gaussians into the head frame from a PLY of this program or any other, compressed or not.
 
-    `frame` is the frame the file is in; without it the file's own comment counts, and `supersplat` where it
-    has none. Gaussians that cannot be drawn are dropped with a warning. Raises `InputError` when the file is
-    missing, damaged, or holds none that can.
+    `frame` is the frame of the file, by default the frame in its comment, else `supersplat`. Gaussians that
+    cannot be drawn are dropped with a warning. Raises `InputError` when the file is missing, damaged, or
+    holds no Gaussian that can be drawn.
     """
     stored = parse_ply(path)
     try:
@@ -67,7 +66,7 @@ def read_ply(path: str | Path, frame: Frame | None = None) -> Gaussians:
 
 
 def parse_ply(path: str | Path) -> Stored:
-    """What a PLY, plain or compressed, holds; raises `InputError` when it is missing or damaged."""
+    """The content of a PLY, plain or compressed; raises `InputError` when it is missing or damaged."""
     read = read_ply_elements(path, ("chunk", "vertex", "sh"))
     stated = dict(line.split(maxsplit=1) for line in reversed(read.comments) if len(line.split()) > 1)
     frame = next((known for known in FRAMES if known == stated.get("frame")), None)

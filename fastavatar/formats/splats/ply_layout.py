@@ -29,7 +29,7 @@ PROPERTIES = (*MEANS, *NORMALS, *SH0, *REST, *OPACITY, *SCALES, *QUATS)
 zeros."""
 
 UNIT_TOLERANCE = 1e-6
-"""A quaternion whose length is this close to 1 is written as it is: float32 cannot come closer."""
+"""A quaternion whose length is this close to 1 is not normalised again: float32 cannot be more exact."""
 
 
 def to_table(gaussians: Gaussians) -> NDArray[np.float32]:
@@ -50,11 +50,11 @@ def to_table(gaussians: Gaussians) -> NDArray[np.float32]:
 
 
 def from_table(columns: Mapping[str, NDArray[np.generic]]) -> Gaussians:
-    """Gaussians from columns (N,) by name, of any number type and SH degree; `unread` names what is left out.
+    """Gaussians from columns (N,) by name, of any number type and SH degree; `unread` names ignored columns.
 
-    Bands of spherical harmonics that are zero throughout are padding and dropped. Colours may stand as `red`,
-    `green` and `blue` instead (nerfstudio writes them so on request), and `scale_2` may be missing (2D
-    Gaussian Splatting): these are flat. Raises `InputError` when other columns are missing.
+    Bands of spherical harmonics that are all zero are padding and dropped. Colours may be `red`, `green` and
+    `blue` instead (an option of nerfstudio). Without `scale_2` (2D Gaussian Splatting) the Gaussians are
+    flat. Raises `InputError` when other columns are missing.
     """
     by_rgb = not any(name in columns for name in SH0) and all(name in columns for name in RGB)
     flat = SCALES[-1] not in columns and "scale_1" in columns
@@ -77,7 +77,7 @@ def from_table(columns: Mapping[str, NDArray[np.generic]]) -> Gaussians:
 
 
 def unread(columns: Iterable[str]) -> tuple[str, ...]:
-    """The columns that `from_table` leaves out and that may change the picture; normals do not."""
+    """The columns that `from_table` ignores and that may change the picture; normals do not."""
     return tuple(name for name in columns if name not in (*PROPERTIES, *RGB, "alpha"))
 
 
@@ -110,7 +110,7 @@ def _without_padding(sh: Tensor) -> Tensor:
 
 
 def _stack(columns: Mapping[str, NDArray[np.generic]], names: Sequence[str]) -> Tensor:
-    with np.errstate(over="ignore"):  # numbers beyond float32 become infinite, and are counted as such
+    with np.errstate(over="ignore"):  # numbers beyond float32 become infinite and are counted later
         return torch.from_numpy(np.stack([columns[name].astype(np.float32) for name in names], 1))
 
 

@@ -9,8 +9,8 @@ Pixel i of every picture, in rows from the top left, belongs to Gaussian i:
     shN_labels          a row of the palette, low byte in red, high byte in green
     shN_centroids       the palette: 64 rows of SH coefficients side by side, places in a third table
 
-Tables and bounds stand in `meta.json`. Version 1, which it does not name, has bounds instead of tables, with
-even steps between them, and logits for opacities. The numbers are those of a PLY in the same frame.
+Tables and bounds are in `meta.json`. Version 1, whose `meta.json` names no version, has bounds with even
+steps instead of tables, and logits for opacities. The numbers are those of a PLY in the same frame.
 Source: "The SOG Format" in PlayCanvas' documentation.
 """
 
@@ -42,18 +42,18 @@ from fastavatar.formats.splats import (
 )
 
 MODE_ALPHA = 252
-"""Alpha of a rotation whose largest part is the first; the next three values mean the other parts."""
+"""Alpha of a rotation whose largest part is the first; the next three values are for the other parts."""
 PALETTE_LIMIT = 65_536
 """Rows of the palette that 16 bits can name."""
 PALETTE_COLUMNS = 64
 BLOCK = 64
-"""Gaussians that lie together in no particular order; smaller blocks save no more."""
+"""Number of Gaussians in a block without order inside; smaller blocks do not make files smaller."""
 TABLE_ROUNDS = 4
-"""Lloyd's iterations; more of them change what is drawn by less than 0.1 dB."""
+"""Number of Lloyd's iterations; more change renders by less than 0.1 dB."""
 
 
 def encode_sog(gaussians: Gaussians, frame: Frame) -> bytes:
-    """The file's bytes, version 2, the same for the same Gaussians; neighbours come to lie together.
+    """The file's bytes, version 2, sorted so that neighbours are adjacent; equal Gaussians give equal bytes.
 
     Raises `InputError` for no Gaussians or non-finite ones, `UsageError` for an unknown frame.
     """
@@ -99,14 +99,14 @@ def encode_sog(gaussians: Gaussians, frame: Frame) -> bytes:
 
 
 def losses(gaussians: Gaussians) -> tuple[str, ...]:
-    """What the format cannot hold of these Gaussians, one sentence each."""
+    """What of these Gaussians the format cannot hold, one sentence each."""
     found = ["sizes, colours, opacities and rotations are rounded to 8 bits, in another order"]
     if gaussians.sh_degree and len(gaussians) > PALETTE_LIMIT:
         found.append(f"how colours change with the view is reduced to {PALETTE_LIMIT} ways")
     huge = int((gaussians.log_scales > MOST_LOG_SCALE).any(1).sum())
     if huge:
         found.append(f"{huge} Gaussians larger than {math.exp(MOST_LOG_SCALE):.3g} m are made smaller")
-    return (*found, *clipped_coefficients(gaussians), "the file cannot say its frame")
+    return (*found, *clipped_coefficients(gaussians), "the file cannot state its frame")
 
 
 def _with_table(values: NDArray[np.floating]) -> tuple[NDArray[np.uint8], list[float]]:
@@ -134,8 +134,8 @@ def _with_table(values: NDArray[np.floating]) -> tuple[NDArray[np.uint8], list[f
 def _palette(rest: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """SH coefficients (N, K − 1, 3) → rows (M, K − 1, 3) for them and which row each has, (N,).
 
-    Up to `PALETTE_LIMIT` Gaussians have a row each. Of more, those in one box of a k-d tree over the
-    coefficients share their mean, which takes seconds where k-means takes minutes.
+    Up to `PALETTE_LIMIT` Gaussians have a row each. With more, those in one box of a k-d tree over the
+    coefficients share their mean; that takes seconds, and k-means minutes.
     """
     flat = rest.reshape(len(rest), -1)
     size = math.ceil(len(flat) / PALETTE_LIMIT)
@@ -156,18 +156,18 @@ def _encode_rotations(quats_wxyz: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def _picture(rows: NDArray[np.integer], width: int) -> bytes:
-    """Bytes (N, 3 or 4) → a lossless picture `width` wide, filled up with zeros."""
+    """Bytes (N, 3 or 4) → a lossless WebP picture `width` wide, padded with zeros."""
     height = math.ceil(len(rows) / width)
     pixels = np.zeros((height * width, rows.shape[1]), np.uint8)
     pixels[: len(rows)] = rows
     buffer = io.BytesIO()
     image = Image.fromarray(pixels.reshape(height, width, -1))
-    image.save(buffer, "WEBP", lossless=True, exact=True)  # exact: colours stay where alpha is 0
+    image.save(buffer, "WEBP", lossless=True, exact=True)  # exact keeps colours where alpha is 0
     return buffer.getvalue()
 
 
 def _zipped(files: Mapping[str, bytes]) -> bytes:
-    """The files as they are in a zip without dates, so that the same files give the same bytes."""
+    """A zip of the files, stored without dates, so that equal files give equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files.items():

@@ -1,4 +1,4 @@
-"""Reading `.sog` files, whose layout `sog` describes, from a source that may be damaged or hostile."""
+"""Reads `.sog` files (layout: see `sog`), which may be damaged or hostile."""
 
 import io
 import json
@@ -54,11 +54,11 @@ DAMAGED = (
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )
-"""What zipfile, json, numpy and Pillow raise for damaged, encrypted or deeply nested content."""
+"""The exceptions of zipfile, json, numpy and Pillow for damaged, encrypted or deeply nested content."""
 
 
 def parse_sog(path: Path) -> Stored:
-    """What a `.sog` file of version 1 or 2 holds; raises `InputError` when it is missing or damaged."""
+    """The content of a `.sog` file of version 1 or 2; raises `InputError` when it is missing or damaged."""
     content = read_bytes(path)
     try:
         # Damaged bounds give numbers that are not finite.
@@ -87,7 +87,7 @@ def _unpacked(archive: zipfile.ZipFile, name: str, limit_bytes: int) -> bytes:
 
 @dataclass(frozen=True)
 class _Planes:
-    """The parts of a file, checked for their sizes before they are unpacked."""
+    """The parts of a file; their sizes are checked before they are unpacked."""
 
     archive: zipfile.ZipFile
     size_bytes: int
@@ -115,7 +115,7 @@ class _Planes:
 
     def pixels(self, part: str, file: int, least: int, most: int) -> NDArray[np.uint8]:
         """(H, W, 4) bytes of a picture; raises `InputError` unless it has `least` to `most` pixels."""
-        # Pictures hardly shrink in a zip: what unpacks to twice the file is a bomb.
+        # Pictures hardly shrink in a zip, so one that unpacks to twice the file's size is hostile.
         content = _unpacked(self.archive, self.meta[part]["files"][file], 2 * self.size_bytes)
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -136,9 +136,9 @@ class _Planes:
         return found
 
     def looked_up(self, part: str, coded: NDArray[np.uint8], bounds: int) -> NDArray[np.float64]:
-        """Bytes (..., C) → the numbers they stand for, of the same shape.
+        """Bytes (..., C) → their numbers, of the same shape.
 
-        `bounds` is how many pairs of bounds version 1 states: one for all channels, or one for each.
+        `bounds` is the number of pairs of bounds in version 1: one for all channels, or one for each.
         """
         if self.version == 2:
             return self.numbers(part, "codebook", 256)[coded]
@@ -148,7 +148,7 @@ class _Planes:
 
 
 def _decode(planes: _Planes) -> Gaussians:
-    """The Gaussians as they stand in the file."""
+    """The Gaussians as the file holds them, in its own frame."""
     low, high = planes.numbers("means", "mins", 3), planes.numbers("means", "maxs", 3)
     bytes_low, bytes_high = (planes.rows("means", file)[:, :3].astype(np.int64) for file in (0, 1))
     logarithms = low + decode_unit(bytes_high << 8 | bytes_low, 16) * (high - low)

@@ -1,4 +1,4 @@
-"""Gaussians as a `.splat` file: 32 bytes each, nothing before or after; it cannot say its frame.
+"""Gaussians as a `.splat` file: 32 bytes each, without a header, so it cannot state its frame.
 
 Source: the reader of antimatter15's viewer, which defined the format.
 """
@@ -23,11 +23,11 @@ from fastavatar.system import read_bytes
 
 ROW = np.dtype([("mean", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("quat_wxyz", "u1", 4)])
 ZERO = 128
-"""The byte that stands for 0 in a quaternion, whose parts go in steps of 1/128."""
+"""The byte for 0 in a quaternion, whose parts have steps of 1/128."""
 
 
 def encode_splat(gaussians: Gaussians, frame: Frame) -> bytes:
-    """The file's bytes, in the order given; `losses` says what they cannot hold.
+    """The file's bytes, in the order given; `losses` lists what the format cannot hold.
 
     Raises `InputError` for no Gaussians or non-finite ones, `UsageError` for an unknown frame.
     """
@@ -42,7 +42,7 @@ def encode_splat(gaussians: Gaussians, frame: Frame) -> bytes:
 
 
 def parse_splat(path: Path) -> Stored:
-    """What a `.splat` file holds; raises `InputError` when it is missing or damaged."""
+    """The content of a `.splat` file; raises `InputError` when it is missing or damaged."""
     content = read_bytes(path)
     if not content or len(content) % ROW.itemsize:
         raise InputError(
@@ -61,13 +61,13 @@ def parse_splat(path: Path) -> Stored:
     }
     blank = ~np.frombuffer(content, np.uint8).reshape(-1, ROW.itemsize).any(1)
     for value in stored.values():
-        value[torch.from_numpy(blank)] = 0  # what a row of zero bytes is in other formats
+        value[torch.from_numpy(blank)] = 0  # so that the row is dropped as in other formats
     return Stored(Gaussians(**stored), None)
 
 
 def losses(gaussians: Gaussians) -> tuple[str, ...]:
-    """What the format cannot hold of these Gaussians, one sentence each."""
-    found = ["colours, opacities and rotations are rounded to 8 bits; the file cannot say its frame"]
+    """What of these Gaussians the format cannot hold, one sentence each."""
+    found = ["colours, opacities and rotations are rounded to 8 bits; the file cannot state its frame"]
     if bool(gaussians.sh[:, 1:].any()):
         found.append(f"colours no longer change with the view (SH degree {gaussians.sh_degree} becomes 0)")
     colors = decode_colors(gaussians.sh[:, 0])

@@ -5,11 +5,11 @@ A file is a header of 16 bytes and then one array per attribute, in this order:
     versions 1 to 3    gzip( header, positions, opacities, colours, sizes, rotations, SH )
     version 4          header, 16 more bytes, table of sizes, zstd( positions ), zstd( opacities ), ...
 
-Version 1 has half-precision positions, versions 1 and 2 leave the w of a rotation out. `spz_reading` reads
-all four versions; this module writes version 3, the newest one that most viewers read.
+Version 1 has half-precision positions; versions 1 and 2 omit the w of a rotation. `spz_reading` reads all
+four versions; this module writes version 3, the newest that most viewers read.
 
-The axes of the format are right, up, back; a PLY is taken to have right, down, forward. So a file written in
-some frame holds what a PLY in that frame holds after half a turn about x, as other converters have it.
+The axes of the format are right, up, back; those of a PLY count as right, down, forward. As with other
+converters, a file in some frame therefore holds a PLY in that frame after half a turn about x.
 Source: README and `load-spz.h` of github.com/nianticlabs/spz.
 """
 
@@ -50,9 +50,9 @@ ANTIALIASED, EXTENDED = 1, 2
 
 POSITION_LIMIT = (1 << 23) - 1
 FRACTION_BITS = 16
-"""Steps of 15 µm; the header states them. The reference writer has 12 bits: 0.24 mm is coarse for a head."""
+"""Fraction bits of coordinates: steps of 15 µm. The reference writer's 12 bits, 0.24 mm, are too coarse."""
 LEAST_BITS = 12
-"""Bits after the point, steps of 0.24 mm, that stray centres do not take from the others."""
+"""Fraction bits, with steps of 0.24 mm, that are kept even if a few stray centres need more range."""
 SCALE_STEP, SCALE_LOW = 1 / 16, -10.0
 """Logarithms of sizes go from −10 (45 µm) to 5.94 in steps of 1/16."""
 COLOR_FACTOR = 0.15
@@ -65,7 +65,7 @@ SH_BUCKETS = (2, 4, 4)
 The reference writer's 5 and 4 bits save a quarter of the file and have three times the error (38 dB, not 47,
 on `tests.formats.splats.storable`)."""
 ROTATION_BITS = (2, 1, 9, 1, 9, 1, 9)
-"""The largest part's place in x y z w, then sign and size of the three others."""
+"""Bits of a rotation: index of the largest part in x y z w, then sign and size of the other three."""
 
 
 def encode_spz(gaussians: Gaussians, frame: Frame) -> bytes:
@@ -92,11 +92,11 @@ def encode_spz(gaussians: Gaussians, frame: Frame) -> bytes:
 
 
 def losses(gaussians: Gaussians) -> tuple[str, ...]:
-    """What the format cannot hold of these Gaussians, one sentence each."""
+    """What of these Gaussians the format cannot hold, one sentence each."""
     rounded = "colours, opacities and sizes are rounded to 8 bits, rotations to 10"
     if gaussians.sh_degree:
         rounded += ", colours that change with the view to 7 and 6"
-    found = [f"{rounded}; the file cannot say its frame"]
+    found = [f"{rounded}; the file cannot state its frame"]
     log_scales = gaussians.log_scales
     limit_m = POSITION_LIMIT / 2.0 ** _fraction_bits(gaussians.means)
     clipped = {
@@ -112,10 +112,10 @@ def losses(gaussians: Gaussians) -> tuple[str, ...]:
 
 
 def _fraction_bits(means: torch.Tensor) -> int:
-    """How many of 24 bits stand after the point of centres (N, 3), at most `FRACTION_BITS`.
+    """How many of the 24 bits of centres (N, 3) are fraction bits, at most `FRACTION_BITS`.
 
-    The farthest centre decides where it leaves `LEAST_BITS`, else all but the farthest hundredth: stray ones
-    are moved nearer, so that a single one does not make all others coarse.
+    The farthest centre decides if it leaves `LEAST_BITS`; otherwise the farthest hundredth is ignored and
+    clipped, so that a single stray centre does not make all others coarse.
     """
     reaches = means.detach().double().abs().amax(1).cpu().numpy()
     farthest, most = (_bits_left(float(reach)) for reach in (reaches.max(), np.quantile(reaches, 0.99)))
@@ -123,7 +123,7 @@ def _fraction_bits(means: torch.Tensor) -> int:
 
 
 def _bits_left(reach_m: float) -> int:
-    """Bits after the point that a coordinate of this size leaves."""
+    """Fraction bits that a coordinate of this size leaves."""
     return min(FRACTION_BITS, max(0, math.floor(math.log2(POSITION_LIMIT / max(reach_m, 1.0)))))
 
 

@@ -1,4 +1,4 @@
-"""Reading `.spz` files, whose layout `spz` describes, from a source that may be damaged or hostile."""
+"""Reads `.spz` files (layout: see `spz`), which may be damaged or hostile."""
 
 import logging
 import zlib
@@ -37,21 +37,21 @@ from fastavatar.system import read_bytes
 log = logging.getLogger(__name__)
 
 TABLE_AT = 16
-"""Byte of a version 4 header that holds where the table of sizes begins, as a 32-bit number."""
+"""Offset in a version 4 header of the 32-bit number that is the offset of the table of sizes."""
 
 TRAILER_BYTES = 1 << 20
 """Extensions may follow the arrays of versions 1 to 3; this module skips up to 1 MiB of them."""
 
 
 def parse_spz(path: Path) -> Stored:
-    """What an `.spz` file of version 1 to 4 holds; raises `InputError` when it is missing or damaged."""
+    """The content of an `.spz` file of version 1 to 4; raises `InputError` when it is missing or damaged."""
     content = read_bytes(path)
     try:
         header, streams = _read_gzip(content) if content[:2] == b"\x1f\x8b" else _read_zstd(content)
         gaussians = _decode(header, streams)
     except InputError as error:
         raise InputError(f"cannot read {path}: {error}") from None
-    except (zlib.error, OSError) as error:  # OSError: what pyarrow raises for damaged zstd data
+    except (zlib.error, OSError) as error:  # pyarrow raises OSError for damaged zstd data
         raise InputError(f"cannot read {path}: it is a damaged .spz file ({error})") from error
     left_out = {
         f"SH coefficients above degree {MAX_DEGREE}": header["sh_degree"] > MAX_DEGREE,
@@ -64,7 +64,7 @@ def parse_spz(path: Path) -> Stored:
 
 
 def _stream_sizes(header: np.void) -> list[int]:
-    """Bytes of each array, in the file's order; raises `InputError` for a header that is none."""
+    """Bytes of each array, in the file's order; raises `InputError` for an impossible header."""
     version, count, degree = (int(header[name]) for name in ("version", "count", "sh_degree"))
     if header["magic"] != MAGIC:
         raise InputError("it is no .spz file")

@@ -1,4 +1,4 @@
-"""Gaussians as a file holds them: in the file's frame, some perhaps unusable; and what a writer may write.
+"""Gaussians as a file holds them, in its frame and perhaps unusable; checks for readers and writers.
 
 file ─ parse ─▶ Stored ─ usable ─▶ Gaussians and Repairs ─ turned ─▶ Gaussians in the head frame
 """
@@ -25,13 +25,13 @@ from fastavatar.formats.splats import (
 log = logging.getLogger(__name__)
 
 FLAT_LOG_SCALE = float(np.log(1e-9))
-"""What a log-scale of −∞ becomes: a nanometre, which draws as flat."""
+"""Replaces a log-scale of −∞: a nanometre, which is drawn as flat."""
 LEAST_LOGIT, MOST_LOGIT = (float(logit) for logit in decode_opacity_bytes(np.array([0, 255])))
-"""What logits of ∓∞ become: what the opacity bytes 0 and 255 are read as, which draw the same as 0 and 1."""
+"""Replaces logits of ∓∞, as for the opacity bytes 0 and 255; it is drawn as opacity 0 and 1."""
 NO_ROTATION = 1e-12
-"""A quaternion shorter than this holds no direction in float32."""
+"""A quaternion shorter than this has no meaningful direction in float32."""
 SHORTEST, LONGEST = 1e-3, 1e3
-"""Quaternions of other lengths are normalised in float64, because float32 cannot square them all."""
+"""Quaternions with lengths outside this range are normalised in float64, as float32 may overflow."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +67,17 @@ class Repairs:
 
 @dataclass(frozen=True)
 class Stored:
-    """What a file says, before anything is checked or turned."""
+    """The content of a file, before any check or rotation."""
 
     gaussians: Gaussians
-    """As they stand in the file, in its own frame; some may be unusable."""
+    """The Gaussians in the file's own frame; some may be unusable."""
     frame: Frame | None
-    """The frame the file states, None where it states none that is known."""
+    """The frame that the file states; None if it states no known frame."""
     unread: tuple[str, ...] = field(default=(), kw_only=True)
-    """Names of further properties of each Gaussian that are not read though they may change the picture."""
+    """Names of unread properties of each Gaussian that may change the picture."""
 
     def usable(self) -> tuple[Gaussians, Repairs]:
-        """The Gaussians that can be drawn, and what was done to get them.
+        """The Gaussians that can be drawn, and how many were clamped or dropped.
 
         Raises `InputError` when there are no Gaussians, or none that can be drawn.
         """
@@ -110,9 +110,9 @@ class Stored:
     def in_head_frame(self, frame: Frame | None = None, path: str | Path = "the file") -> Gaussians:
         """The usable Gaussians in the head frame.
 
-        `frame` is the frame the file is in; without it the frame that the file states counts, else
-        `supersplat`. Logs how many were dropped as a warning that names `path`, and how many were clamped as
-        a detail. Raises `InputError` when none can be drawn, `UsageError` for an unknown frame.
+        `frame` is the frame of the file, by default the frame that the file states, else `supersplat`. The
+        log has a warning with `path` and the number of dropped ones, and a detail line for clamped ones.
+        Raises `InputError` when none can be drawn, `UsageError` for an unknown frame.
         """
         turn_back = head_to_frame(frame or self.frame or DEFAULT_FRAME).T
         gaussians, repairs = self.usable()
@@ -126,7 +126,7 @@ class Stored:
             )
         if self.unread:
             log.warning(
-                "%s: it may look different in other programs: properties not read: %s",
+                "%s may look different in other programs, as these properties are not read: %s",
                 path,
                 shortened(self.unread),
             )
@@ -134,13 +134,13 @@ class Stored:
 
 
 def to_be_stored(gaussians: Gaussians, frame: Frame) -> Gaussians:
-    """Head-frame Gaussians as they stand in a file in `frame`, float32 on the CPU, quaternions normalised.
+    """Head-frame Gaussians rotated to `frame` for a file: float32 on the CPU, quaternions normalised.
 
     In the frame `head` they stay as computed. Raises `InputError` for no Gaussians or ones that are not
     finite in float32, `UsageError` for an unknown frame.
     """
     if not len(gaussians):
-        raise InputError("there is nothing to write: there are no Gaussians")
+        raise InputError("nothing to write: there are no Gaussians")
     gaussians.require_finite()
     turn = head_to_frame(frame)
     if frame == "head":

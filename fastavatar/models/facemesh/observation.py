@@ -35,7 +35,7 @@ class Observation:
 
 
 def observed(photo: Photo, face: Face, chosen: bool) -> Observation:
-    """The pose of a face found; `chosen` tells whether somebody picked it among the photo's."""
+    """Fits the pose of a face that was found; `chosen` is whether the caller picked it among several."""
     focal_px, warnings = _focal_px(photo)
     in_camera = metric_landmarks(face.landmarks, focal_px, (photo.width / 2, photo.height / 2))
     pose = head_pose(in_camera, load_template().vertices[:LANDMARKS])
@@ -50,8 +50,7 @@ def _focal_px(photo: Photo) -> tuple[float, list[str]]:
         return photo.focal_px, []
     assumed = assumed_focal_px(photo.width, photo.height)
     return assumed, [
-        f"the photo does not tell its focal length: {assumed:.0f} px, a 50 mm lens on full frame, is assumed "
-        "(--focal_px sets it)"
+        f"the photo does not state its focal length: {assumed:.0f} px, a 50 mm lens on full frame, is assumed"
     ]
 
 
@@ -59,8 +58,7 @@ def _face_warnings(face: Face, chosen: bool) -> list[str]:
     warnings = []
     if face.count > 1 and not chosen:
         warnings.append(
-            f"the photo shows {face.count} faces: the largest, {face.index} from the left, is taken "
-            "(--face N)"
+            f"the photo shows {face.count} faces: the largest, number {face.index} from the left, is used"
         )
     across = face.box[2] - face.box[0]
     if across < SMALL_FACE_PX:

@@ -49,7 +49,7 @@ def test_names_are_text_and_links_lead_to_the_files(tmp_path: Path) -> None:
     assert "2 photos, 1 failed" in page.text and "(code 3)" in page.text
 
 
-def test_bytes_that_are_no_text_are_shown_all_the_same(tmp_path: Path) -> None:
+def test_names_that_are_not_utf_8_are_shown(tmp_path: Path) -> None:
     page = write(tmp_path, replace(GOOD, photo="caf\udce9.jpg", output=str(tmp_path / "caf\udce9.jpg")))
     assert page.values("img", "src") == ["caf%E9.jpg/preview.png"] and "caf\\udce9.jpg" in page.text
 
@@ -66,5 +66,5 @@ def test_a_long_run_has_several_pages(tmp_path: Path, monkeypatch: pytest.Monkey
     assert sorted(path.name for path in tmp_path.glob("*.html")) == [SHEET, "contact_sheet_2.html"]
 
 
-def test_a_run_of_nothing_has_a_page(tmp_path: Path) -> None:
+def test_a_run_without_photos_has_a_page(tmp_path: Path) -> None:
     assert "0 photos" in write(tmp_path).text

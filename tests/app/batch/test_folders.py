@@ -90,7 +90,7 @@ def test_a_summary_of_another_photo_or_of_other_types_is_not_finished(
 @pytest.mark.parametrize(
     "text", [b"", b"[]", b"null", b"[" * 200_000, b'{"files": {"a": 1}}', b"\xff"], ids=len
 )
-def test_what_is_no_summary_is_not_finished(text: bytes, task: PhotoTask) -> None:
+def test_results_with_an_invalid_summary_are_not_finished(text: bytes, task: PhotoTask) -> None:
     (Path(task.output) / "summary.json").write_bytes(text)
     assert finished_row(task) is None
 
@@ -120,7 +120,7 @@ def test_other_settings_are_refused_and_named(other: Settings, line: str, task: 
         require_same_settings(summary, other.of_results(), "out")
 
 
-def test_of_an_older_summary_only_what_it_states_is_compared(task: PhotoTask) -> None:
+def test_only_the_settings_in_an_older_summary_are_compared(task: PhotoTask) -> None:
     change_summary(task, settings={})
     summary = complete_summary(task.output)
     assert summary is not None

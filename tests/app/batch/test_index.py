@@ -73,7 +73,7 @@ def test_the_table_holds_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [table.schema.field(name).type for name in ("error_code", "seconds")] == ["int32", "double"]
 
 
-def test_an_index_of_nothing_is_a_table_of_nothing(tmp_path: Path) -> None:
+def test_an_empty_index_gives_an_empty_table(tmp_path: Path) -> None:
     with started_index(tmp_path, []):
         pass
     write_table(tmp_path)
@@ -90,7 +90,7 @@ def make_index(folder: Path, *rows: Row) -> None:
 
 @contextmanager
 def no_file_larger_than(size: int) -> Iterator[None]:
-    """As on a disk that has no more room than that."""
+    """Limit the size of files, so that writing fails as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

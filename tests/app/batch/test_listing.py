@@ -29,9 +29,9 @@ def test_a_folder_is_searched_in_depth_and_in_order(tmp_path: Path) -> None:
     assert found.base == str(tmp_path)
 
 
-def test_results_are_no_photos(tmp_path: Path) -> None:
+def test_results_are_not_listed_as_photos(tmp_path: Path) -> None:
     touch(tmp_path, "me.jpg", "out/me.jpg/preview.png", "single/preview.png", "single/summary.json")
-    touch(tmp_path, "mine/preview.png")  # of somebody else: there is no summary beside it
+    touch(tmp_path, "mine/preview.png")  # of another program: there is no summary beside it
     found = list_photos(str(tmp_path), str(tmp_path / "out"))
     assert below(tmp_path, found.photos) == ["me.jpg", "mine/preview.png"]
 
@@ -87,7 +87,7 @@ def test_a_list_that_is_not_there_is_reported(tmp_path: Path) -> None:
         list_photos(str(tmp_path / "none.txt"), "out")
 
 
-def test_what_names_many(tmp_path: Path) -> None:
+def test_names_many_recognises_folders_patterns_lists_and_addresses(tmp_path: Path) -> None:
     touch(tmp_path, "list.txt", "me.jpg")
     many = ["-", tmp_path, tmp_path / "list.txt", tmp_path / "*.jpg"]
     one = [tmp_path / "me.jpg", tmp_path / "none.jpg"]
@@ -134,7 +134,7 @@ def test_a_closed_standard_input_is_reported(monkeypatch: pytest.MonkeyPatch) ->
         list_photos("-", "out")
 
 
-def test_what_is_passed_over_is_counted_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_skipped_files_are_counted_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     touch(
         tmp_path,
         "me.mpo",
@@ -151,7 +151,7 @@ def test_what_is_passed_over_is_counted_and_named(tmp_path: Path, caplog: pytest
         photos = list_photos(str(tmp_path), str(tmp_path / "out")).photos
     assert below(tmp_path, photos) == ["b.jp2", "me.mpo"]
     (line,) = caplog.messages
-    assert line.startswith(f"passed over in {tmp_path}: 2 .cr2, 1 ") and line.endswith(" other kinds")
+    assert line.startswith(f"skipped in {tmp_path}: 2 .cr2, 1 ") and line.endswith(" other kinds")
     caplog.clear()
     with caplog.at_level("INFO", "fastavatar"):
         list_photos(f"file://{tmp_path}/", "s3://bucket/out")

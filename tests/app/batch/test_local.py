@@ -1,4 +1,4 @@
-"""Worker processes with quick stand-ins for the model, which die on purpose."""
+"""Worker processes with quick stand-ins for the model, some of which die on purpose."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from fastavatar.errors import DeviceError, WeightsError
 
 
 def stand_in(connection: Connection, settings: Settings, mode: Mode, log_level: int) -> None:
-    """Answers every task; one that is called poison kills it."""
+    """Stands in for a worker: it answers every task, and a photo called poison kills it."""
     connection.send(Ready("facemesh", "named", at_once=1, gpus=0))
     for task in iter(connection.recv, None):
         if "poison" in task.photo:
@@ -46,7 +46,7 @@ def test_every_task_has_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_photo_that_kills_is_a_failed_row_and_takes_none_with_it(
+def test_a_photo_that_kills_its_worker_is_the_only_failed_row(
     workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local, "work", stand_in)
@@ -58,7 +58,9 @@ def test_a_photo_that_kills_is_a_failed_row_and_takes_none_with_it(
     assert failed.error == "its worker died (signal 9): too little memory?"
 
 
-def test_once_stopped_only_what_is_in_hand_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_once_stopped_only_photos_in_progress_are_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(local, "work", stand_in)
     rows: list[Row] = []
     many = tasks(tmp_path, *(f"{n}.jpg" for n in range(1000)))

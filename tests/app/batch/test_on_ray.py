@@ -1,4 +1,4 @@
-"""A cluster of two nodes on this machine, each a set of processes of its own."""
+"""The Ray engine on a cluster of two nodes, both on this machine."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ ray = pytest.importorskip("ray", reason="Ray is not installed (pip install '.[ra
 
 
 class StandIn(on_ray.Actor):
-    """Predicts without a model; a photo that is called poison kills it."""
+    """Predicts without a model; a photo called poison kills the actor."""
 
     def _load(self, settings: Settings) -> None:
         pass

@@ -38,7 +38,7 @@ def rows_of(tasks: list[PhotoTask]) -> list[Row]:
 
 
 def test_the_index_is_made_from_the_folders(tasks: list[PhotoTask], tmp_path: Path) -> None:
-    """Whatever it lacks, repeats or gets wrong."""
+    """The index may lack rows, repeat them or be wrong."""
     good = rows_of(tasks)
     changes: list[dict[str, Any]] = [
         {"photo": 5},
@@ -73,7 +73,7 @@ def test_rows_of_photos_that_are_not_listed_stay(tasks: list[PhotoTask], tmp_pat
     assert list(kept_rows(tmp_path, earlier, [tasks[2], again])) == [good[0], failed[0], good[1], good[2]]
 
 
-def test_results_that_are_gone_are_made_again_and_reported(
+def test_missing_results_are_redone_and_reported(
     tasks: list[PhotoTask], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with started_index(tmp_path, rows_of(tasks)):
@@ -85,7 +85,7 @@ def test_results_that_are_gone_are_made_again_and_reported(
         earlier = review(tmp_path, [tasks[0], tasks[2]], ASKED)
     assert earlier.finished == {key(tasks[2])}
     assert [row.output for row in kept_rows(tmp_path, earlier, tasks)] == [tasks[2].output]
-    assert "1 photos are made again" in caplog.text and "1 rows were left out" in caplog.text
+    assert "1 photos are done again" in caplog.text and "1 rows were dropped" in caplog.text
 
 
 def test_other_settings_are_found_with_and_without_an_index(tasks: list[PhotoTask], tmp_path: Path) -> None:
@@ -105,5 +105,5 @@ def test_results_of_two_models_are_not_mixed(tasks: list[PhotoTask], tmp_path: P
         review(tmp_path, tasks, ASKED)
 
 
-def test_a_review_that_is_stopped_looks_at_no_more(tasks: list[PhotoTask], tmp_path: Path) -> None:
+def test_a_stopped_review_reads_no_more_folders(tasks: list[PhotoTask], tmp_path: Path) -> None:
     assert review(tmp_path, tasks, ASKED, stopped=lambda: True).finished == set()

@@ -13,7 +13,9 @@ def test_each_photo_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.
     assert outputs == ["out/a.jpg", "out/http/host/b.jpg", "out/s3/bucket/a.jpg"]
     for other in ("http/host/b.jpg", "http://host/c/../b.jpg"):
         Path("list.txt").write_text(f"http://host/b.jpg\n{other}\n")
-        with pytest.raises(UsageError, match=f"results of {other} would meet those of http://host/b.jpg"):
+        with pytest.raises(
+            UsageError, match=f"results of {other} and http://host/b.jpg would go to one folder"
+        ):
             list_work(Plan("list.txt", "out"))
 
 

@@ -24,7 +24,7 @@ def matches(root: Path, pattern: str, skipped: str = "out") -> list[str]:
 
 
 def make_deep(root: Path) -> None:
-    """A folder that no path can name: it lies deeper than 4,096 bytes."""
+    """Make a folder whose path is longer than 4,096 bytes, so that no path can name it."""
     here = os.open(root, os.O_RDONLY)
     for _ in range(20):
         os.mkdir("d" * 240, dir_fd=here)
@@ -93,7 +93,7 @@ def test_the_skipped_folder_is_known_under_any_name(tmp_path: Path) -> None:
     assert found.files == [str(tmp_path / "b.png")]
 
 
-def test_what_a_folder_holds_is_taken_or_counted(tmp_path: Path) -> None:
+def test_every_file_of_a_folder_is_taken_or_counted(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "b.txt", "c.txt", ".d.png", ".hidden/e.png", "f/g.png")
     (tmp_path / "linked").symlink_to("f")
     (tmp_path / "nowhere.png").symlink_to("missing")
@@ -135,5 +135,5 @@ def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
     (tmp_path / "locked").chmod(0o700)
 
 
-def test_where_a_pattern_begins() -> None:
+def test_the_folder_before_a_patterns_wildcards_is_found() -> None:
     assert [before_magic(pattern) for pattern in ("*.jpg", "a/b/*.jpg", "/a/*/b")] == [".", "a/b", "/a"]

@@ -10,7 +10,7 @@ import pytest
 
 from fastavatar.app.batch import storage
 from fastavatar.app.batch.listing import list_photos, names_many
-from fastavatar.app.batch.storage import at_hand, files_below, names_in, read, write
+from fastavatar.app.batch.storage import files_below, local_copy, names_in, read, write
 from fastavatar.app.batch.tasks import task_of
 from fastavatar.errors import FastAvatarError, InputError
 from tests import stores
@@ -49,7 +49,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
         yield store
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_a_written_file_is_read_back(tmp_path: Path) -> None:
     folder = (tmp_path / "a b#?%41é").as_uri().replace("%20", " ").replace("%23", "#").replace("%3F", "?")
     address = f"file://{tmp_path}/a b#?%41é"
     assert names_in(address) == set() and folder.startswith("file://")
@@ -59,7 +59,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert list(files_below(address)) == [f"{address}/x/me.jpg"]
 
 
-def test_what_is_not_there_is_reported(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot read file://.*none\.jpg: "):
         read(f"file://{tmp_path}/none.jpg")
     with pytest.raises(InputError, match="cannot read magic://x/y.jpg: "):
@@ -69,7 +69,7 @@ def test_what_is_not_there_is_reported(tmp_path: Path) -> None:
         write(f"file://{tmp_path}/file/x.jpg", b"")
 
 
-def test_what_is_written_to_a_store_is_read(store: Store) -> None:
+def test_a_file_written_to_a_store_is_read_back(store: Store) -> None:
     folder = f"{store.bucket}/a b#?%41é+&=;"
     assert names_in(folder) == names_in(store.bucket) == set()
     large = bytes(range(256)) * 24_000  # more than one part of an upload has
@@ -81,7 +81,7 @@ def test_what_is_written_to_a_store_is_read(store: Store) -> None:
     assert list(files_below(f"{store.bucket}/")) == [f"{folder}/x/me.jpg", f"{folder}/x/splats.ply"]
 
 
-def test_what_a_store_does_not_have_is_reported(store: Store) -> None:
+def test_a_file_missing_from_a_store_is_reported(store: Store) -> None:
     with pytest.raises(InputError, match=rf"cannot read {store.bucket}/me: there is no .* ends with /$"):
         read(f"{store.bucket}/me")
     with pytest.raises(InputError, match=rf"cannot read {store.bucket}/me/: "):
@@ -112,8 +112,8 @@ def test_wrong_keys_are_reported_at_once(s3: Store) -> None:
         names_in(f"{s3.bucket}/heads")
 
 
-def test_a_google_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As credentials do not where there are none: pyarrow would go on asking for minutes."""
+def test_an_unreachable_google_storage_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without credentials the storage does not answer; by default pyarrow retries for minutes."""
     assert "30" in storage._OPTIONS["gs"]
     monkeypatch.setitem(storage._OPTIONS, "gs", storage._OPTIONS["gs"].replace("30", "1"))
     with socket.socket() as taken:
@@ -137,18 +137,21 @@ def test_what_killed_runs_had_at_hand_goes(
     left = tmp_path / ".fastavatar.01234567.partial"
     left.mkdir()
     (left / "photo.jpg").write_text("private")
-    with at_hand(f"{address}/me.jpg") as path:
+    with local_copy(f"{address}/me.jpg") as path:
         assert not left.exists() and path.is_relative_to(tmp_path)
     assert not list(tmp_path.glob(".fastavatar*"))
 
 
-def test_a_photo_of_the_web_is_at_hand_for_a_while(served: tuple[Path, str]) -> None:
+def test_a_photo_from_the_web_is_copied_and_deleted_again(served: tuple[Path, str]) -> None:
     folder, address = served
     (folder / "me é.jpg").write_bytes(b"photo")
-    with at_hand(f"{address}/me%20%C3%A9.jpg?size=large") as path:
+    with local_copy(f"{address}/me%20%C3%A9.jpg?size=large") as path:
         assert path.read_bytes() == b"photo" and path.suffix == ".jpg"
     assert not path.exists()
-    with pytest.raises(InputError, match=f"cannot read {address}/none.jpg"), at_hand(f"{address}/none.jpg"):
+    with (
+        pytest.raises(InputError, match=f"cannot read {address}/none.jpg"),
+        local_copy(f"{address}/none.jpg"),
+    ):
         pass
 
 

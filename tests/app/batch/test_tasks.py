@@ -28,19 +28,19 @@ def test_the_structure_is_mirrored(tmp_path: Path) -> None:
     assert (task.photo, task.output) == (photo, "out/a/me.jpg")
 
 
-def test_what_lies_elsewhere_is_mirrored_from_the_root(tmp_path: Path) -> None:
+def test_photos_outside_the_base_are_mirrored_from_the_root(tmp_path: Path) -> None:
     assert place_of("/data/b/me.jpg", str(tmp_path)) == "data/b/me.jpg"
     assert place_of(str(tmp_path / "a" / ".." / ".." / "me.jpg"), str(tmp_path)) == str(
         tmp_path.parent / "me.jpg"
     ).lstrip("/")
 
 
-def test_two_that_would_meet_are_an_error(tmp_path: Path) -> None:
+def test_two_photos_with_one_folder_of_results_are_an_error(tmp_path: Path) -> None:
     twin = tmp_path / "data" / "me.jpg"
     twin.parent.mkdir()
     twin.touch()
     assert place_of(str(twin), str(tmp_path)) == "data/me.jpg"
-    with pytest.raises(UsageError, match="would meet those of"):
+    with pytest.raises(UsageError, match="would go to one folder"):
         place_of("/data/me.jpg", str(tmp_path))
 
 

@@ -18,7 +18,7 @@ from tests.portraits import PORTRAIT
 
 
 class StandIn:
-    """Sees no face in the photo `blind_to`; notes its threads and how many photos it gets together."""
+    """Finds no face in the photo `blind_to`; records its threads and the number of photos in each call."""
 
     model = "facemesh"
 
@@ -67,7 +67,7 @@ def test_every_task_has_its_row_in_order(at_once: int, tmp_path: Path) -> None:
     assert dict(pipeline.threads)["predict"] == get_ident()
 
 
-def test_what_a_killed_run_left_is_cleared(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_run_are_cleared(tmp_path: Path) -> None:
     (task,) = photos_in(tmp_path, 1)
     left = Path(task.output) / ".results.0123abcd.partial"
     left.mkdir(parents=True)
@@ -77,7 +77,7 @@ def test_what_a_killed_run_left_is_cleared(tmp_path: Path) -> None:
     assert rows[0].status == "ok" and not left.exists()
 
 
-def test_no_tasks_are_no_rows() -> None:
+def test_without_tasks_there_are_no_rows() -> None:
     rows: list[Row] = []
     work_off(cast(Pipeline, StandIn()), iter([]), rows.append)
     assert rows == []

@@ -1,4 +1,4 @@
-"""Photos and results in an object store: S3's protocol, over HTTP, on this machine."""
+"""`batch` with photos and results in an object store with S3's protocol on this machine."""
 
 import io
 import json
@@ -31,7 +31,7 @@ def s3() -> Iterator[Store]:
 
 
 def hang(store: Store, *names: str) -> None:
-    """Hang portraits, each cut a little differently, in the store's folder `photos`."""
+    """Write portraits, each cropped a little differently, to the store's folder `photos`."""
     for number, name in enumerate(names):
         file = io.BytesIO()
         picture().crop((number, 2 * number, 480 - number, 470)).resize((256, 256)).save(file, "JPEG")
@@ -103,7 +103,7 @@ def _path(address: str) -> str:
         ("s3://bucket/none/", "s3://bucket/heads", 4, "cannot read s3://bucket/none/: "),
     ],
 )
-def test_a_bucket_that_is_not_there_is_reported_before_any_work(
+def test_a_missing_bucket_is_reported_before_any_work(
     image: str, output_dir: str, code: int, line: str, s3: Store, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hang(s3, "me.jpg")

@@ -19,7 +19,7 @@ MANY = ["--model", "facemesh", "--workers", "2"]
 
 
 def hang(folder: Path, *names: str) -> None:
-    """Hang portraits, each cut a little differently."""
+    """Write portraits, each cropped a little differently."""
     for number, name in enumerate(names):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def wait_for_rows(out: Path, count: int) -> None:
 
 
 def files_below(folder: Path) -> dict[str, int]:
-    """Every file, hidden ones included, and when it was written."""
+    """Every file, hidden ones included, with its time of modification."""
     return {
         str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()
     }
@@ -60,7 +60,7 @@ def test_a_folder_stopped_killed_and_resumed(tmp_path: Path) -> None:
     wait_for_rows(out, 2)
     os.kill(stopped.pid, signal.SIGINT)
     stderr = stopped.communicate(timeout=200)[1]
-    assert stopped.returncode == 130 and "stopping when the photos in hand are done" in stderr
+    assert stopped.returncode == 130 and "stopping after the photos now in progress" in stderr
     first = rows_of(out)
     complete = {f"{row['output']}/splats.ply" for row in first if row["status"] == "ok"}
     assert complete == {str(path) for path in out.rglob("splats.ply")}, "what was in hand is done and listed"
@@ -129,13 +129,17 @@ def test_batch_gives_what_predict_gives(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("flags", "code", "line"),
     [
-        (["--image", "{}", "--force", "--resume"], 2, "--force begins again, --resume goes on: give one of"),
+        (
+            ["--image", "{}", "--force", "--resume"],
+            2,
+            "--force starts again, --resume continues: give only one of",
+        ),
         (["--image", "{}/me.jpg", "--limit", "3"], 2, "--limit: --image names one photo; give a folder"),
         (["--image", "{}"], 4, "no photos in "),
         (["--image", "{}/*.jpg"], 4, "no photos in "),
     ],
 )
-def test_what_makes_no_sense_is_reported_before_any_work(
+def test_flags_that_make_no_sense_are_reported_before_any_work(
     flags: list[str], code: int, line: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     given = [flag.format(tmp_path) for flag in flags]
@@ -144,7 +148,7 @@ def test_what_makes_no_sense_is_reported_before_any_work(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_resumed_run_makes_what_is_gone_cut_or_half_and_nothing_else(
+def test_a_resumed_run_redoes_missing_cut_and_partial_results_only(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
@@ -164,7 +168,9 @@ def test_a_resumed_run_makes_what_is_gone_cut_or_half_and_nothing_else(
     ]
     assert run(batch) == 1
     (last,) = capfd.readouterr().err.splitlines()[-1:]
-    assert last.startswith("error: photos may be missing, cannot read ") and last.endswith("then --resume")
+    assert last.startswith("error: photos may be missing, cannot read ") and last.endswith(
+        "then use --resume"
+    )
     assert {row["status"] for row in rows_of(out)} == {"ok"}
     shutil.rmtree(photos / ("d" * 240))
 
@@ -187,7 +193,7 @@ def test_a_resumed_run_makes_what_is_gone_cut_or_half_and_nothing_else(
     assert run([*batch, "--resume"]) == 0
     stderr = capfd.readouterr().err
     assert (
-        "photos are made again: results.jsonl calls them done, but their results are not complete" in stderr
+        "photos are done again: results.jsonl lists them as done, but their results are incomplete" in stderr
     )
     assert {
         str(path): path.read_bytes() for path in [*out.rglob("splats.ply"), *out.rglob("preview.png")]
@@ -195,6 +201,8 @@ def test_a_resumed_run_makes_what_is_gone_cut_or_half_and_nothing_else(
     assert (out / "4.png" / "splats.ply").stat() == untouched and not left.exists()
     assert sorted(row["output"] for row in rows_of(out)) == [str(out / name) for name in names]
     assert {row["status"] for row in rows_of(out)} == {"ok"}
+    again = json.loads((out / "2.png" / "summary.json").read_text("utf-8"))
+    assert again["model_reason"] == "earlier results of this run were made with it"
 
     (out / "0.png" / "splats.ply").write_bytes(b"edited by hand")
     assert run([*batch, "--resume"]) == 1
@@ -202,7 +210,7 @@ def test_a_resumed_run_makes_what_is_gone_cut_or_half_and_nothing_else(
     assert [row["error_code"] for row in rows_of(out) if row["status"] == "failed"] == [7]
 
 
-def test_files_of_others_are_refused_before_any_work(
+def test_files_of_other_programs_are_refused_before_any_work(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hang(tmp_path / "photos", "me.png")

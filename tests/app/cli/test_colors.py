@@ -10,6 +10,6 @@ def test_colors_by_name_by_numbers_and_as_css() -> None:
 
 
 @pytest.mark.parametrize("text", ["300,0,0", "1,2", "-1,0,0", "a,b,c", "nothing", ""])
-def test_what_is_no_color(text: str) -> None:
-    with pytest.raises(UsageError, match="is no colour: use a name such as white, R,G,B"):
+def test_an_unknown_color_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a colour: use a name like white, R,G,B"):
         parse_color(text)

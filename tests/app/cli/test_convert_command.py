@@ -14,11 +14,13 @@ from fastavatar.formats.splats.ply import write_ply
 from tests.formats.splats.storable import psnr, storable
 
 
-def test_the_frames_offered_are_those_there_are() -> None:
+def test_the_offered_frames_are_those_of_the_package() -> None:
     assert OFFERED == FRAMES
 
 
-def test_there_and_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_conversion_there_and_back_keeps_the_gaussians(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     g = storable()
     write_ply(g, tmp_path / "a.ply")
     assert run(["convert", str(tmp_path / "a.ply"), str(tmp_path / "b.npz"), "--frame", "opencv"]) == 0
@@ -28,7 +30,7 @@ def test_there_and_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert shown.out == "" and shown.err.splitlines()[-1] == f"600 Gaussians in {tmp_path / 'c.ply'}"
 
 
-def test_the_frame_of_either_side(tmp_path: Path) -> None:
+def test_the_frames_of_input_and_output_are_honoured(tmp_path: Path) -> None:
     g = storable(count=4)
     write_ply(g, tmp_path / "a.ply", "head")
     flags = ["--frame-in", "opencv", "--frame", "head"]
@@ -47,14 +49,16 @@ def test_a_link_to_nothing_is_not_replaced_unasked(tmp_path: Path) -> None:
     assert len(read_gaussians(target)) == 4
 
 
-def test_losses_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_losses_are_reported_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_ply(storable(), tmp_path / "a.ply")
     assert run(["convert", str(tmp_path / "a.ply"), str(tmp_path / "b.splat")]) == 0
-    told = capsys.readouterr().err
-    assert f"warning: {tmp_path / 'b.splat'}: colours no longer change with the view" in told
+    messages = capsys.readouterr().err
+    assert f"warning: {tmp_path / 'b.splat'}: colours no longer change with the view" in messages
 
 
-def test_results_are_not_replaced_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_existing_results_are_not_replaced_without_force(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source, target = tmp_path / "a.ply", tmp_path / "b.ply"
     write_ply(storable(count=3), source)
     write_ply(storable(count=4), target)
@@ -95,8 +99,12 @@ def test_a_file_is_never_written_over_itself(
 def test_wrong_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["convert", str(tmp_path / "a.ply"), str(tmp_path / "b.npz")]) == 4
     assert run(["convert", str(tmp_path / "a.ply"), str(tmp_path / "b.doc")]) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 2 and "there is no such file" in told[0] and "ending of no format" in told[1]
+    messages = capsys.readouterr().err.splitlines()
+    assert (
+        len(messages) == 2
+        and "there is no such file" in messages[0]
+        and "ending of a known format" in messages[1]
+    )
 
 
 def test_info_as_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,7 +146,7 @@ def test_files_of_other_tools_convert_and_say_what_was_done(
     assert shown.err == "" and shown.out.splitlines()[-3:] == [
         f"{'zero quaternions':<16}2 (dropped when read)",
         f"{'opacities 0 or 1':<16}5 (infinite logits, valid, clamped when read)",
-        f"{'flat ones':<16}2 (a size of 0, valid, clamped when read)",
+        f"{'flat Gaussians':<16}2 (a size of 0, valid, clamped when read)",
     ]
     for ending in (".npz", ".ply", ".compressed.ply", ".splat"):
         target = tmp_path / f"c{ending}"

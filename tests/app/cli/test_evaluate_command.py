@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_it_prints_a_table_and_writes_the_same(folder: Path, tmp_path: Path) -> None:
+def test_evaluate_prints_a_table_and_writes_the_same_figures(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "new" / "out.json"
     flags = ["--capture", str(folder), "--method", "white", "--input", "1", "--input", "3"]
     result = CliRunner().invoke(command, [*flags, "--json", str(target), "--images", str(tmp_path)])
@@ -49,7 +49,7 @@ def test_metric_only_writes_no_image(folder: Path, tmp_path: Path) -> None:
         (["--input", "0", "--method", "magic"], 2),
     ],
 )
-def test_errors_leave_with_their_exit_code(folder: Path, flags: list[str], code: int) -> None:
+def test_errors_end_with_their_exit_code(folder: Path, flags: list[str], code: int) -> None:
     assert run(["evaluate", "--capture", str(folder), "--method", "white", *flags]) == code
 
 
@@ -74,7 +74,7 @@ def _evaluate(folder: Path, *more: object) -> int:
     return run([*flags, *map(str, more)])
 
 
-def test_what_exists_is_replaced_only_when_asked(
+def test_existing_files_are_replaced_only_with_force(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     figures, sheet = tmp_path / "out.json", tmp_path / f"{folder.name}_white_01.png"

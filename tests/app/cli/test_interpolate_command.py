@@ -66,7 +66,7 @@ def test_files_of_others_are_never_replaced(cache: Path, tmp_path: Path) -> None
         run(a, a, *flags, "--force")
 
 
-def test_what_is_no_w_is_told(cache: Path, tmp_path: Path) -> None:
+def test_an_input_without_a_w_vector_is_reported(cache: Path, tmp_path: Path) -> None:
     a = results(tmp_path / "a", 1)
     np.save(tmp_path / "short.npy", np.zeros(3))
     flags = ("--cache_dir", cache, "--output_dir", tmp_path / "out")
@@ -80,14 +80,14 @@ def test_what_is_no_w_is_told(cache: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_missing_weights_are_told(tmp_path: Path) -> None:
+def test_missing_weights_are_reported(tmp_path: Path) -> None:
     a = results(tmp_path / "a", 1)
     with pytest.raises(WeightsError, match="offline"):
         run(a, a, "--cache_dir", tmp_path / "none", "--offline", "--output_dir", tmp_path / "out")
 
 
 @pytest.mark.parametrize("steps", ["1", "1001", "-3", "100000000000", "ten", "\u00b2", "nan"])
-def test_numbers_of_steps_without_sense_are_refused(cache: Path, tmp_path: Path, steps: str) -> None:
+def test_impossible_numbers_of_steps_are_refused(cache: Path, tmp_path: Path, steps: str) -> None:
     a = results(tmp_path / "a", 1)
     with pytest.raises(SystemExit) as stop:
         run(a, a, "--cache_dir", cache, "--output_dir", tmp_path / "out", "--steps", steps)
@@ -105,7 +105,7 @@ def test_a_full_disk_leaves_no_step_and_keeps_old_ones(cache: Path, tmp_path: Pa
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
-def test_a_place_that_is_no_folder_is_told(cache: Path, tmp_path: Path) -> None:
+def test_an_output_that_is_no_folder_is_reported(cache: Path, tmp_path: Path) -> None:
     a, flags = results(tmp_path / "a", 1), ("--cache_dir", cache, "--steps", 2)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FastAvatarError, match="cannot write"):

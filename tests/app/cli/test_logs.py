@@ -65,13 +65,13 @@ def fastavatar(*arguments: str | Path, redirect: str) -> "subprocess.CompletedPr
 
 
 @pytest.mark.parametrize("redirect", ["2>&-", "2>/dev/full", "2>&- <&-"])
-def test_without_stderr_a_good_run_is_good_and_a_bad_one_keeps_its_code(redirect: str, splats: Path) -> None:
+def test_exit_codes_are_the_same_without_stderr(redirect: str, splats: Path) -> None:
     good = fastavatar("info", splats, redirect=redirect)
     assert good.returncode == 0 and b"Gaussians" in good.stdout
     assert fastavatar("info", splats.with_name("none.ply"), redirect=redirect).returncode == 4
 
 
-def test_without_any_stream_no_file_of_ours_takes_what_libraries_say(tmp_path: Path) -> None:
+def test_without_streams_no_output_file_receives_messages_of_libraries(tmp_path: Path) -> None:
     done = fastavatar(
         "predict", "--image", PORTRAIT, "--output_dir", tmp_path / "out", redirect="<&- >&- 2>&-"
     )
@@ -90,7 +90,7 @@ def test_output_that_cannot_be_written_is_one_line(redirect: str, command: str, 
     )
 
 
-def test_a_name_that_is_no_text_is_printed_as_its_own_bytes(tmp_path: Path, splats: Path) -> None:
+def test_a_name_that_is_not_unicode_is_printed_as_its_bytes(tmp_path: Path, splats: Path) -> None:
     odd = os.fsencode(tmp_path) + b"/\xff.ply"
     os.link(splats, odd)
     done = fastavatar("info", os.fsdecode(odd), redirect="")
@@ -106,7 +106,7 @@ def test_a_terminal_that_closes_stops_a_run_and_nothing_half_written_stays(tmp_p
     assert not list(tmp_path.iterdir())
 
 
-def test_nohup_goes_on() -> None:
+def test_a_run_under_nohup_survives_the_terminal() -> None:
     program = "import signal, sys; from fastavatar.app.cli.main import main; sys.argv = ['x']; "
     program += "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
     program += "try:\n    main(['--version'])\nexcept SystemExit: print(signal.getsignal(signal.SIGHUP))"
@@ -116,7 +116,7 @@ def test_nohup_goes_on() -> None:
     assert done.stdout.splitlines()[-1] == str(signal.SIG_IGN)
 
 
-def test_a_terminal_that_closes_lets_a_batch_finish_what_it_has_in_hand(tmp_path: Path) -> None:
+def test_a_closing_terminal_lets_a_batch_finish_the_photos_in_progress(tmp_path: Path) -> None:
     """The signal goes to the whole process group, workers included."""
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
@@ -132,7 +132,7 @@ def test_a_terminal_that_closes_lets_a_batch_finish_what_it_has_in_hand(tmp_path
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGHUP)
         said = process.communicate(timeout=120)[1]
-    assert process.returncode == 128 + signal.SIGHUP and "stopping when the photos in hand are done" in said
+    assert process.returncode == 128 + signal.SIGHUP and "stopping after the photos now in progress" in said
     rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
     assert 0 < len(rows) < 40 and all(row["status"] == "ok" for row in rows)
     assert len(list(out.rglob("splats.ply"))) == len(rows)

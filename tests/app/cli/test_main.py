@@ -17,7 +17,7 @@ HEAVY = {"torch", "mediapipe", "numpy", "scipy", "numba", "PIL", "onnxruntime", 
 
 
 def test_help_imports_nothing_heavy() -> None:
-    """Which is what makes it instant; `benchmarks/predict.py` takes the time."""
+    """`--help` is fast because of that; `benchmarks/predict.py` measures the time."""
     program = (
         "import sys\n"
         "from fastavatar.app.cli.main import COMMANDS, run\n"
@@ -42,12 +42,12 @@ def test_help_lists_every_command_as_it_describes_itself(capsys: pytest.CaptureF
     assert "--output_dir" in capsys.readouterr().out
 
 
-def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_prints_the_packages_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"fastavatar, version {fastavatar.__version__}\n"
 
 
-def test_without_a_command_it_shows_help_and_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_command_help_is_shown_with_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == 2
     shown = capsys.readouterr()
     assert shown.out == "" and "Commands:" in shown.err
@@ -80,11 +80,11 @@ WEIGHTS = [f"weights {name}" for name in ("fetch", "check", "path", "convert", "
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, *WEIGHTS])
-def test_every_command_has_flags_for_how_much_it_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_quiet_and_verbose(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):  # the flags are added once, however often the command is looked up
         assert run([*name.split(), "--help"]) == 0
-        told = capsys.readouterr().out
-        assert told.count("--quiet") == told.count("--verbose") == 1
+        messages = capsys.readouterr().out
+        assert messages.count("--quiet") == messages.count("--verbose") == 1
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -101,7 +101,7 @@ OUT_OF_MEMORY = "error: out of memory: use a smaller photo or close other progra
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "told"),
+    ("error", "code", "messages"),
     [
         (InputError("cannot read a.jpg"), 4, "error: cannot read a.jpg\n"),
         (OverwriteError("results holds results"), 7, "error: results holds results\n"),
@@ -114,16 +114,16 @@ OUT_OF_MEMORY = "error: out of memory: use a smaller photo or close other progra
 def test_an_error_is_one_line_and_an_exit_code(
     error: BaseException,
     code: int,
-    told: str,
+    messages: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     failing(monkeypatch, error)
     assert run(["warmup"]) == code
-    assert capsys.readouterr().err == told
+    assert capsys.readouterr().err == messages
 
 
-def test_torch_without_memory_on_the_cpu_is_told(
+def test_a_lack_of_memory_in_torch_on_the_cpu_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(RuntimeError) as caught:
@@ -133,7 +133,7 @@ def test_torch_without_memory_on_the_cpu_is_told(
     assert capsys.readouterr().err == OUT_OF_MEMORY
 
 
-def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_programming_error_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, RuntimeError("shapes do not fit"))
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         run(["warmup"])

@@ -1,4 +1,4 @@
-"""Under a limit of address space a run ends with one line and exit code 6, however it broke."""
+"""Under a limit of address space a failed run ends with one line and exit code 6."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ def limited(megabytes: int, *command: str) -> "subprocess.CompletedProcess[str]"
 
 
 @pytest.mark.parametrize("megabytes", [120, 300, 800, 1200])
-def test_too_little_to_load_what_is_needed(megabytes: int, tmp_path: Path) -> None:
+def test_a_limit_too_small_to_load_libraries_is_reported(megabytes: int, tmp_path: Path) -> None:
     arguments = ("predict", "--image", str(PORTRAIT), "--output_dir", str(tmp_path / "out"), "-q")
     done = limited(megabytes, "-m", "fastavatar", *arguments)
     assert done.returncode == 6
@@ -43,7 +43,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("work", WAYS)
-def test_a_process_that_breaks_is_told_from_one_that_ends(work: str) -> None:
+def test_a_crashed_child_is_distinguished_from_one_that_exits(work: str) -> None:
     program = (
         "import os, signal, sys\n"
         "from fastavatar.app.cli.memory_limit import within_limit\n"

@@ -1,4 +1,4 @@
-"""Values of flags: what no command can work with is wrong usage, in one line, before anything is loaded."""
+"""Values of flags: an unusable value is wrong usage, in one line, before anything is loaded."""
 
 import pytest
 
@@ -57,9 +57,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("arguments", WRONG)
-def test_a_value_that_nothing_can_work_with_is_wrong_usage(
-    arguments: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unusable_value_is_wrong_usage(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments.split()) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: ") and said.count("\n") == 1 and len(said) < 1100
@@ -67,7 +65,7 @@ def test_a_value_that_nothing_can_work_with_is_wrong_usage(
 
 
 def test_values_at_the_limits_pass(capsys: pytest.CaptureFixture[str]) -> None:
-    """They reach the command, which then finds that there is no such file."""
+    """The values reach the command, which then finds that the file is missing."""
     for flags in (f"--seed {2**32 - 1}", "--seed 0", "--threads 1", f"--image {255 * 'a'} --views 0"):
         assert run(f"predict --image none.png {flags}".split()) == 4
         assert "there is no such file" in capsys.readouterr().err

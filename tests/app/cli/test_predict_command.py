@@ -30,7 +30,7 @@ STAGES = ["find faces …", "pose …", "person mask …", "fit head …", "colo
 
 @dataclass(frozen=True)
 class Done:
-    """What a finished `python predict.py` left."""
+    """The folder and the output of a finished `python predict.py`."""
 
     folder: Path
     code: int
@@ -64,7 +64,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    """The same with hyphens, told the focal length that is assumed without."""
+    """The same command with hyphens, and with the focal length that is assumed by default."""
     place = tmp_path_factory.mktemp("quiet")
     folder = place / "results"
     flags = ["--output-dir", str(folder), "--cache-dir", str(place / "cache")]
@@ -91,7 +91,7 @@ def test_a_photo_becomes_a_folder_of_results(plain: Done) -> None:
 def test_the_summary_says_what_was_done(plain: Done) -> None:
     summary = plain.summary
     assert (summary["model"], summary["frame"], summary["units"]) == ("facemesh", "supersplat", "metres")
-    assert "--model fastavatar fetches them" in summary["model_reason"]
+    assert "choosing the model fastavatar fetches them" in summary["model_reason"]
     assert summary["image_path"] == "data/example.png"
     assert summary["image"] == {"width": 512, "height": 512, "focal_px_from_exif": None}
     assert summary["face"]["index"] == 0 and summary["face"]["count"] == 1
@@ -104,9 +104,10 @@ def test_the_summary_says_what_was_done(plain: Done) -> None:
 
 def test_progress_goes_to_stderr_and_nothing_else_does(plain: Done) -> None:
     lines = [line for line in plain.err.splitlines() if "compiling" not in line]
-    assert lines[0] == f"model facemesh: {plain.summary['model_reason']}"
+    assert lines[0] == f"model facemesh: {plain.summary['model_reason']} (--model fastavatar)"
     assert lines[1:6] == STAGES
-    assert lines[6].startswith("warning: the photo does not tell its focal length: 711 px")
+    assert lines[6].startswith("warning: the photo does not state its focal length: 711 px")
+    assert lines[6].endswith(" is assumed (--focal_px sets it)")
     assert lines[7:] == [f"{plain.summary['num_gaussians']} Gaussians in {plain.folder}"]
     assert plain.out == ""
 
@@ -130,8 +131,8 @@ def predict(image: Path, folder: Path, *flags: str) -> int:
 
 
 @pytest.fixture
-def told(capfd: pytest.CaptureFixture[str]) -> Any:
-    """What was written to stderr as lines, native code's included."""
+def messages(capfd: pytest.CaptureFixture[str]) -> Any:
+    """A function that returns the lines on stderr, those of native code included."""
     return lambda: capfd.readouterr().err.splitlines()
 
 
@@ -142,46 +143,46 @@ def no_face(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_no_face_is_exit_code_3(no_face: Path, tmp_path: Path, told: Any) -> None:
+def test_no_face_is_exit_code_3(no_face: Path, tmp_path: Path, messages: Any) -> None:
     assert predict(no_face, tmp_path / "results", "--quiet") == 3
-    (line,) = told()
+    (line,) = messages()
     assert line.startswith("error: no face found in the photo (80×60 px): use an upright photo in which ")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_face_that_is_not_there_is_exit_code_3(tmp_path: Path, told: Any) -> None:
+def test_a_face_that_is_not_there_is_exit_code_3(tmp_path: Path, messages: Any) -> None:
     assert predict(PORTRAIT, tmp_path / "results", "--quiet", "--face", "1") == 3
-    assert told() == ["error: there is no face 1: the photo shows 1, numbered from 0 at the left"]
+    assert messages() == ["error: there is no face 1: the photo shows 1, numbered from 0 at the left"]
     assert not list(tmp_path.iterdir())
 
 
-def test_a_photo_that_cannot_be_read_is_exit_code_4(tmp_path: Path, told: Any) -> None:
+def test_a_photo_that_cannot_be_read_is_exit_code_4(tmp_path: Path, messages: Any) -> None:
     image = tmp_path / "text.jpg"
     image.write_text("not a photo")
     assert predict(image, tmp_path / "results") == 4
-    (line,) = told()
+    (line,) = messages()
     assert line.startswith(f"error: cannot read {image}: it is not a picture")
     assert names(tmp_path) == ["text.jpg"]
 
 
-def test_missing_weights_are_exit_code_5(tmp_path: Path, told: Any) -> None:
+def test_missing_weights_are_exit_code_5(tmp_path: Path, messages: Any) -> None:
     assert predict(PORTRAIT, tmp_path / "results", "--quiet", "--model", "fastavatar", "--offline") == 5
-    assert len(told()) == 1
+    assert len(messages()) == 1
     assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "magic"])
-def test_a_device_that_is_not_there_is_exit_code_6(device: str, tmp_path: Path, told: Any) -> None:
+def test_a_device_that_is_not_there_is_exit_code_6(device: str, tmp_path: Path, messages: Any) -> None:
     assert predict(PORTRAIT, tmp_path / "results", "--quiet", "--device", device) == 6
-    (line,) = told()
+    (line,) = messages()
     assert line.startswith(f"error: there is no device '{device}'")
     assert not list(tmp_path.iterdir())
 
 
-def test_results_that_are_there_are_exit_code_7(tmp_path: Path, told: Any) -> None:
+def test_existing_results_are_exit_code_7(tmp_path: Path, messages: Any) -> None:
     (tmp_path / "summary.json").write_text("{}")
     assert predict(PORTRAIT, tmp_path) == 7  # before any work
-    assert told() == [
+    assert messages() == [
         f"error: {tmp_path} holds results already (summary.json); "
         "choose another folder or allow overwriting with --force"
     ]
@@ -189,15 +190,15 @@ def test_results_that_are_there_are_exit_code_7(tmp_path: Path, told: Any) -> No
 
 
 @pytest.mark.parametrize("name", ["splats.ply", "preview.png", "summary.json", "head.html", "turntable.mp4"])
-def test_force_takes_nothing_that_is_not_its_own(name: str, tmp_path: Path, told: Any) -> None:
-    """A folder of that name, or a file of somebody else: exit code 7 before any work, and all stays."""
+def test_force_replaces_only_files_of_this_program(name: str, tmp_path: Path, messages: Any) -> None:
+    """A folder of that name, or a file of another program, is exit code 7 before any work, and stays."""
     (tmp_path / "folder" / name).mkdir(parents=True)
     (tmp_path / "folder" / name / "thesis.docx").write_text("three years of work")
     (tmp_path / "file").mkdir()
     (tmp_path / "file" / name).write_text("three years of work")
     for kind in ("folder", "file"):
         assert predict(PORTRAIT, tmp_path / kind, "--force", "--turntable", "--viewer") == 7
-        (line,) = told()
+        (line,) = messages()
         assert line == (
             f"error: {tmp_path / kind} holds {name}, not written by this program or changed since: "
             "move that away, or choose another folder"
@@ -209,37 +210,37 @@ def test_force_takes_nothing_that_is_not_its_own(name: str, tmp_path: Path, told
 
 @pytest.mark.parametrize("force", [[], ["--force"]])
 @pytest.mark.parametrize("way", ["preview.png", "../photos/preview.png", "again.png"])
-def test_the_photo_is_never_overwritten(way: str, force: list[str], tmp_path: Path, told: Any) -> None:
+def test_the_photo_is_never_overwritten(way: str, force: list[str], tmp_path: Path, messages: Any) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
     shutil.copy(PORTRAIT, folder / "preview.png")
     (folder / "again.png").hardlink_to(folder / "preview.png")
     before = (folder / "preview.png").read_bytes()
     assert predict(folder / way, folder, *force) == 2
-    (line,) = told()
+    (line,) = messages()
     assert line.startswith(f"error: the output {folder / 'preview.png'} would overwrite an input")
     assert (folder / "preview.png").read_bytes() == before and names(folder) == ["again.png", "preview.png"]
 
 
-def test_the_vector_that_a_head_is_made_from_is_never_overwritten(tmp_path: Path, told: Any) -> None:
+def test_the_vector_that_a_head_is_made_from_is_never_overwritten(tmp_path: Path, messages: Any) -> None:
     vector = tmp_path / "summary.json"
     vector.write_bytes(b"a vector by an unusual name")
     flags = ["--force", "--model", "fastavatar", "--w_vector", str(vector)]
     assert predict(PORTRAIT, tmp_path, *flags) == 2
-    assert told()[0].startswith(f"error: the output {vector} would overwrite an input")
+    assert messages()[0].startswith(f"error: the output {vector} would overwrite an input")
 
 
-def test_of_two_runs_at_once_in_a_new_folder_one_says_that_it_lost(tmp_path: Path) -> None:
+def test_of_two_simultaneous_runs_in_a_new_folder_one_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "results"
     command = [sys.executable, "predict.py", "--image", str(PORTRAIT), "--output_dir", str(folder), "--quiet"]
     runs = [
         subprocess.Popen([*command, "--seed", str(seed)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
         for seed in (1, 2)
     ]
-    told = [run.communicate(timeout=200)[1] for run in runs]
+    messages = [run.communicate(timeout=200)[1] for run in runs]
     codes = [run.returncode for run in runs]
     assert sorted(codes) == [0, 7]
-    assert "holds results already" in told[codes.index(7)] and "--force" in told[codes.index(7)]
+    assert "holds results already" in messages[codes.index(7)] and "--force" in messages[codes.index(7)]
     assert read_summary(folder)["seed"] == codes.index(0) + 1 and names(folder) == RESULTS
 
 
@@ -258,20 +259,20 @@ def test_of_two_runs_at_once_in_a_new_folder_one_says_that_it_lost(tmp_path: Pat
     ],
 )
 def test_flags_that_make_no_sense_are_exit_code_2(
-    flags: list[str], line: str, tmp_path: Path, told: Any
+    flags: list[str], line: str, tmp_path: Path, messages: Any
 ) -> None:
     assert predict(PORTRAIT, tmp_path / "results", *flags) == 2
-    assert [text for text in told() if not text.startswith("model ")] == [line]
+    assert [text for text in messages() if not text.startswith("model ")] == [line]
     assert not list(tmp_path.iterdir())
 
 
-def test_no_ply_a_given_focal_length_and_force(tmp_path: Path, told: Any, plain: Done) -> None:
+def test_no_save_ply_focal_px_and_force_work_together(tmp_path: Path, messages: Any, plain: Done) -> None:
     folder = tmp_path / "results"
     shutil.copytree(plain.folder, folder)
     (folder / "notes.txt").write_text("mine")
     flags = ["--no-save-ply", "--focal_px", str(2 * 512 * 50 / 36), "--force", "--quiet", "--seed", "5"]
     assert predict(PORTRAIT, folder, *flags) == 0
-    assert told() == []
+    assert messages() == []
     assert names(folder) == ["notes.txt", "preview.png", "summary.json"]
     summary = read_summary(folder)
     far, near = (s["camera"]["world_to_camera"][2][3] for s in (summary, plain.summary))
@@ -296,24 +297,23 @@ def test_the_ply_is_turned_as_asked(frame: Frame, tmp_path: Path, plain: Done) -
     np.testing.assert_allclose(turned.sh, expected.sh, atol=1e-6)
 
 
-def test_of_two_faces_the_largest_is_taken_and_told(tmp_path: Path, told: Any) -> None:
+def test_of_two_faces_the_largest_is_used_with_a_warning(tmp_path: Path, messages: Any) -> None:
     image = tmp_path / "two.png"
     Image.fromarray(photo_of(small_left_large_right()).rgb).save(image)
     folder = tmp_path / "results"
     assert predict(image, folder, "--quiet", "--no_save_ply", "--focal_px", "900") == 0
-    assert told() == ["warning: the photo shows 2 faces: the largest, 1 from the left, is taken (--face N)"]
+    warning = "the photo shows 2 faces: the largest, number 1 from the left, is used"
+    assert messages() == [f"warning: {warning} (--face N uses another)"]
     summary = read_summary(folder)
     assert summary["face"]["index"] == 1 and summary["face"]["count"] == 2
-    assert summary["warnings"] == [
-        "the photo shows 2 faces: the largest, 1 from the left, is taken (--face N)"
-    ]
+    assert summary["warnings"] == [warning]
 
 
 def test_the_command_offers_every_frame() -> None:
     assert {*FRAMES} == {*Frame.__args__}  # type: ignore[attr-defined] # a Literal has them
 
 
-def test_optimize_comes_nearer_to_the_photo(tmp_path: Path, told: Any) -> None:
+def test_optimize_comes_nearer_to_the_photo(tmp_path: Path, messages: Any) -> None:
     image = tmp_path / "small.png"
     picture().resize((256, 256)).save(image)
     assert predict(image, tmp_path / "plain", "--quiet", "--focal_px", "500") == 0
@@ -332,9 +332,9 @@ def test_optimize_comes_nearer_to_the_photo(tmp_path: Path, told: Any) -> None:
     assert wrong[1] < 0.97 * wrong[0], wrong
 
 
-def test_steps_need_something_to_optimize(tmp_path: Path, told: Any) -> None:
+def test_steps_need_something_to_optimize(tmp_path: Path, messages: Any) -> None:
     assert predict(PORTRAIT, tmp_path / "results", "--iterations", "3") == 2
-    assert "--iterations and --seconds belong to --optimize" in told()[0]
+    assert "--iterations and --seconds need --optimize" in messages()[0]
 
 
 def test_a_terminated_run_leaves_nothing(tmp_path: Path) -> None:
@@ -351,13 +351,13 @@ def test_a_terminated_run_leaves_nothing(tmp_path: Path) -> None:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as running:
         assert running.stderr is not None
         while "refine" not in (line := running.stderr.readline()):
-            assert line, "it ended before it was told to"
+            assert line, "it ended before the signal"
         running.terminate()
         assert running.wait(timeout=60) == 143
     assert not folder.exists() or not list(folder.iterdir())
 
 
-def test_a_turntable_goes_round_the_head(tmp_path: Path, told: Any) -> None:
+def test_a_turntable_turns_once_around_the_head(tmp_path: Path, messages: Any) -> None:
     av = pytest.importorskip("av", reason="PyAV is not installed")
     folder = tmp_path / "results"
     assert predict(PORTRAIT, folder, "--quiet", "--turntable", "--no_save_ply", "--focal_px", "700") == 0
@@ -370,7 +370,7 @@ def test_a_turntable_goes_round_the_head(tmp_path: Path, told: Any) -> None:
 
 
 @needs_viewer
-def test_a_viewer_page_is_written_beside(tmp_path: Path) -> None:
+def test_viewer_also_writes_head_html(tmp_path: Path) -> None:
     folder = tmp_path / "results"
     assert predict(PORTRAIT, folder, "--quiet", "--viewer", "--frame", "head", "--focal_px", "700") == 0
     summary = read_summary(folder)
@@ -378,11 +378,11 @@ def test_a_viewer_page_is_written_beside(tmp_path: Path) -> None:
     assert (folder / "head.html").read_bytes() == viewer_page(read_ply(folder / "splats.ply"))
 
 
-def test_without_the_built_page_it_says_so_before_the_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Any
+def test_a_missing_viewer_page_is_reported_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: Any
 ) -> None:
     monkeypatch.setattr("fastavatar.formats.html.page.TEMPLATE", tmp_path / "page.html")
     assert predict(PORTRAIT, tmp_path / "results", "--viewer") == 1
-    (line,) = told()
+    (line,) = messages()
     assert line.startswith("error: the viewer page was not built: `fastavatar viewer` builds it")
     assert not (tmp_path / "results").exists()

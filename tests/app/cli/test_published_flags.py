@@ -55,13 +55,13 @@ def results(expected: Figures) -> Iterator[Path]:
             "--frame": "head",
             "--device": "cpu",
         }
-        told = run(["predict.py", *(str(part) for flag in flags.items() for part in flag)])
-        assert "MADE-UP WEIGHTS" in told
+        messages = run(["predict.py", *(str(part) for flag in flags.items() for part in flag)])
+        assert "MADE-UP WEIGHTS" in messages
         yield folder / "results"
 
 
 def run(arguments: list[str]) -> str:
-    """What Python says on stderr."""
+    """Run Python and return its stderr."""
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     return done.stderr
@@ -96,7 +96,7 @@ def test_the_ply_holds_the_published_gaussians(results: Path, expected: Figures)
     agree(columns([f"rot_{i}" for i in range(4)]), "quats", expected)
 
 
-def test_the_summary_says_that_nobody_was_predicted(results: Path) -> None:
+def test_the_summary_says_that_the_weights_are_made_up(results: Path) -> None:
     summary = json.loads((results / "summary.json").read_text())
     assert summary["w_vector_shape"] == [1, 512] and summary["dino_points_shape"] == [10144, 3]
     assert summary["num_gaussians"] == 10144 and summary["made_up_weights"] is True

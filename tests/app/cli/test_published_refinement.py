@@ -50,7 +50,9 @@ def test_refine_goes_through_w_and_the_decoder(folder: Path, weights: list[str],
     assert run(flags) == 0
     summary = summary_in(out)
     assert summary["model"] == "fastavatar" and "non-commercial" in summary["licence"]
-    assert summary["model_reason"].startswith("refined as published says: given --encoder_checkpoint")
+    assert summary["model_reason"].startswith(
+        "refined by the configuration published: given encoder_checkpoint"
+    )
     facts = summary["refinement"]
     assert facts["model"] == "decoder" and facts["iterations"] == 4
     assert facts["loss"]["lpips"] == 0 and "LPIPS needs" in facts["no_lpips"]
@@ -58,28 +60,35 @@ def test_refine_goes_through_w_and_the_decoder(folder: Path, weights: list[str],
     assert summary["made_up_weights"] and any("MADE-UP" in warning for warning in summary["warnings"])
     assert np.load(out / "w_vector.npy").shape == (1, 512) and summary["num_gaussians"] == POINTS
     assert run([*flags, "--force", "--config", "appearance"]) == 0
-    assert summary_in(out)["model_reason"].startswith("refined as appearance says: asked for")
+    assert summary_in(out)["model_reason"].startswith(
+        "refined by the configuration appearance: named by the caller"
+    )
 
 
 @pytest.mark.parametrize(
-    ("flags", "code", "told"),
+    ("flags", "code", "messages"),
     [
         (["--config", "published", "--offline"], 5, "are not in"),
-        (["--config", "published", "--start", "a.ply"], 2, "begins with W and the capture's points"),
+        (["--config", "published", "--start", "a.ply"], 2, "starts from W and the capture's points"),
         (["--config", "direct", "--embedding", "e.npy"], 2, "embedding: only for configurations"),
         (["--config", "published", "--embedding", "a.npy", "--w_vector", "b.npy"], 2, "exclude each other"),
     ],
 )
-def test_what_does_not_go_together_is_told(
-    folder: Path, tmp_path: Path, flags: list[str], code: int, told: str, capsys: pytest.CaptureFixture[str]
+def test_flags_that_exclude_each_other_are_reported(
+    folder: Path,
+    tmp_path: Path,
+    flags: list[str],
+    code: int,
+    messages: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run([*REFINE, str(tmp_path / "out"), "--capture", str(folder), *flags]) == code
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1 and told in errors[0]
+    assert len(errors) == 1 and messages in errors[0]
     assert not (tmp_path / "out").exists()
 
 
-def test_other_points_than_the_decoders_are_told(
+def test_points_other_than_the_decoders_are_reported(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = write_small_for(POINTS + 1, tmp_path / "other")
@@ -139,7 +148,7 @@ def test_predict_optimizes_through_the_networks(tmp_path: Path) -> None:
     assert np.allclose(kept.means, plain.means, atol=1e-6)
 
 
-def test_predict_refuses_configurations_of_networks_it_has_not(
+def test_predict_refuses_configurations_for_networks_it_lacks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = ["--image", "data/example.png", "--output_dir", str(tmp_path / "out"), "--model", "facemesh"]
@@ -148,7 +157,7 @@ def test_predict_refuses_configurations_of_networks_it_has_not(
     assert run(["predict", *flags, "--config", "direct"]) == 2
 
 
-def test_weights_in_the_cache_are_taken_for_captures_whose_points_they_know(
+def test_weights_in_the_cache_are_used_for_captures_with_their_points(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_small_for(3, tmp_path / "cache")

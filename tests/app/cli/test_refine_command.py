@@ -20,7 +20,7 @@ def _flags(folder: Path, results: Path, *more: str) -> list[str]:
     return [*base, "--input", "1", "--input", "2", *more]
 
 
-def test_it_writes_results_that_can_be_refined_on(folder: Path, tmp_path: Path) -> None:
+def test_refined_results_can_be_refined_again(folder: Path, tmp_path: Path) -> None:
     assert run(_flags(folder, tmp_path / "a", "--iterations", "4", "--frame", "head")) == 0
     summary = json.loads((tmp_path / "a" / "summary.json").read_text())
     assert summary["refinement"]["iterations"] == 4 and summary["model"] == "direct"
@@ -42,7 +42,7 @@ def test_it_writes_results_that_can_be_refined_on(folder: Path, tmp_path: Path) 
         (["--iterations", "0"], 2),
     ],
 )
-def test_errors_leave_with_their_exit_code(folder: Path, tmp_path: Path, more: list[str], code: int) -> None:
+def test_errors_end_with_their_exit_code(folder: Path, tmp_path: Path, more: list[str], code: int) -> None:
     assert run(_flags(folder, tmp_path / "none", *more)) == code
     assert not (tmp_path / "none").exists()
 
@@ -60,7 +60,7 @@ def test_the_start_is_never_overwritten(
     assert start.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["splats.ply"]
 
 
-def test_force_takes_nothing_that_is_not_its_own(
+def test_force_replaces_only_files_of_this_program(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "preview.png").mkdir()

@@ -31,12 +31,12 @@ def call(*arguments: object) -> int:
     return run(["render", *(str(argument) for argument in arguments)])
 
 
-def test_the_names_offered_are_those_there_are() -> None:
+def test_the_offered_choices_are_those_of_the_package() -> None:
     assert module.PATHS == PATHS and module.FRAMES == FRAMES
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.webm", "a.mov", "a.gif", "a.webp", "a.png", "pictures"])
-def test_every_kind_of_output(name: str, ply: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_kind_of_output_is_written(name: str, ply: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if name.endswith(("mp4", "webm", "mov")):
         pytest.importorskip("av", reason="PyAV is not installed")
     output = ply.with_name(name)
@@ -95,7 +95,7 @@ def test_the_captures_own_pictures_are_not_drawn_over(
     assert {path.name: path.read_bytes() for path in images.iterdir()} == before
 
 
-def test_background_and_depth(ply: Path, tmp_path: Path) -> None:
+def test_background_and_depth_are_drawn(ply: Path, tmp_path: Path) -> None:
     assert call(ply, "--output", tmp_path / "a.png", *SMALL, "--background", "#336699") == 0
     assert np.asarray(Image.open(tmp_path / "a.png"))[0, 0].tolist() == [0x33, 0x66, 0x99]
     assert call(ply, "--output", tmp_path / "b.png", *SMALL, "--depth") == 0
@@ -126,12 +126,15 @@ def test_only_earlier_stills_are_replaced(ply: Path, capsys: pytest.CaptureFixtu
     before = {path.name: path.read_bytes() for path in output.iterdir()}
     capsys.readouterr()
     assert call(ply, "--output", output, *SMALL, "--force") == 7
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1 and "frame_2.png cannot be replaced, because another program made it" in told
+    messages = capsys.readouterr().err
+    assert (
+        messages.count("\n") == 1
+        and "frame_2.png cannot be replaced, because another program made it" in messages
+    )
     assert {path.name: path.read_bytes() for path in output.iterdir()} == before
 
 
-def test_what_is_read_is_never_written(ply: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_input_is_never_overwritten(ply: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = ply.rename(ply.with_name("head.npz"))
     before = source.read_bytes()
     for link in (Path.hardlink_to, Path.symlink_to):
@@ -210,13 +213,13 @@ def test_a_pipe_or_a_device_is_refused(
 
 
 WRONG: dict[str, tuple[int, str]] = {
-    "--output a.avi": (2, "has an ending of no video"),
+    "--output a.avi": (2, "does not have the ending of a video"),
     "--output a.gif --camera b.json --size 9 --frames 4": (2, "9 is not in the range"),
     "--output a.gif --camera b.json --size 99 --frames 4": (2, "leave out --frames, --size"),
-    "--output a.gif --background mauvish": (2, "--background 'mauvish' is no colour"),
-    "--output a.gif --depth --background red": (2, "--depth is drawn on black"),
-    "--output a.mp4 --background transparent": (2, "a.mp4 cannot be transparent, .mp4 has no alpha"),
-    "--output a.gif --depth --background transparent": (2, "--depth is drawn on black"),
+    "--output a.gif --background mauvish": (2, "--background 'mauvish' is not a colour"),
+    "--output a.gif --depth --background red": (2, "--depth always has a black background"),
+    "--output a.mp4 --background transparent": (2, "a.mp4 cannot be transparent, as .mp4 has no alpha"),
+    "--output a.gif --depth --background transparent": (2, "--depth always has a black background"),
     "--output head.ply": (2, "head.ply would overwrite an input"),
     "--output a.gif --device tpu": (6, "there is no device 'tpu'"),
     "--output a.gif --camera gone.json": (4, "cannot read gone.json"),

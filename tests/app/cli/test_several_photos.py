@@ -27,13 +27,13 @@ def predict(folder: Path, *flags: str) -> int:
 
 
 @pytest.fixture
-def told(capfd: pytest.CaptureFixture[str]) -> Any:
+def messages(capfd: pytest.CaptureFixture[str]) -> Any:
     return lambda: capfd.readouterr().err.splitlines()
 
 
 @pytest.fixture(scope="module")
 def person(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two photos of one person, a third that shows nobody between them."""
+    """A folder with two photos of one person and, between them by name, one without a face."""
     folder = tmp_path_factory.mktemp("person")
     for name, azimuth_deg in (("a", 0.0), ("c", -35.0)):
         Image.fromarray(photo_from(azimuth_deg).rgb).save(folder / f"{name}.png")
@@ -41,24 +41,25 @@ def person(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_folder_of_one_person_becomes_one_head(person: Path, tmp_path: Path, told: Any) -> None:
+def test_a_folder_of_one_person_becomes_one_head(person: Path, tmp_path: Path, messages: Any) -> None:
     folder = tmp_path / "results"
     flags = ("--image", str(person), "--subject", "--views", "0", "2", "--focal_px", str(FOCAL_PX))
-    assert predict(folder, *flags) == 0, told()
-    assert told() == []
+    assert predict(folder, *flags) == 0, messages()
+    assert messages() == []
     summary = json.loads((folder / "summary.json").read_text("utf-8"))
     jsonschema.Draft202012Validator(SCHEMA).validate(summary)
     assert summary["image_path"] == str(person / "a.png") and summary["model"] == "facemesh"
+    assert summary["model_reason"] == "several photos of one person: only it takes them"
     assert [photo["image_path"] for photo in summary["photos"]] == [
         str(person / name) for name in ("a.png", "c.png")
     ]
     assert summary["photos"][0]["world_to_camera"] == summary["camera"]["world_to_camera"]
 
 
-def test_the_photo_without_a_face_is_named(person: Path, tmp_path: Path, told: Any) -> None:
+def test_the_photo_without_a_face_is_named(person: Path, tmp_path: Path, messages: Any) -> None:
     images = [flag for name in "ab" for flag in ("--image", str(person / f"{name}.png"))]
     assert predict(tmp_path / "results", *images) == 3
-    (line,) = told()
+    (line,) = messages()
     assert line.startswith(f"error: {person / 'b.png'}: no face found in the photo (80×60 px)")
     assert not list(tmp_path.iterdir())
 
@@ -68,7 +69,7 @@ def test_the_photo_without_a_face_is_named(person: Path, tmp_path: Path, told: A
     [
         (
             ["--views", "0"],
-            "error: --views picks among photos of one person: give several --image, or --subject",
+            "error: --views chooses photos of one person: give --image several times, or --subject",
         ),
         (
             ["--image", "b.jpg", "--views", "0,2"],
@@ -89,9 +90,11 @@ def test_the_photo_without_a_face_is_named(person: Path, tmp_path: Path, told: A
         ),
     ],
 )
-def test_what_makes_no_sense_is_exit_code_2(flags: list[str], line: str, tmp_path: Path, told: Any) -> None:
+def test_flags_that_make_no_sense_are_exit_code_2(
+    flags: list[str], line: str, tmp_path: Path, messages: Any
+) -> None:
     assert predict(tmp_path / "results", "--image", str(PORTRAIT), *flags) == 2
-    assert told() == [line]
+    assert messages() == [line]
 
 
 def test_views_are_taken_in_the_order_named() -> None:
@@ -110,10 +113,10 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", frames, fps=2)
 
 
-def test_a_video_of_one_person_becomes_one_head(clip: Path, tmp_path: Path, told: Any) -> None:
+def test_a_video_of_one_person_becomes_one_head(clip: Path, tmp_path: Path, messages: Any) -> None:
     folder = tmp_path / "results"
-    assert predict(folder, "--image", str(clip), "--focal_px", str(FOCAL_PX)) == 0, told()
-    assert told() == []
+    assert predict(folder, "--image", str(clip), "--focal_px", str(FOCAL_PX)) == 0, messages()
+    assert messages() == []
     summary = json.loads((folder / "summary.json").read_text("utf-8"))
     jsonschema.Draft202012Validator(SCHEMA).validate(summary)
     assert summary["image_path"] == f"{clip} at 0.50 s"
@@ -134,13 +137,13 @@ def test_a_video_of_one_person_becomes_one_head(clip: Path, tmp_path: Path, told
         (lambda path: None, 4, "cannot read {}: there is no such file"),
     ],
 )
-def test_a_video_that_is_of_no_use_is_one_line(
-    make: Callable[[Path], object], code: int, message: str, tmp_path: Path, told: Any
+def test_an_unusable_video_is_an_error_of_one_line(
+    make: Callable[[Path], object], code: int, message: str, tmp_path: Path, messages: Any
 ) -> None:
     path = tmp_path / "clip.MP4"
     make(path)
     assert predict(tmp_path / "results", "--image", str(path)) == code
-    (line,) = told()
+    (line,) = messages()
     assert line.startswith(f"error: {message.format(path)}")
     assert not (tmp_path / "results").exists()
 

@@ -4,7 +4,7 @@ from fastavatar.app.cli.warmup import command
 from fastavatar.rendering.cpu.kernel import kernel_folder
 
 
-def test_compiles_both_directions() -> None:
+def test_warmup_compiles_forward_and_backward_kernels() -> None:
     result = CliRunner().invoke(command)
     assert (result.exit_code, result.stdout) == (0, "")
     folder = kernel_folder()

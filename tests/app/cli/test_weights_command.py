@@ -151,7 +151,7 @@ def test_convert_writes_all_or_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_targets_that_cannot_be_written_are_told(tmp_path: Path) -> None:
+def test_unwritable_targets_are_reported(tmp_path: Path) -> None:
     good = write_made_up(tmp_path / "a", 1, SMALL_DECODER, SMALL_POINTS).encoder
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FastAvatarError, match="cannot write") as caught:

@@ -1,4 +1,4 @@
-"""A server of its own process, as a user starts it."""
+"""Starts a server in its own process, as a user does."""
 
 import io
 import os
@@ -68,7 +68,7 @@ def serving(temporary: Path, *flags: str) -> Iterator[Server]:
 
 
 def send(client: httpx2.Client, content: bytes | None = None, **choices: Any) -> Json:
-    """The job that a photo, the portrait without any, becomes."""
+    """Send a photo, by default the portrait, and return its job."""
     answer = client.post("/api/jobs", content=content or PORTRAIT.read_bytes(), params=choices)
     assert answer.status_code == 202, answer.text
     job = answer.json()
@@ -85,7 +85,7 @@ def status(client: httpx2.Client, job: Json) -> Json:
 
 
 def until(client: httpx2.Client, job: Json, *states: str, file: str | None = None) -> Json:
-    """The job once it is in one of these states, or has this file."""
+    """Wait until the job is in one of these states or has this file, and return it."""
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         now = status(client, job)

@@ -13,19 +13,19 @@ def status(access: Access, method: str = "GET", **headers: str) -> int | None:
 
 
 @pytest.mark.parametrize("host", ["localhost:7860", "127.0.0.1", "[::1]:80", "LOCALHOST"])
-def test_own_names(host: str) -> None:
+def test_requests_with_the_servers_own_names_are_answered(host: str) -> None:
     assert status(OPEN, host=host) is None
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example:7860", "", "127.0.0.1.evil.example", "localhost@evil", "[::1", "10.0.0.1"]
 )
-def test_names_of_others_are_those_of_dns_rebinding(host: str) -> None:
+def test_requests_with_other_host_names_are_refused(host: str) -> None:
     assert status(OPEN, host=host) == 421
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
-def test_pages_elsewhere_change_nothing(method: str) -> None:
+def test_requests_from_other_sites_that_change_something_are_refused(method: str) -> None:
     assert status(OPEN, method, origin="https://evil.example") == 403
     assert status(OPEN, method, origin="null") == 403
     assert status(OPEN, method, origin="http://127.0.0.1:8000") == 403  # another program of this machine
@@ -35,7 +35,7 @@ def test_pages_elsewhere_change_nothing(method: str) -> None:
     )
 
 
-def test_the_page_itself_and_curl_do() -> None:
+def test_requests_from_the_page_and_from_curl_are_answered() -> None:
     assert status(OPEN, "POST", origin="http://127.0.0.1:7860", sec_fetch_site="same-origin") is None
     assert status(OPEN, "POST") is None
     assert status(OPEN, "GET", origin="https://evil.example") is None  # it cannot read the answer: no CORS
@@ -52,11 +52,11 @@ def test_a_token_comes_as_a_header_or_a_cookie() -> None:
         assert status(LOCKED, cookie=f"{COOKIE}={wrong}") == 401
 
 
-def test_with_a_token_any_name_will_do() -> None:
+def test_with_a_token_any_host_name_is_answered() -> None:
     assert allowed_hosts("0.0.0.0", "secret") is None
     assert allowed_hosts("127.0.0.2", None) == frozenset({"localhost", "127.0.0.1", "::1", "127.0.0.2"})
 
 
-def test_loopback() -> None:
+def test_loopback_addresses_are_recognised() -> None:
     assert all(map(is_loopback, ("127.0.0.1", "127.8.8.8", "::1", "localhost")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.1", "example.org", "")))

@@ -1,4 +1,4 @@
-"""The application without a network: what each answer carries, and the way past the token."""
+"""The application without a network: the headers of its answers, and access with the token."""
 
 import re
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def test_every_answer_is_bound_to_this_site(path: str, open_to_all: TestClient) 
     assert "access-control-allow-origin" not in headers and "server" not in headers
 
 
-def test_no_other_site_may_ask_first(open_to_all: TestClient) -> None:
+def test_no_preflight_request_is_allowed(open_to_all: TestClient) -> None:
     asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
     answer = open_to_all.options("/api/jobs", headers=asked)
     assert answer.status_code == 405 and "access-control-allow-origin" not in answer.headers
@@ -92,6 +92,13 @@ def test_every_file_of_the_page_that_another_names_is_there(open_to_all: TestCli
         assert open_to_all.get(f"/static/{name}").status_code == 200
 
 
+def test_the_page_and_the_api_name_every_kind_of_photo(open_to_all: TestClient) -> None:
+    page, api = open_to_all.get("/").text, open_to_all.get("/openapi.json").text
+    for text in (page, api):
+        assert all(kind in text for kind in ("MPO", "HEIC", "JPEG 2000", "JPEG XL"))
+    assert 'accept="image/*,.jpg' in page and ".jxl" in page and "{{" not in page
+
+
 def test_without_the_token_there_is_only_the_page_that_asks_for_it(locked: TestClient) -> None:
     for path in (
         "/api/status",
@@ -105,7 +112,7 @@ def test_without_the_token_there_is_only_the_page_that_asks_for_it(locked: TestC
     assert locked.post("/api/jobs", content=portrait_png(64)).status_code == 401
     asked = locked.get("/")
     assert asked.status_code == 401 and "asks for a token" in asked.text and "<p hidden>" in asked.text
-    assert "<p>That was not it.</p>" in locked.post("/token", data={"token": "guessed"}).text
+    assert "<p>That is not the token.</p>" in locked.post("/token", data={"token": "guessed"}).text
     assert locked.post("/token", content=b"token=" + bytes(10_000)).status_code == 401
 
 

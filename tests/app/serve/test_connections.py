@@ -49,7 +49,7 @@ def has_ended(connection: socket.socket) -> bool:
         return True
 
 
-def test_idle_connections_keep_nobody_out(server: Server) -> None:
+def test_idle_connections_do_not_keep_others_out(server: Server) -> None:
     with ExitStack() as stack:
         for _ in range(MAX_CONNECTIONS + 60):
             stack.enter_context(connected(server))
@@ -58,7 +58,7 @@ def test_idle_connections_keep_nobody_out(server: Server) -> None:
         assert httpx2.post(f"{server.url}/api/jobs", content=b"GIF89a", timeout=5).status_code == 422
 
 
-def test_whoever_is_silent_or_slow_is_let_go(server: Server) -> None:
+def test_silent_and_slow_connections_are_closed(server: Server) -> None:
     host = urlsplit(server.url).netloc
     parts = {
         # what is sent at once, and what every second after it
@@ -97,7 +97,7 @@ def test_whoever_is_silent_or_slow_is_let_go(server: Server) -> None:
 
 
 def test_stalled_uploads_fill_the_disk_only_so_far(server: Server) -> None:
-    """Ten of the largest photos: what comes beyond is refused, and room is free again when they end."""
+    """More than ten of the largest photos are refused; there is room again when these end."""
     with ExitStack() as stack:
         for _ in range(14):
             connection = stack.enter_context(connected(server))
@@ -114,7 +114,7 @@ def test_stalled_uploads_fill_the_disk_only_so_far(server: Server) -> None:
 
 
 def test_a_photo_over_a_slow_line_arrives(server: Server) -> None:
-    """For longer than a silent client is given, with pauses."""
+    """The upload takes longer, with pauses, than a silent client may take."""
     photo = portrait_png(600)
     assert 300_000 < len(photo) < 1_000_000
     with connected(server) as connection:

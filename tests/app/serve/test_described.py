@@ -1,4 +1,4 @@
-"""The API keeps what /openapi.json says, whatever one sends."""
+"""The API's answers agree with /openapi.json for any request."""
 
 import io
 from typing import Any

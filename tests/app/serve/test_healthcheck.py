@@ -1,4 +1,4 @@
-"""What the image's HEALTHCHECK says, of real servers and of commands that serve nothing."""
+"""The image's HEALTHCHECK, with real servers and with commands that do not serve."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ def exit_code(folder: Path, *words: str) -> int:
         ("/sbin/init",),
     ],
 )
-def test_what_serves_nothing_is_healthy(words: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_container_that_does_not_serve_is_healthy(words: tuple[str, ...], tmp_path: Path) -> None:
     assert exit_code(tmp_path, *words) == 0
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from fastavatar.formats.html.page import TEMPLATE
 from fastavatar.formats.splats.ply import read_ply
-from fastavatar.images.decode import KNOWN
+from fastavatar.images import KNOWN
 from tests.app.serve.serving import Server, serving
 from tests.browser import chromium, needs_chromium, watched
 from tests.portraits import PORTRAIT, ROOT, picture, without_face
@@ -29,7 +29,7 @@ expect.set_options(timeout=PATIENCE_MS)
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the camera sees: the portrait, as a film of one picture."""
+    """A video for the fake camera: the portrait as its only picture."""
     path = tmp_path_factory.mktemp("camera") / "portrait.mjpeg"
     picture().convert("RGB").save(path, "JPEG")
     return path
@@ -66,7 +66,7 @@ def choose(page: Page, photo: Path = PORTRAIT) -> None:
 
 
 def stage(page: Page) -> NDArray[np.float64]:
-    """(H, W, 3) what is seen where the head stands, 0…1."""
+    """(H, W, 3) the part of the page that shows the head, 0…1."""
     shot = page.locator("#stage").screenshot()
     return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")) / 255
 
@@ -82,8 +82,8 @@ def drag(page: Page) -> None:
 
 
 @needs_viewer
-def test_the_whole_way(page: Page, server: Server, tmp_path: Path) -> None:
-    """Photo, progress, a head that turns when it is dragged, downloads, and all is deleted again."""
+def test_a_photo_becomes_a_head_on_the_page(page: Page, server: Server, tmp_path: Path) -> None:
+    """The photo shows progress, the head turns when dragged, files download, and all is deleted."""
     seen = watched(page)
     choose(page)
     expect(page.get_by_role("img", name="Your photo")).to_be_visible()
@@ -116,7 +116,7 @@ def test_the_whole_way(page: Page, server: Server, tmp_path: Path) -> None:
     assert b"<html" in (tmp_path / "head.html").read_bytes()[:2000]
     assert (tmp_path / "turntable.mp4").read_bytes()[4:8] == b"ftyp"
     assert "Gaussians, made by the embedded model" in page.locator("#summary").inner_text()
-    assert "--focal_px" in page.locator("#warnings").inner_text()
+    assert "focal length" in page.locator("#warnings").inner_text()
 
     folders = len(server.job_folders())
     page.get_by_role("button", name="Another photo").click()
@@ -141,7 +141,7 @@ def test_the_viewer_reaches_nothing_of_the_page(page: Page) -> None:
 
 
 def test_without_the_viewer_page_the_head_is_a_video(page: Page) -> None:
-    """The job's files, less the viewer's, as of a server where it was not built."""
+    """The job's files without head.html, as on a server without the built viewer page."""
 
     def without_viewer(route: Route) -> None:
         answer = route.fetch()
@@ -164,7 +164,7 @@ def test_without_the_viewer_page_the_head_is_a_video(page: Page) -> None:
     page.get_by_role("button", name="Another photo").click()
 
 
-def test_by_keys_alone(page: Page, tmp_path: Path) -> None:
+def test_the_page_works_with_the_keyboard_alone(page: Page, tmp_path: Path) -> None:
     focused = "document.activeElement.id || document.activeElement.textContent.trim()"
     page.keyboard.press("Tab")
     while page.evaluate(focused) != "choose":
@@ -185,13 +185,13 @@ def test_by_keys_alone(page: Page, tmp_path: Path) -> None:
     expect(page.get_by_role("heading", name="One photo in")).to_be_focused()
 
 
-def test_what_is_no_photo_is_refused_in_the_words_of_the_command_line(page: Page) -> None:
+def test_a_file_that_is_no_photo_shows_the_message_of_the_command_line(page: Page) -> None:
     choose(page, ROOT / "README.md")
     told = f"cannot read README.md: it is not a picture; give a {KNOWN} file"
     expect(page.locator("#error")).to_have_text(told)
 
 
-def test_it_can_be_cancelled(page: Page, server: Server) -> None:
+def test_a_job_can_be_cancelled_on_the_page(page: Page, server: Server) -> None:
     page.get_by_text("Options").click()
     page.get_by_label("Refine on the photo").check()
     folders = len(server.job_folders())
@@ -206,7 +206,7 @@ def test_it_can_be_cancelled(page: Page, server: Server) -> None:
     assert len(server.job_folders()) == folders
 
 
-def test_a_page_that_is_loaded_again_goes_on(page: Page) -> None:
+def test_a_reloaded_page_continues_with_its_job(page: Page) -> None:
     choose(page)
     expect(page.get_by_role("heading", name="Making the head")).to_be_visible()
     page.reload()
@@ -242,7 +242,7 @@ def test_the_camera_takes_a_photo(context: BrowserContext, server: Server, page:
     expect(page.get_by_role("dialog", name="Take a photo")).to_be_hidden()
 
 
-def test_a_camera_that_is_not_allowed_is_told(page: Page) -> None:
+def test_the_page_says_that_the_camera_is_not_allowed(page: Page) -> None:
     page.get_by_role("button", name="Take a photo").click()
     expect(page.get_by_role("alert").filter(has_text="does not let this page use the camera")).to_be_visible()
     page.keyboard.press("Escape")
@@ -278,7 +278,7 @@ def test_the_token_is_asked_for_once(context: BrowserContext, tmp_path: Path) ->
             page.get_by_label("Token").fill(said)
             page.keyboard.press("Enter")
             if said == "wrong":
-                expect(page.get_by_role("alert")).to_have_text("That was not it.")
+                expect(page.get_by_role("alert")).to_have_text("That is not the token.")
         expect(page.get_by_role("heading", name="One photo in")).to_be_visible()
         page.reload()
         choose(page, ROOT / "README.md")  # the page's own requests carry what the browser keeps

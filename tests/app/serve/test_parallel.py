@@ -1,4 +1,4 @@
-"""Many at once: everybody gets their own, and the server is as it was."""
+"""Many photos at once: each job has its own results, and the server's memory is as before."""
 
 import gc
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ FACES, WALLS = 12, 38
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server nobody else measures the memory of."""
+    """A server of its own, so that only this test affects its memory."""
     with serving(tmp_path_factory.mktemp("parallel"), "--threads", "1") as started:
         yield started
 
 
-def test_fifty_photos_at_once(alone: Server) -> None:
+def test_fifty_photos_sent_at_once_all_become_heads(alone: Server) -> None:
     with httpx2.Client(base_url=alone.url, timeout=120, limits=httpx2.Limits(max_connections=60)) as client:
         for _ in range(3):  # until the allocator has found its level
             client.delete(
@@ -56,7 +56,7 @@ def wall(n: int) -> bytes:
 
 
 def own_result(client: httpx2.Client, job: Json, size_px: int) -> str:
-    """The job's id, once its summary tells its own photo's name and size."""
+    """Wait for the job, check that its summary has its photo's name and size, and return its id."""
     until(client, job, "done", "failed", file="summary.json")
     summary = client.get(f"/api/jobs/{job['id']}/files/summary.json").json()
     assert summary["image_path"] == job["name"]

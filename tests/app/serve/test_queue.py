@@ -11,7 +11,7 @@ from fastavatar.models.stages import listening, stage
 
 
 class Gate:
-    """Work that waits to be let through, and stops between its two stages when cancelled."""
+    """Work that waits for the test, and stops between its two stages when cancelled."""
 
     def __init__(self) -> None:
         self.order: list[str] = []
@@ -87,7 +87,7 @@ def test_a_running_job_stops_at_its_next_stage_and_its_files_go(
     assert gate.order == ["a", "b", "b!"] and not running.folder.exists() and next_one.folder.exists()
 
 
-def test_a_waiting_job_goes_at_once(queue: Queue, gate: Gate, tmp_path: Path) -> None:
+def test_a_waiting_job_is_dropped_at_once(queue: Queue, gate: Gate, tmp_path: Path) -> None:
     jobs = [job(tmp_path, name) for name in "abc"]
     for each in jobs:
         queue.add(each)
@@ -120,7 +120,7 @@ def test_photos_that_are_arriving_count(queue: Queue, gate: Gate, tmp_path: Path
         assert queue.waiting() == 1
 
 
-def test_results_go_in_time_but_nothing_that_has_not_ended(
+def test_results_expire_but_jobs_that_have_not_ended_do_not(
     queue: Queue, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = [job(tmp_path, name) for name in "ab"]
@@ -139,7 +139,7 @@ def test_results_go_in_time_but_nothing_that_has_not_ended(
     assert queue.get(jobs[1].id) is jobs[1] and jobs[1].folder.exists()
 
 
-def test_closing_cancels_what_runs_and_deletes_everything(gate: Gate, tmp_path: Path) -> None:
+def test_closing_cancels_the_running_job_and_deletes_everything(gate: Gate, tmp_path: Path) -> None:
     queue = Queue(gate, Limits())
     jobs = [job(tmp_path, name) for name in "ab"]
     for each in jobs:

@@ -1,4 +1,4 @@
-"""What is no photo, or too much of one."""
+"""Uploads that are no photos, or too large."""
 
 import io
 import random
@@ -24,7 +24,7 @@ def encoded(kind: str) -> bytes:
 
 
 def malformed(count: int) -> list[bytes]:
-    """Noise, other files, and pictures of every kind that are cut off, spoilt or lie about their size."""
+    """Noise, other files, and pictures of every kind that are cut off, damaged or claim a wrong size."""
     chance = random.Random(7)
     wholes = [encoded(kind) for kind in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")]
     made = [b"", b"\0", b"<svg/>", b"%PDF-1.7", b"{}", b"GIF89a", b"\xff\xd8\xff", huge_png(10**6, 10**6)]
@@ -49,7 +49,7 @@ def malformed(count: int) -> list[bytes]:
     return made
 
 
-def test_two_hundred_malformed_photos(client: httpx2.Client, server: Server) -> None:
+def test_two_hundred_malformed_photos_are_refused(client: httpx2.Client, server: Server) -> None:
     folders = len(server.job_folders())
     for content in malformed(200):
         answer = client.post("/api/jobs", content=content, params={"name": "odd"})
@@ -68,14 +68,14 @@ def test_two_hundred_malformed_photos(client: httpx2.Client, server: Server) -> 
     assert len(server.job_folders()) == folders, "what was refused stays nowhere"
 
 
-def test_too_many_bytes_told_and_untold(client: httpx2.Client) -> None:
+def test_too_many_bytes_are_refused_whether_the_header_announces_them_or_not(client: httpx2.Client) -> None:
     told = client.post("/api/jobs", content=bytes(3_000_001))
     assert told.status_code == 413 and "larger than 3 MB" in told.json()["detail"]
     chunks = (bytes(50_000) for _ in range(61))
     assert client.post("/api/jobs", content=chunks).status_code == 413
 
 
-def test_too_many_pixels(client: httpx2.Client) -> None:
+def test_too_many_pixels_are_refused(client: httpx2.Client) -> None:
     answer = client.post("/api/jobs", content=huge_png(2100, 2000), params={"name": "me.png"})
     assert answer.status_code == 422
     assert answer.json()["detail"].startswith(
@@ -84,13 +84,13 @@ def test_too_many_pixels(client: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text/html", "multipart/form-data; boundary=x", "application/json"])
-def test_other_types(kind: str, client: httpx2.Client) -> None:
+def test_other_content_types_are_refused(kind: str, client: httpx2.Client) -> None:
     answer = client.post("/api/jobs", content=portrait_png(128), headers={"content-type": kind})
     assert answer.status_code == 415
 
 
 @pytest.mark.parametrize("kind", ["image/jpeg", "IMAGE/png; a=b", "application/octet-stream"])
-def test_types_of_photos_whichever_is_in_the_file(kind: str, client: httpx2.Client) -> None:
+def test_any_image_type_is_accepted_whatever_the_file_holds(kind: str, client: httpx2.Client) -> None:
     answer = client.post("/api/jobs", content=portrait_png(128), headers={"content-type": kind})
     assert answer.status_code == 202
     client.delete(answer.headers["location"])
@@ -99,7 +99,9 @@ def test_types_of_photos_whichever_is_in_the_file(kind: str, client: httpx2.Clie
 @pytest.mark.parametrize(
     "choices", [{"face": -1}, {"face": "x"}, {"focal_px": 0}, {"focal_px": "nan"}, {"name": 256 * "x"}]
 )
-def test_choices_out_of_range_are_told_on_one_line(choices: dict[str, object], client: httpx2.Client) -> None:
+def test_choices_out_of_range_are_reported_on_one_line(
+    choices: dict[str, object], client: httpx2.Client
+) -> None:
     answer = client.post("/api/jobs", content=portrait_png(128), params=choices)  # type: ignore[arg-type]
     assert answer.status_code == 422
     assert answer.json()["detail"].startswith(f"{next(iter(choices))}: ")
@@ -143,7 +145,7 @@ def test_the_longest_name_is_cut_not_refused(client: httpx2.Client) -> None:
     client.delete(f"/api/jobs/{job['id']}")
 
 
-def test_every_kind_of_photo_is_taken(client: httpx2.Client) -> None:
+def test_every_kind_of_photo_is_accepted(client: httpx2.Client) -> None:
     for kind in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF"):
         buffer = io.BytesIO()
         Image.open(io.BytesIO(portrait_png(128))).convert("RGB").save(buffer, kind)

@@ -14,7 +14,7 @@ SUMMARY: dict[str, Any] = {
 }
 
 
-def test_a_plain_result() -> None:
+def test_a_plain_result_is_described_in_sentences() -> None:
     assert in_words(SUMMARY) == (
         "44,344 Gaussians, made by the embedded model in 0.8 s on the CPU.",
         "In the photo the head looks straight at the camera.",
@@ -23,7 +23,7 @@ def test_a_plain_result() -> None:
     )
 
 
-def test_how_the_head_is_turned_is_told_from_the_persons_side() -> None:
+def test_the_heads_turn_is_described_from_the_persons_side() -> None:
     def pose(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> str:
         return in_words({**SUMMARY, "head_pose": {"yaw_deg": yaw, "pitch_deg": pitch, "roll_deg": roll}})[1]
 
@@ -35,7 +35,7 @@ def test_how_the_head_is_turned_is_told_from_the_persons_side() -> None:
     )
 
 
-def test_without_a_face_and_on_a_gpu() -> None:
+def test_a_result_without_a_face_and_on_a_gpu_is_described() -> None:
     told = in_words({**SUMMARY, "face": None, "device": "cuda:1", "model": "fastavatar"})
     assert told[0].startswith("44,344 Gaussians, made by the published networks in 0.8 s on the GPU")
     assert told[2] == "The photo has 640 × 480 pixels."

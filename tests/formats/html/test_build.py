@@ -17,7 +17,7 @@ def program(folder: Path, name: str, lines: str) -> None:
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only programs there are: none so far."""
+    """An empty folder as the only one in PATH, for programs of the test."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))

@@ -33,7 +33,7 @@ def data_of(page: bytes) -> dict[str, object]:
     return data
 
 
-def test_it_carries_the_head(template: Path, tmp_path: Path) -> None:
+def test_the_page_holds_the_head(template: Path, tmp_path: Path) -> None:
     g = storable()
     kind, content = str(data_of(viewer_page(g))["contentUrl"]).split(",")
     assert kind == "data:application/octet-stream;base64"
@@ -68,7 +68,7 @@ def test_a_page_with_other_slots_is_refused(template: Path, slot: str, found: in
         viewer_page(storable(count=3))
 
 
-def test_without_the_built_page_it_says_what_to_do(template: Path, tmp_path: Path) -> None:
+def test_a_missing_page_is_reported_with_the_command_that_builds_it(template: Path, tmp_path: Path) -> None:
     template.unlink()
     said = (
         "the viewer page was not built: `fastavatar viewer` builds it once, with npm, which comes with "
@@ -85,11 +85,11 @@ def test_without_the_built_page_it_says_what_to_do(template: Path, tmp_path: Pat
     assert not (tmp_path / "a.html").exists()
 
 
-def test_as_a_format(template: Path, tmp_path: Path) -> None:
+def test_html_is_a_format_that_is_only_written(template: Path, tmp_path: Path) -> None:
     g = storable(count=300)
     assert "rounded" in write_gaussians(g, tmp_path / "a.html")[0]
     assert (tmp_path / "a.html").read_bytes() == viewer_page(g)
-    with pytest.raises(UsageError, match=r"\.html files are written only"):
+    with pytest.raises(UsageError, match=r"\.html files can only be written"):
         read_gaussians(tmp_path / "a.html")
     with pytest.raises(UsageError, match=r"\.html file always shows the head upright"):
         write_gaussians(g, tmp_path / "b.html", "opencv")

@@ -43,7 +43,7 @@ def written(g: Gaussians, folder: Path, title: str = "3D head") -> str:
 
 
 def drawn(g: Gaussians, page: Page, azimuth_deg: float = 0.0) -> Picture:
-    """What `fa.render` shows from where the page's camera should be."""
+    """The picture of `fa.render` with the camera that the page should have."""
     assert page.viewport_size is not None
     width, height = page.viewport_size["width"], page.viewport_size["height"]
     center, radius_m = head_sphere(g)
@@ -123,7 +123,7 @@ def test_it_moves_by_itself_and_when_dragged(page: Page, tmp_path: Path) -> None
     assert psnr(first, dragged) < 25 and psnr(dragged, photographed(page)) > 30, "who drags it stops the sway"
 
 
-def test_nothing_is_asked_of_anybody_else(page: Page, tmp_path: Path) -> None:
+def test_the_page_sends_no_request_to_any_server(page: Page, tmp_path: Path) -> None:
     url = written(storable(), tmp_path, "</title><script>document.title = 'broken'</script> & ü")
     seen = opened(page, url)
     assert seen.outside == [url] and not seen.errors

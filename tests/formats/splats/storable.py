@@ -9,7 +9,7 @@ from tests.rendering.scenes import random_gaussians
 
 
 def storable(seed: int = 0, count: int = 600, degree: int = 3) -> Gaussians:
-    """About the origin, turned and anisotropic, in more than two chunks."""
+    """Gaussians about the origin, rotated and anisotropic, in more than two chunks."""
     make = torch.Generator().manual_seed(seed)
     g = random_gaussians(seed, count, degree, spread_m=0.05)
     sh = 0.1 * torch.randn(count, (degree + 1) ** 2, 3, generator=make)
@@ -18,11 +18,11 @@ def storable(seed: int = 0, count: int = 600, degree: int = 3) -> Gaussians:
 
 
 def view() -> Camera:
-    """From the side and above."""
+    """The picture of the Gaussians from the side and above."""
     return frontal_camera(1.0, 300.0, 96, 96).orbited(30, 15)
 
 
 def psnr(left: Gaussians, right: Gaussians) -> float:
-    """Of the two as `view` sees them, in dB."""
+    """PSNR in dB of the two as `view` renders them."""
     pictures: list[Tensor] = [render(g, view()).image.clamp(0, 1) for g in (left, right)]
     return float(-10 * ((pictures[0] - pictures[1]) ** 2).mean().log10())

@@ -120,7 +120,7 @@ def test_files_of_gsplat_are_read(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, 9999), st.integers(1, 70), st.integers(1, 9))
-def test_boxes_hold_everyone_once(seed: int, count: int, size: int) -> None:
+def test_every_gaussian_is_in_one_box(seed: int, count: int, size: int) -> None:
     order = in_boxes(np.random.default_rng(seed).random((count, 3)).astype(np.float32), size)
     assert sorted(order.tolist()) == list(range(count))
 

@@ -42,7 +42,7 @@ def by_the_description(content: bytes) -> tuple[dict[str, Any], dict[str, np.nda
 def test_another_reader_sees_the_head_frame(degree: int, tmp_path: Path) -> None:
     """Up is +y and the face looks along +z, as glTF wants it."""
     g = storable(count=50, degree=degree)
-    assert write_gaussians(g, tmp_path / "a.glb") == ("the file cannot say its frame",)
+    assert write_gaussians(g, tmp_path / "a.glb") == ("the file cannot state its frame",)
     document, found = by_the_description((tmp_path / "a.glb").read_bytes())
     assert document["asset"]["version"] == "2.0" and document["extensionsUsed"] == [NAME]
     primitive = document["meshes"][0]["primitives"][0]
@@ -71,7 +71,7 @@ def test_another_reader_sees_the_head_frame(degree: int, tmp_path: Path) -> None
     np.testing.assert_allclose(found["COLOR_0"][:, :3] / 255, color, atol=0.51 / 255)
 
 
-def test_it_is_written_only(tmp_path: Path) -> None:
+def test_glb_is_written_only(tmp_path: Path) -> None:
     write_gaussians(storable(count=3), tmp_path / "a.glb")
-    with pytest.raises(UsageError, match=r"\.glb files are written only; keep the \.ply beside it"):
+    with pytest.raises(UsageError, match=r"\.glb files can only be written; read the \.ply file instead"):
         read_gaussians(tmp_path / "a.glb")

@@ -93,8 +93,8 @@ def test_a_changed_byte_of_a_header_is_noticed_or_harmless(level: int, tmp_path:
                 assert "\n" not in str(error)
 
 
-def test_it_is_read_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UsageError, match=r"^\.ksplat files are read only"):
+def test_ksplat_is_read_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match=r"^\.ksplat files can only be read"):
         write_gaussians(storable(count=2), tmp_path / "a.ksplat")
     source = DATA / "gaussian_splats_3d_level2.ksplat"
     assert run(["convert", str(source), str(tmp_path / "a.ply")]) == 0

@@ -52,7 +52,7 @@ def same_turn(left: Tensor, right: Tensor) -> bool:
 
 @with_folder
 @given(gaussians, st.sampled_from(FRAMES), st.booleans())
-def test_what_was_written_is_read(tmp_path: Path, g: Gaussians, frame: Frame, named: bool) -> None:
+def test_written_gaussians_are_read_back(tmp_path: Path, g: Gaussians, frame: Frame, named: bool) -> None:
     write_ply(g, tmp_path / "a.ply", frame)
     back = read_ply(tmp_path / "a.ply", frame if named else None)
     for name in ("means", "log_scales", "opacity_logits", "sh"):
@@ -131,7 +131,7 @@ def test_quaternions_of_any_length_are_written_as_rotations(frame: Frame, tmp_pa
 
 @pytest.mark.parametrize("degree", range(4))
 @pytest.mark.parametrize("text", [True, False])
-def test_files_of_other_programs(degree: int, text: bool, tmp_path: Path) -> None:
+def test_files_of_other_programs_are_read(degree: int, text: bool, tmp_path: Path) -> None:
     """No comments, no normals, only as many f_rest as needed, doubles, other properties, another order."""
     g = make(degree=degree)
     rest = g.sh[:, 1:].transpose(1, 2).flatten(1)
@@ -262,7 +262,7 @@ def test_a_damaged_file_is_refused_in_one_line(kind: str, tmp_path: Path) -> Non
     assert said.startswith(f"cannot read {path}: ") and reason in said and "\n" not in said
 
 
-def test_files_that_are_not_there(tmp_path: Path) -> None:
+def test_missing_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot read .*a\.ply: there is no such file; check the path$"):
         read_ply(tmp_path / "a.ply")
     with pytest.raises(InputError, match="is a directory$"):
@@ -343,5 +343,6 @@ def test_properties_that_change_the_picture_are_named(
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert record.getMessage() == (
-        f"{tmp_path / 'a.ply'}: it may look different in other programs: properties not read: filter_3D, beta"
+        f"{tmp_path / 'a.ply'} may look different in other programs, as these properties are not read: "
+        "filter_3D, beta"
     )

@@ -23,7 +23,7 @@ DATA = Path(__file__).with_name("data")
 
 
 def nearest(to: Gaussians, gaussians: Gaussians) -> Gaussians:
-    """Those of `gaussians` in the order of `to`, by their centres."""
+    """The Gaussians in the order of those of `to` with the nearest centres."""
     return gaussians.subset(torch.cdist(to.means, gaussians.means).argmin(1))
 
 
@@ -285,7 +285,9 @@ def test_damaged_files_are_refused_in_one_line(name: str, tmp_path: Path) -> Non
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 
 
-def test_anti_aliased_training_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_anti_aliased_file_is_read_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "a.sog").write_bytes(changed({"antialias": True}))
     assert len(read_gaussians(tmp_path / "a.sog")) == 24
     assert "a.sog is read without its anti-aliasing filter" in caplog.text

@@ -126,7 +126,7 @@ def test_a_fourth_sh_degree_is_left_out_with_a_warning(
     torch.testing.assert_close(back.sh[:, 1:], g.sh[:, 1:], rtol=0, atol=2 / 128 + 1e-6)
 
 
-def test_what_changes_the_picture_and_is_not_read_is_told(
+def test_unread_content_that_changes_the_picture_is_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "a.spz").write_bytes(version_3(flags=3))
@@ -143,7 +143,7 @@ def test_what_follows_the_arrays_is_skipped(tmp_path: Path) -> None:
     assert len(read_gaussians(tmp_path / "a.spz")) == 5
 
 
-def test_far_and_huge_and_tiny_ones_are_held_or_told(tmp_path: Path) -> None:
+def test_far_huge_and_tiny_gaussians_are_stored_or_reported(tmp_path: Path) -> None:
     g = storable(count=6)
     g.means[0, 0] = 5000.0
     g.log_scales[1, 0], g.log_scales[2, 1] = -12.0, 7.0

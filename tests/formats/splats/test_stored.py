@@ -33,7 +33,7 @@ def save_npz(g: Gaussians, path: Path) -> Path:
 
 
 def save_ply(g: Gaussians, path: Path) -> Path:
-    """By plyfile, which writes whatever the numbers are."""
+    """Save with plyfile, which writes any numbers."""
     rest = g.sh[:, 1:].transpose(1, 2).flatten(1)
     columns = {axis: g.means[:, i] for i, axis in enumerate("xyz")}
     columns |= {f"f_dc_{i}": g.sh[:, 0, i] for i in range(3)}

@@ -1,4 +1,4 @@
-"""One Gaussian with an absurd number must not spoil the others, in whatever format."""
+"""One Gaussian with an absurd number must not affect the others in any format."""
 
 import json
 import struct

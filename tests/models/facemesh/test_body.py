@@ -106,7 +106,7 @@ def test_a_mirrored_portrait_has_the_mirrored_body() -> None:
     np.testing.assert_allclose(mirrored.shoulders[::-1] * [-1, 1, 1], body.shoulders, atol=0.06)
 
 
-def test_nobody_and_somebody_else_are_no_body() -> None:
+def test_an_empty_photo_and_another_person_give_no_body() -> None:
     assert find_body(np.full((200, 200, 3), 90, np.uint8)) is None
     camera = frontal_camera(1.0, 711, 512, 512, torch.tensor([0.3, 0.2, 0.0])).to("cpu", torch.float64)
     rgb = portrait().rgb.astype(np.float32) / np.float32(255)

@@ -16,7 +16,7 @@ LINE_Y = -0.2
 
 
 def shown(slope: float = 0.0, azimuth_deg: float = 0.0, elevation_deg: float = 0.0) -> HeadView:
-    """A picture of somebody cut off along a line, px, across the whole of it at the height of `LINE_Y`."""
+    """A mask of a person cut off along a line, px, across the whole picture at the height of `LINE_Y`."""
     middle = torch.tensor([0.0, -0.05, 0.0])
     camera = frontal_camera(DISTANCE_M, FOCAL_PX, SIZE_PX, SIZE_PX, middle)
     camera = camera.orbited(azimuth_deg, elevation_deg, middle).to("cpu", torch.float64)
@@ -86,7 +86,7 @@ def test_a_person_that_goes_on_has_no_cut() -> None:
     assert cut_of(replace(view, mask=np.zeros_like(view.mask))) is None
 
 
-def test_of_several_pictures_the_one_from_the_front_tells() -> None:
+def test_of_several_pictures_the_one_from_the_front_decides() -> None:
     template, views = load_template(), [shown(azimuth_deg=azimuth) for azimuth in (-30, 10, 40)]
     torso = template.vertices[template.region == TORSO]
     for given in (views, views[::-1]):

@@ -90,7 +90,7 @@ def test_a_mirrored_head_has_mirrored_eyeballs(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_lids_on_a_ball_tell_where_it_lies(seed: int) -> None:
+def test_lids_on_a_ball_determine_its_place(seed: int) -> None:
     """Lids laid about a ball give its centre back, as far as the prior lets go."""
     rim = someones_head(seed)[list(EYE_RINGS[LEFT])]
     center = eyeball_center(rim)

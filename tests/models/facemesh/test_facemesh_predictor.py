@@ -206,13 +206,13 @@ def test_a_longer_lens_sets_the_camera_farther_away(avatar: Avatar) -> None:
     assert far.provenance.warnings == ()
 
 
-def test_several_faces_are_told_and_one_is_chosen() -> None:
+def test_several_faces_are_a_warning_and_one_can_be_chosen() -> None:
     photo = replace(photo_of(small_left_large_right()), focal_px=1000.0)
     large, small = predict(photo), predict(photo, 0)
     assert large.face and small.face
     assert (large.face.index, large.face.count, small.face.index) == (1, 2, 0)
     assert large.provenance.warnings == (
-        "the photo shows 2 faces: the largest, 1 from the left, is taken (--face N)",
+        "the photo shows 2 faces: the largest, number 1 from the left, is used",
     )
     # each stands where it is in the photo, the smaller one farther away
     offset = [float(a.camera.world_to_camera[0, 3] / a.camera.world_to_camera[2, 3]) for a in (small, large)]
@@ -222,7 +222,7 @@ def test_several_faces_are_told_and_one_is_chosen() -> None:
         predict(photo, 2)
 
 
-def test_a_small_face_is_warned_of() -> None:
+def test_a_small_face_is_a_warning() -> None:
     found = predict(replace(photo_of(resized(220)), focal_px=300.0))
     require_whole(found)
     (warning,) = found.provenance.warnings

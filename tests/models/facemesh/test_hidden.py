@@ -73,7 +73,7 @@ def test_strands_fall_from_the_whorl() -> None:
     assert strands()[POINTS.region == FACE].max() == 0 and strands()[SKULL_POINTS].std() == pytest.approx(1)
 
 
-def test_nothing_seen_of_the_skull_tells_nothing() -> None:
+def test_an_unseen_skull_gives_no_hair_colour() -> None:
     colors = head(BROWN)
     assert hair_of(POINTS, colors, SEEN & ~SKULL_POINTS) is None
     assert np.isfinite(with_hidden(POINTS, colors, SEEN & ~SKULL_POINTS)).all()

@@ -83,7 +83,7 @@ def test_hair_gains_volume_at_the_back_too() -> None:
     assert fitted[:, 2].min() < template.vertices[template.region == SKULL, 2].min() - 0.004
 
 
-def test_its_own_outline_changes_little() -> None:
+def test_fitting_the_heads_own_outline_changes_little() -> None:
     template = load_template()
     fitted = fit_outline(template, template.vertices, [masked(drawn(template.vertices))], UPRIGHT)
     moved_m = np.linalg.norm(fitted - template.vertices, axis=1)

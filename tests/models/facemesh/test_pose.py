@@ -34,7 +34,7 @@ def average_landmarks() -> Array:
 
 
 def seen(points: Array, pose: Array, focal_px: float) -> NDArray[np.float32]:
-    """Landmarks as Face Mesh tells them: pixels, and depth in the same unit from wherever it likes."""
+    """Landmarks as Face Mesh returns them: pixels, and depth in the same unit with an arbitrary offset."""
     x, y, z = (points @ pose[:3, :3].T + pose[:3, 3]).T
     eyes = z[468:478].mean()
     on_plane = focal_px * np.stack([x / z, y / z], 1) + CENTER
@@ -83,7 +83,7 @@ def test_a_longer_lens_means_a_farther_head_of_the_same_size() -> None:
 
 @pytest.mark.parametrize(("iris_scale", "expected_m"), [(1.0, 0.063), (0.5, 0.0664), (2.0, 0.0594)])
 def test_the_pupils_distance_stays_an_adults(iris_scale: float, expected_m: float) -> None:
-    """Drawn half-way, geometrically, from the irises' word to the average."""
+    """The distance is the geometric mean of the irises' estimate and the average."""
     points = average_landmarks()
     for center in (468, 473):
         points[center + 1 : center + 5] = points[center] + iris_scale * (

@@ -102,7 +102,7 @@ def test_a_photo_without_a_face_is_named() -> None:
         FaceMeshPredictor().predict_several([portrait(), blank])
 
 
-def test_one_photo_is_as_ever_and_none_is_refused(avatar: Avatar) -> None:
+def test_one_photo_gives_the_usual_avatar_and_none_is_refused(avatar: Avatar) -> None:
     alone = FaceMeshPredictor().predict_several([portrait()])
     torch.testing.assert_close(alone.gaussians.means, avatar.gaussians.means)
     assert alone.others == ()

@@ -56,7 +56,7 @@ def test_the_second_half_mirrors_the_first(points: SurfacePoints, positions: Arr
     np.testing.assert_array_equal(points.region[points.mirror], points.region)
 
 
-def test_they_lie_as_dense_as_asked(points: SurfacePoints, positions: Array) -> None:
+def test_points_are_as_dense_as_requested(points: SurfacePoints, positions: Array) -> None:
     nearest = np.asarray(cKDTree(positions).query(positions, 2)[0])[:, 1]
     for region, spacing in SPACING_M.items():
         inside = points.region == region

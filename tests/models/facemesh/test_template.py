@@ -34,13 +34,13 @@ def test_the_surface_is_closed_and_has_one_outside(template: HeadTemplate) -> No
     assert {(b, a) for a, b in edges} == set(edges)
 
 
-def test_it_is_a_ball_without_handles(template: HeadTemplate) -> None:
+def test_the_template_is_a_ball_without_handles(template: HeadTemplate) -> None:
     edges = directed_edges(template.faces)
     vertices = len(np.unique(template.faces))
     assert vertices - len(edges) // 2 + len(template.faces) == 2  # Euler's formula
 
 
-def test_its_outside_is_out(template: HeadTemplate) -> None:
+def test_the_templates_normals_point_outward(template: HeadTemplate) -> None:
     a, b, c = (template.vertices[template.faces[:, k]] for k in range(3))
     litres = 1000 * np.einsum("fi,fi->", a, np.cross(b, c)) / 6
     assert 4 < litres < 16  # negative if it were inside out
@@ -54,7 +54,7 @@ def test_mirroring_twice_changes_nothing(template: HeadTemplate) -> None:
     np.testing.assert_array_equal(template.mirror[template.mirror], np.arange(len(template.vertices)))
 
 
-def test_it_is_exactly_symmetric(template: HeadTemplate) -> None:
+def test_the_template_is_exactly_symmetric(template: HeadTemplate) -> None:
     np.testing.assert_array_equal(
         template.vertices[template.mirror], template.vertices * np.array([-1, 1, 1])
     )
@@ -76,7 +76,7 @@ def test_the_landmarks_come_first(template: HeadTemplate) -> None:
     np.testing.assert_array_equal(drawn[:470], [*range(469), 473])
 
 
-def test_it_stands_upright_in_the_head_frame(template: HeadTemplate) -> None:
+def test_the_template_stands_upright_in_the_head_frame(template: HeadTemplate) -> None:
     v = template.vertices
     assert v[LEFT_EYE, 0] > 0 > v[RIGHT_EYE, 0]  # x to the person's left
     assert v[FOREHEAD, 1] > v[LEFT_EYE, 1] > v[CHIN, 1]
@@ -86,7 +86,7 @@ def test_it_stands_upright_in_the_head_frame(template: HeadTemplate) -> None:
     assert heights == sorted(heights, reverse=True)
 
 
-def test_its_size_is_an_adults(template: HeadTemplate) -> None:
+def test_the_template_has_an_adults_size(template: HeadTemplate) -> None:
     v = template.vertices
     assert np.linalg.norm(v[LEFT_EYE] - v[RIGHT_EYE]) == pytest.approx(0.063, abs=0.002)
     head = v[np.isin(template.region, (FACE, SKULL, EAR, JAW))]

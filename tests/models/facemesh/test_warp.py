@@ -32,7 +32,7 @@ def test_the_templates_own_landmarks_give_the_template() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_landmarks_stay_where_they_are(seed: int) -> None:
-    """All but the iris centres, which stand out from the rim of the eye."""
+    """Except the iris centres, which stand out from the rim of the eye."""
     landmarks = someones_landmarks(seed)
     given_landmarks = landmarks.copy()
     vertices = warp_to_landmarks(load_template(), landmarks)

@@ -41,7 +41,7 @@ def test_bfloat16_stays_close() -> None:
     torch.testing.assert_close(fold(decoder, torch.bfloat16).heads(w), decoder(w), atol=0.05, rtol=0)
 
 
-def test_heads_move_what_they_are_named_for() -> None:
+def test_each_head_changes_the_parameter_it_is_named_for() -> None:
     decoder = decoder_of(SMALL_DECODER)
     points = torch.rand(SMALL_DECODER.gaussians, 3)
     still = decoder.assemble(torch.zeros(len(points), 3 + 4 + 12 + 1 + 3), points)

@@ -49,7 +49,7 @@ def recogniser(tmp_path_factory: pytest.TempPathFactory) -> FaceRecogniser:
 
 
 def summary_of(avatar: Avatar) -> dict[str, Any]:
-    """What the model adds to the summary."""
+    """The fields that the model adds to the summary."""
     return {name: value for facts in avatar.provenance.facts for name, value in facts.for_summary().items()}
 
 
@@ -88,14 +88,14 @@ def test_the_crop_follows_the_face_and_the_camera_follows_the_crop(
     assert summary_of(left)["background_removed"] is True
 
 
-def test_a_photo_that_shows_nobody_is_told(networks: Networks, tmp_path: Path) -> None:
+def test_a_photo_without_a_person_is_an_error(networks: Networks, tmp_path: Path) -> None:
     nobody = FaceRecogniser(write_pack(tmp_path, []))
     with pytest.raises(NoFaceError, match="640×640"):
         FastAvatarPredictor(networks, Person(nobody), crop="none").predict(photo())
 
 
 def test_a_face_is_chosen_also_where_the_embedding_is_given(networks: Networks) -> None:
-    """Face Mesh then tells which one it is; a face that is not there ends the prediction."""
+    """Face Mesh then finds the chosen face; a face that is not there is an error."""
     given = Person(embedding=np.ones(512, np.float32))
     two = photo_of(small_left_large_right())
     predictor = FastAvatarPredictor(networks, given, crop="none")
@@ -105,7 +105,7 @@ def test_a_face_is_chosen_also_where_the_embedding_is_given(networks: Networks) 
         predictor.predict(two, 2)
 
 
-def test_somebody_must_be_given(networks: Networks) -> None:
+def test_a_face_embedding_or_w_is_required(networks: Networks) -> None:
     with pytest.raises(InputError, match="to make an avatar from"):
         FastAvatarPredictor(networks, Person(), crop="none").predict(photo())
 
@@ -147,7 +147,7 @@ def test_the_gaussians_follow_from_the_latent(networks: Networks, recogniser: Fa
     assert again.w.grad is not None and again.w.grad.norm() > 0
 
 
-def test_colours_are_fitted_anew_unless_that_is_off(networks: Networks, recogniser: FaceRecogniser) -> None:
+def test_colours_are_refitted_unless_that_is_off(networks: Networks, recogniser: FaceRecogniser) -> None:
     auto, off = (
         FastAvatarPredictor(networks, Person(recogniser), crop="none", sh_refit=choice).predict(photo())
         for choice in CHOICES
@@ -179,7 +179,7 @@ def test_many_photos_at_once_give_what_each_gives_alone(
     assert not np.array_equal(together[0].arrays["dino_points"], together[1].arrays["dino_points"])
 
 
-def test_one_bad_photo_leaves_the_others_be(networks: Networks, recogniser: FaceRecogniser) -> None:
+def test_one_bad_photo_does_not_affect_the_others(networks: Networks, recogniser: FaceRecogniser) -> None:
     predictor = FastAvatarPredictor(networks, Person(recogniser), crop="none")
     found = predictor.predict_many([photo(), photo(), photo()], face=5)
     assert [type(one) for one in found] == [NoFaceError] * 3

@@ -82,7 +82,7 @@ angles = st.floats(-1, 1)
 
 @given(angles, angles, angles)
 @settings(deadline=None)
-def test_opengl_and_opencv_poses_of_one_camera_are_told_apart(x: float, y: float, roll: float) -> None:
+def test_opengl_and_opencv_poses_of_one_camera_are_distinguished(x: float, y: float, roll: float) -> None:
     position = torch.tensor([x, y, 1.5], dtype=torch.float64)
     backward = position / position.norm()  # the camera looks at the origin
     right = torch.linalg.cross(torch.tensor([0.0, 1, 0], dtype=torch.float64), backward)

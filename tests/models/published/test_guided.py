@@ -46,7 +46,7 @@ def test_a_w_that_is_given_is_taken_as_it_is(pair: Pair) -> None:
     assert torch.equal(latent.w, torch.from_numpy(w)[None])
 
 
-def test_photos_without_a_face_and_other_points_are_told(pair: Pair, tmp_path: Path) -> None:
+def test_photos_without_a_face_and_other_points_are_reported(pair: Pair, tmp_path: Path) -> None:
     nobody = FaceRecogniser(write_pack(tmp_path, []))
     with pytest.raises(NoFaceError, match="640×640"):
         _networks(pair, Person(nobody)).latent([RED, BLUE], torch.rand(POINTS, 3))

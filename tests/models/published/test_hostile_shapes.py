@@ -46,7 +46,7 @@ def test_counters_of_another_integer_type_are_taken_and_others_not() -> None:
 @pytest.mark.parametrize(
     "shape", [(), (0,), (3,), (2, 3), (1, 2, 3), (0, 0), (1, 0, 3), (2, 3, 4, 5), (0, 1 << 40)]
 )
-def test_a_tensor_of_any_other_shape_is_told_in_one_line(shape: tuple[int, ...]) -> None:
+def test_a_tensor_of_any_other_shape_is_reported_in_one_line(shape: tuple[int, ...]) -> None:
     for load, state in zip(LOADERS, states(), strict=True):
         for name, value in state.items():
             if tuple(value.shape) == shape:
@@ -60,7 +60,7 @@ def test_a_tensor_of_any_other_shape_is_told_in_one_line(shape: tuple[int, ...])
 @pytest.mark.parametrize(
     "extra", ["register_tokens", "blocks.0.mlp.w12.weight", "blocks.70.x", "blocks.", "blocks"]
 )
-def test_names_of_other_backbones_are_told(extra: str) -> None:
+def test_names_of_other_backbones_are_reported(extra: str) -> None:
     state = states()[2]
     with pytest.raises(WeightsError, match="unexpected|missing"):
         load_point_predictor({**state, f"encoder.dino.{extra}": torch.zeros(3)}, "file.pth")
@@ -136,7 +136,7 @@ def test_an_encoder_of_other_embeddings_is_refused() -> None:
     ],
 )
 @pytest.mark.parametrize("beside", [True, False])
-def test_metadata_of_any_kind_is_told_in_one_line(tmp_path: Path, text: str, beside: bool) -> None:
+def test_metadata_of_any_kind_is_reported_in_one_line(tmp_path: Path, text: str, beside: bool) -> None:
     paths = write_made_up(tmp_path / "run", 1, SMALL_DECODER, SMALL_POINTS)
     folder = tmp_path / "run" if beside else tmp_path
     (folder / "metadata.json").write_bytes(text.encode(errors="surrogateescape"))

@@ -148,7 +148,7 @@ def test_metadata_decides_where_it_speaks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '{"max_points": "many"}', '{"mean_shape": 3}'])
-def test_metadata_that_cannot_be_understood_is_told(tmp_path: Path, text: str) -> None:
+def test_metadata_that_cannot_be_understood_is_reported(tmp_path: Path, text: str) -> None:
     paths = write_made_up(tmp_path / "run", 1, SMALL_DECODER, SMALL_POINTS)
     (tmp_path / "metadata.json").write_text(text)
     with pytest.raises(WeightsError, match=r"metadata\.json, which describes .* cannot be understood"):
@@ -212,7 +212,7 @@ def test_bfloat16_is_used_when_asked_for(tmp_path: Path) -> None:
     assert 0 < float((found["bfloat16"] - found["float32"]).abs().max()) < 0.05
 
 
-def test_what_excludes_each_other_or_is_not_there_is_told(tmp_path: Path) -> None:
+def test_contradicting_options_and_missing_files_are_reported(tmp_path: Path) -> None:
     write_made_up(tmp_path, 1, SMALL_DECODER, SMALL_POINTS)
     np.save(tmp_path / "e.npy", np.ones(512, np.float32))
     vector = tmp_path / "e.npy"
@@ -233,7 +233,7 @@ def test_what_excludes_each_other_or_is_not_there_is_told(tmp_path: Path) -> Non
         load("cpu", given, cache_dir=tmp_path / "empty", offline=True)
 
 
-def test_weights_that_give_no_numbers_are_told(tmp_path: Path) -> None:
+def test_weights_that_give_no_numbers_are_reported(tmp_path: Path) -> None:
     paths = write_made_up(tmp_path, 1, SMALL_DECODER, SMALL_POINTS)
     held = torch.load(paths.decoder, weights_only=True)
     held["model_dict"]["base_scales"][3, 1] = float("nan")

@@ -98,7 +98,7 @@ def test_a_bgr_photo_would_be_noticed(networks: Networks, expected: Figures) -> 
     assert np.abs(points[expected["index"]] - expected["points"]).max() > 0.1
 
 
-def test_made_up_weights_are_told_loudly(avatar: Avatar) -> None:
+def test_made_up_weights_are_a_warning(avatar: Avatar) -> None:
     assert "MADE-UP WEIGHTS" in avatar.provenance.warnings[0]
     facts = avatar.provenance.fact(LatentFacts)
     assert facts is not None and facts.made_up

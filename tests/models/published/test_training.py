@@ -167,7 +167,7 @@ def test_the_folded_decoder_gives_trainable_parameters_the_plain_ones_gradients(
     torch.testing.assert_close(fast, plain, atol=1e-4, rtol=1e-4)
 
 
-def test_positions_are_resized_anew_when_they_are_trained() -> None:
+def test_positions_are_resized_again_when_they_are_trained() -> None:
     dinov2 = Dinov2(SMALL_DINO)
     images = torch.randn(1, 3, 224, 224)
     with torch.no_grad():

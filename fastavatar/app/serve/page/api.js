@@ -25,7 +25,7 @@ export function fileUrl(id, name) {
   return `/api/jobs/${id}/files/${name}`;
 }
 
-// Sends a photo. XMLHttpRequest, since fetch tells nothing of how much has been sent.
+// Sends a photo, with XMLHttpRequest, because fetch does not report how much has been sent.
 export function sendPhoto(photo, choices, { onProgress, signal }) {
   return new Promise((resolve, reject) => {
     const query = new URLSearchParams({ name: photo.name.slice(-200), ...choices });

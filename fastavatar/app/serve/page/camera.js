@@ -1,4 +1,4 @@
-// A photo from the camera: the phone's own camera where there is one, else a dialog with a picture to take.
+// Takes a photo: with the phone's own camera app where there is one, else in a dialog with a live picture.
 
 const dialog = document.getElementById("camera");
 const finder = document.getElementById("finder");
@@ -6,12 +6,12 @@ const problem = document.getElementById("camera-problem");
 const shoot = document.getElementById("shoot");
 let stream = null;
 
-// Whether this device takes photos better than a page does, or lets a page take none.
+// Whether to use the device's own camera app: on touch screens, and where a page may not use the camera.
 export function hasCameraOfItsOwn() {
   return !navigator.mediaDevices?.getUserMedia || matchMedia("(pointer: coarse)").matches;
 }
 
-// Shows the dialog; `onPhoto` gets what was taken.
+// Shows the dialog; calls `onPhoto` with the photo, a JPEG file.
 export async function takePhoto(onPhoto) {
   problem.hidden = true;
   shoot.disabled = true;
@@ -31,7 +31,7 @@ export async function takePhoto(onPhoto) {
     shoot.disabled = false;
     shoot.focus();
   } catch (error) {
-    problem.textContent = told(error);
+    problem.textContent = messageOf(error);
     problem.hidden = false;
   }
 }
@@ -56,7 +56,7 @@ function stop(found) {
   for (const track of found.getTracks()) track.stop();
 }
 
-function told(error) {
+function messageOf(error) {
   if (error.name === "NotAllowedError") return "The browser does not let this page use the camera; allow it in its settings.";
   if (error.name === "NotFoundError") return "No camera was found.";
   if (error.name === "AbortError") return "";

@@ -1,5 +1,5 @@
-// The page is in one of these states at a time; each but `uploading`, `queued` and `running`, which share one,
-// has a section of its own:  empty ─▶ uploading ─▶ queued ─▶ running ─▶ result | failed | cancelled ─▶ empty
+// The page is in one of these states at a time:  empty ─▶ uploading ─▶ queued ─▶ running ─▶ result | failed | cancelled ─▶ empty
+// `uploading`, `queued` and `running` share one section of the page; every other state has its own.
 
 import { Refused, deleteJob, jobStatus, sendPhoto, serverStatus } from "./api.js";
 import { hasCameraOfItsOwn, takePhoto } from "./camera.js";
@@ -12,7 +12,7 @@ const KEPT = "fastavatar-job";
 const MISSES = 20;
 
 const $ = (id) => document.getElementById(id);
-let run = null; // { photo, id, abort } of what is under way or shown
+let run = null; // { photo, id, abort } of the job that is under way or shown
 
 function show(name) {
   if (!$(name).hidden) return;
@@ -51,7 +51,7 @@ async function make(photo) {
   }
 }
 
-// Shows a job as it goes on, until it ends or something else is shown.
+// Polls and shows a job until it ends or another one is shown.
 async function follow(mine, job) {
   let misses = 0;
   while (mine === run) {
@@ -102,7 +102,7 @@ function startOver() {
   show("empty");
 }
 
-// Deletes what the server holds of the run.
+// Deletes the photo and the results of the run on the server.
 function forget() {
   if (run?.id) deleteJob(run.id).catch(() => {});
   sessionStorage.removeItem(KEPT);
@@ -123,13 +123,13 @@ async function watchServer() {
     const kept = minutes < 1 ? "soon" : `after ${minutes === 1 ? "a minute" : `${+minutes.toFixed(1)} minutes`}`;
     $("most").textContent = `, up to ${server.max_megabytes} MB`;
     $("keep").textContent = ` and is deleted ${kept}`;
-    $("keep-result").textContent = `; otherwise they go ${kept}`;
+    $("keep-result").textContent = `; otherwise they are deleted ${kept}`;
     $("server").textContent = `fastavatar ${server.version}, model ${server.model} on ${server.device}.`;
     const busy = server.running + server.waiting;
-    $("load").textContent = `${busy} ${busy === 1 ? "photo" : "photos"} in work`;
+    $("load").textContent = `${busy} ${busy === 1 ? "photo" : "photos"} in progress`;
     $("load").hidden = busy === 0;
   } catch (error) {
-    if (error.status === 401) location.reload(); // asks for the token
+    if (error.status === 401) location.reload(); // the server then answers with the token form
   }
   setTimeout(watchServer, 2000);
 }

@@ -1,10 +1,10 @@
-// The result: the head to turn, what to download, what came out in words.
+// The result: the head, the files to download, and the facts in words.
 
 import { fileUrl } from "./api.js";
 
 const DOWNLOADS = [
   ["splats.ply", "3D Gaussians", "PLY"],
-  ["head.html", "Page to turn it", "HTML"],
+  ["head.html", "Interactive page", "HTML"],
   ["turntable.mp4", "Turntable", "MP4"],
   ["preview.png", "Preview", "PNG"],
   ["summary.json", "Summary", "JSON"],
@@ -15,7 +15,7 @@ const stage = document.getElementById("stage");
 const downloads = document.getElementById("downloads");
 let shown = "";
 
-// Shows what there is of a job so far; called again whenever there is more.
+// Shows the files and facts that a job has so far; called again when it has more.
 export function showResult(job) {
   showHead(job);
   showDownloads(job);
@@ -29,7 +29,7 @@ export function clearResult() {
   shown = "";
 }
 
-// A place for each file from the start; it becomes a link when the file is there, and nothing else moves.
+// Each file has its place from the start, so that nothing moves when the place becomes a link.
 function showDownloads(job) {
   for (const [name, label, kind] of DOWNLOADS) {
     const there = job.files.includes(name);
@@ -42,7 +42,7 @@ function showDownloads(job) {
   }
 }
 
-// The viewer where its page was built, else the video, until that is there the preview.
+// Shows the viewer page if there is one, else the video, else the preview.
 function showHead(job) {
   const name = ["head.html", "turntable.mp4", "preview.png"].find((file) => job.files.includes(file));
   const key = `${job.id} ${name}`;
@@ -58,7 +58,7 @@ function viewer(url) {
   frame.title = "The head; drag to turn it";
   frame.sandbox = "allow-scripts";
   frame.allow = "fullscreen";
-  frame.src = `${url}?noui`; // the page beside it has the buttons
+  frame.src = `${url}?noui`; // without the viewer's own buttons
   return frame;
 }
 

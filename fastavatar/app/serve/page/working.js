@@ -1,9 +1,9 @@
-// What is seen while one waits: the photo, the phase, the stages.
+// The section shown while a job is under way: the photo, the phase, the stages.
 
 const $ = (id) => document.getElementById(id);
 const TITLES = { uploading: "Sending the photo", queued: "Waiting in the queue", running: "Making the head" };
 
-// `detail` is the photo's name while uploading, the number of jobs ahead in the queue.
+// `detail` is the photo's name while uploading, and the number of jobs ahead while queued.
 export function showPhase(phase, detail, fraction) {
   $("phase").textContent = TITLES[phase];
   document.body.dataset.phase = phase;
@@ -13,7 +13,7 @@ export function showPhase(phase, detail, fraction) {
   else $("progress").value = fraction;
 }
 
-// In place, so that what turns goes on turning.
+// Updates the list in place, so that the spinner of the current stage does not restart.
 export function showStages(stages) {
   const list = $("stages");
   while (list.children.length > stages.length) list.lastChild.remove();
@@ -26,7 +26,7 @@ export function showStages(stages) {
   });
 }
 
-// Not every browser shows every photo that the server reads, such as HEIC.
+// Shows the photo, hidden until it loads: some browsers cannot show HEIC and other kinds.
 export function showPhoto(photo) {
   const image = $("thumb");
   URL.revokeObjectURL(image.src);
