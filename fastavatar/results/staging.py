@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fastavatar.errors import FastAvatarError, OverwriteError, UsageError
-from fastavatar.system import abandoned, alone_in, partial, place, refusals_told
+from fastavatar.system import abandoned, alone_in, partial, place, refusals_in_one_line
 
 _STAGING = "results"
 _RETIRED, _DONE = ".retired", ".done"
@@ -28,7 +28,7 @@ def require_folder(folder: Path, room_bytes: int = 0) -> None:
     The check makes a hidden folder and removes it at once. Raises `UsageError` where `folder` is a file,
     `FastAvatarError` where the file system refuses or is full.
     """
-    with refusals_told(folder):
+    with refusals_in_one_line(folder):
         if _is_there(folder) and not folder.is_dir():
             raise UsageError(f"cannot write to {folder}: it is a file; give a folder")
         whole = folder.absolute()

@@ -4,7 +4,7 @@ from .atomic import abandoned as abandoned
 from .atomic import alone_in as alone_in
 from .atomic import partial as partial
 from .atomic import place as place
-from .atomic import refusals_told as refusals_told
+from .atomic import refusals_in_one_line as refusals_in_one_line
 from .atomic import replacing as replacing
 from .atomic import replacing_all as replacing_all
 from .files import opened as opened

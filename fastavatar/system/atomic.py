@@ -30,7 +30,7 @@ def replacing(path: Path, overwrite: bool = True) -> Iterator[Path]:
     Hidden files that killed runs left beside `path` are removed first. Raises `OverwriteError` if `path`
     exists at the end of the block and `overwrite` is off, and `FastAvatarError` when the file system refuses.
     """
-    with refusals_told(path):
+    with refusals_in_one_line(path):
         for left in abandoned(path.parent, path.name):
             if left.is_file():
                 left.unlink(missing_ok=True)
@@ -140,13 +140,13 @@ def replacing_all(paths: Sequence[Path]) -> Iterator[list[Path]]:
     """
     with ExitStack() as files:
         for folder in {path.parent for path in paths}:
-            with refusals_told(folder):
+            with refusals_in_one_line(folder):
                 folder.mkdir(parents=True, exist_ok=True)
         yield [files.enter_context(replacing(path)) for path in paths]
 
 
 @contextmanager
-def refusals_told(path: Path) -> Iterator[None]:
+def refusals_in_one_line(path: Path) -> Iterator[None]:
     """Turn an `OSError` while writing `path` into a `FastAvatarError` of one line."""
     try:
         yield

@@ -30,8 +30,7 @@ MAX_LIST_ROWS = 1_000_000
 _KINDS = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4"}
 _KINDS |= {"float": "f4", "double": "f8"}
 _TYPES = _KINDS | {np.dtype(kind).name: kind for kind in _KINDS.values()}
-"""numpy's codes by the names that a header may use: the first ones, and newer ones such as `int8` or
-`float32`."""
+"""numpy's codes by the names in a header: the original names, and newer ones such as `int8`, `float32`."""
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _BYTE_ORDERS = {"ascii": "=", "binary_little_endian": "<", "binary_big_endian": ">"}
 

@@ -130,9 +130,9 @@ def _require_free(flag: str, path: Path, force: bool, capture: "Capture") -> Non
     not be replaced, `FastAvatarError` where the file system refuses.
     """
     from fastavatar.results import require_folder
-    from fastavatar.system import refusals_told
+    from fastavatar.system import refusals_in_one_line
 
-    with refusals_told(path):
+    with refusals_in_one_line(path):
         if path.is_dir():
             raise UsageError(f"cannot write {path}: it is a folder; give {flag} a file")
         if path.exists() and not path.is_file():
@@ -146,9 +146,9 @@ def _require_free(flag: str, path: Path, force: bool, capture: "Capture") -> Non
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
     """Write `path` atomically by `write`, and make the folders above it."""
-    from fastavatar.system import refusals_told, replacing
+    from fastavatar.system import refusals_in_one_line, replacing
 
-    with refusals_told(path):
+    with refusals_in_one_line(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         write(partial)
