@@ -123,7 +123,7 @@ def answer_guided(capture: Capture, inputs: Sequence[int], options: Options) -> 
     With `iterations` 0 they are the start of refinement: the published networks' feed-forward answer, or
     discs where these networks are not used.
     """
-    from fastavatar.models.published import made_up_told
+    from fastavatar.models.published import made_up_warnings
     from fastavatar.refinement import (
         choose_preset,
         load_config,
@@ -162,7 +162,7 @@ def answer_guided(capture: Capture, inputs: Sequence[int], options: Options) -> 
         time.perf_counter() - start_time,
         gaussians=gaussians,
         compositing=config.compositing,
-        warnings=made_up_told(start.made_up),
+        warnings=made_up_warnings(start.made_up),
         extra=extra | {"num_gaussians": len(gaussians)},
     )
 

@@ -22,7 +22,7 @@ from fastavatar.models.published import (
     GuidedNetworks,
     LatentFacts,
     PublishedOptions,
-    made_up_told,
+    made_up_warnings,
 )
 from fastavatar.refinement import Config, default_preset, photo_of_view
 
@@ -104,7 +104,7 @@ def avatar_at(start: Start, capture: Capture, view: View, seed: int, device: str
     if start.latent is None:
         made = Provenance("direct", _LICENCE, seed, device)
         return Avatar(start.gaussians, view.camera, photo, None, made)
-    made_up = made_up_told(start.made_up)
+    made_up = made_up_warnings(start.made_up)
     facts = LatentFacts(tuple(start.latent.w.shape), start.latent.sh_refit, bool(made_up))
     made = Provenance("fastavatar", LICENCE, seed, device, warnings=made_up, facts=(facts,))
     return Avatar(start.gaussians, view.camera, photo, None, made, latent=start.latent)

@@ -34,7 +34,7 @@ from fastavatar.results import (
     versions,
     write_turntable,
 )
-from fastavatar.system import peak_memory_mb, refusals_told
+from fastavatar.system import peak_memory_mb, refusals_in_one_line
 
 _LEAST_ROOM_BYTES = 3_000_000
 """Bytes of the smallest results: 10,144 Gaussians of 248 bytes and a preview of 0.8 MB."""
@@ -84,7 +84,7 @@ def write_results(
 
     made = avatar.provenance
     seconds = dict(made.seconds)
-    with refusals_told(folder), staged(folder, replaced()) as staging:
+    with refusals_in_one_line(folder), staged(folder, replaced()) as staging:
         started = time.perf_counter()
         if outputs.save_ply:
             (staging / SPLATS).write_bytes(encode_ply(avatar.gaussians, outputs.frame))

@@ -22,7 +22,7 @@ from fastavatar.system import (
     made_folder,
     partial,
     place,
-    refusals_told,
+    refusals_in_one_line,
     require_replaceable_file,
 )
 
@@ -36,7 +36,7 @@ def require_folder(folder: Path, room_bytes: int = 0) -> None:
     The check makes a hidden folder and removes it at once. Raises `UsageError` where `folder` is a file,
     `FastAvatarError` where the file system refuses or is full.
     """
-    with refusals_told(folder):
+    with refusals_in_one_line(folder):
         if _is_there(folder) and not folder.is_dir():
             raise UsageError(f"cannot write to {folder}: it is a file; give a folder")
         whole = folder.absolute()

@@ -9,7 +9,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from fastavatar.errors import OverwriteError
 from fastavatar.results import Picture, staged
-from fastavatar.system import refusals_told
+from fastavatar.system import refusals_in_one_line
 
 MARK = "fastavatar render"
 """The PNG keyword `Software` of every still. Other pictures of this program do not carry it."""
@@ -22,7 +22,7 @@ def write_stills(pictures: Iterable[tuple[str, Picture]], folder: Path, replaced
     """
     mark = PngInfo()
     mark.add_text("Software", MARK)
-    with refusals_told(folder), staged(folder, replaced) as staging:
+    with refusals_in_one_line(folder), staged(folder, replaced) as staging:
         for name, picture in pictures:
             Image.fromarray(picture).save(staging / f"{name}.png", pnginfo=mark)
 

@@ -5,7 +5,7 @@ from .atomic import alone_in as alone_in
 from .atomic import made_folder as made_folder
 from .atomic import partial as partial
 from .atomic import place as place
-from .atomic import refusals_told as refusals_told
+from .atomic import refusals_in_one_line as refusals_in_one_line
 from .atomic import replacing as replacing
 from .atomic import replacing_all as replacing_all
 from .atomic import require_replaceable_file as require_replaceable_file

@@ -33,7 +33,7 @@ def replacing(path: Path, overwrite: bool = True) -> Iterator[Path]:
     is there by the end of the block, and `FastAvatarError` in one line when the file system refuses.
     """
     require_replaceable_file(path)
-    with refusals_told(path), made_folder(path.parent):
+    with refusals_in_one_line(path), made_folder(path.parent):
         for left in abandoned(path.parent, path.name):
             if left.is_file():
                 left.unlink(missing_ok=True)
@@ -51,7 +51,7 @@ def require_replaceable_file(path: Path) -> None:
 
     Renaming a file onto a pipe, a device or a socket destroys it: root can lose /dev/null that way.
     """
-    with refusals_told(path):
+    with refusals_in_one_line(path):
         if os.path.exists(path) and not os.path.isfile(path):
             kind = "a folder" if path.is_dir() else "a pipe, a device or a socket"
             raise OverwriteError(f"{path} is {kind}, which is never replaced: choose another name")
@@ -172,7 +172,7 @@ def replacing_all(paths: Sequence[Path], overwrite: bool = True) -> Iterator[lis
 
 
 @contextmanager
-def refusals_told(path: Path) -> Iterator[None]:
+def refusals_in_one_line(path: Path) -> Iterator[None]:
     """Turn an `OSError` while writing `path` into a `FastAvatarError` of one line."""
     try:
         yield

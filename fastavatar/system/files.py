@@ -26,7 +26,7 @@ def require_regular_file(path: str | Path) -> int:
     """
     if "\0" in str(path):
         raise InputError(f"cannot read {str(path)!r}: the path holds a null character")
-    with _refusals_told(path):
+    with _refusals_in_one_line(path):
         found = os.stat(path)
     for is_kind, reason in _KINDS:
         if is_kind(found.st_mode):
@@ -38,7 +38,7 @@ def require_regular_file(path: str | Path) -> int:
 def opened(path: str | Path) -> Iterator[BinaryIO]:
     """The regular file at `path`, open for reading; raises `InputError` as `require_regular_file` does."""
     require_regular_file(path)
-    with _refusals_told(path), open(path, "rb") as file:
+    with _refusals_in_one_line(path), open(path, "rb") as file:
         yield file
 
 
@@ -49,7 +49,7 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 @contextmanager
-def _refusals_told(path: str | Path) -> Iterator[None]:
+def _refusals_in_one_line(path: str | Path) -> Iterator[None]:
     """Turn an error of the file system into an `InputError` of one line with the path."""
     try:
         yield

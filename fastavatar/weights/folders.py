@@ -66,7 +66,7 @@ def incoming(folder: Path, ours: Ours) -> Iterator[Path]:
         raise WeightsError(f"{folder} is a file where a folder should be: move it away")
     staging = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.incoming")
     try:
-        with _refusals_told(folder):
+        with _refusals_in_one_line(folder):
             staging.mkdir(parents=True)
             yield staging
             _swap(staging, folder)
@@ -144,7 +144,7 @@ def _beside(folder: Path, kind: str) -> list[Path]:
 
 
 @contextmanager
-def _refusals_told(folder: Path) -> Iterator[None]:
+def _refusals_in_one_line(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -18,7 +18,7 @@ from typing import Any
 from fastavatar.app.batch import FIELDS, Mode, Row, is_address, join, names_in, opened, parse_row, read, write
 from fastavatar.errors import OverwriteError
 from fastavatar.results import require_folder
-from fastavatar.system import refusals_told, replacing, workspace
+from fastavatar.system import refusals_in_one_line, replacing, workspace
 
 LINES, TABLE, SHEET = "results.jsonl", "results.parquet", "contact_sheet.html"
 GENERATOR = '<meta name="generator" content="fastavatar batch">'
@@ -116,7 +116,7 @@ def index_folder(output_dir: str, mode: Mode) -> Iterator[Path]:
     if not is_address(output_dir):
         folder = Path(output_dir)
         require_folder(folder)
-        with refusals_told(folder):
+        with refusals_in_one_line(folder):
             folder.mkdir(parents=True, exist_ok=True)
         with _sole_run(folder):
             require_index_place(output_dir, mode)  # again: another run may have ended since
@@ -145,7 +145,7 @@ def started_index(folder: Path, kept: Iterable[Row]) -> Iterator[Callable[[Row],
         lines.writelines(row.to_line() for row in kept)
     require_own(str(table))
     table.unlink(missing_ok=True)  # the earlier index's
-    with refusals_told(path), path.open("ab", buffering=0) as lines:
+    with refusals_in_one_line(path), path.open("ab", buffering=0) as lines:
         yield lambda row: _append(lines.fileno(), row.to_line())
 
 

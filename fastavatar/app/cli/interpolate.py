@@ -62,7 +62,7 @@ def command(
     from fastavatar.formats.splats import write_ply
     from fastavatar.models.published import fold, interpolate, load_decoder, require_networks
     from fastavatar.results import staged
-    from fastavatar.system import cache_folder, refusals_told
+    from fastavatar.system import cache_folder, refusals_in_one_line
     from fastavatar.weights import ensure, read_checkpoint
 
     names = [f"step_{step:0{len(str(steps - 1))}d}.ply" for step in range(steps)]
@@ -79,7 +79,7 @@ def command(
             checkpoint.made_up,
         )
     start, end = (read_end(path, decoder.w_weight.shape[1], len(decoder.from_embeddings)) for path in (a, b))
-    with refusals_told(output_dir), staged(output_dir, names if force else ()) as staging:
+    with refusals_in_one_line(output_dir), staged(output_dir, names if force else ()) as staging:
         for name, gaussians in zip(names, interpolate(decoder, start, end, steps), strict=True):
             write_ply(gaussians, staging / name, frame, [MARK])
     for target in targets:

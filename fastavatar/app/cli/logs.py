@@ -4,20 +4,29 @@ import codecs
 import io
 import logging
 import os
+import re
 import sys
 import unicodedata
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fastavatar.app.cli.hints import with_hint
+import click
+
 from fastavatar.errors import FastAvatarError
 
 MAX_MESSAGE_LENGTH = 1000
 """A longer message loses its middle: names of the longest paths fit, a damaged file's content does not."""
 
 _UNSHOWABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode categories of control, format and line characters, surrogates, and what has no character."""
+"""Unicode categories of control, format and line characters, surrogates, and unassigned codes."""
+
+HINTS = (
+    (r"^the photo does not state its focal length", "--focal_px", "--focal_px sets it"),
+    (r"^the photo shows \d+ faces: the largest", "--face", "--face N uses another"),
+    (r"^model facemesh: .*choosing the model fastavatar fetches", "--model", "--model fastavatar"),
+)
+"""Pattern of a message of the library, which names no flags; the flag that helps; the hint with it."""
 
 
 class _Line(logging.Formatter):
@@ -43,6 +52,21 @@ def set_up_logs(quiet: bool = False, verbose: bool = False) -> None:
     log.setLevel(logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO)
     if not verbose:
         warnings.simplefilter("ignore")  # those of libraries: nothing a user can act on
+
+
+def with_hint(message: str) -> str:
+    """The message, followed by the hint for it where the running command has the flag.
+
+    Other threads than the command's, such as those of the web server's jobs, have no running command.
+    """
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return message
+    flags = {flag for option in context.command.params for flag in option.opts}
+    for pattern, flag, hint in HINTS:
+        if flag in flags and re.search(pattern, message):
+            return f"{message} ({hint})"
+    return message
 
 
 def one_line(text: str, limit: int | None = MAX_MESSAGE_LENGTH) -> str:

@@ -50,12 +50,12 @@ def within_limit(work: Callable[[], int], failed: Callable[[str, int], int]) -> 
             _work_in_child(work, reported, noise.fileno())
         os.close(reported)
         status = _wait(child)
-        told = os.read(report, 1)
-        if told:
+        exit_code = os.read(report, 1)
+        if exit_code:
             noise.seek(0)
             with suppress(OSError):
                 os.write(2, noise.read())
-            return told[0]
+            return exit_code[0]
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
         return 128 + signal.SIGKILL
     return failed(out_of_memory_message(), DeviceError.exit_code)

@@ -15,12 +15,12 @@ def require_outputs(outputs: Sequence[Path], force: bool, inputs: Iterable[str |
     exists; `FastAvatarError` where the file system refuses.
     """
     from fastavatar.results import require_apart, require_folder
-    from fastavatar.system import refusals_told, require_replaceable_file
+    from fastavatar.system import refusals_in_one_line, require_replaceable_file
 
     require_apart(inputs, outputs)
     seen: set[Path] = set()
     for output in outputs:
-        with refusals_told(output):
+        with refusals_in_one_line(output):
             place = output.resolve()
             if place in seen:
                 raise UsageError(f"two of the outputs would be {place}: write them into separate folders")

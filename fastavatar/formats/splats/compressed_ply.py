@@ -35,10 +35,10 @@ from fastavatar.system import Columns, encode_ply_elements
 
 CHUNK = 256
 MOST_LOG_SCALE = 20.0
-"""Logarithms of sizes end at ± this, as in PlayCanvas' writer: one beyond it would cost its chunk all
+"""Logarithms of sizes are clipped at ± this, as in PlayCanvas' writer: a larger one would cost its chunk all
 precision."""
 MOST_STEP = 0.005
-"""Share of the whole by which a step of a chunk's centres shows: a millimetre or two for a head."""
+"""Share of the whole extent from which a step of centres is visible: a millimetre or two for a head."""
 VECTOR_BITS = (11, 10, 11)
 COLOR_BITS = (8, 8, 8, 8)
 
@@ -49,7 +49,7 @@ Elements = Mapping[str, Columns]
 
 
 def encode_compressed_ply(gaussians: Gaussians, frame: Frame) -> bytes:
-    """The file's bytes; `read_ply` reads them, and `losses` says what they cannot hold.
+    """The file's bytes, which `read_ply` can read; `losses` lists what the format cannot hold.
 
     Raises `InputError` for no Gaussians or non-finite ones, `UsageError` for an unknown frame.
     """
@@ -59,8 +59,8 @@ def encode_compressed_ply(gaussians: Gaussians, frame: Frame) -> bytes:
 def to_elements(gaussians: Gaussians) -> dict[str, NDArray[np.void]]:
     """The elements `chunk`, `vertex` and, above SH degree 0, `sh` of Gaussians.
 
-    These are float32, on the CPU and finite. Neighbours are moved together, so that the bounds of a chunk are
-    close; the order changes.
+    The Gaussians must be float32, on the CPU and finite. They are sorted so that those of a chunk are close
+    together, which keeps its bounds tight.
     """
     g = gaussians.subset(torch.from_numpy(in_boxes(gaussians.means.numpy(), CHUNK)))
     log_scales = g.log_scales.clamp(-MOST_LOG_SCALE, MOST_LOG_SCALE)
@@ -105,7 +105,7 @@ def from_elements(elements: Elements) -> Gaussians:
         raise InputError("it is a compressed PLY without the bounds of all its chunks")
     bounds = chunk.dtype.names or ()
     ends = [[f"{end}_{name}" for name in part for end in ("min", "max")] for part in BOUNDS]
-    colored = not set(ends[2]).isdisjoint(bounds)  # the first writers gave colours no bounds: they are in 0…1
+    colored = not set(ends[2]).isdisjoint(bounds)  # early writers state no bounds of colours, 0 and 1
     needed = [*ends[0], *ends[1], *(ends[2] if colored else ())]
     missing = [name for name in WORDS if name not in (vertex.dtype.names or ())]
     missing += [name for name in needed if name not in bounds]
@@ -130,7 +130,7 @@ def from_elements(elements: Elements) -> Gaussians:
 
 
 def losses(gaussians: Gaussians) -> tuple[str, ...]:
-    """What the format cannot hold of these Gaussians, one sentence each."""
+    """What of these Gaussians the format cannot hold, one sentence each."""
     found = ["centres, sizes, rotations and colours are rounded to 8 to 11 bits, in another order"]
     found += clipped_coefficients(gaussians)
     huge = int((gaussians.log_scales > MOST_LOG_SCALE).any(1).sum())
@@ -140,7 +140,7 @@ def losses(gaussians: Gaussians) -> tuple[str, ...]:
 
 
 def clipped_coefficients(gaussians: Gaussians) -> tuple[str, ...]:
-    """How many SH coefficients this format and `.sog` clip, in a sentence; nothing where none are clipped."""
+    """A sentence with the number of SH coefficients that this format and `.sog` clip; none if it is 0."""
     first, others = gaussians.sh[:, :1].abs() > COLOR_REACH, gaussians.sh[:, 1:].abs() > SH_REACH
     clipped = int(first.sum()) + int(others.sum())
     reach = f"±{COLOR_REACH:g} (the first) or ±{SH_REACH:g}"
@@ -148,7 +148,7 @@ def clipped_coefficients(gaussians: Gaussians) -> tuple[str, ...]:
 
 
 def _moved(means: NDArray[np.float32]) -> tuple[str, ...]:
-    """How many centres (N, 3) are moved visibly because a far one shares their chunk, in a sentence."""
+    """A sentence with the number of centres (N, 3) that move visibly because their chunk has a far one."""
     ordered = means[in_boxes(means, CHUNK)].astype(np.float64)
     size_m = float(np.ptp(np.quantile(ordered, (0.01, 0.99), axis=0), axis=0).max())
     starts = np.arange(0, len(ordered), CHUNK)
@@ -161,7 +161,7 @@ def _moved(means: NDArray[np.float32]) -> tuple[str, ...]:
 
 
 def in_boxes(points: NDArray[np.float32], size: int) -> NDArray[np.int64]:
-    """Order (N,) of points (N, 3) in which every run of `size` is close together.
+    """An order (N,) of points (N, 3) in which each block of `size` points is close together.
 
     A box of points is halved along its longest side until `size` are left, as in a k-d tree.
     """
@@ -171,7 +171,7 @@ def in_boxes(points: NDArray[np.float32], size: int) -> NDArray[np.int64]:
         if len(box) <= size:
             done.append(box)
             continue
-        with np.errstate(over="ignore"):  # a box may be as large as float32 reaches
+        with np.errstate(over="ignore"):  # the extent of a box may exceed float32
             longest = np.ptp(points[box], axis=0).argmax()
         ordered = box[points[box, longest].argsort(kind="stable")]
         half = -(-len(box) // size) // 2 * size

@@ -31,7 +31,7 @@ from .made_up import write_made_up as write_made_up
 from .networks import Networks as Networks
 from .networks import load_networks as load_networks
 from .networks import load_pair as load_pair
-from .networks import made_up_told as made_up_told
+from .networks import made_up_warnings as made_up_warnings
 from .networks import require_networks as require_networks
 from .networks import w_size as w_size
 from .options import Crop as Crop

@@ -105,6 +105,6 @@ def require_networks(paths: Checkpoints) -> None:
                 raise WeightsError(f"{path} is damaged: {name} holds numbers that are not finite")
 
 
-def made_up_told(made_up: tuple[str, ...]) -> tuple[str, ...]:
+def made_up_warnings(made_up: tuple[str, ...]) -> tuple[str, ...]:
     """The warning that goes with networks of made-up numbers; none where all were trained."""
     return tuple(f"MADE-UP WEIGHTS: this is no prediction, the networks hold {how}" for how in made_up[:1])

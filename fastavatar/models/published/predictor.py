@@ -21,7 +21,7 @@ from fastavatar.models.published import (
     Person,
     ShRefit,
     framing,
-    made_up_told,
+    made_up_warnings,
     refit_sh,
 )
 from fastavatar.models.stages import stage
@@ -209,7 +209,7 @@ class FastAvatarPredictor:
         return region, framing.network_input(picture)
 
     def _warnings(self, face: Face | None) -> tuple[str, ...]:
-        warnings = made_up_told(self._networks.made_up)
+        warnings = made_up_warnings(self._networks.made_up)
         if face is not None and face.count > 1:
             warnings += (f"the photo shows {face.count} faces: took number {face.index} from the left",)
         return warnings
