@@ -15,7 +15,6 @@ from .ownership import CHECKSUM_FIELD as CHECKSUM_FIELD
 from .ownership import ResultsExist as ResultsExist
 from .ownership import Written as Written
 from .ownership import checksum_of as checksum_of
-from .ownership import is_complete as is_complete
 from .ownership import own_results as own_results
 from .ownership import places_of_results as places_of_results
 from .ownership import require_apart as require_apart

@@ -75,14 +75,6 @@ def own_results(folder: Path) -> set[str]:
     return {SUMMARY, *(name for name, written in listed.items() if _is_unchanged(folder / name, written))}
 
 
-def is_complete(folder: Path, sizes_only: bool = False) -> bool:
-    """Whether `folder` has a summary and every listed file, with its checksum or, `sizes_only`, its size."""
-    listed = _listed(folder)
-    if listed is None:
-        return False
-    return all(_is_unchanged(folder / name, written, sizes_only) for name, written in listed.items())
-
-
 def require_replaceable(folder: Path, overwrite: bool, names: Iterable[str] = ()) -> set[str]:
     """Names of the existing results in `folder`, after a check that new results may replace all of them.
 
@@ -140,12 +132,12 @@ def _listed(folder: Path) -> Mapping[str, Written] | None:
         return None
 
 
-def _is_unchanged(path: Path, written: Written, sizes_only: bool = False) -> bool:
+def _is_unchanged(path: Path, written: Written) -> bool:
     try:
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode) or status.st_size != written.bytes:
             return False
-        return sizes_only or Written.of(path) == written
+        return Written.of(path) == written
     except OSError:
         return False
 

@@ -13,7 +13,6 @@ from fastavatar.results.folder import require_writable
 from fastavatar.results.ownership import (
     checksum_of,
     files_of_summary,
-    is_complete,
     own_results,
     require_apart,
 )
@@ -66,7 +65,7 @@ def test_the_summary_lists_size_and_checksum_of_each_file(results: Path) -> None
     for name, written in summary["checksums"].items():
         data = (results / name).read_bytes()
         assert written == {"bytes": len(data), "sha256": sha256(data).hexdigest()}
-    assert own_results(results) == NAMES and is_complete(results)
+    assert own_results(results) == NAMES
 
 
 @pytest.mark.parametrize("name", ["splats.ply", "preview.png", "summary.json", "w_vector.npy"])
@@ -97,7 +96,7 @@ def test_a_result_that_was_changed_since_stays(results: Path) -> None:
     with (results / "splats.ply").open("ab") as edited:
         edited.write(b"edited by hand")
     refuses(results, "splats.ply")
-    assert not is_complete(results)
+    assert own_results(results) == NAMES - {"splats.ply"}
 
 
 def test_an_edited_summary_stays_and_one_that_was_only_reformatted_does_not(results: Path) -> None:
@@ -144,7 +143,7 @@ def test_only_names_that_results_can_have_are_deleted_even_with_the_right_checks
     forge_summary(results, checksums={**listed, "thesis.docx": wrong, "../outside.npy": wrong})
     make_avatar(1).save(results, overwrite=True)
     assert (results / "thesis.docx").read_bytes() == (results.parent / "outside.npy").read_bytes() == mine
-    assert is_complete(results)
+    assert own_results(results) == NAMES
 
 
 @pytest.mark.parametrize(
@@ -171,19 +170,19 @@ def test_a_pipe_in_place_of_the_summary_does_not_hang(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["splats.ply", "preview.png", "w_vector.npy"])
-def test_results_with_a_file_missing_or_cut_are_not_complete(name: str, results: Path) -> None:
+def test_a_file_missing_cut_or_changed_is_not_our_own(name: str, results: Path) -> None:
     whole = (results / name).read_bytes()
     (results / name).write_bytes(whole[:-1])
-    assert not is_complete(results) and not is_complete(results, sizes_only=True)
+    assert own_results(results) == NAMES - {name}
     (results / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    assert not is_complete(results) and is_complete(results, sizes_only=True)
+    assert own_results(results) == NAMES - {name}
     (results / name).unlink()
-    assert not is_complete(results, sizes_only=True)
+    assert own_results(results) == NAMES - {name}
 
 
-def test_results_without_a_summary_are_not_complete(results: Path) -> None:
+def test_without_a_summary_no_file_is_our_own(results: Path) -> None:
     (results / "summary.json").unlink()
-    assert not is_complete(results)
+    assert own_results(results) == set()
 
 
 @pytest.mark.parametrize("way", ["itself", "symlink", "hard link", "folder link", "dots"])

@@ -14,7 +14,7 @@ import pytest
 
 from fastavatar.errors import FastAvatarError, OverwriteError
 from fastavatar.results.folder import require_writable
-from fastavatar.results.ownership import is_complete
+from fastavatar.results.ownership import own_results
 from fastavatar.results.staging import clear_staging, staged
 from fastavatar.system.atomic import alone_in
 from tests.results.avatars import make_avatar
@@ -96,7 +96,7 @@ def test_the_next_run_clears_what_a_killed_one_left_and_writes_its_results(tmp_p
     assert len([name for name in os.listdir(tmp_path) if not name.startswith(".")]) == 2, "it was half-way"
     make_avatar(1).save(tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["preview.png", "splats.ply", "summary.json", "w_vector.npy"]
-    assert is_complete(tmp_path)
+    assert own_results(tmp_path) == set(os.listdir(tmp_path))
 
 
 def test_the_hidden_folder_of_a_live_run_stays(tmp_path: Path) -> None:
@@ -152,13 +152,13 @@ def meet(folder: Path, overwrite: bool) -> list[int]:
 def test_of_runs_that_meet_in_a_new_folder_one_succeeds_and_the_others_say_so(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "results"
     assert sorted(meet(folder, overwrite=False)) == [0, 7, 7]
-    assert is_complete(folder) and len(os.listdir(folder)) == 4
+    assert own_results(folder) == set(os.listdir(folder)) and len(os.listdir(folder)) == 4
 
 
 def test_runs_that_meet_and_may_overwrite_leave_the_whole_results_of_one(tmp_path: Path) -> None:
     folder = tmp_path / "results"
     assert meet(folder, overwrite=True) == [0, 0, 0]
-    assert is_complete(folder) and len(os.listdir(folder)) == 4
+    assert own_results(folder) == set(os.listdir(folder)) and len(os.listdir(folder)) == 4
 
 
 def test_files_move_only_while_no_other_run_moves_its_own(tmp_path: Path) -> None:

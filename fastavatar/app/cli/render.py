@@ -127,7 +127,7 @@ def command(
             write_video(pictures, output, fps, overwrite=force)
         else:
             write_stills(zip(names, pictures, strict=True), output, earlier)
-    log.info("%d pictures in %s", len(views), output)
+    log.info("%d %s in %s", len(views), "picture" if len(views) == 1 else "pictures", output)
 
 
 def require_flags_that_matter(context: click.Context) -> None:

@@ -41,8 +41,8 @@ def test_every_kind_of_output_is_written(name: str, ply: Path, capsys: pytest.Ca
         pytest.importorskip("av", reason="PyAV is not installed")
     output = ply.with_name(name)
     assert call(ply, "--output", output, *SMALL) == 0
-    count = 1 if name == "a.png" else 3
-    assert capsys.readouterr().err == f"{count} pictures in {output}\n"
+    count = "1 picture" if name == "a.png" else "3 pictures"
+    assert capsys.readouterr().err == f"{count} in {output}\n"
     if output.is_dir():
         assert sorted(path.name for path in output.iterdir()) == [f"frame_{index}.png" for index in range(3)]
     assert call(ply, "--output", output, *SMALL) == 7
