@@ -82,7 +82,8 @@ def test_a_file_written_to_a_store_is_read_back(store: Store) -> None:
 
 
 def test_a_file_missing_from_a_store_is_reported(store: Store) -> None:
-    with pytest.raises(InputError, match=rf"cannot read {store.bucket}/me: there is no .* ends with /$"):
+    reason = rf"cannot read {store.bucket}/me: there is no such file; .* ends with /\)$"
+    with pytest.raises(InputError, match=reason):
         read(f"{store.bucket}/me")
     with pytest.raises(InputError, match=rf"cannot read {store.bucket}/me/: "):
         files_below(f"{store.bucket}/me/")

@@ -32,7 +32,10 @@ def test_the_middle_of_a_long_message_is_cut() -> None:
 
 
 @pytest.mark.parametrize("name", ["a\nerror: all is well.ply", "\x1b[2Jb.ply", os.fsdecode(b"\xff.ply")])
-def test_names_of_files_reach_messages_escaped(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_of_files_reach_messages_escaped(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     for command in (["predict", "--image", name], ["info", name], ["render", name, "--output", "o.png"]):
         assert run(command) == 4
         said = capsys.readouterr().err
