@@ -102,8 +102,9 @@ def test_a_name_that_is_not_unicode_is_printed_as_its_bytes(tmp_path: Path, spla
 
 def test_a_terminal_that_closes_stops_a_run_and_nothing_half_written_stays(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "fastavatar", "predict", "--image", str(PORTRAIT), "--optimize"]
-    with subprocess.Popen([*command, "--output_dir", str(tmp_path / "out")], cwd=ROOT) as process:
-        time.sleep(3)
+    command += ["--output_dir", str(tmp_path / "out")]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None and process.stderr.readline().startswith(b"model facemesh")
         process.send_signal(signal.SIGHUP)
         assert process.wait(60) == 128 + signal.SIGHUP
     assert not list(tmp_path.iterdir())
