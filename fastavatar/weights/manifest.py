@@ -34,11 +34,6 @@ def verify(paths: list[Path], read_all: bool = False) -> dict[str, str]:
     return {name: entry["sha256"] for name, entry in entries.items()}
 
 
-def forget(folder: Path) -> None:
-    """Delete the manifest, so that the next use records the files again."""
-    (folder / NAME).unlink(missing_ok=True)
-
-
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
