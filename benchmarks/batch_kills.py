@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image
@@ -88,10 +89,11 @@ def killed(batch: list[str], out: Path, chance: random.Random, whole_group: bool
     mode = "--resume" if out.exists() else "--force"
     running = subprocess.Popen([*batch, mode], start_new_session=True, stderr=subprocess.PIPE, text=True)
     more, deadline = chance.randrange(4), time.monotonic() + 120
-    while len(finished(out)) < begun + more and time.monotonic() < deadline:
+    while len(finished(out)) < begun + more and time.monotonic() < deadline and running.poll() is None:
         time.sleep(0.01)
     time.sleep(chance.choice([0.0, 0.02, 0.05, 0.1, chance.uniform(0, 2)]) if more else chance.uniform(0, 20))
-    (os.killpg if whole_group else os.kill)(running.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # it may have ended
+        (os.killpg if whole_group else os.kill)(running.pid, signal.SIGKILL)
     stderr = running.communicate(timeout=60)[1]
     time.sleep(1)  # so that workers notice that their parent has gone
     return stderr

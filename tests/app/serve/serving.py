@@ -17,6 +17,7 @@ import httpx2
 from PIL import Image
 
 from tests.portraits import PORTRAIT, ROOT, picture
+from tests.signals import hangup_ends_processes
 
 PATIENCE_S = 120.0
 Json = dict[str, Any]
@@ -48,7 +49,8 @@ def serving(temporary: Path, *flags: str) -> Iterator[Server]:
     """A server on a free port, until the block ends."""
     command = [sys.executable, "-m", "fastavatar", "serve", "--port", "0", "--model", "facemesh", *flags]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    with hangup_ends_processes():
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stderr is not None
     said = []
     try:
@@ -59,9 +61,12 @@ def serving(temporary: Path, *flags: str) -> Iterator[Server]:
         else:
             raise AssertionError(f"it does not serve: {said}")
         with open(temporary / "log", "w") as log, subprocess.Popen(["cat"], stdin=process.stderr, stdout=log):
-            yield Server(found[1], process, temporary)
-            process.send_signal(signal.SIGINT)
-            process.wait(PATIENCE_S)
+            try:
+                yield Server(found[1], process, temporary)
+                process.send_signal(signal.SIGINT)
+                process.wait(PATIENCE_S)
+            finally:
+                process.kill()  # here, since `cat` ends with the server
     finally:
         process.kill()
         process.wait()
