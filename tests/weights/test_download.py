@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from fastavatar.errors import WeightsError
+from fastavatar.errors import OverwriteError, WeightsError
 from fastavatar.weights.download import Patience, download
 from tests.weights.limits import file_size_limit
 from tests.weights.loopback import QUOTA_PAGE, Behaviour, serving
@@ -216,6 +216,6 @@ def test_a_full_disk_is_reported_and_the_download_can_resume(tmp_path: Path) -> 
 def test_a_folder_in_place_of_the_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "mine").write_text("mine")
-    with serving(Behaviour(BODY)) as server, pytest.raises(WeightsError, match="cannot write"):
+    with serving(Behaviour(BODY)) as server, pytest.raises(OverwriteError, match="never replaced"):
         download(server.url, tmp_path / "f", lambda there, total: None, QUICK)
     assert (tmp_path / "f" / "mine").read_text() == "mine"

@@ -214,6 +214,6 @@ def test_a_checkpoint_without_tensors_is_refused_and_not_converted(tmp_path: Pat
 def test_no_message_advises_to_switch_the_protection_off(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.pth"
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match="fetch it again|take the published") as caught:
+    with pytest.raises(WeightsError, match="fetch it again|use the published") as caught:
         read_checkpoint(path)
     assert "weights_only" not in str(caught.value) and "torch.load" not in str(caught.value)
