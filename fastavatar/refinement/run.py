@@ -93,10 +93,9 @@ def refine(
     chosen = views_of_photos(avatar) if views is None else list(views)
     if not isinstance(config, Config):
         config = load_config(config or default_preset(len(chosen), avatar.latent is not None))
+    latent = avatar.latent if config.model == "decoder" else None
     outcome = refine_gaussians(
-        avatar.latent
-        if config.model == "decoder" and isinstance(avatar.latent, DecoderLatent)
-        else avatar.gaussians,
+        latent if isinstance(latent, DecoderLatent) else avatar.gaussians,
         chosen,
         config,
         iterations=iterations,

@@ -45,9 +45,9 @@ class Written:
 
 
 def checksum_of(summary: Mapping[str, Any]) -> str:
-    """SHA-256, in hexadecimal digits, of the summary's fields but `summary_sha256`, which holds it.
+    """SHA-256, in hexadecimal digits, of all fields of a summary except `summary_sha256`, which holds it.
 
-    The fields are taken as compact JSON with sorted keys, so that only a change of what they say counts.
+    It is taken over JSON with sorted keys, so that a file with other line breaks or order has the same one.
     """
     fields = {name: value for name, value in summary.items() if name != CHECKSUM_FIELD}
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()

@@ -68,9 +68,8 @@ def write(address: str, content: bytes) -> None:
         system, path = _system_of(address)
         if system.type_name not in _WITHOUT_FOLDERS:  # there it would create empty files, or a bucket
             system.create_dir(posixpath.dirname(path), recursive=True)
-        kind = mimetypes.guess_type(posixpath.basename(path))[
-            0
-        ]  # without it a browser saves pages instead of showing them
+        # without its type a browser saves a page instead of showing it
+        kind, _ = mimetypes.guess_type(posixpath.basename(path))
         with system.open_output_stream(path, metadata={"Content-Type": kind} if kind else None) as stream:
             stream.write(content)
 

@@ -1,7 +1,7 @@
 import torch
 
-from fastavatar.app.pipeline import without_shoulders
 from fastavatar.core import Avatar, frontal_camera
+from fastavatar.models.shoulders import without_shoulders
 from fastavatar.rendering import render
 
 
