@@ -11,7 +11,11 @@ import torch
 from fastavatar.core import Camera, Face, Photo
 from fastavatar.faces import SMALL_FACE_PX
 from fastavatar.geometry import Array
-from fastavatar.models.facemesh import LANDMARKS, assumed_focal_px, head_pose, load_template, metric_landmarks
+from fastavatar.models.facemesh import LANDMARKS, metres_per_px, head_pose, load_template, metric_landmarks
+
+
+USUAL_DISTANCE_M = 1.0
+"""Distance of a face in a photo that does not state its focal length: arm's length to across a table."""
 
 
 @dataclass(frozen=True)
@@ -36,22 +40,20 @@ class Observation:
 
 def observed(photo: Photo, face: Face, chosen: bool) -> Observation:
     """Fits the pose of a face that was found; `chosen` is whether the caller picked it among several."""
-    focal_px, warnings = _focal_px(photo)
+    focal_px = _focal_px(photo, face)
     in_camera = metric_landmarks(face.landmarks, focal_px, (photo.width / 2, photo.height / 2))
     pose = head_pose(in_camera, load_template().vertices[:LANDMARKS])
     K = torch.tensor([[focal_px, 0, photo.width / 2], [0, focal_px, photo.height / 2], [0, 0, 1]])
     camera = Camera(K, torch.from_numpy(pose), photo.width, photo.height).to("cpu", torch.float64)
-    return Observation(photo, face, in_camera, camera, (*warnings, *_face_warnings(face, chosen)))
+    return Observation(photo, face, in_camera, camera, tuple(_face_warnings(face, chosen)))
 
 
-def _focal_px(photo: Photo) -> tuple[float, list[str]]:
-    """Focal length in pixels, and a warning where it is assumed."""
+def _focal_px(photo: Photo, face: Face) -> float:
+    """Focal length in pixels: the photo's own, else the one that puts the face at the usual distance."""
     if photo.focal_px is not None:
-        return photo.focal_px, []
-    assumed = assumed_focal_px(photo.width, photo.height)
-    return assumed, [
-        f"the photo does not state its focal length: {assumed:.0f} px, a 50 mm lens on full frame, is assumed"
-    ]
+        return photo.focal_px
+    # Metres per pixel at the face do not depend on the focal length, and distance is their product
+    return USUAL_DISTANCE_M / metres_per_px(face.landmarks)
 
 
 def _face_warnings(face: Face, chosen: bool) -> list[str]:

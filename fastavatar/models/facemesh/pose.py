@@ -15,23 +15,26 @@ IRIS_DIAMETER_M = 0.0117
 INTERPUPILLARY_M = 0.063
 INTERPUPILLARY_RANGE_M = (0.056, 0.070)
 """Distance between the pupils of adults: mean and 95 % of them (ANSUR: 63 ± 3.6 mm)."""
-FULL_FRAME_WIDTH_MM = 36.0
-ASSUMED_FOCAL_MM = 50.0
-"""Focal length on full frame for a photo without one: between a phone's lens and a portrait lens."""
 
 # Face Mesh's iris landmarks: centre, then four points of the rim; the person's right eye, then the left.
 _IRISES = ((468, 469, 470, 471, 472), (473, 474, 475, 476, 477))
 
 
-def assumed_focal_px(width: int, height: int) -> float:
-    """Focal length in pixels assumed for a photo of this size in pixels that states none."""
-    return ASSUMED_FOCAL_MM / FULL_FRAME_WIDTH_MM * max(width, height)
-
-
 def metric_landmarks(
     landmarks: NDArray[np.float32], focal_px: float, center_px: tuple[float, float]
 ) -> Array:
-    """Landmarks (478, 3) of Face Mesh in pixels → metres in OpenCV camera axes.
+    """Landmarks (478, 3) of Face Mesh in pixels → metres in OpenCV camera axes."""
+    points = landmarks.astype(np.float64)
+    scale = metres_per_px(landmarks)
+    eyes_z_px = points[468:478, 2].mean()
+    # Depth at the eyes is metres per pixel · focal; Face Mesh gives relative depth in pixels
+    depth = scale * (focal_px + points[:, 2] - eyes_z_px)
+    on_plane = (points[:, :2] - np.array(center_px)) / focal_px
+    return np.concatenate([on_plane * depth[:, None], depth[:, None]], 1)
+
+
+def metres_per_px(landmarks: NDArray[np.float32]) -> float:
+    """Size of a pixel at the distance of the eyes, from Face Mesh's landmarks (478, 3) in pixels.
 
     One photo cannot tell size from distance; the size of the irises decides. Irises span few pixels and are
     partly covered by lids or foreshortened, so the distance between the pupils that they imply is averaged
@@ -41,13 +44,7 @@ def metric_landmarks(
     iris_px = float(np.mean([_diameter_px(points[list(iris)]) for iris in _IRISES]))
     pupils_px = float(np.linalg.norm(points[468] - points[473]))
     pupils_m = np.clip(IRIS_DIAMETER_M / iris_px * pupils_px, *INTERPUPILLARY_RANGE_M)
-    metres_per_px = math.sqrt(pupils_m * INTERPUPILLARY_M) / pupils_px
-    eyes_z_px = points[468:478, 2].mean()
-    # at the eyes, one pixel spans metres_per_px
-    # Depth at the eyes is metres_per_px · focal; Face Mesh gives relative depth in pixels
-    depth = metres_per_px * (focal_px + points[:, 2] - eyes_z_px)
-    on_plane = (points[:, :2] - np.array(center_px)) / focal_px
-    return np.concatenate([on_plane * depth[:, None], depth[:, None]], 1)
+    return math.sqrt(pupils_m * INTERPUPILLARY_M) / pupils_px
 
 
 def _diameter_px(iris: Array) -> float:

@@ -26,6 +26,7 @@ from fastavatar.models.facemesh import (
     observed,
     torso_turn,
     turn_torso,
+    volume_beyond,
     warp_to_landmarks,
 )
 from fastavatar.models.stages import stage
@@ -59,9 +60,10 @@ class FaceMeshPredictor:
             vertices = warp_to_landmarks(template, seen.in_head)
             turn = torso_turn(body_in(view), view.camera.world_to_camera[:3, :3].numpy())
             vertices = fit_outline(template, turn_torso(template, vertices, turn), [view], turn)
+            volume = volume_beyond(template, vertices, [view], turn)
             cut = find_cut(vertices[template.region == TORSO], turn, view)
         with stage(seconds, "colours"):
-            head = dress(vertices, [view], cut)
+            head = dress(vertices, volume, [view], cut)
         provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, seen.warnings)
         camera = seen.camera.to("cpu", torch.float32)
         return Avatar(

@@ -29,6 +29,7 @@ from fastavatar.models.facemesh import (
     posed,
     torso_turn,
     turn_torso,
+    volume_beyond,
 )
 from fastavatar.models.stages import stage
 
@@ -89,9 +90,10 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
         turns = [torso_turn(body_in(view), pose[:3, :3]) for view, pose in zip(views, poses, strict=True)]
         turn = mean_rotation(turns)
         vertices = fit_outline(template, turn_torso(template, vertices, turn), views, turn)
+        volume = volume_beyond(template, vertices, views, turn)
         cut = cut_seen_best(vertices[template.region == TORSO], turn, views)
     with stage(seconds, "colours"):
-        head = dress(vertices, views, cut)
+        head = dress(vertices, volume, views, cut)
     shots = {}
     for index, one, pose, gain in zip(order, seen, poses, head.gains, strict=True):
         K, size = one.camera.K.float(), (one.camera.width, one.camera.height)

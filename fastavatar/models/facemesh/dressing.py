@@ -1,0 +1,195 @@
+"""A fitted head gets its colours: discs by the views' own pixels where they see it, spread evenly elsewhere.
+
+shell ─▶ points ─ blend ─▶ colours where seen ─ materials ─▶ colours of the rest ─▶ even discs ──┐
+  └─ depth buffer of each view ─▶ detail points ─▶ colours of the pixels ─▶ discs by pixels ──────┴─▶ sharpened
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.ndimage import distance_transform_edt, map_coordinates
+from scipy.spatial import cKDTree
+
+from fastavatar.core import Binding, Gaussians, Mesh, concatenate
+from fastavatar.geometry import Array, Bools, Ints, unit_vectors
+from fastavatar.models.facemesh import (
+    BEYOND,
+    NECK,
+    STEEPEST,
+    TORSO,
+    Cut,
+    DetailPoints,
+    HeadView,
+    Mouth,
+    OnMesh,
+    Shell,
+    Volume,
+    detail_discs,
+    detail_points,
+    even_discs,
+    expected_materials,
+    hangs_below,
+    inner_lips,
+    make_shell,
+    open_mouth,
+    seat_eyeballs,
+    seen_between_lips,
+    seen_materials,
+    sharpened,
+    with_hidden,
+    without_fade,
+)
+from fastavatar.rendering import Fragments, rasterise_mesh
+from fastavatar.surfaces import Blend, blend, colors_in_view
+
+_SAME_M = 0.006
+"""A point this much deeper than what a view sees is still what it sees."""
+_LEAST_ROOM = 0.75
+"""Smallest factor on the size of a disc at the outline."""
+
+
+@dataclass(frozen=True)
+class DressedHead:
+    """A fitted head with Gaussians on its surface."""
+
+    gaussians: Gaussians
+    mesh: Mesh
+    """The surface the Gaussians lie on: its torso closed at the cut, its open eyes flat."""
+    binding: Binding
+    """Where on the mesh each Gaussian is held; those of eyeballs and teeth lie before or behind it."""
+    gains: Array
+    """(P, 3) factors on the colours of each view, which made their exposures agree."""
+
+
+def dress(vertices: Array, volume: Volume, views: Sequence[HeadView], cut: Cut | None = None) -> DressedHead:
+    """Gaussians on the fitted head (V, 3), head frame, and a volume beyond it, coloured from P views.
+
+    The torso ends at the cut; without one, where it hangs below the person in the views.
+    """
+    shell = make_shell(vertices, volume, cut)
+    placed = _placed(shell, shell.points.at(shell.vertices), shell.point_normals(), shell.points)
+    blended = _blend(shell, placed, [without_fade(view) for view in views])
+    material = seen_materials(views, placed.means, blended.shares)
+    material = expected_materials(shell.points, placed.means, material, blended.seen)
+    colors = with_hidden(shell.points, placed.means, blended.colors, blended.seen, material)
+
+    sights = [rasterise_mesh(shell.vertices, shell.faces, view.camera) for view in views]
+    means, kept = _within(shell, placed, views)
+    for view, sight in zip(views, sights, strict=True):
+        kept &= ~_shown(view, sight, means, placed)
+    kept &= shell.stays & ~_cut_off(shell, means, blended.seen, views, cut)
+    spacing = shell.spacing * placed.stretch * _room(means, shell.spacing, views)
+    even = even_discs(spacing, means, placed.normals, colors, blended.seen)
+    discs, corners, weights = (
+        [even.subset(torch.from_numpy(kept))],
+        [shell.points.corners[kept]],
+        [shell.points.weights[kept]],
+    )
+    source = [np.full(kept.sum(), -1)]
+    best = cKDTree(placed.means)
+    for index, (view, sight) in enumerate(zip(views, sights, strict=True)):
+        points = detail_points(view, sight, shell.vertices, shell.faces)
+        if len(views) > 1:
+            nearest = best.query(points.means)[1]
+            points = points.subset(blended.shares[:, nearest].argmax(0) == index)
+        discs.append(_detail(shell, points, view, blended.gains[index]))
+        corners.append(points.corners)
+        weights.append(points.weights)
+        source.append(np.full(len(points.corners), index))
+    gaussians = sharpened(concatenate(discs), np.concatenate(source), views, blended.gains)
+    mesh = Mesh(
+        torch.from_numpy(shell.vertices).float(),
+        torch.from_numpy(shell.faces),
+        regions=torch.from_numpy(shell.region),
+    )
+    binding = Binding(
+        torch.from_numpy(np.concatenate(corners)), torch.from_numpy(np.concatenate(weights)).float()
+    )
+    return DressedHead(gaussians, mesh, binding, blended.gains)
+
+
+def _placed(shell: Shell, means: Array, normals: Array, points: OnMesh) -> Mouth:
+    """Points of the shell's mesh, with eyeballs between the lids and the mouth behind the lips."""
+    means, normals = seat_eyeballs(points, shell.vertices, means, normals)
+    return open_mouth(points, shell.vertices, means, normals)
+
+
+def _blend(shell: Shell, placed: Mouth, views: Sequence[HeadView]) -> Blend:
+    """Colours of the shell's points at their places, from all views."""
+    lips = inner_lips(shell.vertices)
+    colors, facing = [], []
+    for view in views:
+        where = placed.means, placed.normals
+        color, cosine, sees = colors_in_view(*where, view.rgb, view.mask, view.camera, placed.depth)
+        sees &= (placed.depth == 0) | seen_between_lips(placed.means, lips, view.camera)
+        colors.append(color)
+        facing.append(np.where(sees, cosine, 0.0))
+    return blend(np.stack(colors), np.stack(facing), shell.points.neighbours)
+
+
+def _within(shell: Shell, placed: Mouth, views: Sequence[HeadView]) -> tuple[Array, Bools]:
+    """Means (N, 3) with those of head and neck that stand before backdrop moved to the person's outline.
+
+    Returns which points (N,) stay as well: those of torso and volume before backdrop do not.
+    """
+    means, stay = placed.means, np.ones(len(placed.means), bool)
+    goes = np.isin(shell.points.region, (TORSO, BEYOND))
+    for view in views:
+        pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(means)))
+        at, shown = _cells(pixels, view)
+        outside = shown & (view.mask[at] < 0.5)
+        row, column = distance_transform_edt(view.mask < 0.9, return_distances=False, return_indices=True)
+        nearest = np.stack([column[at] + 0.5, row[at] + 0.5], 1)
+        moved = view.camera.unproject(torch.from_numpy(nearest), torch.from_numpy(depth)).numpy()
+        means = np.where((outside & ~goes)[:, None], moved, means)
+        stay &= ~(outside & goes)
+    return means, stay
+
+
+def _room(means: Array, spacing: Array, views: Sequence[HeadView]) -> Array:
+    """Factor (N,) on the size of discs at means (N, 3) near a person's outline, so that they end at it."""
+    factor = np.ones(len(means))
+    for view in views:
+        pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(means)))
+        at, shown = _cells(pixels, view)
+        reach_px = 1.2 * spacing * float(view.camera.K[0, 0]) / depth
+        edge_px = distance_transform_edt(view.mask > 0.5)[at]
+        factor = np.where(shown, np.minimum(factor, np.clip(edge_px / reach_px, _LEAST_ROOM, 1)), factor)
+    return factor
+
+
+def _shown(view: HeadView, sight: Fragments, means: Array, placed: Mouth) -> Bools:
+    """Which points (N,) the view's own pixels cover: it sees them, and not from aside."""
+    pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(means)))
+    at, shown = _cells(pixels, view)
+    to_camera = unit_vectors(view.camera.center.numpy() - means)
+    faces_view = (placed.normals * to_camera).sum(1) > STEEPEST
+    return shown & faces_view & (view.mask[at] > 0.5) & (depth - placed.depth < sight.depth[at] + _SAME_M)
+
+
+def _cells(pixels: Array, view: HeadView) -> tuple[tuple[Ints, Ints], Bools]:
+    """Row and column (N,) of the pixels (N, 2) that points lie in, and which (N,) are in the picture."""
+    height, width = view.mask.shape
+    column, row = np.floor(pixels).astype(np.int64).T
+    shown = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    return (np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)), shown
+
+
+def _cut_off(shell: Shell, means: Array, seen: Bools, views: Sequence[HeadView], cut: Cut | None) -> Bools:
+    """Which points (N,) of neck and torso lie below the person in the views."""
+    body = np.isin(shell.points.region, (NECK, TORSO))
+    if cut is not None:
+        return body & cut.outside(means)
+    hangs = np.any([hangs_below(means, body, view.camera, view.mask) for view in views], 0)
+    return hangs & ~seen if len(views) > 1 else np.asarray(hangs)
+
+
+def _detail(shell: Shell, points: DetailPoints, view: HeadView, gain: Array) -> Gaussians:
+    """Discs of what a view sees, in the colours of its pixels."""
+    placed = _placed(shell, points.means, unit_vectors(points.at(shell.normals)), points)
+    pixels = view.camera.project(torch.from_numpy(placed.means))[0].numpy()
+    at = [pixels[:, 1] - 0.5, pixels[:, 0] - 0.5]
+    colors = np.stack([map_coordinates(view.rgb[..., c], at, order=1, mode="nearest") for c in range(3)], 1)
+    return detail_discs(points, placed.means, placed.normals, np.clip(colors * gain, 0, 1), view)
