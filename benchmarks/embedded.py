@@ -3,8 +3,8 @@
 The captures are 306, 369, bust and rendered, as FINDINGS describes them. The photos are `made_*.jpg`, whose
 only truth is their own view, and the portrait in `data`. With `--recogniser DIR`, as for
 `benchmarks.recognition`, likeness is measured, too. Prints Markdown: each figure by input, the mean or worst,
-which has to meet the goal, and the goal. `--quick` measures what one unrefined prediction shows, `--only` some
-rows; `--sheets DIR` writes pictures of every input's avatar.
+which has to meet the goal, and the goal. `--quick` measures what one unrefined prediction shows, `--only`
+some rows; `--sheets DIR` writes pictures of every input's avatar.
 """
 
 import argparse

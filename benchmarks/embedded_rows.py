@@ -172,9 +172,9 @@ _REFINED_FRONT, _REFINED_SIDE = (with_options(cases, "photo", REFINED_STEPS) for
 _WHOLE, _HEAD = mean_of("psnr"), mean_of("psnr_head")
 
 ROWS: tuple[Row, ...] = (
-    Row("own", "own view, inside the mask", 30, "dB", PLAIN, figure=own("psnr"), **_EVERY),
-    at_most("uncovered", "… of the mask uncovered", 1, "%", PLAIN, figure=own("uncovered", 100), **_EVERY),
-    at_most("backdrop", "… of the body over it", 1, "%", PLAIN, figure=own("over_backdrop", 100), **_EVERY),
+    Row("own", "own view, in the mask", 30, "dB", PLAIN, figure=own("psnr"), **_EVERY),
+    at_most("uncovered", "own view, uncovered", 1, "%", PLAIN, figure=own("uncovered", 100), **_EVERY),
+    at_most("backdrop", "own view, over backdrop", 1, "%", PLAIN, figure=own("over_backdrop", 100), **_EVERY),
     Row("head-front", "head, novel views, from 08", 20.5, "dB", FRONT, figure=_HEAD),
     Row("head-side", "head, novel views, from 00", 18, "dB", SIDE, figure=_HEAD),
     Row("whole-front", "whole image, from 08", 18.5, "dB", FRONT, figure=_WHOLE),

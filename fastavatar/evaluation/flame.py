@@ -120,7 +120,8 @@ def flame_parts(capture: Capture) -> FlameParts | None:
 def _part_of(points: Array, spacing: Array) -> tuple[Ints, Bools]:
     """Part (P,) of points (P, 3) in the head's axes from the nose's tip; which lie below the head (P,)."""
     x, y, z = points.T
-    chin_y = float(y[(abs(x) < 0.02) & (z > -0.05)].min())
+    # The chest comes as far forward where a head is bent down, but it lies lower
+    chin_y = float(y[(abs(x) < 0.02) & (z > -0.05) & (y > -0.115)].min())
     below = y < np.interp(z, *_line(_NAPE, _LOBE, (-0.065, chin_y - 0.008), (0.0, chin_y - 0.008)))
     under_jaw_line = y < np.interp(z, *_line(_LOBE, (-0.03, chin_y + 0.015), (0.0, chin_y + 0.015)))
     ear = (abs(x) > _EAR_FROM_X) & (spacing < _EAR_SPACING)
