@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -25,6 +26,7 @@ from benchmarks.embedded_sheets import write_sheet
 from benchmarks.predict import PORTRAIT, enlarge, measure_loaded
 from fastavatar.captures import read_capture
 from fastavatar.core import Avatar
+from fastavatar.errors import FastAvatarError
 from fastavatar.evaluation import Options, Report, evaluate, own_view_of
 from fastavatar.images.photo import load_photo
 from fastavatar.models.facemesh import FaceMeshPredictor
@@ -52,7 +54,8 @@ def main() -> None:
     measured: dict[Case, Measured] = {}
     for number, (case, found) in enumerate(measure_all(cases, given, photos), start=1):
         measured[case] = found
-        print(f"{number} of {len(cases)}: {case.label}", file=sys.stderr, flush=True)
+        failed = f" failed: {found['error']}" if "error" in found else ""
+        print(f"{number} of {len(cases)}: {case.label}{failed}", file=sys.stderr, flush=True)
     print("| | by input | mean or worst | goal | met |\n|---|---|---|---|---|")
     for row in rows:
         print(line(row, row.figures(measured, [path.name for path in photos])))
@@ -65,10 +68,18 @@ def measure_all(
     """Yield each case with its figures, in order."""
     jobs = [(case, given.captures, photos, given.recogniser, given.sheets) for case in cases]
     if given.workers == 1:
-        yield from ((job[0], measure(*job)) for job in jobs)
+        yield from ((job[0], measure_or_error(*job)) for job in jobs)
         return
     with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
-        yield from zip(cases, pool.map(measure, *zip(*jobs, strict=True)), strict=True)
+        yield from zip(cases, pool.map(measure_or_error, *zip(*jobs, strict=True)), strict=True)
+
+
+def measure_or_error(case: Case, *given: Any) -> Measured:
+    """What `measure` returns, or the reason why the program refuses the case."""
+    try:
+        return measure(case, *given)
+    except FastAvatarError as error:
+        return {"error": str(error)}
 
 
 def measure(
@@ -125,16 +136,17 @@ def time_large_photo() -> Measured:
 
 def line(row: Row, figures: Iterable[tuple[str, float | None]]) -> str:
     """A row of the table."""
-    known = [(label, value) for label, value in figures if value is not None]
-    shown = ", ".join(f"{label} {value:.2f}" for label, value in known)
-    goal = f"{'≥' if row.at_least else '≤'} {row.goal:g} {row.unit}"
-    if not known:
-        return f"| {row.name} | – | – | {goal} | – |"
-    values = [value for _, value in known]
+    figures = list(figures)
+    shown = ", ".join(f"{label} {'–' if value is None else f'{value:.2f}'}" for label, value in figures)
+    goal = f"{'≥' if row.at_least else '≤'} {row.goal:g} {row.unit}".rstrip()
+    values = [value for _, value in figures if value is not None]
+    if not values:
+        return f"| {row.name} | {shown} | – | {goal} | – |"
     worst = min(values) if row.at_least else max(values)
     mean = sum(values) / len(values)
     decides = worst if row.everywhere else mean
-    met = decides >= row.goal if row.at_least else decides <= row.goal
+    reached = decides >= row.goal if row.at_least else decides <= row.goal
+    met = reached and len(values) == len(figures)  # what could not be measured has not met its goal
     summary = f"worst {worst:.2f}, mean {mean:.2f}" if row.everywhere else f"{mean:.2f}"
     return f"| {row.name} | {shown} | {summary} | {goal} | {'yes' if met else 'no'} |"
 

@@ -33,10 +33,10 @@ class Case:
     @property
     def label(self) -> str:
         """Source and inputs; what differs from one plain prediction in brackets."""
-        more = [] if self.method in ("photo", "own view") else [self.method]
+        more = [self.method] if self.method == "guided" else []
         more += [] if self.iterations is None else [f"{self.iterations} steps"]
-        given = "/".join(f"{index:02d}" for index in self.inputs)
-        return " ".join([self.source.split(".")[0], given, *more]).strip()
+        given = ["+".join(f"{index:02d}" for index in self.inputs)] if self.inputs else []
+        return " ".join([self.source.split(".")[0], *given, *more])
 
     @property
     def file_stem(self) -> str:
@@ -90,14 +90,20 @@ class Row:
 
     def cases(self, photos: Sequence[str]) -> list[Case]:
         """The cases that it needs, given the names of the photos."""
-        own = [Case(name, method="own view") for name in photos] if self.photos else []
-        return [*self.given, *own, *([self.against] if self.against else [])]
+        return [*self._shown(photos), *([self.against] if self.against else [])]
 
     def figures(self, measured: Mapping[Case, Measured], photos: Sequence[str]) -> list[Figure]:
-        """The figure of each case."""
-        if self.against is not None:
-            return [(c.label, _gain(measured[c], measured[self.against])) for c in self.given]
-        return [(case.label, self.figure(measured[case])) for case in self.cases(photos)]
+        """The figure of each case; None for one that failed."""
+        return [(case.label, self._figure_of(case, measured)) for case in self._shown(photos)]
+
+    def _shown(self, photos: Sequence[str]) -> list[Case]:
+        return [*self.given, *(Case(name, method="own view") for name in photos if self.photos)]
+
+    def _figure_of(self, case: Case, measured: Mapping[Case, Measured]) -> float | None:
+        needed = [measured[one] for one in (case, self.against) if one is not None]
+        if any("error" in found for found in needed):
+            return None
+        return self.figure(needed[0]) if self.against is None else gain(*needed)
 
 
 def as_figure(value: Any) -> float | None:
@@ -147,7 +153,7 @@ def peak_memory(found: Measured) -> float | None:
     return as_figure(found["peak_gb"])
 
 
-def _gain(many: Measured, one: Measured) -> float:
+def gain(many: Measured, one: Measured) -> float:
     """Mean gain in PSNR over the views that neither was given."""
     given = {*many["inputs"], *one["inputs"]}
     pairs = zip(many["views"], one["views"], strict=True)

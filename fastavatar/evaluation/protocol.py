@@ -21,7 +21,16 @@ from fastavatar.evaluation import (
     counted,
     flame_parts,
 )
-from fastavatar.losses import Lpips, SurfaceErrors, load_lpips, pool, psnr, ssim, surface_errors
+from fastavatar.losses import (
+    Lpips,
+    SurfaceErrors,
+    load_lpips,
+    mean_similarity,
+    pool,
+    psnr,
+    ssim_map,
+    surface_errors,
+)
 from fastavatar.models import require_device
 from fastavatar.rendering import Render, render
 from fastavatar.system import peak_memory_mb
@@ -118,12 +127,17 @@ def _scores(
     image, truth, mask = image.to(device), view.image.to(device), view.mask.to(device)
     head = None if parts is None else parts.head_region(view.camera).to(device)
     regions = dict(zip(REGIONS, (None, mask, head), strict=True))
+    similarity = ssim_map(image, truth)
     scores: dict[str, float | None] = {}
-    for name, metric in (("psnr", psnr), ("ssim", ssim), ("lpips", lpips)):
-        for suffix, region in regions.items():
-            unknown = region is None and suffix != ""
-            value = None if metric is None or unknown else float(metric(image, truth, region))
-            scores[name + suffix] = None if value is None or math.isnan(value) else value
+    for suffix, region in regions.items():
+        known = suffix == "" or region is not None
+        values = {
+            "psnr": psnr(image, truth, region) if known else None,
+            "ssim": mean_similarity(similarity, region) if known else None,
+            "lpips": lpips(image, truth, region) if known and lpips is not None else None,
+        }
+        for name, value in values.items():
+            scores[name + suffix] = None if value is None or math.isnan(value) else float(value)
     return scores
 
 
