@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PORTRAIT = ROOT / "data" / "example.png"
@@ -72,15 +73,21 @@ def enlarge(target: Path) -> None:
 
 def loaded(photo: Path, folder: str, rounds: int) -> None:
     """Print the rows of a process whose model is loaded, stage by stage."""
-    command = [sys.executable, "-c", LOADED, str(photo), folder, str(rounds)]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    found = json.loads(done.stdout)
+    found = measure_loaded(photo, folder, rounds)
     stages = {name: [one[name] for one in found["taken"]] for name in found["taken"][0]}
     total = stages.pop("photo to PLY")
     row("model loaded, 12 megapixels, photo to PLY", total, None, found["peak"], "< 1.5 s, < 1.5 GB")
     row("… the first in its process", [found["first"]])
     for name, seconds in stages.items():
         row(f"… {name}", seconds)
+
+
+def measure_loaded(photo: Path, folder: str, rounds: int) -> dict[str, Any]:
+    """What `LOADED` prints: `taken`, seconds by stage of each round, `first` seconds, `peak` in MB."""
+    command = [sys.executable, "-c", LOADED, str(photo), folder, str(rounds)]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def runs(arguments: Sequence[str], rounds: int) -> tuple[list[float], list[float], float]:

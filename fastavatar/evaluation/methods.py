@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.captures import Capture, View
-from fastavatar.core import Gaussians, Photo
+from fastavatar.core import Gaussians, Mesh, Photo
 from fastavatar.errors import UsageError
 from fastavatar.evaluation import place_avatar
 from fastavatar.models.published import PublishedOptions
@@ -50,6 +50,8 @@ class Answer:
     """In the capture's frame; None where `images` is given."""
     images: Sequence[Tensor] | None = None
     """One (H, W, 3) in 0…1 for each view of the capture; None where `gaussians` is given."""
+    mesh: Mesh | None = None
+    """The avatar's surface in the capture's frame; None where the method fits none."""
     compositing: Compositing = "classic"
     """How the Gaussians' colours meet the background; see `fastavatar.rendering`."""
     warnings: tuple[str, ...] = ()
@@ -112,6 +114,7 @@ def answer_photo(capture: Capture, inputs: Sequence[int], options: Options) -> A
     return Answer(
         seconds,
         gaussians=placed.gaussians,
+        mesh=placed.mesh,
         warnings=(*avatar.provenance.warnings, *placed.warnings),
         extra={"scale": placed.scale, "scale_points": placed.points},
     )

@@ -4,14 +4,14 @@ A single photo does not determine size and distance separately. The protocol rem
 other: the avatar is scaled about the input camera's centre, so that its place in the picture stays the same.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
 from fastavatar.captures import Capture, View
-from fastavatar.core import Avatar, Camera, Gaussians, encode_colors, encode_opacities, encode_scales
+from fastavatar.core import Avatar, Camera, Gaussians, Mesh, encode_colors, encode_opacities, encode_scales
 from fastavatar.losses import MASK_THRESHOLD, SOLID_ALPHA
 from fastavatar.rendering import render
 
@@ -32,6 +32,8 @@ class Placed:
     """How many points determined the scale."""
     warnings: tuple[str, ...]
     """Why the scale could not be determined; empty if it could."""
+    mesh: Mesh | None = None
+    """The avatar's mesh in the capture's frame; None where it has none."""
 
 
 def place_avatar(avatar: Avatar, capture: Capture, view: View) -> Placed:
@@ -41,17 +43,16 @@ def place_avatar(avatar: Avatar, capture: Capture, view: View) -> Placed:
     points where it has none, that `view` sees and the avatar covers.
     """
     truth = capture.points if capture.mesh is None else capture.mesh.vertices
-    as_photographed = _moved(avatar.gaussians, avatar.camera.world_to_camera, view.camera, 1.0)
+    as_photographed = _Move.between(avatar.camera, view.camera, 1.0)
     if truth is None:
         warning = "the capture has neither points nor a mesh: the avatar's distance is the predicted one"
-        return Placed(as_photographed, 1.0, 0, (warning,))
-    ratios = depth_ratios(as_photographed, truth, view)
+        return as_photographed.placed(avatar, 0, (warning,))
+    ratios = depth_ratios(as_photographed.gaussians(avatar.gaussians), truth, view)
     if len(ratios) == 0:
         warning = "the avatar covers no point of the capture: its distance is the predicted one"
-        return Placed(as_photographed, 1.0, 0, (warning,))
+        return as_photographed.placed(avatar, 0, (warning,))
     scale = float(ratios.median())
-    moved = _moved(avatar.gaussians, avatar.camera.world_to_camera, view.camera, scale)
-    return Placed(moved, scale, len(ratios), ())
+    return _Move.between(avatar.camera, view.camera, scale).placed(avatar, len(ratios))
 
 
 def depth_ratios(gaussians: Gaussians, points: Tensor, view: View) -> Tensor:
@@ -95,10 +96,30 @@ def _opaque(points: Tensor) -> Gaussians:
     )
 
 
-def _moved(gaussians: Gaussians, world_to_camera: Tensor, camera: Camera, scale: float) -> Gaussians:
-    """Gaussians seen by one camera (4, 4), moved to where `camera` sees them `scale` times as far away."""
-    # A point x that [R|t] sees moves to x', where R' x' + t' = scale (R x + t).
-    seen_by, true = world_to_camera, camera.world_to_camera.to(world_to_camera)
-    rotation = true[:3, :3].T @ seen_by[:3, :3]
-    translation = true[:3, :3].T @ (scale * seen_by[:3, 3] - true[:3, 3])
-    return gaussians.transformed(scale, rotation, translation)
+@dataclass(frozen=True)
+class _Move:
+    """The similarity x' = scale · rotation · x + translation."""
+
+    scale: float
+    rotation: Tensor
+    translation: Tensor
+
+    @staticmethod
+    def between(photographed: Camera, true: Camera, scale: float) -> "_Move":
+        """What `photographed` sees moves to where `true` sees it `scale` times as far away."""
+        # A point x that [R|t] sees moves to x', where R' x' + t' = scale (R x + t).
+        seen_by = photographed.world_to_camera
+        to = true.world_to_camera.to(seen_by)
+        rotation = to[:3, :3].T @ seen_by[:3, :3]
+        return _Move(scale, rotation, to[:3, :3].T @ (scale * seen_by[:3, 3] - to[:3, 3]))
+
+    def gaussians(self, of: Gaussians) -> Gaussians:
+        return of.transformed(self.scale, self.rotation, self.translation)
+
+    def placed(self, avatar: Avatar, points: int, warnings: tuple[str, ...] = ()) -> Placed:
+        """The avatar moved so, its scale found from `points` points."""
+        mesh = avatar.mesh
+        if mesh is not None:
+            vertices = self.scale * mesh.vertices @ self.rotation.T.to(mesh.vertices)
+            mesh = replace(mesh, vertices=vertices + self.translation.to(mesh.vertices))
+        return Placed(self.gaussians(avatar.gaussians), self.scale, points, warnings, mesh)

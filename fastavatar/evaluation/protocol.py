@@ -8,8 +8,29 @@ from torch import Tensor
 
 from fastavatar.captures import Capture, View
 from fastavatar.errors import UsageError, WeightsError
-from fastavatar.evaluation import METHODS, Answer, Options, Report, ViewReport, counted
-from fastavatar.losses import Lpips, SurfaceErrors, load_lpips, pool, psnr, ssim, surface_errors
+from fastavatar.evaluation import (
+    METHODS,
+    REGIONS,
+    Answer,
+    FlameParts,
+    Options,
+    OwnView,
+    Report,
+    ViewReport,
+    compare_own_view,
+    counted,
+    flame_parts,
+)
+from fastavatar.losses import (
+    Lpips,
+    SurfaceErrors,
+    load_lpips,
+    mean_similarity,
+    pool,
+    psnr,
+    ssim_map,
+    surface_errors,
+)
 from fastavatar.models import require_device
 from fastavatar.rendering import Render, render
 from fastavatar.system import peak_memory_mb
@@ -32,6 +53,8 @@ def evaluate(capture: Capture, method: str, inputs: Sequence[int], options: Opti
     peak_mb = _peak_memory_mb(options.device)
     lpips, unavailable = _lpips_or_reason(options.device)
 
+    parts = flame_parts(capture)
+
     views, images, surfaces = [], [], []
     with torch.no_grad():
         for index, (view, image, shown) in enumerate(_shown(capture, answer, options.device)):
@@ -44,7 +67,8 @@ def evaluate(capture: Capture, method: str, inputs: Sequence[int], options: Opti
                 elevation_deg=elevation_deg,
                 is_input=index in inputs,
                 has_mask=view.has_mask,
-                scores=_scores(image, view, lpips, options.device),
+                scores=_scores(image, view, parts, lpips, options.device),
+                own_view=_own_view(shown, view) if shown and index in inputs else None,
                 geometry_mm=None if surface is None else surface.summary(),
             )
             views.append(found)
@@ -56,6 +80,7 @@ def evaluate(capture: Capture, method: str, inputs: Sequence[int], options: Opti
         inputs=inputs,
         views=tuple(views),
         geometry_mm=_pooled(views, surfaces),
+        flame_mm=None if parts is None or answer.mesh is None else parts.distances(capture, answer.mesh),
         seconds=answer.seconds,
         peak_memory_mb=peak_mb,
         device=options.device,
@@ -90,14 +115,29 @@ def _shown(capture: Capture, answer: Answer, device: str) -> Iterator[tuple[View
             raise ValueError("an answer needs Gaussians or images")
 
 
-def _scores(image: Tensor, view: View, lpips: Lpips | None, device: str) -> dict[str, float | None]:
-    """Every metric of an image (H, W, 3), over the whole image and over the view's mask."""
+def _own_view(shown: Render, view: View) -> OwnView:
+    """The figures of a view that was an input."""
+    return compare_own_view(shown, view.image, view.mask if view.has_mask else None)
+
+
+def _scores(
+    image: Tensor, view: View, parts: FlameParts | None, lpips: Lpips | None, device: str
+) -> dict[str, float | None]:
+    """Every metric of an image (H, W, 3): over the whole image, over the view's mask, and over the head."""
     image, truth, mask = image.to(device), view.image.to(device), view.mask.to(device)
+    head = None if parts is None else parts.head_region(view.camera).to(device)
+    regions = dict(zip(REGIONS, (None, mask, head), strict=True))
+    similarity = ssim_map(image, truth)
     scores: dict[str, float | None] = {}
-    for name, metric in (("psnr", psnr), ("ssim", ssim), ("lpips", lpips)):
-        for suffix, region in (("", None), ("_masked", mask)):
-            value = None if metric is None else float(metric(image, truth, region))
-            scores[name + suffix] = None if value is None or math.isnan(value) else value
+    for suffix, region in regions.items():
+        known = suffix == "" or region is not None
+        values = {
+            "psnr": psnr(image, truth, region) if known else None,
+            "ssim": mean_similarity(similarity, region) if known else None,
+            "lpips": lpips(image, truth, region) if known and lpips is not None else None,
+        }
+        for name, value in values.items():
+            scores[name + suffix] = None if value is None or math.isnan(value) else float(value)
     return scores
 
 

@@ -1,28 +1,22 @@
-"""The figures of an evaluation: as JSON, as a table, and as a contact sheet of pictures."""
+"""The figures of an evaluation: as JSON and as a table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 from torch import Tensor
 
-from fastavatar.captures import Capture, View
+from fastavatar.evaluation import OwnView, mean_own_view
 
-METRICS = ("psnr", "ssim", "lpips", "psnr_masked", "ssim_masked", "lpips_masked")
+REGIONS = ("", "_masked", "_head")
+"""Suffixes of the metrics: the whole picture, the person's mask, and the head, from the lower neck up."""
+METRICS = tuple(metric + region for region in REGIONS for metric in ("psnr", "ssim", "lpips"))
 
 BIN_DEG = 30
 """Width of an azimuth bin in degrees; one bin is centred on the front."""
-PICTURE_HEIGHT = 320
-"""Height of each picture on the contact sheet, in pixels."""
-VIEWS_PER_ROW = 4
-LABEL_HEIGHT = 16
-GAP = 8
 
 Scores = Mapping[str, float | None]
-"""The `METRICS` by name; None where one could not be computed."""
+"""The `METRICS` by name; None where one could not be computed, or a capture has no such region."""
 Geometry = Mapping[str, Mapping[str, float | int | None]]
 """By region: `mean` and `p90` in mm and the number of `points`."""
 
@@ -47,6 +41,8 @@ class ViewReport:
     """How similar the render is to the photograph."""
     geometry_mm: Geometry | None
     """Distance of the rendered surface from the true one; None without Gaussians or a mesh."""
+    own_view: OwnView | None = None
+    """How an avatar looks from its own photo; None for views that were not inputs and without Gaussians."""
 
 
 def counted(views: Sequence[ViewReport]) -> list[ViewReport]:
@@ -68,6 +64,8 @@ class Report:
     """Every view, in order."""
     geometry_mm: Geometry | None
     """Surface errors over the same views as `mean`, all points pooled."""
+    flame_mm: Geometry | None
+    """Distance of the capture's FLAME points from the avatar's mesh, by `FlamePart`; None without either."""
     seconds: float
     """Seconds that the method took, without loading networks."""
     peak_memory_mb: float
@@ -92,6 +90,11 @@ class Report:
     def mean(self) -> Scores:
         """Mean of each metric over the counted views."""
         return _mean(self.counted)
+
+    @property
+    def own_view(self) -> OwnView | None:
+        """The mean over the input views; None if there is no such figure."""
+        return mean_own_view([view.own_view for view in self.views if view.own_view is not None])
 
     def by_azimuth(self) -> list[dict[str, Any]]:
         """Means of the counted views in bins of `BIN_DEG`, from the person's right to their left."""
@@ -125,7 +128,9 @@ class Report:
             "mean": self.mean,
             "views_with_mask": self.views_with_mask,
             "by_azimuth": self.by_azimuth(),
+            "own_view": None if self.own_view is None else asdict(self.own_view),
             "geometry_mm": self.geometry_mm,
+            "flame_mm": self.flame_mm,
             "seconds": self.seconds,
             "peak_memory_mb": self.peak_memory_mb,
             "device": self.device,
@@ -152,9 +157,9 @@ class Report:
             f"{self.capture} · {self.method} · input {given} (*)",
             *_aligned([heading, *rows, *bins, *mean]),
         ]
-        for region, found in (self.geometry_mm or {}).items():
-            if found["mean"] is not None:
-                lines.append(f"surface, {region}: mean {found['mean']:.2f} mm, p90 {found['p90']:.2f} mm")
+        if self.own_view is not None:
+            lines.append(self.own_view.line())
+        lines += _surface_lines("surface", self.geometry_mm) + _surface_lines("FLAME points", self.flame_mm)
         lines.append(f"{self.seconds:.1f} s, {self.peak_memory_mb:.0f} MB on {self.device}")
         lines.append(f"{self.views_with_mask} of {len(self.views)} views have masks")
         if self.lpips_unavailable:
@@ -162,45 +167,13 @@ class Report:
         return "\n".join([*lines, *self.warnings])
 
 
-def contact_sheet(capture: Capture, report: Report) -> Image.Image:
-    """A picture with the render, the photograph and their absolute difference for every view, labelled.
-
-    `report` must be of this capture; the photographs are read one after another.
-    """
-    tiles = [
-        _tile(image, view, found)
-        for image, view, found in zip(report.images, capture.views, report.views, strict=True)
+def _surface_lines(what: str, found: Geometry | None) -> list[str]:
+    """A line for each region of a surface that has points."""
+    return [
+        f"{what}, {region}: mean {errors['mean']:.2f} mm, p90 {errors['p90']:.2f} mm"
+        for region, errors in (found or {}).items()
+        if errors["mean"] is not None
     ]
-    width, height = max(tile.width for tile in tiles), max(tile.height for tile in tiles)
-    columns = min(VIEWS_PER_ROW, len(tiles))
-    rows = -(-len(tiles) // columns)
-    sheet = Image.new("RGB", (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), "white")
-    for index, tile in enumerate(tiles):
-        row, column = divmod(index, columns)
-        sheet.paste(tile, (column * (width + GAP), row * (height + GAP)))
-    return sheet
-
-
-def _tile(image: Tensor, view: View, report: ViewReport) -> Image.Image:
-    """One view: label above render, photograph and difference."""
-    difference = (image - view.image).abs()
-    pictures = [_thumbnail(picture) for picture in (image, view.image, difference)]
-    width = pictures[0].width
-    tile = Image.new("RGB", (3 * width, PICTURE_HEIGHT + LABEL_HEIGHT), "white")
-    given = ", input" if report.is_input else ""
-    label = f"{report.name}  {report.azimuth_deg:.0f} deg  {report.scores['psnr']:.2f} dB{given}"
-    ImageDraw.Draw(tile).text((2, 2), label, fill="black")
-    for column, picture in enumerate(pictures):
-        tile.paste(picture, (column * width, LABEL_HEIGHT))
-    return tile
-
-
-def _thumbnail(picture: Tensor) -> Image.Image:
-    """An image (H, W, 3) in 0…1, scaled to the height of pictures on the sheet."""
-    pixels: NDArray[np.uint8] = (picture.clamp(0, 1) * 255).round().byte().numpy()
-    full = Image.fromarray(pixels)
-    width = max(1, round(full.width * PICTURE_HEIGHT / full.height))
-    return full.resize((width, PICTURE_HEIGHT), Image.Resampling.BOX)
 
 
 def _flat(view: ViewReport) -> dict[str, Any]:

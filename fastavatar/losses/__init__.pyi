@@ -4,8 +4,10 @@ from .geometry import pool as pool
 from .geometry import surface_errors as surface_errors
 from .metrics import MASK_THRESHOLD as MASK_THRESHOLD
 from .metrics import mean_absolute_error as mean_absolute_error
+from .metrics import mean_similarity as mean_similarity
 from .metrics import psnr as psnr
 from .metrics import ssim as ssim
+from .metrics import ssim_map as ssim_map
 from .metrics import structural_dissimilarity as structural_dissimilarity
 from .perceptual import Lpips as Lpips
 from .perceptual import load_lpips as load_lpips

@@ -45,7 +45,11 @@ def ssim(image: Tensor, truth: Tensor, mask: Tensor | None = None) -> Tensor:
     NaN where the mask is empty. Raises `InputError` for shapes that differ or images below 11×11.
     """
     _require_pair(image, truth, mask)
-    similarity = ssim_map(image, truth)
+    return mean_similarity(ssim_map(image, truth), mask)
+
+
+def mean_similarity(similarity: Tensor, mask: Tensor | None = None) -> Tensor:
+    """() mean of an `ssim_map` (H − 10, W − 10), over the pixels of `mask` (H, W) if given; NaN if empty."""
     if mask is None:
         return similarity.mean()
     inner = mask[SSIM_RADIUS:-SSIM_RADIUS, SSIM_RADIUS:-SSIM_RADIUS]

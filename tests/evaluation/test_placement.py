@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fastavatar.captures import Capture, View, read_capture
-from fastavatar.core import Avatar, Camera, Gaussians, Photo, Provenance
+from fastavatar.core import Avatar, Camera, Gaussians, Mesh, Photo, Provenance
 from fastavatar.evaluation.placement import depth_ratios, place_avatar, visible_points
 from fastavatar.geometry import matrix_from_quaternion_wxyz
 from fastavatar.rendering import render
@@ -103,3 +103,13 @@ def test_ratios_compare_true_with_shown_depth(capture: Capture) -> None:
 
 def _shifted(gaussians: Gaussians, by: float) -> Gaussians:
     return gaussians.transformed(1.0, torch.eye(3), torch.tensor([by, 0.0, 0.0]))
+
+
+def test_the_mesh_moves_with_the_gaussians(capture: Capture) -> None:
+    view = capture.views[0]
+    avatar = _as_predicted(view, 1.6)
+    assert place_avatar(avatar, capture, view).mesh is None
+    mesh = Mesh(avatar.gaussians.means, torch.tensor([[0, 1, 2]]))
+    placed = place_avatar(replace(avatar, mesh=mesh), capture, view)
+    assert placed.mesh is not None
+    torch.testing.assert_close(placed.mesh.vertices, placed.gaussians.means, atol=1e-6, rtol=0)

@@ -67,11 +67,13 @@ def command(
     force: bool,
     **more: Any,
 ) -> None:
-    """Compare an answer with every view of a capture: PSNR, SSIM, LPIPS, and errors in mm if there is a mesh.
+    """Compare an answer with every view of a capture: PSNR, SSIM, LPIPS, own view, and errors in mm.
 
     Methods: `guided` knows the capture's points and cameras and sees the input views; `photo` sees the input
     views and the camera of the first; `white` (a blank picture) and `input` (the nearest input view) are
-    trivial baselines. Prints a table; views marked * are input views and do not count in the mean.
+    trivial baselines. Prints a table; views marked * are input views and do not count in the mean. Regions:
+    the whole picture, the person's mask (_masked) and, with FLAME points, the head without shoulders (_head).
+    Errors in mm need a mesh or FLAME points.
     """
     from fastavatar.captures import read_capture
     from fastavatar.evaluation import contact_sheet, evaluate

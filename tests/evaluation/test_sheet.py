@@ -4,7 +4,7 @@ import numpy as np
 
 from fastavatar.captures import read_capture
 from fastavatar.evaluation import evaluate
-from fastavatar.evaluation.report import (
+from fastavatar.evaluation.sheet import (
     GAP,
     LABEL_HEIGHT,
     PICTURE_HEIGHT,
