@@ -20,6 +20,8 @@ _REACH = (1.6, 1.5, 2.2)
 class HeadView:
     """One picture of the head."""
 
+    photo_rgb: NDArray[np.uint8]
+    """(H, W, 3) sRGB, as in the photo."""
     parts: PersonParts
     """The person in it."""
     camera: Camera
@@ -27,7 +29,7 @@ class HeadView:
 
     @property
     def rgb(self) -> NDArray[np.float32]:
-        """(H, W, 3) sRGB in 0…1."""
+        """(H, W, 3) sRGB in 0…1, the person's colours alone at the outline."""
         return self.parts.rgb
 
     @property
@@ -56,10 +58,11 @@ def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> HeadView:
         return np.asarray(picture.resize((width, height), Image.Resampling.BOX), np.float32)
 
     alpha = resized(photo.alpha) if photo.alpha is not None and photo.is_cut_out else None
-    parts = person_parts(resized(photo.rgb).round().astype(np.uint8), alpha)
+    rgb = resized(photo.rgb).round().astype(np.uint8)
+    parts = person_parts(rgb, alpha)
     cropped = camera.to(camera.K.device, torch.float64).cropped(left, top, right, bottom)
     face = ((face_box[1] + face_box[3]) / 2 - top) * scale, ((face_box[0] + face_box[2]) / 2 - left) * scale
-    return HeadView(_piece_with(parts, face), cropped.resized(width, height))
+    return HeadView(rgb, _piece_with(parts, face), cropped.resized(width, height))
 
 
 def _piece_with(parts: PersonParts, place: tuple[float, float]) -> PersonParts:
