@@ -1,16 +1,17 @@
-"""Faces and their 478 landmarks by MediaPipe Face Mesh, whose models ship inside its wheel."""
+"""Faces, their 478 landmarks and their expressions by MediaPipe's Face Mesh."""
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from fastavatar.core import Box, Face
-from fastavatar.images import quiet_stderr, solutions
+from fastavatar.images import as_image, open_task
 
 SMALL_FACE_PX = 64
 """A face narrower than this carries too little detail for a likeness."""
 
-# The detectors look at 128×128 (near faces) and 192×192 (far ones), the landmark network at 192×192.
+# The detectors look at 128×128 (near faces) and 192×192 (far ones), the landmark network at 256×256.
+_DETECTORS = ("face_detector_near.tflite", "face_detector_far.tflite")
 _DETECTION_CONFIDENCE = 0.5
 _CROP_MARGIN = 0.6
 _CROP_PX = 640
@@ -42,15 +43,12 @@ def _detect(rgb: NDArray[np.uint8]) -> list[Box]:
     """Boxes in pixels by both detectors, the near and the far one, the whole photo if neither finds any."""
     height, width = rgb.shape[:2]
     boxes: list[Box] = []
-    for model in (0, 1):
-        with (
-            quiet_stderr(),
-            solutions().face_detection.FaceDetection(_DETECTION_CONFIDENCE, model) as detector,
-        ):
-            for detection in detector.process(rgb).detections or []:
-                area = detection.location_data.relative_bounding_box
-                left, top = area.xmin * width, area.ymin * height
-                boxes.append((left, top, left + area.width * width, top + area.height * height))
+    for model in _DETECTORS:
+        with open_task("FaceDetector", model, min_detection_confidence=_DETECTION_CONFIDENCE) as detector:
+            found = detector.detect(as_image(rgb)).detections
+        for area in (detection.bounding_box for detection in found):
+            left, top = float(area.origin_x), float(area.origin_y)
+            boxes.append((left, top, left + area.width, top + area.height))
     return boxes or [(0.0, 0.0, float(width), float(height))]
 
 
@@ -65,12 +63,11 @@ def _landmarks_in(rgb: NDArray[np.uint8], box: Box) -> NDArray[np.float32] | Non
     scale = _CROP_PX / max(crop.size)
     size = (max(1, round(crop.width * scale)), max(1, round(crop.height * scale)))
     sized = np.asarray(crop.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
-    face_mesh = solutions().face_mesh.FaceMesh
-    with quiet_stderr(), face_mesh(static_image_mode=True, refine_landmarks=True, max_num_faces=1) as mesh:
-        faces = mesh.process(sized).multi_face_landmarks
-    if not faces:
+    with open_task("FaceLandmarker", "face_landmarker.task", output_face_blendshapes=True) as network:
+        found = network.detect(as_image(sized))
+    if not found.face_landmarks:
         return None
-    unit = np.array([[point.x, point.y, point.z] for point in faces[0].landmark], np.float32)
+    unit = np.array([[point.x, point.y, point.z] for point in found.face_landmarks[0]], np.float32)
     # x is a fraction of the width, y of the height, z of the width like x
     in_crop = unit * np.array([right - left, bottom - top, right - left], np.float32)
     return in_crop + np.array([left, top, 0], np.float32)
