@@ -16,13 +16,13 @@ SMALL_FACE_PX = 64
 _DETECTORS = ("face_detector_near.tflite", "face_detector_far.tflite")
 _DETECTION_CONFIDENCE = 0.5
 _CROP_MARGIN = 0.6
+_CROP_PX = 640
+_SAME_FACE_OVERLAP = 0.4
 _IRISES_AND_LIDS = (
     (range(468, 473), (33, 7, 163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173)),
     (range(473, 478), (263, 249, 390, 373, 374, 380, 381, 382, 362, 466, 388, 387, 386, 385, 384, 398)),
 )
 """Landmarks of the right and the left eye: the iris, and the edges of its lids."""
-_CROP_PX = 640
-_SAME_FACE_OVERLAP = 0.4
 
 
 class FaceMeshFinder:
@@ -37,11 +37,13 @@ class FaceMeshFinder:
     )
 
     def find(self, rgb: NDArray[np.uint8]) -> list[Face]:
-        """Every face in an upright photo (H, W, 3), from left to right, with its landmarks."""
+        """Every face in an upright photo (H, W, 3), from left to right, with its landmarks and expression."""
         found: list[Face] = []
         for box in sorted(_detect(rgb), key=_area, reverse=True):
             face = _face_around(rgb, box)
-            if face is not None and all(_overlap(face.box, other.box) < _SAME_FACE_OVERLAP for other in found):
+            if face is not None and all(
+                _overlap(face.box, other.box) < _SAME_FACE_OVERLAP for other in found
+            ):
                 found.append(face)
         found.sort(key=lambda face: float(face.landmarks[:, 0].mean()))
         return [replace(face, index=i, count=len(found)) for i, face in enumerate(found)]

@@ -1,4 +1,4 @@
-"""MediaPipe's tasks, each a network with its steps before and after: opened, run and closed without a word."""
+"""MediaPipe's tasks, each a network with the steps before and after it, opened, run and closed quietly."""
 
 import contextlib
 import importlib
@@ -22,8 +22,8 @@ MODELS = Path(__file__).with_name("face_models")
 def open_task(kind: str, model: str, **options: Any) -> Iterator[Any]:
     """A task of `mediapipe.tasks.vision`, such as "FaceDetector", with a file of `MODELS` and other options.
 
-    A task belongs to one thread and one block: opening takes some milliseconds, and left open it would be closed
-    at exit with a traceback. Raises `WeightsError` without the file, `DeviceError` where MediaPipe cannot run.
+    Each block has a task of its own, as a task serves one thread and must be closed before Python ends.
+    Raises `WeightsError` without the file, `DeviceError` where MediaPipe cannot run.
     """
     path = MODELS / model
     if not path.is_file():
@@ -32,7 +32,7 @@ def open_task(kind: str, model: str, **options: Any) -> Iterator[Any]:
             "repository, as `make setup` does"
         )
     with quiet_stderr():
-        tasks = _tasks()
+        tasks = load_tasks()
         # As bytes, because MediaPipe opens a path by itself, and not every path on every system.
         base = tasks.BaseOptions(model_asset_buffer=path.read_bytes())
         settings = getattr(tasks.vision, f"{kind}Options")(base_options=base, **options)
@@ -56,7 +56,8 @@ def as_image(rgb: NDArray[np.uint8]) -> Any:
     return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(rgb))
 
 
-def _tasks() -> Any:
+def load_tasks() -> Any:
+    """The module `mediapipe.tasks`, without matplotlib if nothing else has loaded that."""
     with _pyplot_when_used():
         import mediapipe
 

