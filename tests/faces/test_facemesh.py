@@ -67,7 +67,7 @@ def test_left_and_right_are_the_persons_own(shut: str, open_: str, eye: tuple[in
     rgb, points = portrait().rgb.copy(), face.landmarks[eye, :2]
     (left, top), (right, bottom) = points.min(0).astype(int) - 2, points.max(0).astype(int) + 2
     lid = Image.fromarray(rgb[top - 3 : top + 1, left:right]).resize((right - left, bottom - top))
-    rgb[top:bottom, left:right] = lid
+    rgb[top:bottom, left:right] = np.asarray(lid)
     rgb[bottom - 1 : bottom + 1, left:right] //= 2  # lashes
     (found,) = FaceMeshFinder().find(rgb)
     assert found.expression[shut] > face.expression[shut] + 0.3

