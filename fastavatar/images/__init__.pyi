@@ -32,9 +32,11 @@ from .endings import is_video_name as is_video_name
 from .exif import CREDIBLE_FOCAL as CREDIBLE_FOCAL
 from .exif import focal_length_px as focal_length_px
 from .exif import read_exif as read_exif
-from .mediapipe_quiet import quiet_stderr as quiet_stderr
-from .mediapipe_quiet import solutions as solutions
+from .mediapipe_tasks import as_image as as_image
+from .mediapipe_tasks import load_tasks as load_tasks
+from .mediapipe_tasks import open_task as open_task
 from .photo import load_photo as load_photo
+from .quiet import quiet_stderr as quiet_stderr
 from .segmentation import person_mask as person_mask
 from .tiff import make_zero_black as make_zero_black
 from .tiff import require_usable_tiff as require_usable_tiff
