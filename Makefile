@@ -1,18 +1,26 @@
-# make setup | viewer | demo | test | image-test; docs/usage.md says how TORCH chooses a build of torch.
+# make setup | faces | viewer | demo | test | image-test; docs/usage.md says how TORCH chooses a build of torch.
 PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 PIP    := .venv/bin/pip --disable-pip-version-check --quiet
 VIEWER := fastavatar/formats/html/viewer
+FACES  := fastavatar/images/face_models
 
-.PHONY: setup viewer demo test lint types check image-test clean
+.PHONY: setup faces viewer demo test lint types check image-test clean
 
-setup: .venv/.ready viewer
+setup: .venv/.ready faces viewer
 
 .venv/.ready: pyproject.toml constraints.txt constraints-dev.txt constraints-ray.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) install $(TORCH)
 	$(PIP) install --no-deps -r constraints.txt -r constraints-dev.txt -r constraints-ray.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+# the networks that find faces, out of wheels of MediaPipe
+faces: $(FACES)/pose_landmarker.task
+
+$(FACES)/pose_landmarker.task: $(wildcard scripts/face_models/*.py) | .venv/.ready
+	.venv/bin/python -m scripts.face_models
 	touch $@
 
 viewer: $(VIEWER)/page.html

@@ -1,5 +1,6 @@
 """One face in a photo, as every face finder returns it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,6 +34,11 @@ class Face:
     """
     embedding: NDArray[np.float32] = field(default_factory=_no_embedding)
     """(512,) ArcFace embedding, not normalised; (0,) from a finder that computes none."""
+    expression: Mapping[str, float] = field(default_factory=dict)
+    """Weights 0…1 of 51 of the 52 expressions of ARKit by their names, all but `tongueOut`.
+
+    Empty from a finder that judges none.
+    """
 
     @property
     def area(self) -> float:

@@ -1,4 +1,4 @@
-"""How a body stands before the camera, by MediaPipe Pose, whose models ship inside its wheel."""
+"""How a body stands before the camera, by MediaPipe Pose."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastavatar.geometry import Array
-from fastavatar.images import quiet_stderr, solutions
+from fastavatar.images import as_image, open_task
 
 _NOSE, _EARS, _SHOULDERS = 0, [7, 8], [11, 12]
 
@@ -25,12 +25,11 @@ class Body:
 
 def find_body(rgb: NDArray[np.uint8]) -> Body | None:
     """The body that shows most in a photo (H, W, 3), None without one."""
-    pose = solutions().pose.Pose
-    with quiet_stderr(), pose(static_image_mode=True, model_complexity=1) as network:
-        found = network.process(rgb)
+    with open_task("PoseLandmarker", "pose_landmarker.task") as network:
+        found = network.detect(as_image(rgb))
     if not found.pose_world_landmarks:
         return None
-    joints = np.array([[p.x, p.y, p.z] for p in found.pose_world_landmarks.landmark])
-    nose = found.pose_landmarks.landmark[_NOSE]
+    joints = np.array([[p.x, p.y, p.z] for p in found.pose_world_landmarks[0]])
+    nose = found.pose_landmarks[0][_NOSE]
     height, width = rgb.shape[:2]
     return Body(np.array([nose.x * width, nose.y * height]), joints[_EARS], joints[_SHOULDERS])

@@ -1,24 +1,35 @@
-"""Faces and their 478 landmarks by MediaPipe Face Mesh, whose models ship inside its wheel."""
+"""Faces, their 478 landmarks and their expressions by MediaPipe's Face Mesh."""
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from fastavatar.core import Box, Face
-from fastavatar.images import quiet_stderr, solutions
+from fastavatar.images import as_image, open_task
 
 SMALL_FACE_PX = 64
 """A face narrower than this carries too little detail for a likeness."""
 
-# The detectors look at 128×128 (near faces) and 192×192 (far ones), the landmark network at 192×192.
+# The detectors look at 128×128 (near faces) and 192×192 (far ones), the landmark network at 256×256.
+_DETECTORS = ("face_detector_near.tflite", "face_detector_far.tflite")
 _DETECTION_CONFIDENCE = 0.5
 _CROP_MARGIN = 0.6
 _CROP_PX = 640
 _SAME_FACE_OVERLAP = 0.4
+_IRISES_AND_LIDS = (
+    (range(468, 473), (33, 7, 163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173)),
+    (range(473, 478), (263, 249, 390, 373, 374, 380, 381, 382, 362, 466, 388, 387, 386, 385, 384, 398)),
+)
+"""Landmarks of the right and the left eye: the iris, and the edges of its lids."""
 
 
 class FaceMeshFinder:
-    """Two MediaPipe detectors, for near and far faces, then Face Mesh on a crop about each face found."""
+    """Two MediaPipe detectors, for near and far faces, then Face Mesh on a crop about each face found.
+
+    Raises `WeightsError` without the networks in the package, `DeviceError` where MediaPipe cannot run.
+    """
 
     advice = (
         "use an upright photo in which the face is seen from the front to about 45° aside, well lit and at "
@@ -26,36 +37,33 @@ class FaceMeshFinder:
     )
 
     def find(self, rgb: NDArray[np.uint8]) -> list[Face]:
-        """Every face in an upright photo (H, W, 3), from left to right, with its landmarks."""
-        found: list[NDArray[np.float32]] = []
+        """Every face in an upright photo (H, W, 3), from left to right, with its landmarks and expression."""
+        found: list[Face] = []
         for box in sorted(_detect(rgb), key=_area, reverse=True):
-            landmarks = _landmarks_in(rgb, box)
-            if landmarks is not None and all(
-                _overlap(_box_of(landmarks), _box_of(other)) < _SAME_FACE_OVERLAP for other in found
+            face = _face_around(rgb, box)
+            if face is not None and all(
+                _overlap(face.box, other.box) < _SAME_FACE_OVERLAP for other in found
             ):
-                found.append(landmarks)
-        found.sort(key=lambda landmarks: float(landmarks[:, 0].mean()))
-        return [Face(i, len(found), _box_of(landmarks), landmarks) for i, landmarks in enumerate(found)]
+                found.append(face)
+        found.sort(key=lambda face: float(face.landmarks[:, 0].mean()))
+        return [replace(face, index=i, count=len(found)) for i, face in enumerate(found)]
 
 
 def _detect(rgb: NDArray[np.uint8]) -> list[Box]:
     """Boxes in pixels by both detectors, the near and the far one, the whole photo if neither finds any."""
     height, width = rgb.shape[:2]
     boxes: list[Box] = []
-    for model in (0, 1):
-        with (
-            quiet_stderr(),
-            solutions().face_detection.FaceDetection(_DETECTION_CONFIDENCE, model) as detector,
-        ):
-            for detection in detector.process(rgb).detections or []:
-                area = detection.location_data.relative_bounding_box
-                left, top = area.xmin * width, area.ymin * height
-                boxes.append((left, top, left + area.width * width, top + area.height * height))
+    for model in _DETECTORS:
+        with open_task("FaceDetector", model, min_detection_confidence=_DETECTION_CONFIDENCE) as detector:
+            found = detector.detect(as_image(rgb)).detections
+        for area in (detection.bounding_box for detection in found):
+            left, top = float(area.origin_x), float(area.origin_y)
+            boxes.append((left, top, left + area.width, top + area.height))
     return boxes or [(0.0, 0.0, float(width), float(height))]
 
 
-def _landmarks_in(rgb: NDArray[np.uint8], box: Box) -> NDArray[np.float32] | None:
-    """Landmarks (478, 3) in pixels of the photo, of the largest face around `box`."""
+def _face_around(rgb: NDArray[np.uint8], box: Box) -> Face | None:
+    """The largest face around `box`, as if it were the only one."""
     margin = _CROP_MARGIN * max(box[2] - box[0], box[3] - box[1])
     left, top = (max(0, round(edge - margin)) for edge in box[:2])
     right, bottom = min(rgb.shape[1], round(box[2] + margin)), min(rgb.shape[0], round(box[3] + margin))
@@ -65,15 +73,19 @@ def _landmarks_in(rgb: NDArray[np.uint8], box: Box) -> NDArray[np.float32] | Non
     scale = _CROP_PX / max(crop.size)
     size = (max(1, round(crop.width * scale)), max(1, round(crop.height * scale)))
     sized = np.asarray(crop.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
-    face_mesh = solutions().face_mesh.FaceMesh
-    with quiet_stderr(), face_mesh(static_image_mode=True, refine_landmarks=True, max_num_faces=1) as mesh:
-        faces = mesh.process(sized).multi_face_landmarks
-    if not faces:
+    with open_task("FaceLandmarker", "face_landmarker.task", output_face_blendshapes=True) as network:
+        found = network.detect(as_image(sized))
+    if not found.face_landmarks:
         return None
-    unit = np.array([[point.x, point.y, point.z] for point in faces[0].landmark], np.float32)
+    unit = np.array([[point.x, point.y, point.z] for point in found.face_landmarks[0]], np.float32)
+    for iris, lids in _IRISES_AND_LIDS:
+        unit[iris, 2] = unit[lids, 2].mean()  # its own depth is wrong from aside
     # x is a fraction of the width, y of the height, z of the width like x
     in_crop = unit * np.array([right - left, bottom - top, right - left], np.float32)
-    return in_crop + np.array([left, top, 0], np.float32)
+    landmarks = in_crop + np.array([left, top, 0], np.float32)
+    expression = {shape.category_name: float(shape.score) for shape in found.face_blendshapes[0]}
+    del expression["_neutral"]  # the network's name for none of the others
+    return Face(0, 1, _box_of(landmarks), landmarks, expression=expression)
 
 
 def _box_of(landmarks: NDArray[np.float32]) -> Box:

@@ -35,8 +35,9 @@ from .exif import read_exif as read_exif
 from .matting import guided_filter as guided_filter
 from .matting import matte as matte
 from .matting import without_background as without_background
-from .mediapipe_quiet import quiet_stderr as quiet_stderr
-from .mediapipe_quiet import solutions as solutions
+from .mediapipe_tasks import as_image as as_image
+from .mediapipe_tasks import load_tasks as load_tasks
+from .mediapipe_tasks import open_task as open_task
 from .parts import CLOTH as CLOTH
 from .parts import HAIR as HAIR
 from .parts import SKIN as SKIN
@@ -44,6 +45,7 @@ from .parts import THING as THING
 from .parts import PersonParts as PersonParts
 from .parts import person_parts as person_parts
 from .photo import load_photo as load_photo
+from .quiet import quiet_stderr as quiet_stderr
 from .segmentation import person_mask as person_mask
 from .segmentation import white_backdrop as white_backdrop
 from .tiff import make_zero_black as make_zero_black

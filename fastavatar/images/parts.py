@@ -1,19 +1,15 @@
 """What a photo shows of a person: hair, skin, clothing, things worn, by MediaPipe's multiclass segmenter."""
 
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastavatar.errors import WeightsError
-from fastavatar.images import guided_filter, matte, quiet_stderr, white_backdrop, without_background
+from fastavatar.images import as_image, guided_filter, matte, open_task, white_backdrop, without_background
 
 HAIR, SKIN, CLOTH, THING = range(4)
 """Order of `PersonParts.shares`; things are glasses, jewellery, hats, microphones."""
 
-_MODEL = "selfie_multiclass_256x256.tflite"
 _MODEL_PX = 256
 # The network's classes: background, hair, skin of the body, skin of the face, clothes, others
 _HAIR, _SKIN, _CLOTH, _THING = [1], [2, 3], [4], [5]
@@ -55,24 +51,6 @@ def person_parts(rgb: NDArray[np.uint8], alpha: NDArray[np.float32] | None = Non
 
 def _classes(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Probabilities (H, W, 6) of the network's classes in a photo (H, W, 3)."""
-    with quiet_stderr():
-        import mediapipe
-
-        vision = mediapipe.tasks.vision
-        options = vision.ImageSegmenterOptions(
-            mediapipe.tasks.BaseOptions(model_asset_buffer=_model()), output_confidence_masks=True
-        )
-        image = mediapipe.Image(mediapipe.ImageFormat.SRGB, np.ascontiguousarray(rgb))
-        with vision.ImageSegmenter.create_from_options(options) as segmenter:
-            masks = [mask.numpy_view().squeeze() for mask in segmenter.segment(image).confidence_masks]
-            return np.stack(masks, 2).astype(np.float32)
-
-
-@cache
-def _model() -> bytes:
-    path = files(__package__).joinpath("face_models", _MODEL)
-    if not path.is_file():
-        raise WeightsError(
-            f"the face models are missing ({_MODEL}): `python -m scripts.face_models` makes them"
-        )
-    return path.read_bytes()
+    with open_task("ImageSegmenter", "selfie_multiclass.tflite", output_confidence_masks=True) as segmenter:
+        masks = segmenter.segment(as_image(rgb)).confidence_masks
+        return np.stack([mask.numpy_view()[..., 0] for mask in masks], 2)

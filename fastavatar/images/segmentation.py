@@ -1,4 +1,4 @@
-"""The person mask of a photo, by MediaPipe's selfie segmenter, whose model ships inside its wheel."""
+"""The person mask of a photo, by MediaPipe's selfie segmenter."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import label
 
-from fastavatar.images import quiet_stderr, solutions
+from fastavatar.images import as_image, open_task
 
 _WHITE = 253  # chosen by eye: compression makes white a little darker
 _LEAST_SHARE, _LEAST_SHARE_BELOW = 0.05, 0.005
@@ -18,11 +18,9 @@ def person_mask(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     The network works at 256×256, so edges are blurred over about 1/256 of the picture.
     """
-    with (
-        quiet_stderr(),
-        solutions().selfie_segmentation.SelfieSegmentation(model_selection=0) as segmenter,
-    ):
-        mask: NDArray[np.float32] = segmenter.process(rgb).segmentation_mask
+    with open_task("ImageSegmenter", "selfie_segmenter.tflite", output_confidence_masks=True) as segmenter:
+        (found,) = segmenter.segment(as_image(rgb)).confidence_masks
+        mask: NDArray[np.float32] = found.numpy_view()[..., 0].copy()
     return np.clip(mask, 0, 1) * ~white_backdrop(rgb)
 
 

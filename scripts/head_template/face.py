@@ -1,9 +1,7 @@
 """Face Mesh's topology, and the landmarks of an average face."""
 
-import ast
 from pathlib import Path
 
-import mediapipe
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
@@ -12,6 +10,7 @@ from scipy.spatial.distance import cdist
 import fastavatar as fa
 from fastavatar.faces import FaceMeshFinder, find_face
 from fastavatar.geometry import fit_similarity
+from fastavatar.images import load_tasks
 from fastavatar.models.facemesh.pose import assumed_focal_px, metric_landmarks
 from scripts.head_template.loops import boundary_loop
 
@@ -33,13 +32,8 @@ EYE_BULGE = 0.004
 
 def face_triangles() -> Ints:
     """Triangles (852, 3) of Face Mesh, in whose source three successive edges are one triangle."""
-    source = Path(mediapipe.__file__).parent / "python" / "solutions" / "face_mesh_connections.py"
-    for node in ast.parse(source.read_text()).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FACEMESH_TESSELATION":
-            assert isinstance(node.value, ast.Call)
-            edges = np.array(ast.literal_eval(node.value.args[0]))
-            return np.asarray(edges[:, 0].reshape(-1, 3))
-    raise RuntimeError("this mediapipe has no FACEMESH_TESSELATION in its source")
+    edges = load_tasks().vision.FaceLandmarksConnections.FACE_LANDMARKS_TESSELATION
+    return np.array([edge.start for edge in edges]).reshape(-1, 3)
 
 
 def mirror_of_landmarks(points: Points, rounds: int = 5) -> Ints:

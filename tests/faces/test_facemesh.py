@@ -44,6 +44,38 @@ def test_the_portrait_shows_one_face(face: Face) -> None:
     assert 0.1 < (z[LEFT_EYE] - z[NOSE_TIP]) / (right - left) < 0.6  # nearer, in the unit of x and y
 
 
+def test_an_iris_lies_as_deep_as_its_lids(face: Face) -> None:
+    for iris, lids in ((RIGHT_EYE, (33, 133, 159, 145)), (LEFT_EYE, (263, 362, 386, 374))):
+        depth = face.landmarks[iris : iris + 5, 2]
+        assert np.ptp(depth) < 1e-3
+        assert abs(depth[0] - face.landmarks[lids, 2].mean()) < 0.02 * width_of(face)
+
+
+def test_the_portraits_expression_is_a_smile(face: Face) -> None:
+    assert len(face.expression) == 51 and all(0 <= weight <= 1 for weight in face.expression.values())
+    assert min(face.expression["mouthSmileLeft"], face.expression["mouthSmileRight"]) > 0.7
+    assert max(face.expression["jawOpen"], face.expression["eyeBlinkLeft"]) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("shut", "open_", "eye"),
+    [
+        ("eyeBlinkRight", "eyeBlinkLeft", (33, 133, 159, 145)),
+        ("eyeBlinkLeft", "eyeBlinkRight", (263, 362, 386, 374)),
+    ],
+)
+def test_left_and_right_are_the_persons_own(shut: str, open_: str, eye: tuple[int, ...], face: Face) -> None:
+    """The skin above an eye, stretched over it, shuts it."""
+    rgb, points = portrait().rgb.copy(), face.landmarks[eye, :2]
+    (left, top), (right, bottom) = points.min(0).astype(int) - 2, points.max(0).astype(int) + 2
+    lid = Image.fromarray(rgb[top - 3 : top + 1, left:right]).resize((right - left, bottom - top))
+    rgb[top:bottom, left:right] = np.asarray(lid)
+    rgb[bottom - 1 : bottom + 1, left:right] //= 2  # lashes
+    (found,) = FaceMeshFinder().find(rgb)
+    assert found.expression[shut] > face.expression[shut] + 0.3
+    assert found.expression[open_] < face.expression[open_] + 0.1
+
+
 def as_jpeg(image: Image.Image) -> Image.Image:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=30)

@@ -1,4 +1,4 @@
-"""One photo to an avatar, with nothing but what ships in the package and in MediaPipe's wheel.
+"""One photo to an avatar, with nothing but what ships in the package.
 
 photo ─ Face Mesh ─▶ landmarks ─ pose ─▶ camera + landmarks (m) ─ warp ─▶ head ─ outline ─▶ head with hair
   ├──── Pose ─▶ torso's orientation ──────────────────────────────────────────┤                │

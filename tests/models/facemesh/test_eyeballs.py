@@ -112,7 +112,7 @@ def test_a_photo_from_any_side_keeps_the_ball_behind_its_lids() -> None:
 
 
 def test_closed_eyes_stay_as_they_are() -> None:
-    vertices = with_lids(load_template().vertices, 0.2)
+    vertices = with_lids(load_template().vertices, 0.15)
     means, _ = seated(vertices)
     np.testing.assert_array_equal(means, surface_points(fine_eyes=True).at(vertices))
     half_open = with_lids(load_template().vertices, 0.5)

@@ -226,7 +226,7 @@ def test_a_small_face_is_a_warning() -> None:
     found = predict(replace(photo_of(resized(220)), focal_px=300.0))
     require_whole(found)
     (warning,) = found.provenance.warnings
-    assert warning == "the face is 40 px across; under 64 px likeness suffers"
+    assert warning == "the face is 39 px across; under 64 px likeness suffers"
 
 
 def test_a_photo_without_a_face_is_refused() -> None:

@@ -52,7 +52,7 @@ def test_strands_behind_are_as_rich_as_those_in_front() -> None:
         with_hidden(POINTS, np.where(SEEN[:, None], head(BROWN, contrast), 0), SEEN)[behind()]
         for contrast in (0.0, 0.1)
     )
-    assert plain.std(0).max() < 0.02
+    assert plain.std(0).max() < 0.022
     assert 0.03 < striped.std(0).min() < 0.1
 
 

@@ -1,14 +1,12 @@
-"""Imports and runs MediaPipe without its C++ log lines on the user's terminal."""
+"""Runs native code without its log lines on the user's terminal."""
 
 import contextlib
-import importlib
 import os
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from types import ModuleType
-from typing import IO, Any
+from typing import IO
 
 _STDERR = 2
 
@@ -69,35 +67,3 @@ def quiet_stderr(show_after_error: bool = True) -> Iterator[None]:
         raise
     finally:
         _silence.end(show=failed and show_after_error)
-
-
-def solutions() -> Any:
-    """The `mediapipe.solutions` namespace, which ships its models inside the wheel."""
-    with quiet_stderr(), _pyplot_when_used():
-        import mediapipe
-
-        return mediapipe.solutions
-
-
-class _Pyplot(ModuleType):
-    """Replaces `matplotlib.pyplot` until one of its names is used."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module("matplotlib.pyplot"), name)
-
-
-@contextlib.contextmanager
-def _pyplot_when_used() -> Iterator[None]:
-    """Delay the import of pyplot, which takes 0.3 s and which only MediaPipe's drawing helpers use."""
-    if {"mediapipe", "matplotlib"} & sys.modules.keys():
-        yield
-        return
-    package, pyplot = ModuleType("matplotlib"), _Pyplot("matplotlib.pyplot")
-    package.pyplot = pyplot  # type: ignore[attr-defined]
-    stand_ins = {module.__name__: module for module in (package, pyplot)}
-    sys.modules.update(stand_ins)
-    try:
-        yield
-    finally:
-        for name in stand_ins:
-            del sys.modules[name]

@@ -1,12 +1,9 @@
 import os
-import subprocess
-import sys
 import threading
 
 import pytest
 
-from fastavatar.images.mediapipe_quiet import quiet_stderr
-from tests.portraits import ROOT
+from fastavatar.images.quiet import quiet_stderr
 
 
 def say(text: str) -> None:
@@ -65,28 +62,3 @@ def test_threads_that_overlap_leave_stderr_as_it_was(capfd: pytest.CaptureFixtur
     thread.join()
     say("heard")
     assert capfd.readouterr().err == "heard"
-
-
-def test_a_process_without_stderr_finds_faces() -> None:
-    program = (
-        "from tests.portraits import portrait\n"
-        "from fastavatar.faces import FaceMeshFinder\n"
-        "print(len(FaceMeshFinder().find(portrait().rgb)))"
-    )
-    command = f'exec "{sys.executable}" -c "{program}" 2>&-'
-    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "1\n")
-
-
-def test_pyplot_waits_until_it_is_used() -> None:
-    """MediaPipe imports it for its drawing helpers, which keep working for programs that use them."""
-    program = (
-        "import sys\n"
-        "from fastavatar.images.mediapipe_quiet import solutions\n"
-        "plt = solutions().drawing_utils.plt\n"
-        "print('matplotlib' in sys.modules, 'matplotlib.pyplot' in sys.modules)\n"
-        "print(plt.figure.__module__, 'matplotlib' in sys.modules)"
-    )
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines() == ["False False", "matplotlib.pyplot True"], done.stderr
