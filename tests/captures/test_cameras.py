@@ -20,7 +20,6 @@ def test_the_cameras_are_those_of_the_capture(form: str, tmp_path: Path) -> None
     content["frames"].reverse()
     path.write_text(json.dumps(content))
     if form == "colmap":
-        pytest.importorskip("pycolmap", reason="pycolmap is not installed")
         write_colmap(tmp_path)
         path.unlink()
     views = read_capture(tmp_path).views

@@ -33,7 +33,6 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def colmap(folder: Path) -> Path:
-    pytest.importorskip("pycolmap", reason="pycolmap is not installed")
     write_colmap(folder)
     (folder / "transforms.json").unlink()
     return folder

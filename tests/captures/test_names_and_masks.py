@@ -53,7 +53,6 @@ def test_views_of_one_file_name_have_names_of_their_own(tmp_path: Path) -> None:
 
 
 def test_colmap_images_of_one_file_name_too(tmp_path: Path) -> None:
-    pytest.importorskip("pycolmap", reason="pycolmap is not installed")
     write_views(tmp_path, [f"images/{path}.png" for path in PATHS], [f"masks/{path}.png" for path in PATHS])
     write_colmap(tmp_path)
     listed = tmp_path / "sparse" / "0" / "images.txt"
