@@ -25,7 +25,7 @@ from .lens import lens_from as lens_from
 from .lens import undistort as undistort
 from .pictures import Views as Views
 from .pictures import picture_size as picture_size
-from .reading import calibrated_files as calibrated_files
+from .reading import Cameras as Cameras
 from .reading import read_cameras as read_cameras
 from .reading import read_capture as read_capture
 from .surfaces import read_flame as read_flame

@@ -25,7 +25,7 @@ def test_the_cameras_are_those_of_the_capture(form: str, tmp_path: Path) -> None
     views = read_capture(tmp_path).views
     if form == "renamed":
         path = path.rename(tmp_path / "views.json")
-    found = read_cameras(tmp_path if form in ("folder", "colmap") else path)
+    found = read_cameras(tmp_path if form in ("folder", "colmap") else path).views
     assert [name for name, _ in found] == [view.name for view in views]
     for (_, camera), view in zip(found, views, strict=True):
         assert torch.equal(camera.K, view.camera.K)

@@ -28,7 +28,7 @@ def put_in_rigs(model: Path) -> None:
     alone = [f"{key} 1 CAMERA {key}" for key in (3, 4, 5)]
     rig = "7 3 CAMERA 1 CAMERA 2 1 0.5 0.5 -0.5 0.5 0.01 -0.02 0.03 IMU 9 0"
     (model / "rigs.txt").write_text("\n".join(["# rigs", rig, *alone]) + "\n")
-    frames = [f"{key} {key} 1 0 0 0.5 0 0.1 {key} 1 CAMERA {key} {key}" for key in (3, 4, 5)]
+    frames = [f"{key} {key} 0.6 0 0 0.8 0 0.1 {key} 1 CAMERA {key} {key}" for key in (3, 4, 5)]
     frame = "1 7 0.8 0.4 0.4 -0.2 1 2 3 2 CAMERA 1 1 CAMERA 2 2"
     (model / "frames.txt").write_text("\n".join([frame, *frames]) + "\n")
 
