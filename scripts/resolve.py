@@ -30,7 +30,7 @@ PINS = ("constraints.txt", "constraints-dev.txt", "constraints-ray.txt")
 """What `make setup` installs, without following what packages declare."""
 LIMITS = ("constraints.txt", "constraints-ray.txt")
 LEFT_OUT = ("cuda", "dev", "lpips")
-"""Extras that are not asked for: CUDA has one platform, the pins hold `dev`, and lpips takes any torchvision."""
+"""Extras that are not asked for: CUDA has one platform, pins hold `dev`, and lpips takes any torchvision."""
 
 
 def main() -> int:
