@@ -176,6 +176,6 @@ def on_device(gaussians: "Gaussians", device: str) -> "Gaussians":
     from fastavatar.models import require_device
     from fastavatar.rendering import limit_threads
 
-    require_device(device)
+    require_device(device, draws=True)
     limit_threads(None)
     return gaussians.to(device)
