@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# `make demo` and `make test` on Debian 13 with its own Python 3.13, in a root made for it. As root, where debootstrap is:
+# `make demo` and `make test` on Debian 13 with its own Python 3.13, in a root made for it by debootstrap. As root:
 #
 #   scripts/debian13_test.sh [TARGET ...]       the targets of make, `demo test` unless given
 #
-# It tests what is committed. ROOTFS keeps the root between runs (about 6 GB); without it the root is deleted. pip and
-# apt work inside as they do outside.
+# It tests what is committed, without Node.js, which the README calls optional. pip and apt work inside as they do
+# outside. ROOTFS names a root to keep between runs (about 6 GB); without it the root is deleted at the end. TORCH
+# chooses a build of torch, as for make.
 set -euo pipefail
 
 targets=("$@")
@@ -32,7 +33,7 @@ if [ ! -e "$root/.done" ]; then
   release=$(. /etc/os-release && echo "$VERSION_CODENAME")
   mirror=$(apt-get indextargets --format '$(REPO_URI)' "Codename: $release" 'Component: main' 2>/dev/null | head -1 || true)
   debootstrap --variant=minbase --no-check-gpg \
-    --include=python3,python3-venv,python3-pip,make,git,ca-certificates,nodejs,npm trixie "$root" ${mirror:+"$mirror"}
+    --include=python3,python3-venv,python3-pip,make,git,ca-certificates trixie "$root" ${mirror:+"$mirror"}
   touch "$root/.done"
 fi
 
