@@ -1,6 +1,5 @@
 """Measures the memory of this process."""
 
-import resource
 import sys
 from pathlib import Path
 
@@ -12,5 +11,11 @@ def peak_memory_mb() -> float:
         return int(status.split("VmHWM:", 1)[1].split(maxsplit=1)[0]) * 1024 / 1e6
     except (OSError, IndexError):
         pass
+    if sys.platform == "win32":
+        import psutil
+
+        return float(psutil.Process().memory_info().peak_wset) / 1e6
+    import resource
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
