@@ -14,6 +14,7 @@ from fastavatar.app.cli.numbers import FILE_AS_TEXT
 from fastavatar.app.cli.prediction import naming_force, prediction_options, settings_of
 from fastavatar.app.cli.progress import refinement_bar
 from fastavatar.app.cli.several import TakesViews, load_photos, photos_of_one, several_options
+from fastavatar.app.loading import load_ahead
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ def command(
         run_many(images[0], output_dir, settings, force, many)
         return
     require_none(many)
+    load_ahead()
     folder = Path(output_dir)
 
     from fastavatar.app.pipeline import Pipeline
