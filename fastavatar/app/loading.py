@@ -1,7 +1,7 @@
 """Loads the libraries of a prediction on a thread, while the command reads its photo and finds the face.
 
-Python runs one thread at a time, but torch's machine code is mapped, and photos are decoded and searched, without
-the interpreter. `benchmarks/cold_start.py` measures a whole command.
+Python runs one thread at a time, but torch's machine code is mapped, and a photo is searched for faces,
+without the interpreter. `benchmarks/cold_start.py` measures a whole command.
 """
 
 import ctypes
@@ -39,9 +39,10 @@ def _load_torch_and_renderer() -> None:
             _map_torch()
             with meta_kernels_when_used():
                 import torch
-            if not torch.cuda.is_available():
-                from fastavatar.rendering import compile_kernels
+            from fastavatar.rendering import compile_kernels, kernels_on_disk
 
+            # Compiling is left to the first picture, which also says so
+            if kernels_on_disk() and not torch.cuda.is_available():
                 compile_kernels(gradients=False)
     finally:
         gc.freeze()  # what is loaded stays until the end, so later collections need not search it
@@ -69,7 +70,7 @@ class _MetaKernels(ModuleType):
 
 @contextmanager
 def meta_kernels_when_used() -> Iterator[None]:
-    """Delay the import of torch's kernels for tensors without memory: 0.2 s and 20 MB for its compilers alone.
+    """Delay the import of torch's kernels for tensors without memory: 0.2 s and 20 MB, for its compilers.
 
     Whatever imports that module later, as torch's compilers and `models/published` do, gets it.
     """

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import click
@@ -90,9 +91,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = within_limit(lambda: run(arguments), _failed)
     except SystemExit as stop:  # of the signal handler above
         code = stop.code if isinstance(stop.code, int) else 1
-    close_streams()
-    # Not `sys.exit`: Python would take all it loaded apart, object by object, for half a second
+    # Not `sys.exit`: Python would take apart all it loaded, object by object, for half a second
     atexit._run_exitfuncs()
+    with suppress(FastAvatarError, OSError, ValueError):
+        sys.stdout.flush()
+    close_streams()
     os._exit(code)
 
 
