@@ -17,6 +17,7 @@ from .folders import free_bytes as free_bytes
 from .locks import Lock as Lock
 from .locks import lock_on as lock_on
 from .memory import peak_memory_mb as peak_memory_mb
+from .memory import return_large_arrays as return_large_arrays
 from .ply import Columns as Columns
 from .ply import encode_ply_elements as encode_ply_elements
 from .ply import read_ply_elements as read_ply_elements
