@@ -1,11 +1,11 @@
-# make setup | faces | viewer | demo | test | image-test; docs/usage.md says how TORCH chooses a build of torch.
+# make setup | faces | viewer | demo | test | dist | image-test; docs/usage.md says how TORCH chooses a build of torch.
 PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 PIP    := .venv/bin/pip --disable-pip-version-check --quiet
 VIEWER := fastavatar/formats/html/viewer
 FACES  := fastavatar/images/face_models
 
-.PHONY: setup faces viewer demo test lint types check image-test clean
+.PHONY: setup faces viewer demo test lint types check dist image-test clean
 
 setup: .venv/.ready faces viewer
 
@@ -45,8 +45,13 @@ types: setup
 check: setup
 	.venv/bin/python -m pytest -rs
 
+# wheel and sdist, with everything in them
+dist: setup
+	rm -rf build dist
+	.venv/bin/python -m build --no-isolation
+
 image-test:
 	scripts/image_test.sh
 
 clean:
-	rm -rf .venv results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv build dist results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

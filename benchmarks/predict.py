@@ -90,13 +90,18 @@ def measure_loaded(photo: Path, folder: str, rounds: int) -> dict[str, Any]:
     return found
 
 
-def runs(arguments: Sequence[str], rounds: int) -> tuple[list[float], list[float], float]:
-    """Seconds and CPU seconds of each Python process, and the largest peak memory of all, 10⁶ bytes."""
+def runs(
+    arguments: Sequence[str], rounds: int, folder: Path = ROOT, warm_up: bool = True
+) -> tuple[list[float], list[float], float]:
+    """Seconds and CPU seconds of each Python process, and the largest peak memory of all, 10⁶ bytes.
+
+    They run in `folder`; with `warm_up` a first one is not counted.
+    """
     seconds, cpu_seconds, peaks_mb = [], [], []
-    for _ in range(rounds + 1):
+    for _ in range(rounds + warm_up):
         start = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            [sys.executable, *arguments], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         _, status, usage = os.wait4(process.pid, 0)
         seconds.append(time.perf_counter() - start)
@@ -108,7 +113,7 @@ def runs(arguments: Sequence[str], rounds: int) -> tuple[list[float], list[float
         errors = process.communicate()[1].decode()
         if process.returncode:
             raise SystemExit(f"{' '.join(arguments)} failed: {errors}")
-    return seconds[1:], cpu_seconds[1:], max(peaks_mb[1:])
+    return seconds[warm_up:], cpu_seconds[warm_up:], max(peaks_mb[warm_up:])
 
 
 def row(

@@ -135,6 +135,7 @@ class Pipeline:
     def _refined(
         self, avatar: "Avatar", seconds: float | None, on_step: "Callable[[Progress], None] | None"
     ) -> "Avatar":
+        from fastavatar.models import drawing_device
         from fastavatar.models.stages import stage
         from fastavatar.refinement import refine
 
@@ -145,7 +146,7 @@ class Pipeline:
                 self.refinement,
                 seconds=seconds,
                 seed=self.settings.seed,
-                device=self.device,
+                device=drawing_device(self.device),
                 on_step=on_step,
             )
 

@@ -51,7 +51,7 @@ class Settings:
     model_reason: str = "named by the caller"
     """Why `model` is named, for the log and the summary; not used for `auto`."""
     device: str = "auto"
-    """`cpu`, `cuda`, `cuda:N`, or `auto`: CUDA if there is a device, else the CPU."""
+    """`cpu`, `cuda`, `cuda:N`, `mps`, or `auto`: CUDA if there is a device, else the CPU."""
     seed: int = 42
     """Random seed."""
     threads: int | None = None

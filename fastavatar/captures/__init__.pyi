@@ -4,7 +4,11 @@ from .colmap import find_models as find_models
 from .colmap import folder_of as folder_of
 from .colmap import is_model as is_model
 from .colmap import read_colmap as read_colmap
-from .colmap_binary import require_whole_model as require_whole_model
+from .colmap_fields import Fields as Fields
+from .colmap_fields import records as records
+from .colmap_model import ColmapCamera as ColmapCamera
+from .colmap_model import ColmapImage as ColmapImage
+from .colmap_model import parse_colmap as parse_colmap
 from .files import MAX_NAME_BYTES as MAX_NAME_BYTES
 from .files import is_file as is_file
 from .files import is_folder as is_folder
@@ -21,7 +25,7 @@ from .lens import lens_from as lens_from
 from .lens import undistort as undistort
 from .pictures import Views as Views
 from .pictures import picture_size as picture_size
-from .reading import calibrated_files as calibrated_files
+from .reading import Cameras as Cameras
 from .reading import read_cameras as read_cameras
 from .reading import read_capture as read_capture
 from .surfaces import read_flame as read_flame

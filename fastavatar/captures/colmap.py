@@ -1,27 +1,24 @@
-"""Reads COLMAP models with pycolmap (`pip install '.[colmap]'`)."""
+"""Finds COLMAP models and turns them into frames with cameras."""
 
-import logging
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
 from fastavatar.captures import (
     MODELS,
     Calibration,
+    ColmapCamera,
+    ColmapImage,
     Frame,
     is_file,
     is_folder,
     lens_from,
     names_in,
+    parse_colmap,
     path_from,
-    require_whole_model,
     shown,
 )
-from fastavatar.errors import FastAvatarError, InputError
-
-log = logging.getLogger(__name__)
+from fastavatar.errors import InputError
 
 _PLACES = ("sparse", "colmap/sparse")  # COLMAP's own and nerfstudio's
 
@@ -56,59 +53,33 @@ def folder_of(model: Path) -> Path:
 def read_colmap(model: Path, folder: Path) -> Calibration:
     """The frames and points (P, 3), by their ids, of the model in `model`; pictures lie in `folder`.
 
-    Raises `InputError` with the file, and with the image if the error is in one; `FastAvatarError` where
-    pycolmap is not installed.
+    Raises `InputError` with the file, and with the image if the error is in one.
     """
-    try:
-        import pycolmap
-    except ImportError as error:
-        raise FastAvatarError(f"reading {model} needs pycolmap: pip install pycolmap") from error
-    require_whole_model(model)
-    try:
-        reconstruction = pycolmap.Reconstruction(model)
-        registered = [image for image in reconstruction.images.values() if image.has_pose]
-        cameras = {image.image_id: reconstruction.cameras[image.camera_id] for image in registered}
-        keys = sorted(reconstruction.points3D)
-        points = np.array([reconstruction.points3D[key].xyz for key in keys], np.float32).reshape(-1, 3)
-        for image in registered:
-            _ = image.name  # decoded when it is read
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{model}: the name of an image is no UTF-8 text; give the image another name there"
-        ) from error
-    # The exceptions of pycolmap for damaged files.
-    except (ValueError, LookupError, RuntimeError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"cannot read the COLMAP model in {model}: "
-            f"its files are damaged or contradict each other ({reason})"
-        ) from error
-    if not registered:
+    found = parse_colmap(model)
+    if not found.images:
         raise InputError(f"{model}: the COLMAP model has no image with a pose")
-    if not np.isfinite(points).all():
+    if not bool(torch.isfinite(found.points).all()):
         raise InputError(f"{model}: a point of the COLMAP model is not finite")
-    frames = [_frame(model, folder, image, cameras[image.image_id]) for image in registered]
-    return Calibration(frames, torch.from_numpy(points) if len(points) else None)
+    frames = [_frame(model, folder, image, found.cameras[image.camera_id]) for image in found.images.values()]
+    return Calibration(frames, found.points if len(found.points) else None)
 
 
-def _frame(model: Path, folder: Path, image: Any, camera: Any) -> Frame:
-    """One registered image with its camera."""
+def _frame(model: Path, folder: Path, image: ColmapImage, camera: ColmapCamera) -> Frame:
+    """One image with its camera."""
     source = f"{model}: image {image.name if image.name.isprintable() else shown(image.name)}"
-    values = dict(zip(MODELS.get(camera.model_name, ()), map(float, camera.params), strict=False))
+    values = dict(zip(MODELS.get(camera.model, ()), camera.parameters, strict=False))
     try:
-        lens = lens_from(camera.model_name, values)
+        lens = lens_from(camera.model, values)
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
     focal = (values.get("fx", values.get("f", 0.0)), values.get("fy", values.get("f", 0.0)))
-    world_to_camera = torch.eye(4, dtype=torch.float64)
-    world_to_camera[:3] = torch.from_numpy(np.array(image.cam_from_world().matrix()))
     return Frame(
         source,
         path_from(folder / "images", image.name, f"{source}: its name"),
         None,
         focal,
         (values["cx"], values["cy"]),
-        (int(camera.width), int(camera.height)),
+        camera.size,
         lens,
-        world_to_camera,
+        image.world_to_camera,
     )

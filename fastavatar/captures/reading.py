@@ -75,21 +75,25 @@ def read_capture(folder: str | Path, source: Source = "auto", timestep: int | No
     )
 
 
-def read_cameras(path: str | Path, timestep: int | None = None) -> list[tuple[str, Camera]]:
-    """Name and camera of every view, the same and in the same order as those of `read_capture`.
+@dataclass(frozen=True)
+class Cameras:
+    """The cameras of a calibration, without its pictures."""
+
+    views: list[tuple[str, Camera]]
+    """Name and camera of every view, the same and in the same order as those of `read_capture`."""
+    files: frozenset[Path]
+    """The files that the calibration consists of and names: itself, images and masks, links resolved. A
+    COLMAP model is its folder and all files in it."""
+
+
+def read_cameras(path: str | Path, timestep: int | None = None) -> Cameras:
+    """The cameras of a capture.
 
     Pictures are opened only if the calibration does not state their size. Raises as `read_capture` does.
     """
-    _, calibration = _calibration(Path(path), "auto", timestep)
-    return [(frame.name, frame.camera(*picture_size(frame))) for frame in calibration.frames]
-
-
-def calibrated_files(path: str | Path) -> frozenset[Path]:
-    """The files that a calibration consists of and names: itself, images and masks, links resolved.
-
-    A COLMAP model is its folder and all files in it.
-    """
-    return _files(*_calibration(Path(path), "auto", None))
+    place, calibration = _calibration(Path(path), "auto", timestep)
+    views = [(frame.name, frame.camera(*picture_size(frame))) for frame in calibration.frames]
+    return Cameras(views, _files(place, calibration))
 
 
 @dataclass(frozen=True)

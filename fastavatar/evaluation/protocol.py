@@ -47,7 +47,7 @@ def evaluate(capture: Capture, method: str, inputs: Sequence[int], options: Opti
     options = options or Options()
     inputs = tuple(dict.fromkeys(inputs))
     _require_question(capture, method, inputs)
-    require_device(options.device)
+    require_device(options.device, draws=True)
     _reset_peak_memory(options.device)
     answer = METHODS[method](capture, inputs, options)
     peak_mb = _peak_memory_mb(options.device)

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
-from fastavatar.errors import DeviceError, UsageError
+from fastavatar.errors import UsageError
+from fastavatar.models.devices import drawing_device as drawing_device
+from fastavatar.models.devices import require_device as require_device
 
 if TYPE_CHECKING:
     from fastavatar.core import Avatar, Photo
@@ -45,7 +47,9 @@ class TakesSeveral(Protocol):
 
 
 def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Predictor:
-    """A model, loaded on `device`: `cpu`, `cuda` or `cuda:N`.
+    """A model, loaded on `device`: `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    On `mps`, Metal on a Mac, only the published networks run; avatars are on the CPU then.
 
     The option of `facemesh` is `seed`; the options of `fastavatar` are `seed`, `cache_dir`, `offline` and the
     fields of `PublishedOptions`. Raises `UsageError` for an unknown name, `DeviceError` where this machine
@@ -57,24 +61,10 @@ def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Pred
     if name == "facemesh":
         from fastavatar.models.facemesh import FaceMeshPredictor
 
-        return FaceMeshPredictor(device, **options)
+        return FaceMeshPredictor(drawing_device(device), **options)
     from fastavatar.models.published import PublishedOptions, load
 
     published = {
         field.name: options.pop(field.name) for field in fields(PublishedOptions) if field.name in options
     }
     return load(device, PublishedOptions(**published), **options)
-
-
-def require_device(device: str) -> None:
-    """Raise `DeviceError` unless `device` is `cpu` or a CUDA device of this machine."""
-    import torch
-
-    try:
-        asked = torch.device(device)
-    except RuntimeError as error:
-        raise DeviceError(f"there is no device {device!r}: use cpu, cuda or cuda:N") from error
-    if asked.type not in ("cpu", "cuda"):
-        raise DeviceError(f"device {device!r} is not supported: use cpu, cuda or cuda:N")
-    if asked.type == "cuda" and (asked.index or 0) >= torch.cuda.device_count():
-        raise DeviceError(f"there is no device {device!r} here ({torch.cuda.device_count()} found): use cpu")

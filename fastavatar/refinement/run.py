@@ -142,7 +142,7 @@ def refine_gaussians(
     """Like `refine`, for Gaussians or a latent without an avatar; the outcome's tensors are on the CPU."""
     if not views:
         raise UsageError("refinement needs at least one view")
-    require_device(device)
+    require_device(device, draws=True)
     if not isinstance(config, Config):
         config = load_config(config or default_preset(len(views), isinstance(start, DecoderLatent)))
     config = config.overridden(iterations=iterations)

@@ -31,6 +31,7 @@ from .cpu.frame import make_frame as make_frame
 from .cpu.kernel import inlined as inlined
 from .cpu.kernel import kernel as kernel
 from .cpu.kernel import kernel_folder as kernel_folder
+from .cpu.kernel import kernels_on_disk as kernels_on_disk
 from .cpu.lanes import WIDTH as WIDTH
 from .cpu.lanes import bits as bits
 from .cpu.lanes import eight_sums as eight_sums

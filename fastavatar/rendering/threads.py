@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from threading import Event, Thread
 
 from fastavatar.errors import UsageError
 from fastavatar.system import MAX_THREADS, processor_count
@@ -43,6 +44,8 @@ def thread_count(requested: int | None = None) -> int:
 
 def run_on_threads(task: Callable[[], object], threads: int) -> None:
     """Call `task` on `threads` threads, including this one, and wait for those that began."""
+    if threads > 1:
+        _shorten_spins()
     helpers = [_pool().submit(task) for _ in range(threads - 1)]
     try:
         task()
@@ -50,6 +53,33 @@ def run_on_threads(task: Callable[[], object], threads: int) -> None:
         for helper in helpers:
             if not helper.cancel():  # one that has not begun would find no work left
                 helper.result()
+
+
+@cache
+def _shorten_spins() -> None:
+    """Let torch's OpenMP threads sleep soon after their work, where torch was imported before `fastavatar`.
+
+    They would spin for 7 ms after every operation, on the cores that the task needs
+    (`benchmarks/render_api.py`).
+    libgomp spins 300 times shorter while it has more threads than there are processors, so a thread keeps an
+    idle team of its own; nothing else changes that at runtime. A policy that the user or `import fastavatar`
+    set in time stays.
+    """
+    import torch
+
+    def keep_team() -> None:
+        torch.zeros(torch.get_num_threads() * _OPENMP_GRAIN).add_(1)  # one share for each thread of the team
+        begun.set()
+        Event().wait()
+
+    if sys.platform == "linux" and "OMP_WAIT_POLICY" not in os.environ and torch.get_num_threads() > 1:
+        begun = Event()
+        Thread(target=keep_team, name="idle team", daemon=True).start()
+        begun.wait()
+
+
+_OPENMP_GRAIN = 32_768
+"""Least elements for each thread of an operation of torch: GRAIN_SIZE of its TensorIterator.h."""
 
 
 @cache

@@ -19,6 +19,7 @@ from fastavatar.errors import FastAvatarError, OverwriteError, UsageError
 from fastavatar.system import (
     abandoned,
     alone_in,
+    free_bytes,
     made_folder,
     partial,
     place,
@@ -50,9 +51,8 @@ def require_folder(folder: Path, room_bytes: int = 0) -> None:
             raise FastAvatarError(
                 f"cannot write to {folder}: permission denied; choose another folder"
             ) from None
-        room = os.statvfs(existing)
-        free = room.f_bfree * room.f_frsize
-        if free < room_bytes and room.f_blocks:  # some network file systems do not report their size
+        free = free_bytes(existing)
+        if free is not None and free < room_bytes:
             raise FastAvatarError(
                 f"cannot write to {folder}: {free / 1e6:.1f} MB are free on its disk, and results take at "
                 f"least {room_bytes / 1e6:.1f} MB; make room or choose another folder"

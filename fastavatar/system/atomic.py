@@ -5,7 +5,6 @@ when the process ends for any reason, so a hidden file without a lock was left b
 """
 
 import errno
-import fcntl
 import os
 import re
 import secrets
@@ -16,10 +15,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from fastavatar.errors import FastAvatarError, OverwriteError
+from fastavatar.system import Lock, lock_on
 
 _LONGEST_NAME = 255
 """Most bytes of a file's name on all common file systems."""
 _ENDING = re.compile(r"\.[0-9a-f]{8}\.partial")
+_FOLDER_LOCK = ".fastavatar.lock"
+"""What Windows locks in place of a folder; no other system makes it."""
 _WAIT_S = 10.0
 """Seconds that a run waits for another run in the same folder, which moves its files much faster."""
 
@@ -98,7 +100,7 @@ def partial(folder: Path, name: str, as_folder: bool = False) -> Iterator[Path]:
                 hidden.rmdir()
         else:
             hidden.unlink(missing_ok=True)
-        _release(held)
+        held.release()
 
 
 def abandoned(folder: Path, name: str) -> Iterator[Path]:
@@ -117,34 +119,34 @@ def abandoned(folder: Path, name: str) -> Iterator[Path]:
         if not (entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)):
             continue
         try:
-            descriptor = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW)
+            lock = _lock_on(Path(entry.path))
         except OSError:
             continue
         try:
-            if _lock(descriptor):
+            if lock.take():
                 yield Path(entry.path)
         finally:
-            _release(descriptor)
+            lock.release()
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Lock `folder` against other runs while the block runs; waits a short time for the lock.
+def alone_in(folder: Path, wait_s: float = _WAIT_S) -> Iterator[None]:
+    """Lock `folder` against other runs while the block runs; waits `wait_s` seconds for the lock.
 
     Raises `OverwriteError` if another run does not release the lock.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    lock = lock_on(folder, folder / _FOLDER_LOCK, follow_links=True)
     try:
-        give_up = time.monotonic() + _WAIT_S
-        while _lock(descriptor) is False:
-            if time.monotonic() > give_up:
+        give_up = time.monotonic() + wait_s
+        while lock.take() is False:
+            if time.monotonic() >= give_up:
                 raise OverwriteError(
                     f"another run is writing to {folder}: wait for it, or choose another folder"
                 )
             time.sleep(0.02)
         yield
     finally:
-        _release(descriptor)
+        lock.release()
 
 
 def place(source: Path, target: Path) -> None:
@@ -154,7 +156,8 @@ def place(source: Path, target: Path) -> None:
     """
     try:
         try:
-            os.link(source, target, follow_symlinks=False)
+            # False where the system has the choice
+            os.link(source, target, follow_symlinks=os.link not in os.supports_follow_symlinks)
         except FileExistsError:
             raise
         except OSError:
@@ -191,33 +194,17 @@ def _hidden_stem(name: str) -> str:
     return "." + os.fsdecode(os.fsencode(name)[: _LONGEST_NAME - len(".") - len(".01234567.partial")])
 
 
-def _held(hidden: Path) -> int | None:
-    """A descriptor that locks the new `hidden`; None if another run removed it meanwhile."""
-    kind = os.O_RDONLY if hidden.is_dir() else os.O_RDWR  # NFS locks only files that are open for writing
+def _held(hidden: Path) -> Lock | None:
+    """The lock on the new `hidden`, taken; None if another run removed it meanwhile."""
     try:
-        descriptor = os.open(hidden, kind)
+        lock = _lock_on(hidden)
     except FileNotFoundError:
         return None
-    with suppress(FileNotFoundError):
-        free = _lock(descriptor) is not False
-        if free and os.path.samestat(os.fstat(descriptor), os.lstat(hidden)):
-            return descriptor
-    os.close(descriptor)
+    if lock.take() is not False and lock.is_on(hidden):
+        return lock
+    lock.release()
     return None
 
 
-def _lock(descriptor: int) -> bool | None:
-    """Try to lock; whether this process holds the lock now, None if the file system has no locks."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
-    return True
-
-
-def _release(descriptor: int) -> None:
-    with suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # also releases it for forked copies of the descriptor
-    os.close(descriptor)
+def _lock_on(hidden: Path) -> Lock:
+    return lock_on(hidden, hidden.with_name(f"{hidden.name}.lock"))

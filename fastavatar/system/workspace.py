@@ -31,7 +31,11 @@ def delete_abandoned() -> list[Path]:
     """Delete this user's workspaces whose process has ended; returns which those were."""
     found = []
     for folder in abandoned(Path(tempfile.gettempdir()), _NAME):
-        if folder.is_dir() and folder.stat().st_uid == os.getuid():
+        if folder.is_dir() and _is_own(folder):
             shutil.rmtree(folder, ignore_errors=True)
             found.append(folder)
     return found
+
+
+def _is_own(folder: Path) -> bool:
+    return not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()  # Windows has one per user

@@ -33,10 +33,8 @@ def only_one(place: Path, wait: bool = True) -> Iterator[None]:
     Waits while another process holds the lock. Raises `WeightsError` instead of waiting if `wait` is off, and
     where `place` cannot be written to.
     """
-    try:
-        from filelock import FileLock, Timeout
-    except ModuleNotFoundError as error:
-        raise WeightsError("filelock is not installed: `pip install '.[fastavatar]'`") from error
+    from filelock import FileLock, Timeout
+
     try:
         place.mkdir(parents=True, exist_ok=True)
         lock = FileLock(place / ".lock")

@@ -299,7 +299,7 @@ def test_a_colmap_name_in_another_encoding_is_told(tmp_path: Path, binary: bool)
 
 @pytest.mark.parametrize("name", ["cameras", "images", "points3D", "rigs", "frames"])
 def test_colmap_models_that_count_more_than_they_hold(tmp_path: Path, name: str) -> None:
-    """Such counts would make pycolmap loop for hours and take all memory."""
+    """A reader that trusts such counts loops for hours and takes all memory."""
     model = _binary_model(tmp_path)
     path = model / f"{name}.bin"
     content = path.read_bytes()

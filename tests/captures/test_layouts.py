@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fastavatar.captures import Capture, calibrated_files, read_cameras, read_capture
+from fastavatar.captures import Capture, read_cameras, read_capture
 from fastavatar.errors import InputError
 from tests.synthetic_capture import (
     FOCAL_PX,
@@ -33,7 +33,6 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def colmap(folder: Path) -> Path:
-    pytest.importorskip("pycolmap", reason="pycolmap is not installed")
     write_colmap(folder)
     (folder / "transforms.json").unlink()
     return folder
@@ -74,12 +73,12 @@ def test_of_several_colmap_models_the_first_is_read_with_a_warning(
     assert len(read_capture(colmap).views) == 5
     assert "sparse holds 3 COLMAP models: only 0 is read; for another (2, 10) give" in caplog.text
     assert len(read_capture(second).views) == 2
-    assert [name for name, _ in read_cameras(second)] == ["00000_00", "00000_01"]
+    assert [name for name, _ in read_cameras(second).views] == ["00000_00", "00000_01"]
 
 
 def test_the_files_of_a_colmap_model_belong_to_the_capture(colmap: Path) -> None:
     model = colmap / "sparse" / "0"
-    for files in (read_capture(colmap).files, calibrated_files(colmap)):
+    for files in (read_capture(colmap).files, read_cameras(colmap).files):
         assert {path.resolve() for path in model.iterdir()} <= files
 
 
@@ -108,7 +107,7 @@ def test_original_nerf_json_takes_the_size_from_the_pictures(
     path.write_text(json.dumps({"camera_angle_x": angle, "frames": frames}))
     require_the_views(read_capture(folder))
     assert "has no transforms.json: the views of transforms_train.json are read" in caplog.text
-    for (name, camera), view in zip(read_cameras(folder), read_capture(folder).views, strict=True):
+    for (name, camera), view in zip(read_cameras(folder).views, read_capture(folder).views, strict=True):
         assert name == view.name and torch.equal(camera.K, view.camera.K)
 
 

@@ -73,7 +73,9 @@ def test_a_sequence_is_read_by_time_step(
 ) -> None:
     capture = read_capture(sequence, timestep=timestep)
     assert [view.name for view in capture.views] == [f"00000_{index:02d}" for index in views]
-    assert [name for name, _ in read_cameras(sequence, timestep)] == [view.name for view in capture.views]
+    assert [name for name, _ in read_cameras(sequence, timestep).views] == [
+        view.name for view in capture.views
+    ]
     assert capture.flame["jaw"].tolist() == [timestep or 3]
     warned = "is a sequence of 3 time steps, 3 to 9: only step 3 is read" in caplog.text
     assert warned == (timestep is None)

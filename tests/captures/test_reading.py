@@ -56,7 +56,6 @@ def test_cameras_stand_where_the_frames_say(folder: Path) -> None:
 
 
 def test_colmap_gives_the_same_views(folder: Path) -> None:
-    pytest.importorskip("pycolmap")
     one, other = read_capture(folder), read_capture(folder, source="colmap")
     for a, b in zip(one.views, other.views, strict=True):
         assert a.name == b.name and torch.equal(a.image, b.image) and torch.equal(a.mask, b.mask)
@@ -71,7 +70,6 @@ def test_colmap_gives_the_same_views(folder: Path) -> None:
 
 
 def test_a_damaged_colmap_model_is_an_input_error(tmp_path: Path) -> None:
-    pytest.importorskip("pycolmap")
     write_capture(tmp_path)
     write_colmap(tmp_path)
     (tmp_path / "sparse" / "0" / "cameras.txt").write_text("1 PERISCOPE 44 56 160 160 22 28\n")

@@ -6,6 +6,7 @@ import torch
 from fastavatar.errors import DeviceError, UsageError
 from fastavatar.models import load_predictor, require_device
 from fastavatar.models.choice import choose_device, choose_model
+from fastavatar.models.devices import device_problem, drawing_device
 from fastavatar.models.facemesh.predictor import FaceMeshPredictor
 from fastavatar.models.published.made_up import write_made_up
 from fastavatar.weights.release import weights_folder
@@ -67,6 +68,36 @@ def test_an_error_names_a_device_that_is_not_there(device: str) -> None:
     assert caught.value.exit_code == 6
     with pytest.raises(DeviceError):
         load_predictor("facemesh", device)
+
+
+@pytest.mark.parametrize(
+    ("kind", "index", "problem"),
+    [
+        ("cpu", None, None),
+        ("cuda", None, None),
+        ("cuda", 1, None),
+        ("cuda", 2, "there is no device 'cuda:2' here (2 found): use cpu"),
+        ("mps", None, None),
+        ("xpu", None, "device 'xpu' is not supported: use cpu, cuda, cuda:N or mps"),
+    ],
+)
+def test_devices_of_a_machine_that_has_all(kind: str, index: int | None, problem: str | None) -> None:
+    assert device_problem(kind, index, 2, True) == problem
+
+
+def test_metal_runs_networks_and_the_cpu_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [drawing_device(one) for one in ("cpu", "cuda:1", "mps", "mps:0")] == [
+        "cpu",
+        "cuda:1",
+        "cpu",
+        "cpu",
+    ]
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    require_device("mps")
+    with pytest.raises(DeviceError, match="'mps' cannot draw, it only runs the published networks: use cpu"):
+        require_device("mps", draws=True)
+    predictor = load_predictor("facemesh", "mps")
+    assert isinstance(predictor, FaceMeshPredictor) and predictor.device == "cpu"
 
 
 def test_the_cpu_is_always_there() -> None:

@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
@@ -10,6 +11,7 @@ import torch
 
 import fastavatar as fa
 from fastavatar.rendering.threads import run_on_threads, thread_count
+from tests.portraits import ROOT
 from tests.rendering.scenes import random_gaussians, slanted_camera
 
 
@@ -62,3 +64,25 @@ def test_an_error_in_a_helper_is_raised() -> None:
 
     with pytest.raises(ValueError, match="in a helper"):
         run_on_threads(fail_elsewhere, 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="libgomp is Linux's")
+def test_torch_imported_first_does_not_spin_beside_the_renderer() -> None:
+    """CPU time of an operation and the rest after it, which other processes do not change."""
+    program = (
+        "import torch, time; import fastavatar as fa\n"
+        "from tests.rendering.scenes import random_gaussians, slanted_camera\n"
+        "numbers = torch.zeros(1 << 18)\n"
+        "def used():\n"
+        "    start = time.process_time(); numbers.add_(1); time.sleep(0.03)\n"
+        "    return time.process_time() - start\n"
+        "torch.set_num_threads(2)\n"
+        "before = min(used() for _ in range(5))\n"
+        "fa.render(random_gaussians(0, 9), slanted_camera(), threads=2)\n"
+        "print(before, min(used() for _ in range(5)))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    before, after = map(float, done.stdout.split())
+    assert after < 0.002 and after < max(before, 0.0005)

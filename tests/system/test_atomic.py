@@ -175,7 +175,7 @@ def test_a_hidden_file_that_is_removed_before_it_is_locked_is_made_again(
                 os.unlink(path)
         return opened(path, *arguments)
 
-    monkeypatch.setattr("fastavatar.system.atomic.os.open", removed_first)
+    monkeypatch.setattr("fastavatar.system.locks.os.open", removed_first)
     with partial(tmp_path, "a.bin") as hidden:
         hidden.write_bytes(b"new")
         assert left[0] == -1 and not list(abandoned(tmp_path, "a.bin"))

@@ -1,7 +1,9 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from fastavatar.system.memory import peak_memory_mb
 from tests.portraits import ROOT
@@ -23,3 +25,22 @@ def test_what_the_parent_holds_is_not_counted() -> None:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert float(done.stdout) < 100 < ballast.nbytes / 1e6
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux has /proc")
+def test_freed_arrays_go_back_to_the_system() -> None:
+    """By default glibc keeps arrays as large as one that was freed before."""
+    program = (
+        "import sys; from pathlib import Path; from fastavatar.system import return_large_arrays\n"
+        "import numpy as np\n"
+        "if sys.argv[1] == 'returned': return_large_arrays()\n"
+        "np.ones(2_000_000)\n"
+        "kept = [np.ones(500_000) for _ in range(20)]; end = np.ones(1000); del kept[:-1]\n"
+        "print(int(Path('/proc/self/statm').read_text().split()[1]) * 4096 / 1e6)"
+    )
+    held = {}
+    for how in ("kept", "returned"):
+        command = [sys.executable, "-c", program, how]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        held[how] = float(done.stdout)
+    assert held["returned"] < held["kept"] - 30

@@ -4,7 +4,6 @@ Each row is one append to a file. However the run ends, earlier rows stay, and o
 index lies in the output folder. If that is an address, the index lies in a local folder until the run ends.
 """
 
-import fcntl
 import json
 import os
 import re
@@ -18,7 +17,7 @@ from typing import Any
 from fastavatar.app.batch import FIELDS, Mode, Row, is_address, join, names_in, opened, parse_row, read, write
 from fastavatar.errors import OverwriteError
 from fastavatar.results import require_folder
-from fastavatar.system import refusals_in_one_line, replacing, workspace
+from fastavatar.system import alone_in, refusals_in_one_line, replacing, workspace
 
 LINES, TABLE, SHEET = "results.jsonl", "results.parquet", "contact_sheet.html"
 GENERATOR = '<meta name="generator" content="fastavatar batch">'
@@ -118,7 +117,7 @@ def index_folder(output_dir: str, mode: Mode) -> Iterator[Path]:
         require_folder(folder)
         with refusals_in_one_line(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        with _sole_run(folder):
+        with alone_in(folder, wait_s=0):
             require_index_place(output_dir, mode)  # again: another run may have ended since
             _clear_hidden(folder)
             yield folder
@@ -210,28 +209,6 @@ def _printable(row: dict[str, Any]) -> dict[str, Any]:
         else value
         for name, value in row.items()
     }
-
-
-@contextmanager
-def _sole_run(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this run; raises `OverwriteError` while another one on this machine holds it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        _lock(descriptor, folder)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    try:
-        fcntl.flock(
-            descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB
-        )  # the system frees the lock when the process ends
-    except BlockingIOError:
-        raise OverwriteError(
-            f"another run is writing to {folder}: wait for it, or choose another folder"
-        ) from None
 
 
 def _clear_hidden(folder: Path) -> None:

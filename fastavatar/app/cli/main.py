@@ -1,10 +1,14 @@
 """The `fastavatar` command: finds the subcommand, sets up logs, turns errors into exit codes."""
 
+import atexit
 import importlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 import click
 
@@ -75,17 +79,24 @@ def cli() -> None:
     """One photo of a person in, a 3D Gaussian-splat head out."""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with its code; every error is one line on stderr."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end the process with its code; every error is one line on stderr."""
     open_streams()
     for name in STOPPING_SIGNALS:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # `nohup` sets SIG_IGN
             signal.signal(number, lambda number, frame: sys.exit(128 + number))
     set_up_logs()
-    code = within_limit(lambda: run(arguments), _failed)
+    try:
+        code = within_limit(lambda: run(arguments), _failed)
+    except SystemExit as stop:  # of the signal handler above
+        code = stop.code if isinstance(stop.code, int) else 1
+    # Not `sys.exit`: Python would take apart all it loaded, object by object, for half a second
+    atexit._run_exitfuncs()
+    with suppress(FastAvatarError, OSError, ValueError):
+        sys.stdout.flush()
     close_streams()
-    sys.exit(code)
+    os._exit(code)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

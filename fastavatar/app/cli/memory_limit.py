@@ -14,7 +14,10 @@ from contextlib import suppress
 
 from fastavatar.errors import DeviceError
 
-_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT) if os.name == "posix" else ()
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+_PASSED_ON = tuple(
+    getattr(signal, name) for name in _NAMES if hasattr(signal, name)
+)  # Windows has two of them
 _PR_SET_PDEATHSIG = 1
 """From linux/prctl.h."""
 

@@ -18,7 +18,7 @@ def path_option(flag: str, text: str, name: str | None = None, **more: Any) -> D
 
 def device_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--device`."""
-    text = "cpu, cuda, cuda:N, or auto: CUDA if there is a device, else the CPU."
+    text = "cpu, cuda, cuda:N, mps (published networks), or auto: CUDA if there is a device, else the CPU."
     return click.option("--device", default="auto", show_default=True, metavar="DEVICE", help=text)(command)
 
 

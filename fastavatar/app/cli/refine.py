@@ -76,7 +76,7 @@ def command(
 
     settings = _settings(inputs, choices)
     limit_threads(threads)
-    require_device(settings.device)
+    require_device(settings.device, draws=True)
     outputs = Outputs(frame=frame)
     read = read_capture(capture, timestep=timestep)
     files = [*read.files, *([settings.start] if settings.start else []), *settings.published.files()]

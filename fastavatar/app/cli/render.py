@@ -91,7 +91,7 @@ def command(
 
     from tqdm import tqdm
 
-    from fastavatar.captures import calibrated_files, read_cameras
+    from fastavatar.captures import read_cameras
     from fastavatar.formats import read_gaussians
     from fastavatar.models.choice import choose_device
     from fastavatar.results import (
@@ -111,7 +111,8 @@ def command(
     if camera_file is None:
         views = views_on_path(gaussians, path, frames, size, elevation)
     else:
-        views, captured = read_cameras(camera_file), calibrated_files(camera_file)
+        cameras_read = read_cameras(camera_file)
+        views, captured = cameras_read.views, cameras_read.files
     if as_video and output.suffix.lower() == ".png":
         views = views[:1]
     names = [name for name, _ in views]
@@ -175,6 +176,6 @@ def on_device(gaussians: "Gaussians", device: str) -> "Gaussians":
     from fastavatar.models import require_device
     from fastavatar.rendering import limit_threads
 
-    require_device(device)
+    require_device(device, draws=True)
     limit_threads(None)
     return gaussians.to(device)

@@ -16,7 +16,7 @@ from fastavatar.formats.splats import DEFAULT_FRAME, Frame, compressed_ply
 
 RECIPE = Path(__file__).with_name("viewer")
 """The folder of the page's sources and of the built page, also in an installed package."""
-TEMPLATE = RECIPE / "page.html"
+TEMPLATE: Path = RECIPE / "page.html"
 
 TITLE_SLOT = "<title>SuperSplat Viewer</title>"
 DATA_SLOT = '"fastavatar-data"'

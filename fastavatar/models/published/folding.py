@@ -98,7 +98,7 @@ def map_blocks(task: Callable[[Tensor], Tensor], table: Tensor, rows: int) -> Te
     """
     blocks = torch.split(table, rows)
     threads = min(torch.get_num_threads(), len(blocks))
-    if table.is_cuda or threads == 1:
+    if table.device.type != "cpu" or threads == 1:
         return torch.cat([task(block) for block in blocks])
     inference, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
 

@@ -132,5 +132,7 @@ def _listed(names: list[str]) -> str:
 
 def built_without_numbers(build: Callable[[], Network]) -> Network:
     """The network `build` returns, its tensors without memory until `load_strictly` fills them."""
+    import torch._meta_registrations  # `fastavatar predict` imports torch without it; see app/loading.py
+
     with torch.device("meta"):
         return build()

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fastavatar.core import Avatar, Face, Gaussians, Photo, Provenance
 from fastavatar.errors import DeviceError, FastAvatarError, InputError, WeightsError
+from fastavatar.models import drawing_device
 from fastavatar.models.published import (
     Crop,
     DecoderLatent,
@@ -161,7 +162,7 @@ class FastAvatarPredictor:
         photo, region, w, seconds = seen.photo, seen.region, seen.w, seen.seconds
         with torch.inference_mode(), stage(seconds, "decode"):
             decoded = self._networks.decoder.decode(w, points)
-        gaussians = _ordinary(decoded)
+        gaussians = _ordinary(decoded).to(drawing_device(self._device))
         if self._sh_refit == "auto":
             with stage(seconds, "refit colours"):
                 gaussians = replace(gaussians, sh=refit_sh(gaussians.sh))

@@ -40,13 +40,17 @@ def render_cpu(
     return Render(image, alpha, depth)
 
 
-def compile_kernels() -> None:
-    """Compile every kernel that is not on disk yet, by drawing one Gaussian and taking a gradient."""
-    means = torch.zeros(1, 3, requires_grad=True)
+def compile_kernels(gradients: bool = True) -> None:
+    """Load every kernel, after compiling what is not on disk yet, by drawing one Gaussian.
+
+    Those of the gradients are included unless `gradients` is off.
+    """
+    means = torch.zeros(1, 3, requires_grad=gradients)
     upright = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
     gaussian = Gaussians(means, upright, torch.full((1, 3), -3.0), torch.zeros(1), torch.zeros(1, 1, 3))
     drawn = render_cpu(gaussian, frontal_camera(1.0, 16.0, 16, 16), torch.ones(3), "classic", threads=1)
-    torch.autograd.grad(drawn.image.sum(), means)
+    if gradients:
+        torch.autograd.grad(drawn.image.sum(), means)
 
 
 class _Rasterise(torch.autograd.Function):

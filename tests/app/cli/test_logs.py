@@ -112,9 +112,9 @@ def test_a_terminal_that_closes_stops_a_run_and_nothing_half_written_stays(tmp_p
 
 
 def test_a_run_under_nohup_survives_the_terminal() -> None:
-    program = "import signal, sys; from fastavatar.app.cli.main import main; sys.argv = ['x']; "
-    program += "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-    program += "try:\n    main(['--version'])\nexcept SystemExit: print(signal.getsignal(signal.SIGHUP))"
+    program = "import atexit, signal; from fastavatar.app.cli.main import main; "
+    program += "signal.signal(signal.SIGHUP, signal.SIG_IGN); "
+    program += "atexit.register(lambda: print(signal.getsignal(signal.SIGHUP))); main(['--version'])"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -47,6 +47,19 @@ def test_version_prints_the_packages_version(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == f"fastavatar, version {fastavatar.__version__}\n"
 
 
+@pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["magic"], 2)])
+def test_the_process_ends_with_the_code_after_what_is_registered_for_its_end(
+    arguments: list[str], code: int
+) -> None:
+    program = "import atexit; from fastavatar.app.cli.main import main; atexit.register(print, 'the end'); "
+    program += f"main({arguments}); print('not reached')"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert done.stdout.splitlines()[-1] == "the end"
+
+
 def test_without_a_command_help_is_shown_with_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == 2
     shown = capsys.readouterr()
