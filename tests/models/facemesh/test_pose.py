@@ -10,8 +10,8 @@ from fastavatar.geometry import Array
 from fastavatar.models.facemesh.pose import (
     INTERPUPILLARY_RANGE_M,
     IRIS_DIAMETER_M,
-    assumed_focal_px,
     head_pose,
+    metres_per_px,
     metric_landmarks,
 )
 from fastavatar.models.facemesh.template import LANDMARKS, load_template
@@ -95,10 +95,12 @@ def test_the_pupils_distance_stays_an_adults(iris_scale: float, expected_m: floa
     assert INTERPUPILLARY_RANGE_M[0] < found_m < INTERPUPILLARY_RANGE_M[1]
 
 
-def test_the_assumed_lens_sees_the_longer_side_under_40_degrees() -> None:
-    assert assumed_focal_px(3000, 4000) == assumed_focal_px(4000, 3000) == 10 * assumed_focal_px(400, 300)
-    half = np.arctan(4000 / 2 / assumed_focal_px(3000, 4000))
-    assert np.degrees(2 * half) == pytest.approx(39.6, abs=0.1)
+@pytest.mark.parametrize("focal_px", [700.0, 1500.0])
+@pytest.mark.parametrize("distance_m", [0.6, 1.0, 3.0])
+def test_a_pixel_at_the_eyes_is_distance_over_focal_length(focal_px: float, distance_m: float) -> None:
+    points, pose = average_landmarks(), posed(0, 0, 0, (0, 0, distance_m))
+    eyes_m = (points @ pose[:3, :3].T + pose[:3, 3])[468:478, 2].mean()
+    assert metres_per_px(seen(points, pose, focal_px)) == pytest.approx(eyes_m / focal_px, rel=0.01)
 
 
 def test_a_larger_face_stays_where_it_is_seen() -> None:
