@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastavatar.core import Mesh
 from fastavatar.errors import InputError, UsageError
 from fastavatar.geometry import Array, Ints
-from fastavatar.head import ARKIT_NAMES, LandmarkPlaces, arkit_weights, skinned
+from fastavatar.head import LandmarkPlaces, arkit_weights, skinned
 
 JointTurns = Mapping[str, Sequence[float]]
 """Rotation vector (3,) of joints by name, radians, about the axes of the head frame."""
