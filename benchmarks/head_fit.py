@@ -1,8 +1,8 @@
 """Distances of fitted heads from true surfaces: `python -m benchmarks.head_fit FOLDER:VIEW[,VIEW…] …`.
 
-Each folder is a capture with points or a mesh; a head is fitted to the landmarks of one view, at its true focal
-length, and scaled about the camera so that its depth is the true one, as `fastavatar evaluate` does. Prints
-Markdown: mean / 90th percentile over true points of their distance to the head, in mm, by region.
+Each folder is a capture with points or a mesh. A head is fitted to the landmarks of one view at its true
+focal length, and scaled about the camera so that the face's depth is the true one. Prints Markdown: mean /
+90th percentile over true points of their distance to the head, in mm, by region.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from fastavatar.captures import Capture, View, read_capture
-from fastavatar.core import Face
+from fastavatar.core import Box, Face
 from fastavatar.evaluation.placement import visible_points
 from fastavatar.faces import FaceMeshFinder, find_face
 from fastavatar.geometry import Array, Ints, nearest_on_mesh
@@ -71,12 +71,12 @@ def main() -> None:
     for capture, view, name in _views(chosen):
         truth = _truth(capture)
         face = find_face(FaceMeshFinder(), (view.image * 255).byte().numpy())
-        regions = regions_of(truth, parametric(face, view, capture), view)
+        regions = regions_of(truth, parametric(face, view, capture), view, face.box)
         for method, place in METHODS.items():
             start = time.perf_counter()
             placed = place(face, view, capture)
             seconds = time.perf_counter() - start
-            vertices, scale = in_world(placed, view, truth)
+            vertices, scale = in_world(placed, view, truth, face.box)
             distances = 1000 * nearest_on_mesh(truth, vertices, placed.faces)[0]
             row = [float(distances[regions == k].mean()) for k in range(len(REGIONS))]
             tail = [float(np.quantile(distances[regions == k], 0.9)) for k in range(len(REGIONS))]
@@ -105,8 +105,12 @@ def _truth(capture: Capture) -> Array:
     return points[seen.any(0)].double().numpy()
 
 
-def in_world(placed: Placed, view: View, truth: Array) -> tuple[Array, float]:
-    """Vertices (V, 3) where the true camera sees the head, at the median depth of the `truth` it sees; scale."""
+def in_world(placed: Placed, view: View, truth: Array, box: Box) -> tuple[Array, float]:
+    """Vertices (V, 3) where the true camera sees the head, and the scale that brings them to true depth.
+
+    It is the median over the points `truth` (N, 3) that the camera sees in the face's box: a torso that
+    stands otherwise says nothing about a face.
+    """
     camera = view.camera
     true = camera.world_to_camera.double().numpy()
     K, size = camera.K.double().numpy(), (camera.width, camera.height)
@@ -114,16 +118,17 @@ def in_world(placed: Placed, view: View, truth: Array) -> tuple[Array, float]:
     points = truth[visible_points(torch.from_numpy(truth).float(), view).numpy()]
     in_camera = points @ true[:3, :3].T + true[:3, 3]
     column, row = (in_camera[:, :2] / in_camera[:, 2:] * K[[0, 1], [0, 1]] + K[:2, 2]).astype(int).T
-    covered = seen.covered[row, column]
+    in_box = (column > box[0]) & (column < box[2]) & (row > box[1]) & (row < box[3])
+    covered = seen.covered[row, column] & in_box
     scale = float(np.median(in_camera[covered, 2] / seen.depth[row, column][covered]))
     before = placed.vertices @ placed.world_to_camera[:3, :3].T + placed.world_to_camera[:3, 3]
     return (scale * before - true[:3, 3]) @ true[:3, :3], scale
 
 
-def regions_of(truth: Array, placed: Placed, view: View) -> Ints:
+def regions_of(truth: Array, placed: Placed, view: View, box: Box) -> Ints:
     """Index (N,) into `REGIONS` of true points, -1 for none; `placed` brings them into the head frame."""
     true = view.camera.world_to_camera.double().numpy()
-    _, scale = in_world(placed, view, truth)
+    _, scale = in_world(placed, view, truth, box)
     before = (truth @ true[:3, :3].T + true[:3, 3]) / scale
     points = (before - placed.world_to_camera[:3, 3]) @ placed.world_to_camera[:3, :3]
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]

@@ -15,9 +15,10 @@ EXPRESSIONS: Ints = np.array(
     [k for k, name in enumerate(ARKIT_NAMES) if not name.startswith("eyeLook") and name != "tongueOut"]
 )
 """Expressions that the skin's landmarks can tell."""
-LANDMARK_SIGMA_M = 0.006
-"""Standard deviation of a typical landmark, metres. It is three times what renders show (`places.sigma`), as
-the errors of neighbours are alike: 468 landmarks tell less than 468 independent ones."""
+LANDMARK_SIGMA_M = 0.003
+"""Standard deviation of a typical landmark, metres: more than renders show (`places.sigma`, 1.7 mm from the front),
+as the errors of neighbours are alike and 468 landmarks tell less than 468 independent ones. On two people and a
+scan, 2 to 4 mm differ by 0.03 mm in the face (`benchmarks/head_fit.py`)."""
 SIGMA_RANGE = (0.6, 3.0)
 """How far one landmark's deviation may lie from the typical one's, as a factor."""
 HUBER_SIGMAS = 2.5

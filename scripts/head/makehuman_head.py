@@ -129,8 +129,9 @@ def _statistics(points: Array, face: Bools, head: Bools, mirror: Ints) -> tuple[
     rest = np.zeros(len(JOINTS))
     joints = len(mirror) + np.array([0, 1, 2, 4, 3])  # left and right eye change places
     weights = np.where(face, FACE_SHARE, np.where(head, 1.0, TORSO_SHARE))
-    people = aligned(points, np.concatenate([face, rest > 0]))
-    return modes_of(people, np.concatenate([mirror, joints]), np.concatenate([weights, rest]), MODES)
+    mirror = np.concatenate([mirror, joints])
+    people = aligned(points, np.concatenate([face, rest > 0]), mirror)
+    return modes_of(people, mirror, np.concatenate([weights, rest]), MODES)
 
 
 def _mirror(bust: Bust, body: Body) -> Ints:
