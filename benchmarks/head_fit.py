@@ -27,6 +27,8 @@ from scripts.head.raster import see
 REGIONS = ("face", "ear", "jaw", "neck", "skull")
 POINTS = 20000
 """Points spread over a true mesh."""
+BEHIND_M = 0.001
+"""Points of a mesh at most this far behind what a view sees are seen."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Placed:
     vertices: Array
     """(V, 3) head frame, metres."""
     faces: Ints
-    """(F, 3) the skin alone."""
+    """(F, 3) what shows from outside: skin and eyeballs."""
     world_to_camera: Array
     """(4, 4)"""
 
@@ -54,8 +56,9 @@ def parametric(face: Face, view: View, capture: Capture) -> Placed:
     center_px = (float(K[0, 2]), float(K[1, 2]))
     fit = fit_head(head, [LandmarkView(face.landmarks, center_px, float(K[0, 0]))])
     inside = head.region("mouth", "sockets")[head.faces].any(1)
-    skin = head.faces[head.part("skin") & ~inside]
-    return Placed(head.vertices(fit.identity, fit.expressions[0]), skin, fit.world_to_camera[0])
+    outside = head.part("skin", "left_eye", "right_eye") & ~inside
+    vertices = head.vertices(fit.identity, fit.expressions[0])
+    return Placed(vertices, head.faces[outside], fit.world_to_camera[0])
 
 
 METHODS: dict[str, Callable[[Face, View, Capture], Placed]] = {"template": template, "parametric": parametric}
@@ -98,11 +101,29 @@ def _views(chosen: list[str]) -> Iterator[tuple[Capture, View, str]]:
 def _truth(capture: Capture) -> Array:
     """Points (N, 3) of the true surface that any view sees: neither eyeballs nor the inside of a mouth."""
     mesh = capture.mesh
-    points = capture.points if mesh is None else mesh.sample(POINTS).at(mesh.vertices)
-    assert points is not None, f"{capture.folder} has no surface"
-    points = points.float()
-    seen = torch.stack([visible_points(points, view) for view in capture.views])
-    return points[seen.any(0)].double().numpy()
+    if mesh is None:
+        assert capture.points is not None, f"{capture.folder} has no surface"
+        points = capture.points.float()
+        seen = torch.stack([visible_points(points, view) for view in capture.views])
+        return points[seen.any(0)].double().numpy()
+    points = mesh.sample(POINTS).at(mesh.vertices).double().numpy()
+    on_top = np.zeros(len(points), bool)
+    for view in capture.views:
+        K, pose, size = _camera(view)
+        surface = see(mesh.vertices.double().numpy(), mesh.faces.numpy(), K, pose, size)
+        in_camera = points @ pose[:3, :3].T + pose[:3, 3]
+        column, row = (in_camera[:, :2] / in_camera[:, 2:] * K[[0, 1], [0, 1]] + K[:2, 2]).astype(int).T
+        inside = (column >= 0) & (column < size[0]) & (row >= 0) & (row < size[1])
+        at = np.where(inside, row, 0), np.where(inside, column, 0)
+        on_top |= inside & (in_camera[:, 2] < surface.depth[at] + BEHIND_M)
+    return np.asarray(points[on_top])
+
+
+def _camera(view: View) -> tuple[Array, Array, tuple[int, int]]:
+    """Intrinsics (3, 3), pose (4, 4) and size of a view."""
+    camera = view.camera
+    pose = camera.world_to_camera.double().numpy()
+    return camera.K.double().numpy(), pose, (camera.width, camera.height)
 
 
 def in_world(placed: Placed, view: View, truth: Array, box: Box) -> tuple[Array, float]:
@@ -111,9 +132,7 @@ def in_world(placed: Placed, view: View, truth: Array, box: Box) -> tuple[Array,
     It is the median over the points `truth` (N, 3) that the camera sees in the face's box: a torso that
     stands otherwise says nothing about a face.
     """
-    camera = view.camera
-    true = camera.world_to_camera.double().numpy()
-    K, size = camera.K.double().numpy(), (camera.width, camera.height)
+    K, true, size = _camera(view)
     seen = see(placed.vertices, placed.faces, K, placed.world_to_camera, size)
     points = truth[visible_points(torch.from_numpy(truth).float(), view).numpy()]
     in_camera = points @ true[:3, :3].T + true[:3, 3]
