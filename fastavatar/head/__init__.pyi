@@ -17,3 +17,4 @@ from .parametric import JointTurns as JointTurns
 from .parametric import ParametricHead as ParametricHead
 from .places import LandmarkPlaces as LandmarkPlaces
 from .skinning import skinned as skinned
+from .skinning import torso_turned as torso_turned

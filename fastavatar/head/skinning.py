@@ -36,3 +36,22 @@ def _chained(joints: Array, turns: Array) -> Sequence[tuple[Array, Array]]:
             rotation, shift = above @ rotation, above @ shift + above_shift
         placed.append((rotation, np.asarray(shift)))
     return placed
+
+
+def torso_turned(vertices: Array, joints: Array, weights: Array, turn: Array) -> Array:
+    """Vertices (V, 3) with the torso turned under the head, which stays.
+
+    `turn` (3,) is a rotation vector in radians about the axes of the head frame, zero where the torso is
+    aligned with the head; the neck takes half of it. `joints` (J, 3) and `weights` (V, J) are those of
+    `skinned`.
+    """
+    neck, head = joints[0], joints[1]
+    half = Rotation.from_rotvec(np.asarray(turn) / 2).as_matrix()
+    bent = (vertices - head) @ half.T + head
+    # The torso turns about its end of the neck, and then with the neck about the head's
+    below = (vertices - neck) @ half.T + neck
+    carried = (below - head) @ half.T + head
+    torso = 1 - weights.sum(1)
+    return np.asarray(
+        vertices + weights[:, :1] * (bent - vertices) + torso[:, None] * (carried - vertices)
+    )
