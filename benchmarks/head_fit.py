@@ -103,9 +103,9 @@ def _truth(capture: Capture) -> Array:
     mesh = capture.mesh
     if mesh is None:
         assert capture.points is not None, f"{capture.folder} has no surface"
-        points = capture.points.float()
-        seen = torch.stack([visible_points(points, view) for view in capture.views])
-        return points[seen.any(0)].double().numpy()
+        cloud = capture.points.float()
+        seen = torch.stack([visible_points(cloud, view) for view in capture.views])
+        return cloud[seen.any(0)].double().numpy()
     points = mesh.sample(POINTS).at(mesh.vertices).double().numpy()
     on_top = np.zeros(len(points), bool)
     for view in capture.views:

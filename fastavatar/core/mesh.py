@@ -29,7 +29,7 @@ class Mesh:
     """(F, 3) int64, the index into `uv` of each triangle's corners, for a map with seams; None where each
     vertex has one coordinate."""
     parts: Tensor | None = None
-    """(F,) int64, the piece of the mesh, such as an eyeball, that each triangle belongs to; None if unknown."""
+    """(F,) int64, the piece that each triangle belongs to, such as an eyeball; None if unknown."""
 
     def __post_init__(self) -> None:
         """Check shapes and indices."""
@@ -68,7 +68,7 @@ class Mesh:
         return [torch.from_numpy(loop) for loop in triangles.boundary_loops(self._arrays()[1])]
 
     def split_at_seams(self) -> "Mesh":
-        """The mesh with a vertex for each texture coordinate, as GLB wants it; unchanged without `uv_faces`."""
+        """The mesh with a vertex for each texture coordinate, as GLB needs it; itself without `uv_faces`."""
         if self.uv is None or self.uv_faces is None:
             return self
         corners = torch.stack([self.faces.reshape(-1), self.uv_faces.reshape(-1)], 1)

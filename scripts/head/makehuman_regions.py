@@ -82,7 +82,7 @@ def regions_of(surface: Surface, source: Source, weights: Array, actions: Array)
     regions[(uv < SOCKETS_UV).all(1)] = REGIONS.index("sockets")
     for part, name in OF_PARTS.items():
         regions[surface.of_part(part)] = REGIONS.index(name)
-    return regions
+    return np.asarray(regions)
 
 
 def texture_density(regions: Ints, faces: Ints) -> Array:

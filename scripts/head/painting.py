@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastavatar.geometry import Array, unit_vectors, vertex_normals
+from fastavatar.geometry import Array, Ints, unit_vectors, vertex_normals
 from fastavatar.head import ARKIT_NAMES
 from scripts.head.raster import Seen, see
 from scripts.head.raw import JOINTS, PARTS, REGIONS, RawHead
@@ -73,7 +73,7 @@ class Painter:
         image[where] = np.clip(colors * shade[:, None], 0, 1)
         return image
 
-    def _colors(self, places: Array, parts: Array, lips: Array, paints: Paints) -> Array:
+    def _colors(self, places: Array, parts: Ints, lips: Array, paints: Paints) -> Array:
         """Colours (N, 3) of places (N, 3) on the average head."""
         colors = paints.tone * (SKIN + lips[:, None] * (LIP - SKIN))
         eyes = self.head.joints[[JOINTS.index("left_eye"), JOINTS.index("right_eye")]]
@@ -117,7 +117,7 @@ class Shot:
     size: tuple[int, int]
     """Width and height in pixels."""
 
-    def of(self, vertices: Array, faces: Array) -> Seen:
+    def of(self, vertices: Array, faces: Ints) -> Seen:
         """What the camera sees of a mesh (V, 3), (F, 3)."""
         return see(vertices, faces, self.intrinsics, self.world_to_camera, self.size)
 
@@ -130,7 +130,7 @@ class Shot:
 
 
 def shot_from(azimuth_deg: float, elevation_deg: float, target: Array, distance_m: float = 1.1) -> Shot:
-    """A camera that sees a face at `target` (3,) from a direction; positive azimuths lie on the person's left."""
+    """A camera that looks at `target` (3,); positive azimuths lie on the person's left."""
     azimuth, elevation = np.radians([azimuth_deg, elevation_deg])
     out = np.array(
         [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)]

@@ -71,7 +71,7 @@ class Crowd:
         """The vertices (B, 3) of a person in the middle of every trait, without local changes."""
         third = 1 / 3
         shares = self._global(Phenotype(0.5, 0.3, 0.5, 0.5, 0.5, 0.5, (third, third, third)))
-        return self._people(shares[None])[0]
+        return np.asarray(self._people(shares[None])[0])
 
     def sample(self, count: int, seed: int) -> Array:
         """The vertices (count, B, 3) of random adults."""
@@ -149,4 +149,4 @@ def _combinations(traits: Phenotype) -> Iterator[tuple[str, float]]:
 
 def _hat(value: float, count: int) -> Array:
     """Weights (count,) that interpolate linearly between `count` steps of 0…1."""
-    return np.maximum(0, 1 - np.abs(value - np.linspace(0, 1, count)) * (count - 1))
+    return np.asarray(np.maximum(0, 1 - np.abs(value - np.linspace(0, 1, count)) * (count - 1)))

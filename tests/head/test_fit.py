@@ -51,7 +51,11 @@ def test_one_photo_gives_shape_and_pose() -> None:
 
 
 def test_photos_share_a_shape_and_have_their_own_expressions() -> None:
-    views = [photographed(0, {}), photographed(35, {"jawOpen": 0.5}), photographed(-35, {"mouthSmileLeft": 0.8})]
+    views = [
+        photographed(0, {}),
+        photographed(35, {"jawOpen": 0.5}),
+        photographed(-35, {"mouthSmileLeft": 0.8}),
+    ]
     fit = fit_head(HEAD, views)
     one = fit_head(HEAD, views[:1])
     assert error_mm(fit.identity) < 0.8 * error_mm(one.identity)
