@@ -1,7 +1,7 @@
 """The second source: Google's GNM Head (Apache-2.0), version 3, from its `gnm_head.npz`.
 
 The file was not at hand when this was written: the layout is taken from public code that reads it, and
-checked key by key. GNM's 383 expressions are components of regions, without names of what they do. ARKit's are
+checked key by key. GNM's 383 expressions are components of regions, not named by what they do. ARKit's are
 fitted to them by least squares, from the movements of the packaged head at the nearest places.
 """
 
