@@ -20,7 +20,7 @@ LOCAL_SIGMA, ONE_SIDE_SIGMA, ASYMMETRY_SIGMA = 0.18, 0.06, 0.08
 0.35 for the first makes heads whose faces few people have."""
 
 MEANS = {"nose/nose-scale-depth-incr": 0.4}
-"""Local changes that the average person has. MakeHuman's average nose measures 16 mm from its base to its tip,
+"""Local changes of the average person. MakeHuman's average nose measures 16 mm from its base to its tip,
 that of adults 17 to 20 mm by population (Farkas 1994, subnasale to pronasale); 0.4 move the tip by 3.4 mm.
 An average head from scans and the surfaces of three people agree."""
 
