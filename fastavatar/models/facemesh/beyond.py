@@ -129,7 +129,7 @@ def _loose_in(template: HeadTemplate, vertices: Array, view: HeadView, torso: Ar
 
 
 def _depth_of_plane(view: HeadView, axes: Array, origin: Array) -> Array:
-    """Depth (H, W) of the torso's frontal plane, through `origin` (3,) along the first two of `axes` (3, 3)."""
+    """Depth (H, W) of the torso's frontal plane: through `origin` (3,), along the first two of `axes` (3, 3)."""
     pose = view.camera.world_to_camera.numpy()
     normal, offset = pose[:3, :3] @ axes[:, 2], pose[:3, :3] @ origin + pose[:3, 3]
     rows, columns = np.mgrid[: view.mask.shape[0], : view.mask.shape[1]] + 0.5
