@@ -56,7 +56,7 @@ def matte(
 def without_background(
     rgb: NDArray[np.float32], alpha: NDArray[np.float32], band_px: float
 ) -> NDArray[np.float32]:
-    """The picture (H, W, 3) without the background's share of pixels that a person covers in part, `alpha` (H, W)."""
+    """The picture (H, W, 3) without the background's share of pixels partly covered by `alpha` (H, W)."""
     front, known_front = _local_mean(rgb, (alpha > 0.95).astype(np.float32), band_px)
     behind, known_behind = _local_mean(rgb, (alpha < 0.05).astype(np.float32), band_px)
     # F = (I − (1 − α)·B) / α, which noise spoils where α is small: there the local mean takes over

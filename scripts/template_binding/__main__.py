@@ -3,8 +3,9 @@
     python -m scripts.template_binding
 
 The template is laid onto the average parametric head: its landmarks where Face Mesh sees them there, face,
-ears, jaw and neck onto the surface. Skull and torso keep the template's own shape and follow their neighbours: the
-parametric skull is flatter behind, which costs decibels on the scanned bust, and its torso is of another size.
+ears, jaw and neck onto the surface. Skull and torso keep their own shape and follow their neighbours:
+the parametric skull is flatter behind, which costs decibels on the scanned bust, and its torso is of another
+size.
 """
 
 from pathlib import Path
