@@ -9,6 +9,8 @@ from .core import Photo as Photo
 from .evaluation import evaluate as evaluate
 from .formats.splats.ply import read_ply as read_ply
 from .formats.splats.ply import write_ply as write_ply
+from .head import ParametricHead as ParametricHead
+from .head import load_head as load_head
 from .images.photo import load_photo as load_photo
 from .models import load_predictor as load_predictor
 from .refinement import refine as refine

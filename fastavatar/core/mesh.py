@@ -1,7 +1,7 @@
 """Triangle meshes in the head frame, and points that are bound to them."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,7 +24,12 @@ class Mesh:
     regions: Tensor | None = None
     """(V,) int64, the part of the head that each vertex belongs to; None if unknown."""
     uv: Tensor | None = None
-    """(V, 2) texture coordinates in 0…1, v upward; None if the mesh has none."""
+    """(V, 2) texture coordinates in 0…1, v upward, or (U, 2) with `uv_faces`; None if the mesh has none."""
+    uv_faces: Tensor | None = None
+    """(F, 3) int64, the index into `uv` of each triangle's corners, for a map with seams; None where each
+    vertex has one coordinate."""
+    parts: Tensor | None = None
+    """(F,) int64, the piece that each triangle belongs to, such as an eyeball; None if unknown."""
 
     def __post_init__(self) -> None:
         """Check shapes and indices."""
@@ -33,10 +38,16 @@ class Mesh:
         count = len(self.vertices)
         if self.regions is not None:
             require_shape("regions", self.regions, count)
+        if self.parts is not None:
+            require_shape("parts", self.parts, len(self.faces))
         if self.uv is not None:
-            require_shape("uv", self.uv, count, 2)
-        if len(self.faces) and not 0 <= int(self.faces.min()) <= int(self.faces.max()) < count:
-            raise InputError(f"a face names a vertex that is not among the {count}")
+            require_shape("uv", self.uv, count if self.uv_faces is None else None, 2)
+        if self.uv_faces is not None:
+            require_shape("uv_faces", self.uv_faces, len(self.faces), 3)
+            _require_indices(
+                "a corner names a texture coordinate", self.uv_faces, 0 if self.uv is None else len(self.uv)
+            )
+        _require_indices("a face names a vertex", self.faces, count)
 
     def areas(self) -> Tensor:
         """(F,) areas of the triangles, square metres."""
@@ -55,6 +66,21 @@ class Mesh:
     def boundary_loops(self) -> list[Tensor]:
         """The vertex indices (L,) around each hole, in order; empty for a closed mesh."""
         return [torch.from_numpy(loop) for loop in triangles.boundary_loops(self._arrays()[1])]
+
+    def split_at_seams(self) -> "Mesh":
+        """The mesh with a vertex for each texture coordinate, as GLB needs it; itself without `uv_faces`."""
+        if self.uv is None or self.uv_faces is None:
+            return self
+        corners = torch.stack([self.faces.reshape(-1), self.uv_faces.reshape(-1)], 1)
+        pairs, index = torch.unique(corners, dim=0, return_inverse=True)
+        return replace(
+            self,
+            vertices=self.vertices[pairs[:, 0]],
+            faces=index.reshape(-1, 3),
+            regions=None if self.regions is None else self.regions[pairs[:, 0]],
+            uv=self.uv[pairs[:, 1]],
+            uv_faces=None,
+        )
 
     def sample(self, count: int) -> "Binding":
         """About `count` points, spread evenly over the surface; the same at every call."""
@@ -101,3 +127,9 @@ class Binding:
     def subset(self, index: Tensor) -> "Binding":
         """The points that `index`, (M,) of integers or (N,) of booleans, selects."""
         return Binding(self.corners[index], self.weights[index])
+
+
+def _require_indices(what: str, index: Tensor, count: int) -> None:
+    """Raise `InputError`, which says `what` fails, unless every index is one of `count`."""
+    if len(index) and not 0 <= int(index.min()) <= int(index.max()) < count:
+        raise InputError(f"{what} that is not among the {count}")

@@ -1,4 +1,4 @@
-"""Coverage of a person at the full resolution of the photo, from a coarse mask: guided filter, then matting."""
+"""Coverage of a person at the full resolution of a photo, from a coarse mask: guided filter, then matting."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ def guided_filter(
 def matte(
     rgb: NDArray[np.float32], coverage: NDArray[np.float32], band_px: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Coverage (H, W) sharpened where it is uncertain, and the picture (H, W, 3) without the background's colour.
+    """Coverage (H, W) sharpened where it is uncertain, and the picture (H, W, 3) without the background.
 
     Near the edge, the colour is a mix I = α·F + (1 − α)·B of the local means F inside and B outside, so that
     α = (I − B)·(F − B) / ‖F − B‖². Where both are alike, the given coverage is kept. `rgb` is in 0…1,
@@ -56,7 +56,7 @@ def matte(
 def without_background(
     rgb: NDArray[np.float32], alpha: NDArray[np.float32], band_px: float
 ) -> NDArray[np.float32]:
-    """The picture (H, W, 3) with the background's share taken out of pixels that a person (H, W) covers in part."""
+    """The picture (H, W, 3) without the background's share of pixels partly covered by `alpha` (H, W)."""
     front, known_front = _local_mean(rgb, (alpha > 0.95).astype(np.float32), band_px)
     behind, known_behind = _local_mean(rgb, (alpha < 0.05).astype(np.float32), band_px)
     # F = (I − (1 − α)·B) / α, which noise spoils where α is small: there the local mean takes over
@@ -73,4 +73,4 @@ def _local_mean(
     """Mean colours (H, W, 3) around each pixel of those in `where` (H, W), and where (H, W) there are any."""
     weight = gaussian_filter(where, sigma_px)
     blurred = gaussian_filter(rgb * where[..., None], (sigma_px, sigma_px, 0))
-    return blurred / np.maximum(weight, 1e-6)[..., None], weight > 1e-4
+    return np.asarray(blurred / np.maximum(weight, 1e-6)[..., None], np.float32), weight > 1e-4

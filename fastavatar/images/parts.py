@@ -24,7 +24,7 @@ class PersonParts:
     coverage: NDArray[np.float32]
     """(H, W) of the person in 0…1."""
     shares: NDArray[np.float32]
-    """(H, W, 4) shares of hair, skin, clothing and things in the person's part of the pixel; they sum to 1."""
+    """(H, W, 4) shares of hair, skin, clothing and things in the person's part of a pixel; they sum to 1."""
     rgb: NDArray[np.float32]
     """(H, W, 3) sRGB in 0…1: the photo, without the background's colour in pixels at the person's edge."""
 
@@ -35,7 +35,7 @@ def person_parts(rgb: NDArray[np.uint8], alpha: NDArray[np.float32] | None = Non
     `alpha` (H, W) in 0…1 is the coverage of a photo that came cut out; the network then decides only what is
     hair, skin and clothing. Raises `WeightsError` where the network's file is missing.
     """
-    picture = rgb.astype(np.float32) / 255
+    picture = rgb.astype(np.float32) / np.float32(255)
     cell = max(rgb.shape[:2]) / _MODEL_PX
     classes = guided_filter(picture, _classes(rgb), max(2, round(2 * cell)))
     classes = np.clip(classes, 0, 1)

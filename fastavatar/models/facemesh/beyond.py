@@ -129,7 +129,7 @@ def _loose_in(template: HeadTemplate, vertices: Array, view: HeadView, torso: Ar
 
 
 def _depth_of_plane(view: HeadView, axes: Array, origin: Array) -> Array:
-    """Depth (H, W) of the torso's frontal plane, through `origin` (3,) along the first two of `axes` (3, 3)."""
+    """Depth (H, W) of the torso's frontal plane, through `origin` (3,) and along two of `axes` (3, 3)."""
     pose = view.camera.world_to_camera.numpy()
     normal, offset = pose[:3, :3] @ axes[:, 2], pose[:3, :3] @ origin + pose[:3, 3]
     rows, columns = np.mgrid[: view.mask.shape[0], : view.mask.shape[1]] + 0.5
@@ -191,5 +191,7 @@ def _surface(filled: Bools, low: Array) -> Volume:
     kept = np.pad(large[pieces], 3).astype(np.float32)
     if not kept.any():
         return Volume(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
-    vertices, faces, _, _ = marching_cubes(gaussian_filter(kept, _BLUR_VOXELS), _LEVEL)
+    vertices, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
+        gaussian_filter(kept, _BLUR_VOXELS), _LEVEL
+    )
     return Volume(low + (vertices.astype(np.float64) - 2.5) * _VOXEL_M, faces[:, ::-1].astype(np.int64))

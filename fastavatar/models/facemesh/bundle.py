@@ -26,8 +26,8 @@ from fastavatar.models.facemesh import (
     load_template,
     match_views,
     mean_landmarks,
+    pulled_to_landmarks,
     solve,
-    warp_to_landmarks,
 )
 
 _ANCHORS = 120
@@ -67,7 +67,7 @@ def fit_together(seen: Sequence[Observation], views: Sequence[HeadView]) -> tupl
     `views` are the photos' pictures with the cameras of `seen`. The head is aligned with the template.
     """
     deformations = smooth_deformations()
-    start = warp_to_landmarks(load_template(), mean_landmarks(seen))
+    start = pulled_to_landmarks(seen[0].shape, mean_landmarks(seen))
     eyes_m = _eyes_apart(start)
     coefficients = np.zeros((deformations.shape[1], 3))
     poses = [one.camera.world_to_camera.numpy() for one in seen]

@@ -1,7 +1,7 @@
 """A fitted head gets its colours: discs by the views' own pixels where they see it, spread evenly elsewhere.
 
-shell ─▶ points ─ blend ─▶ colours where seen ─ materials ─▶ colours of the rest ─▶ even discs ──┐
-  └─ depth buffer of each view ─▶ detail points ─▶ colours of the pixels ─▶ discs by pixels ──────┴─▶ sharpened
+shell ─▶ points ─ blend ─▶ colours where seen ─ materials ─▶ colours of the rest ─▶ even discs ─┐
+  └─ depth buffer of each view ─▶ detail points ─▶ colours of the pixels ─▶ discs by pixels ────┴─▶ sharpened
 """
 
 from collections.abc import Sequence
@@ -166,7 +166,8 @@ def _shown(view: HeadView, sight: Fragments, means: Array, placed: Mouth) -> Boo
     at, shown = _cells(pixels, view)
     to_camera = unit_vectors(view.camera.center.numpy() - means)
     faces_view = (placed.normals * to_camera).sum(1) > STEEPEST
-    return shown & faces_view & (view.mask[at] > 0.5) & (depth - placed.depth < sight.depth[at] + _SAME_M)
+    near = depth - placed.depth < sight.depth[at] + _SAME_M
+    return np.asarray(shown & faces_view & (view.mask[at] > 0.5) & near)
 
 
 def _cells(pixels: Array, view: HeadView) -> tuple[tuple[Ints, Ints], Bools]:

@@ -31,10 +31,10 @@ def seen_materials(views: Sequence[HeadView], means: Array, shares: Array) -> In
 
 
 def expected_materials(points: SurfacePoints, means: Array, material: Ints, seen: Bools) -> Ints:
-    """(N,) what points are made of: `material` (N,) where they are `seen` (N,), else what is to be expected.
+    """(N,) what points are made of: `material` (N,) where `seen` (N,), else what is to be expected.
 
-    Face, ears and jaw are skin; a skull is what is seen of it, hair or the skin of a bald head. A point beyond
-    the head is like the nearest one that is seen.
+    Face, ears and jaw are skin; a skull is what is seen of it, hair or the skin of a bald head. A point
+    beyond the head is like the nearest one that is seen.
     """
     hidden = ~seen
     guess = np.full(len(material), SKIN)

@@ -23,11 +23,11 @@ from fastavatar.models.facemesh import (
     head_and_shoulders,
     head_of_several,
     load_template,
-    observed,
+    observe,
+    pulled_to_landmarks,
     torso_turn,
     turn_torso,
     volume_beyond,
-    warp_to_landmarks,
 )
 from fastavatar.models.stages import stage
 
@@ -52,12 +52,12 @@ class FaceMeshPredictor:
         with stage(seconds, "find faces"):
             found = find_face(FaceMeshFinder(), photo.rgb, face)
         with stage(seconds, "pose"):
-            seen = observed(photo, found, chosen=face is not None)
+            (seen,) = observe([photo], [found], chosen=face is not None)
         with stage(seconds, "person mask"):
             view = head_and_shoulders(photo, found.box, seen.camera)
         with stage(seconds, "fit head"):
             template = load_template()
-            vertices = warp_to_landmarks(template, seen.in_head)
+            vertices = pulled_to_landmarks(seen.shape, seen.in_head)
             turn = torso_turn(body_in(view), view.camera.world_to_camera[:3, :3].numpy())
             vertices = fit_outline(template, turn_torso(template, vertices, turn), [view], turn)
             volume = volume_beyond(template, vertices, [view], turn)

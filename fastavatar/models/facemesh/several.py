@@ -25,7 +25,7 @@ from fastavatar.models.facemesh import (
     head_and_shoulders,
     load_template,
     mean_rotation,
-    observed,
+    observe,
     posed,
     torso_turn,
     turn_torso,
@@ -79,7 +79,7 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
     with stage(seconds, "find faces"):
         faces = [_face_in(photos[index]) for index in order]
     with stage(seconds, "pose"):
-        seen = [observed(photos[index], face, chosen=False) for index, face in zip(order, faces, strict=True)]
+        seen = observe([photos[index] for index in order], faces)
     with stage(seconds, "person mask"):
         views = [head_and_shoulders(one.photo, one.face.box, one.camera) for one in seen]
     with stage(seconds, "fit together"):

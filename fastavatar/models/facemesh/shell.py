@@ -41,7 +41,7 @@ class Shell:
     @property
     def head(self) -> Array:
         """Vertices of the head alone."""
-        return self.vertices[self.region != BEYOND]
+        return np.asarray(self.vertices[self.region != BEYOND])
 
     def point_normals(self) -> Array:
         """(N, 3) unit normals at the points."""

@@ -112,7 +112,7 @@ def with_volume(points: SurfacePoints, volume: Volume, vertices: Array) -> Surfa
     corners = volume.faces[owner]
     places = np.einsum("nk,nkc->nc", weights, volume.vertices[corners])
     first, count = len(points.corners), len(places)
-    distance, near = cKDTree(points.at(vertices)).query(places)
+    distance, near = (np.asarray(found) for found in cKDTree(points.at(vertices)).query(places))
     close = np.flatnonzero(distance < _TOUCHING_M)
     bridge = csr_matrix((np.ones(len(close)), (close, near[close])), (count, first))
     return SurfacePoints(
@@ -121,7 +121,7 @@ def with_volume(points: SurfacePoints, volume: Volume, vertices: Array) -> Surfa
         np.concatenate([points.region, np.full(count, BEYOND)]),
         np.concatenate([points.spacing, np.full(count, BEYOND_SPACING_M)]),
         np.concatenate([points.mirror, first + np.arange(count)]),
-        csr_matrix(bmat([[points.neighbours, bridge.T], [bridge, neighbour_graph(places)]])),
+        csr_matrix(bmat([[points.neighbours, bridge.T], [bridge, neighbour_graph(places)]])),  # type: ignore[arg-type]
     )
 
 

@@ -1,0 +1,1 @@
+"""Makes the parametric head that ships with the package."""
