@@ -10,10 +10,9 @@ from fastavatar.faces import FaceMeshFinder, find_face
 from fastavatar.geometry import Array
 from fastavatar.images.parts import SKIN, PersonParts
 from fastavatar.models.facemesh.beyond import Volume
-from fastavatar.models.facemesh.observation import observed
-from fastavatar.models.facemesh.template import load_template
+from fastavatar.models.facemesh.observation import observe
+from fastavatar.models.facemesh.shape import pulled_to_landmarks
 from fastavatar.models.facemesh.view import HeadView, head_and_shoulders
-from fastavatar.models.facemesh.warp import warp_to_landmarks
 from tests.portraits import portrait
 
 Mask = NDArray[np.float32]
@@ -39,7 +38,7 @@ def with_mask(view: HeadView, mask: Mask) -> HeadView:
 
 
 def portraits_head() -> tuple[Array, HeadView]:
-    """Vertices (V, 3) warped to the portrait's landmarks, and its view."""
-    seen = observed(portrait(), find_face(FaceMeshFinder(), portrait().rgb), chosen=False)
+    """Vertices (V, 3) in the shape of the portrait's landmarks, and its view."""
+    (seen,) = observe([portrait()], [find_face(FaceMeshFinder(), portrait().rgb)])
     view = head_and_shoulders(seen.photo, seen.face.box, seen.camera)
-    return warp_to_landmarks(load_template(), seen.in_head), view
+    return pulled_to_landmarks(seen.shape, seen.in_head), view

@@ -6,6 +6,7 @@ from scipy.spatial import cKDTree
 from fastavatar.core import frontal_camera
 from fastavatar.geometry import Array, Bools, vertex_normals
 from fastavatar.models.facemesh.dressing import dress
+from fastavatar.models.facemesh.landmarks import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP
 from fastavatar.models.facemesh.mouth import (
     ARCH_DEPTH_M,
     ARCH_WIDTH_M,
@@ -20,7 +21,6 @@ from fastavatar.models.facemesh.mouth import (
 )
 from fastavatar.models.facemesh.surface import surface_points
 from fastavatar.models.facemesh.template import load_template
-from fastavatar.models.facemesh.warp import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP
 from fastavatar.rendering import render
 from tests.models.facemesh.heads import NOTHING, portraits_head
 from tests.models.facemesh.test_eyeballs import FLIP, someones_head
@@ -193,7 +193,6 @@ def test_a_dressed_smile_keeps_the_photos_colours_behind_the_lips() -> None:
     head = dress(vertices, NOTHING, [view])
     sunk_m = (head.binding.at(head.mesh.vertices) - head.gaussians.means)[:, 2].numpy()
     between = np.isin(head.binding.corners.numpy(), [*MOUTH_CORNERS, *UPPER_LIP, *LOWER_LIP]).all(1)
-    print(between.sum(), sunk_m[between].min(), sunk_m[between].max())
     assert between.sum() > 20 and sunk_m[between].min() > -1e-6
     assert sunk_m[between].max() == pytest.approx(opened(vertices).depth.max(), abs=5e-4)
     means, recessed = head.gaussians.means.double().numpy(), opened(vertices).means[BETWEEN]
