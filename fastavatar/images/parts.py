@@ -13,6 +13,8 @@ HAIR, SKIN, CLOTH, THING = range(4)
 _MODEL_PX = 256
 # The network's classes: background, hair, skin of the body, skin of the face, clothes, others
 _HAIR, _SKIN, _CLOTH, _THING = [1], [2, 3], [4], [5]
+_UNSURE = 0.1
+"""The network is never surer than this that a pixel is background, 0.083, nor that it is none, 0.016."""
 _BAND_CELLS = 3.0
 """Width of the uncertain edge, in pixels of the network; chosen by eye."""
 
@@ -44,7 +46,7 @@ def person_parts(rgb: NDArray[np.uint8], alpha: NDArray[np.float32] | None = Non
     shares = parts / np.maximum(parts.sum(2, keepdims=True), 1e-6)
     if alpha is not None:
         return PersonParts(alpha, shares, without_background(picture, alpha, _BAND_CELLS * cell))
-    coverage = (1 - classes[..., 0]) * ~white_backdrop(rgb)
+    coverage = np.clip((1 - classes[..., 0] - _UNSURE) / (1 - 2 * _UNSURE), 0, 1) * ~white_backdrop(rgb)
     coverage, clean = matte(picture, coverage, _BAND_CELLS * cell)
     return PersonParts(coverage, shares, clean)
 
