@@ -35,6 +35,7 @@ from .exif import read_exif as read_exif
 from .mediapipe_tasks import as_image as as_image
 from .mediapipe_tasks import load_tasks as load_tasks
 from .mediapipe_tasks import open_task as open_task
+from .metrics import without_metrics as without_metrics
 from .photo import load_photo as load_photo
 from .quiet import quiet_stderr as quiet_stderr
 from .segmentation import person_mask as person_mask
