@@ -14,6 +14,20 @@ RUN npm_config_cafile=/etc/ssl/certs/ca-certificates.crt npm ci --ignore-scripts
  && node build.mjs > page.html
 
 
+# Makes the files of the networks that find faces.
+FROM ${BASE} AS face_models
+WORKDIR /build
+COPY scripts/face_models scripts/face_models
+RUN python3 -m scripts.face_models
+
+
+# The program, with the files that are made for it.
+FROM scratch AS program
+COPY . /
+COPY --from=viewer /build/page.html /fastavatar/formats/html/viewer/
+COPY --from=face_models /build/fastavatar/images/face_models /fastavatar/images/face_models
+
+
 # Compiles gsplat for NVIDIA GPUs from Turing (7.5) to Blackwell (10.x, 12.x). What is compiled for 8.0 runs on every 8.x;
 # on GPUs newer than 12.x the driver compiles the PTX. The compiler is installed with pip, as torch's CUDA libraries are,
 # so that no other base image is needed.
@@ -30,11 +44,13 @@ RUN python3 -m venv /opt/venv \
 ARG TORCH_CUDA_ARCH_LIST="7.5;8.0;9.0;10.0;12.0+PTX"
 ARG MAX_JOBS=4
 ENV PATH=/opt/venv/bin:$PATH CUDA_HOME=/usr/local/cuda
-# gsplat's setup.py asks for C++17, but the headers of torch 2.13 need C++20.
+# gsplat's setup.py asks for C++17, but the headers of torch 2.13 need C++20. Its kernels for pictures of up to 513
+# channels take most of the time and space; this program draws four, colour and depth.
 RUN BUILD_NO_CUDA=1 pip download --no-deps --no-build-isolation --no-binary gsplat \
       --constraint constraints-cuda.txt gsplat \
  && tar --extract --strip-components 1 --file gsplat-*.tar.gz \
  && sed --in-place 's/-std=c++17/-std=c++20/' setup.py \
+ && sed --in-place --regexp-extended '/__(INS|LAUNCH_KERNEL)__\(([5-9]|[0-9]{2,})\)/d' gsplat/cuda/csrc/*.c* \
  && pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 
 
@@ -63,8 +79,7 @@ RUN --mount=type=bind,from=gsplat,source=/wheels,target=/wheels \
     pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --find-links /wheels --only-binary gsplat \
       --requirement /opt/fastavatar/constraints.txt --requirement /opt/fastavatar/constraints-cuda.txt \
  && python -c "import torch; from gsplat import csrc; assert torch.version.cuda"
-COPY . /opt/fastavatar
-COPY --from=viewer /build/page.html /opt/fastavatar/fastavatar/formats/html/viewer/
+COPY --from=program / /opt/fastavatar
 RUN /opt/fastavatar/docker/install.sh
 ARG VERSION=dev
 ARG REVISION=unknown
@@ -88,8 +103,7 @@ RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --retries
  && python -c "import sys, torch; sys.exit(torch.version.cuda and 'got a CUDA build of torch: see TORCH_INDEX')" \
  && rm -rf /opt/venv/lib/python3*/site-packages/torch/include /opt/venv/lib/python3*/site-packages/torch/test \
  && find /opt/venv/lib/python3*/site-packages/torch/bin -type f ! -name torch_shm_manager -delete
-COPY . /opt/fastavatar
-COPY --from=viewer /build/page.html /opt/fastavatar/fastavatar/formats/html/viewer/
+COPY --from=program / /opt/fastavatar
 RUN /opt/fastavatar/docker/install.sh
 ARG VERSION=dev
 ARG REVISION=unknown
