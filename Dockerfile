@@ -56,12 +56,17 @@ RUN BUILD_NO_CUDA=1 pip download --no-deps --no-build-isolation --no-binary gspl
 
 # What both images share.
 FROM ${BASE} AS common
+# MediaPipe asks for libraries of OpenGL ES to load, but draws nothing. Without Mesa, which apt would install with them
+# and which takes 210 MB, they are 1 MB.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends tini=0.19.* \
- && rm -rf /var/lib/apt/lists/* \
+ && cd /tmp \
+ && apt-get download libegl1 libgles2 libglvnd0 \
+ && for package in *.deb; do dpkg --extract "$package" /; done \
+ && rm -rf *.deb /var/lib/apt/lists/* \
  && python3 -m venv --without-pip /opt/venv
 COPY constraints.txt constraints-cuda.txt /opt/fastavatar/
-ENV PATH=/opt/venv/bin:$PATH FASTAVATAR_CACHE=/cache HOME=/tmp PYTHONUNBUFFERED=1
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
 WORKDIR /workspace
 EXPOSE 7860
 # This checks the server of `serve`; a container that runs anything else counts as healthy.
@@ -75,19 +80,21 @@ LABEL org.opencontainers.image.title="fastavatar" \
 
 FROM common AS cuda
 ARG SOURCE_DATE_EPOCH=1767225600
-RUN --mount=type=bind,from=gsplat,source=/wheels,target=/wheels \
-    pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --find-links /wheels --only-binary gsplat \
-      --requirement /opt/fastavatar/constraints.txt --requirement /opt/fastavatar/constraints-cuda.txt \
- && python -c "import torch; from gsplat import csrc; assert torch.version.cuda"
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps \
+      --requirement /opt/fastavatar/constraints.txt --requirement /opt/fastavatar/constraints-cuda.txt
 COPY --from=program / /opt/fastavatar
 RUN /opt/fastavatar/docker/install.sh
+RUN --mount=type=bind,from=gsplat,source=/wheels,target=/wheels \
+    pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --force-reinstall /wheels/gsplat-*.whl \
+ && python -c "import torch; from gsplat import csrc; assert torch.version.cuda"
 ARG VERSION=dev
 ARG REVISION=unknown
 LABEL org.opencontainers.image.description="One photo of a person in, a 3D Gaussian-splat head out (CUDA)" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 # The variables of NVIDIA say what the container runtime puts in: every GPU, with what computing needs.
-ENV FASTAVATAR_IMAGE=cuda NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+ENV FASTAVATAR_IMAGE=cuda FASTAVATAR_CACHE=/cache HOME=/tmp \
+    NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 1000:1000
 
 
@@ -110,5 +117,5 @@ ARG REVISION=unknown
 LABEL org.opencontainers.image.description="One photo of a person in, a 3D Gaussian-splat head out" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-ENV FASTAVATAR_IMAGE=cpu
+ENV FASTAVATAR_IMAGE=cpu FASTAVATAR_CACHE=/cache HOME=/tmp
 USER 1000:1000
