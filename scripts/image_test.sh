@@ -190,7 +190,7 @@ compiled_nothing
 expect 0 "six is complete" made_by_caller six
 
 say "a server for others asks for a token"
-expect 2 "give a --token" in_image -- serve --host 0.0.0.0
+expect 2 "set a secret with --token" in_image -- serve --host 0.0.0.0
 expect 0 "" in_image -- python -IS /opt/fastavatar/docker/healthcheck.py /proc/1/cmdline
 
 say "a server is healthy once it answers"
