@@ -28,9 +28,9 @@ COPY --from=viewer /build/page.html /fastavatar/formats/html/viewer/
 COPY --from=face_models /build/fastavatar/images/face_models /fastavatar/images/face_models
 
 
-# Compiles gsplat for NVIDIA GPUs from Turing (7.5) to Blackwell (10.x, 12.x). What is compiled for 8.0 runs on every 8.x;
-# on GPUs newer than 12.x the driver compiles the PTX. The compiler is installed with pip, as torch's CUDA libraries are,
-# so that no other base image is needed.
+# Compiles gsplat for NVIDIA GPUs from Turing (7.5) to Blackwell (10.x, 12.x). What is compiled for 8.0 runs on every
+# 8.x; on GPUs newer than 12.x the driver compiles the PTX. The compiler is installed with pip, as torch's CUDA libraries
+# are, so that no other base image is needed.
 FROM ${BASE} AS gsplat
 RUN apt-get update && apt-get install --yes --no-install-recommends g++
 WORKDIR /build
@@ -44,9 +44,9 @@ RUN python3 -m venv /opt/venv \
 ARG TORCH_CUDA_ARCH_LIST="7.5;8.0;9.0;10.0;12.0+PTX"
 ARG MAX_JOBS=4
 ENV PATH=/opt/venv/bin:$PATH CUDA_HOME=/usr/local/cuda
-# gsplat's setup.py asks for C++17, but the headers of torch 2.13 need C++20. Its kernels for pictures of 5 to 513 channels
-# are left out, as this program draws four, colour and depth: they triple the time of each rasteriser's file (11 to 31 s
-# of one core for one kind of GPU) and make it 15 times as large.
+# gsplat's setup.py asks for C++17, but the headers of torch 2.13 need C++20. Its kernels for pictures of 5 to 513
+# channels are left out, as this program draws four, colour and depth: they triple the time of each rasteriser's file
+# (11 to 31 s of one core for one kind of GPU) and make it 15 times as large.
 RUN BUILD_NO_CUDA=1 pip download --no-deps --no-build-isolation --no-binary gsplat \
       --constraint constraints-cuda.txt gsplat \
  && tar --extract --strip-components 1 --file gsplat-*.tar.gz \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build an image and check what docs/docker.md says about it. Needs docker, podman or buildah (the last as root), no GPU.
+# Build an image and check what docs/docker.md says about it. Needs docker, podman or buildah (the last as root).
 #
 #   IMAGE_TARGET  which image: cpu or cuda (cpu)
 #   IMAGE         its name (fastavatar, or fastavatar:cuda)
