@@ -80,7 +80,7 @@ def portrait_landmarks() -> Points:
 
 
 def metric_landmarks(
-    landmarks: NDPoints[np.float32], focal_px: float, center_px: tuple[float, float]
+    landmarks: NDArray[np.float32], focal_px: float, center_px: tuple[float, float]
 ) -> Points:
     """Landmarks (478, 3) of Face Mesh in pixels → metres in OpenCV camera axes.
 

@@ -77,6 +77,7 @@ def dress(vertices: Array, volume: Volume, views: Sequence[HeadView], cut: Cut |
     material = expected_materials(shell.points, placed.means, material, blended.seen)
     colors = with_hidden(shell.points, placed.means, blended.colors, blended.seen, material)
 
+    # Even discs fill what no view shows: those that a view's own pixels cover, or that are cut off, go
     sights = [rasterise_mesh(shell.vertices, shell.faces, view.camera) for view in views]
     means, kept = _within(shell, placed, views)
     for view, sight in zip(views, sights, strict=True):
@@ -90,6 +91,7 @@ def dress(vertices: Array, volume: Volume, views: Sequence[HeadView], cut: Cut |
         [shell.points.weights[kept]],
     )
     source = [np.full(kept.sum(), -1)]
+    # Detail comes from the view with the largest share in the nearest point's colour
     best = cKDTree(placed.means)
     for index, (view, sight) in enumerate(zip(views, sights, strict=True)):
         points = detail_points(view, sight, shell.vertices, shell.faces)
@@ -147,6 +149,7 @@ def _within(shell: Shell, placed: Mouth, views: Sequence[HeadView]) -> tuple[Arr
         pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(means)))
         at, shown = _cells(pixels, view)
         outside = shown & (view.mask[at] < 0.5)
+        # Nearest pixel of the person in the view, at the point's own depth
         row, column = distance_transform_edt(view.mask < 0.9, return_distances=False, return_indices=True)
         nearest = np.stack([column[at] + 0.5, row[at] + 0.5], 1)
         moved = view.camera.unproject(torch.from_numpy(nearest), torch.from_numpy(depth)).numpy()

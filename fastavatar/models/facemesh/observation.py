@@ -60,6 +60,7 @@ def observe(photos: Sequence[Photo], faces: Sequence[Face], chosen: bool = False
     ):
         K = torch.tensor([[focal, 0, center[0]], [0, focal, center[1]], [0, 0, 1]])
         camera = Camera(K, torch.from_numpy(pose), photo.width, photo.height).to("cpu", torch.float64)
+        # A landmark lies on its pixel's ray, as deep as the fitted head is there
         depth = shape[:LANDMARKS] @ pose[2, :3] + pose[2, 3]
         on_plane = (face.landmarks[:, :2].astype(np.float64) - np.array(center)) / focal
         in_camera = np.concatenate([on_plane * depth[:, None], depth[:, None]], 1)
