@@ -18,7 +18,7 @@ DISC_WIDTH_HIDDEN = 0.95
 DETAIL_WIDTH = 0.6
 """As `DISC_WIDTH`, for discs placed by pixels: the sharpest that leave no holes between them."""
 STEEPEST = 0.5
-"""Cosine between normal and view below which discs by pixels turn toward the view; edge-on they were needles."""
+"""Cosine between normal and view below which discs by pixels turn toward the view, not to become needles."""
 EDGE_ON = 0.3
 """Cosine below which they face the view."""
 SHARPENING_ROUNDS = 3
