@@ -43,7 +43,7 @@ def require_whole(avatar: Avatar) -> None:
     """What must hold for every photo with a face."""
     g = avatar.gaussians
     g.require_finite()
-    assert 20_000 < len(g) < 100_000 and g.sh_degree == 0
+    assert 20_000 < len(g) < 160_000 and g.sh_degree == 0
     torch.testing.assert_close(g.quats_wxyz.norm(dim=1), torch.ones(len(g)), atol=1e-5, rtol=0)
     assert 0 < float(g.scales.min()) and float(g.scales.max()) < 0.05
     assert 0 < float(g.opacities.min()) and float(g.opacities.max()) < 1
@@ -109,7 +109,7 @@ def test_discs_lie_along_the_surface(avatar: Avatar) -> None:
 
 
 def test_from_the_front_it_is_the_photo(avatar: Avatar) -> None:
-    assert psnr_in_face(avatar) > 24
+    assert psnr_in_face(avatar) > 28
     alpha = render(avatar.gaussians, avatar.camera).alpha.numpy()
     assert alpha[in_oval(avatar)].min() > 0.98
     head = slice(0, round(avatar.face.box[3]) if avatar.face else 0)
@@ -198,12 +198,14 @@ def test_the_mirrored_photo_makes_the_mirrored_head(avatar: Avatar) -> None:
 
 
 def test_a_longer_lens_sets_the_camera_farther_away(avatar: Avatar) -> None:
-    assert avatar.camera.K[0, 0] == pytest.approx(512 * 50 / 36)
     far = predict(replace(portrait(), focal_px=2 * float(avatar.camera.K[0, 0])))
     ratio = float(far.camera.world_to_camera[2, 3] / avatar.camera.world_to_camera[2, 3])
     assert ratio == pytest.approx(2, rel=0.03)
-    assert "focal length" in avatar.provenance.warnings[0] and "711 px" in avatar.provenance.warnings[0]
-    assert far.provenance.warnings == ()
+
+
+def test_a_photo_without_a_lens_shows_a_head_a_usual_distance_away_without_a_warning(avatar: Avatar) -> None:
+    assert avatar.photo.focal_px is None and avatar.provenance.warnings == ()
+    assert 0.6 < float(avatar.camera.world_to_camera[2, 3]) < 1.8
 
 
 def test_several_faces_are_a_warning_and_one_can_be_chosen() -> None:
