@@ -16,7 +16,6 @@ from fastavatar.geometry import Array
 from fastavatar.head import LandmarkView, fit_head, load_head
 from fastavatar.models.facemesh import LANDMARKS, shaped_template
 
-
 FAR_TURNED_DEG, FAR_TILTED_DEG = 40.0, 30.0
 """Yaw beyond which half of a face is hidden, and roll beyond which Face Mesh places landmarks less surely."""
 
