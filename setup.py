@@ -7,7 +7,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
 
-FACE_MODELS = Path("fastavatar/images/face_models/pose_landmarker.task")
+FACE_MODELS = Path("fastavatar/images/face_models/selfie_multiclass.tflite")
 """The last of its folder to be made."""
 VIEWER_PAGE = Path("fastavatar/formats/html/viewer/page.html")
 """An installation from a clone works without it; `fastavatar viewer` adds it later."""

@@ -44,7 +44,7 @@ class Placed:
 
 
 def template(face: Face, view: View, capture: Capture) -> Placed:
-    """The template of the embedded model in the parametric head's shape, its landmarks where they are seen."""
+    """The embedded model's template in the parametric head's shape, its landmarks where they are seen."""
     (seen,) = observe([photo_of_view(view, capture.folder)], [face], chosen=True)
     vertices = pulled_to_landmarks(seen.shape, seen.in_head)
     return Placed(vertices, load_template().faces, seen.camera.world_to_camera.numpy())

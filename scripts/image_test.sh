@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
-# Build the CPU image and check what docs/docker.md says about it. Needs docker, podman or buildah (the last as root).
+# Build an image and check what docs/docker.md says about it. Needs docker, podman or buildah (the last as root).
 #
-#   IMAGE         its name (fastavatar)
+#   IMAGE_TARGET  which image: cpu or cuda (cpu)
+#   IMAGE         its name (fastavatar, or fastavatar:cuda)
 #   IMAGE_ENGINE  docker, podman or buildah (the first that works)
 #   BUILDAH       how buildah is called (`buildah`), such as `buildah --storage-driver vfs`
-#   IMAGE_BUILD   the command that builds it (`docker build --target cpu --tag $IMAGE .`); `true` builds nothing
+#   IMAGE_BUILD   the command that builds it (`docker build --target $IMAGE_TARGET --tag $IMAGE .`); `true` builds nothing
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-IMAGE=${IMAGE:-fastavatar}
+IMAGE_TARGET=${IMAGE_TARGET:-cpu}
+case $IMAGE_TARGET in
+  cpu) IMAGE=${IMAGE:-fastavatar} ;;
+  cuda) IMAGE=${IMAGE:-fastavatar:cuda} ;;
+  *) echo "IMAGE_TARGET is cpu or cuda, not $IMAGE_TARGET" >&2 && exit 2 ;;
+esac
 read -ra buildah <<<"${BUILDAH:-buildah}"
 
 works() {
@@ -29,7 +35,7 @@ if [ -z "${IMAGE_ENGINE-}" ]; then
 fi
 
 echo "building with $IMAGE_ENGINE"
-${IMAGE_BUILD:-$IMAGE_ENGINE build --target cpu --tag "$IMAGE" .}
+${IMAGE_BUILD:-$IMAGE_ENGINE build --target "$IMAGE_TARGET" --tag "$IMAGE" .}
 
 scratch=$(mktemp -d)
 container=
@@ -130,6 +136,12 @@ expect 1 "No module named 'pytest'" in_image -- python -c 'import pytest'
 expect 0 "NOTICE" in_image -- sh -c 'cd /opt/fastavatar && ls LICENSE NOTICE'
 expect 1 "" in_image -- sh -c 'find /opt /cache -size +20M -name "*.pth" -o -name "*.safetensors" -o -name "w600k*" | grep .'
 
+if [ "$IMAGE_TARGET" = cuda ]; then
+  say "the GPU renderer is compiled; without a GPU it says so and uses the CPU"
+  expect 0 "compiled" in_image -- python -c 'from gsplat import csrc; print("compiled")'
+  expect 0 "no GPU in this container, so the CPU is used" in_image -- predict --image data/example.png --output_dir /tmp/cpu
+fi
+
 say "nothing mounted"
 expect 0 "Gaussians in results" in_image -- predict --image data/example.png
 compiled_nothing
@@ -178,7 +190,7 @@ compiled_nothing
 expect 0 "six is complete" made_by_caller six
 
 say "a server for others asks for a token"
-expect 2 "give a --token" in_image -- serve --host 0.0.0.0
+expect 2 "set a secret with --token" in_image -- serve --host 0.0.0.0
 expect 0 "" in_image -- python -IS /opt/fastavatar/docker/healthcheck.py /proc/1/cmdline
 
 say "a server is healthy once it answers"

@@ -15,7 +15,7 @@ from tests.portraits import ROOT
 
 PAGE = "fastavatar/formats/html/viewer/page.html"
 MODELS = "fastavatar/images/face_models"
-LAST_MODEL = f"{MODELS}/pose_landmarker.task"
+LAST_MODEL = f"{MODELS}/selfie_multiclass.tflite"
 
 
 def copy_source(target: Path) -> Path:

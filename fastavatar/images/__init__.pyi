@@ -38,6 +38,7 @@ from .matting import without_background as without_background
 from .mediapipe_tasks import as_image as as_image
 from .mediapipe_tasks import load_tasks as load_tasks
 from .mediapipe_tasks import open_task as open_task
+from .metrics import without_metrics as without_metrics
 from .parts import CLOTH as CLOTH
 from .parts import HAIR as HAIR
 from .parts import SKIN as SKIN

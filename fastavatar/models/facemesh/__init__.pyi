@@ -5,6 +5,7 @@ from .body import mean_rotation as mean_rotation
 from .body import torso_turn as torso_turn
 from .body import turn_torso as turn_torso
 from .bundle import fit_together as fit_together
+from .bundle import head_pose as head_pose
 from .bundle import posed as posed
 from .cut import Cut as Cut
 from .cut import cut_seen_best as cut_seen_best
@@ -42,7 +43,6 @@ from .observation import Observation as Observation
 from .observation import observe as observe
 from .outline import fit_outline as fit_outline
 from .outline import hangs_below as hangs_below
-from .pose import head_pose as head_pose
 from .predictor import FaceMeshPredictor as FaceMeshPredictor
 from .several import PhotosFacts as PhotosFacts
 from .several import head_of_several as head_of_several

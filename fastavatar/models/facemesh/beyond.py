@@ -78,6 +78,7 @@ def volume_beyond(template: HeadTemplate, vertices: Array, views: Sequence[HeadV
     areas = [one.where.sum() * view.metres_per_px**2 for one, view in zip(loose, views, strict=True)]
     if max(areas) < _LEAST_LOOSE_M2:
         return nothing
+    # The grid spans all that is loose, from its front to its back, and the skull
     ends = [
         one.places(view, one.where, side)
         for one, view in zip(loose, views, strict=True)
@@ -88,6 +89,7 @@ def volume_beyond(template: HeadTemplate, vertices: Array, views: Sequence[HeadV
     shape = tuple(np.ceil((around.max(0) - low) / _VOXEL_M).astype(int) + 4)
     axes = [low[axis] + (np.arange(shape[axis]) + 0.5) * _VOXEL_M for axis in range(3)]
     centers = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+    # A voxel is filled where a view sees loose thickness around it, and possible where no view sees backdrop
     filled, possible = np.zeros(len(centers), bool), np.ones(len(centers), bool)
     for one, view in zip(loose, views, strict=True):
         pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(centers)))
@@ -97,6 +99,7 @@ def volume_beyond(template: HeadTemplate, vertices: Array, views: Sequence[HeadV
         at = np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)
         filled |= shown & one.where[at] & (np.abs(depth - one.middle[at]) <= one.half[at])
         possible &= ~(shown & (view.mask[at] < 0.5))
+    # Hair behind the neck is hidden from the front; broad hair beside the neck tells of it
     broad = [one.places(view, one.broad_hair) for one, view in zip(loose, views, strict=True)]
     filled |= _behind_neck(centers, np.concatenate(broad), vertices, template.region)
     return _surface((filled & possible).reshape(shape), low)
@@ -112,17 +115,20 @@ def _loose_in(template: HeadTemplate, vertices: Array, view: HeadView, torso: Ar
     # Loose pixels continue the depth of the nearest covered one; the face is too far forward
     away = ~np.isin(region, (SKULL, EAR, NECK, TORSO))
     row, column = distance_transform_edt(away, return_distances=False, return_indices=True)
+    # Half thickness: round at the outline of the person, and where hair ends before skin or cloth
     from_outline = distance_transform_edt(person) * m
     from_skin = distance_transform_edt(hair | seen.hit) * m
     half = _circle(np.where(hair, np.minimum(from_outline, from_skin), from_outline), _RADIUS_M)
     half = np.where(on_body, _circle(distance_transform_edt(hair) * m, _ON_BODY_M), half)
     # Hair on the body lies on its surface, a little sunk in
     middle = np.where(on_body, seen.depth - 0.6 * half, seen.depth[row, column])
+    # Sleeves far from the covered pixels go back to the depth of the shoulders, hair does not
     apart = np.hypot(row - np.arange(len(row))[:, None], column - np.arange(row.shape[1])) * m
     shoulders = _depth_of_plane(view, torso, vertices[template.region == TORSO].mean(0))
     share = np.clip(apart / _FAR_M, 0, 1) * ~hair
     middle += share * np.clip(shoulders - middle, *_BEHIND_NEAREST_M)
     middle = _smoothed(middle, where, _SMOOTH_M / m)
+    # Morphological opening: hair that holds a disc of the width of a strand
     thick = distance_transform_edt(hair) * m > _STRAND_M
     broad = where & hair & (distance_transform_edt(~thick) * m <= _STRAND_M)
     return _Loose(where, middle, half, broad)
@@ -165,12 +171,14 @@ def _behind_neck(centers: Array, hair: Array, vertices: Array, region: Ints) -> 
         beside = hair[np.abs(hair[:, 1] - y) < 1.6 * _VOXEL_M, 0]
         if y > ears[1] + 0.02 or len(beside) < 8:
             continue
+        # The 97th percentile leaves out single locks that stand off
         left, right = (
             float(np.quantile(side, 0.97)) if len(side) > 4 else 0.0
             for side in (beside[beside > 0], -beside[beside < 0])
         )
         if max(left, right) < _LEAST_WIDTH_M:
             continue
+        # A side that is hidden has at least most of the width of the other
         left, right = max(left, 0.6 * right), max(right, 0.6 * left)
         level = np.flatnonzero(centers[:, 1] == y)
         x, _, z = centers[level].T
@@ -191,6 +199,7 @@ def _surface(filled: Bools, low: Array) -> Volume:
     kept = np.pad(large[pieces], 3).astype(np.float32)
     if not kept.any():
         return Volume(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+    # Blurred occupancy has its half level near the voxels' border; a little lower keeps thin hair
     vertices, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
         gaussian_filter(kept, _BLUR_VOXELS), _LEVEL
     )

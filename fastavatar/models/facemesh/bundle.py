@@ -15,13 +15,12 @@ from scipy.linalg import solve_triangular
 from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
-from fastavatar.geometry import Array, farthest_points
+from fastavatar.geometry import Array, farthest_points, fit_similarity
 from fastavatar.models.facemesh import (
     LANDMARKS,
     HeadView,
     Observation,
     Search,
-    head_pose,
     landmark_equations,
     load_template,
     match_views,
@@ -120,3 +119,18 @@ def _standing_as_template(vertices: Array, poses: Sequence[Array]) -> tuple[Arra
     # With T to the template's frame, pose·x = (pose·T⁻¹)·(T·x)
     rotation, shift = to_template[:3, :3], to_template[:3, 3]
     return vertices @ rotation.T + shift, [pose @ np.linalg.inv(to_template) for pose in poses]
+
+
+def head_pose(in_camera: Array, canonical: Array) -> Array:
+    """Rigid transform (4, 4) from the head frame to camera axes, metres.
+
+    `in_camera` (478, 3) are the observed landmarks, `canonical` (478, 3) those of the template in the head
+    frame. The observed size is kept: only rotation and translation of the similarity are used.
+    """
+    scale, rotation, translation = fit_similarity(canonical, in_camera)
+    center = canonical.mean(0)
+    pose = np.eye(4)
+    pose[:3, :3] = rotation
+    # the landmarks' middle stays where it is seen, though the face may be larger or smaller
+    pose[:3, 3] = scale * rotation @ center + translation - rotation @ center
+    return pose

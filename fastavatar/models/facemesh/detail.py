@@ -58,6 +58,7 @@ def detail_points(view: HeadView, seen: Fragments, vertices: Array, faces: Ints)
     r, c = np.floor(row).astype(np.int64), np.floor(column).astype(np.int64)
     pixels = np.stack([column, row], 1)
     edge = distance_transform_edt(view.mask > 0.5)
+    # Beside the mesh, the nearest pixel that shows it lends its triangle and depth
     nearest = distance_transform_edt(~seen.hit, return_distances=False, return_indices=True)
     at = nearest[0][r, c], nearest[1][r, c]
     corners, weights = faces[seen.face[at]], seen.weights[at]
@@ -70,6 +71,7 @@ def _pattern(view: HeadView) -> tuple[Array, Array, Array]:
     """Rows, columns and steps (N,) of points over the person, in pixels."""
     fine = max(1.0, _LEAST_STEP_M / view.metres_per_px)
     gray = view.rgb.mean(2)
+    # Local standard deviation of what is finer than two points
     contrast = np.sqrt(gaussian_filter((gray - gaussian_filter(gray, fine)) ** 2, fine))
     person, detailed = view.mask > 0.5, contrast > _DETAIL
     found = []
@@ -89,6 +91,7 @@ def _depth_on_ray(pixels: Array, corners: Array, depth: Array, hit: Bools, camer
     `depth` (N,) is that of the triangle at the middle of a pixel; it stays where the triangle was not `hit`
     (N,), or is nearly edge-on.
     """
+    # A ray c + t·r meets the plane n·(x − a) = 0 at t = n·(a − c) / n·r; rays have unit depth, so t is depth
     center = camera.center.numpy()
     rays = camera.unproject(torch.from_numpy(pixels), torch.ones(len(pixels), dtype=torch.float64)).numpy()
     rays = rays - center

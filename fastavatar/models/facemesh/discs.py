@@ -18,7 +18,7 @@ DISC_WIDTH_HIDDEN = 0.95
 DETAIL_WIDTH = 0.6
 """As `DISC_WIDTH`, for discs placed by pixels: the sharpest that leave no holes between them."""
 STEEPEST = 0.5
-"""Cosine between normal and view below which discs by pixels turn toward the view, lest they be needles."""
+"""Cosine between normal and view below which discs by pixels turn toward the view, not to become needles."""
 EDGE_ON = 0.3
 """Cosine below which they face the view."""
 SHARPENING_ROUNDS = 3
@@ -55,6 +55,7 @@ def detail_discs(
     slope[level] = _frames(normals[level])[:, :, 0]
     slope = unit_vectors(slope)
     frames = np.stack([slope, np.cross(normals, slope), normals], 2)
+    # Half the distance to the outline is a bit more than one standard deviation: little sticks out
     sigma_px = np.minimum(DETAIL_WIDTH * points.step_px, np.maximum(0.3, 0.4 * points.edge_px))
     width = sigma_px * depth / float(view.camera.K[0, 0])
     return _discs(means, frames, np.stack([width / facing, width], 1), colors)
@@ -84,6 +85,7 @@ def sharpened(gaussians: Gaussians, source: Array, views: Sequence[HeadView], ga
     sh = gaussians.sh.clone()
     # Each round: colour ← colour + rate · (view − render)
     for _ in range(SHARPENING_ROUNDS):
+        # One view after the other: what one corrects, the next one sees
         for index, (view, gain, at) in enumerate(zip(views, gains, pixels, strict=True)):
             drawn = render(Gaussians(**{**gaussians.tensors(), "sh": sh}), view.camera).image.numpy()
             lacking = np.clip(view.rgb * gain.astype(np.float32), 0, 1) - drawn

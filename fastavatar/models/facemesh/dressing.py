@@ -14,8 +14,10 @@ from scipy.spatial import cKDTree
 
 from fastavatar.core import Binding, Gaussians, Mesh, concatenate
 from fastavatar.geometry import Array, Bools, Ints, unit_vectors
+from fastavatar.images import HAIR
 from fastavatar.models.facemesh import (
     BEYOND,
+    FACE,
     NECK,
     STEEPEST,
     TORSO,
@@ -75,6 +77,7 @@ def dress(vertices: Array, volume: Volume, views: Sequence[HeadView], cut: Cut |
     material = expected_materials(shell.points, placed.means, material, blended.seen)
     colors = with_hidden(shell.points, placed.means, blended.colors, blended.seen, material)
 
+    # Even discs fill what no view shows: those that a view's own pixels cover, or that are cut off, go
     sights = [rasterise_mesh(shell.vertices, shell.faces, view.camera) for view in views]
     means, kept = _within(shell, placed, views)
     for view, sight in zip(views, sights, strict=True):
@@ -88,12 +91,17 @@ def dress(vertices: Array, volume: Volume, views: Sequence[HeadView], cut: Cut |
         [shell.points.weights[kept]],
     )
     source = [np.full(kept.sum(), -1)]
+    # Detail comes from the view with the largest share in the nearest point's colour
     best = cKDTree(placed.means)
     for index, (view, sight) in enumerate(zip(views, sights, strict=True)):
         points = detail_points(view, sight, shell.vertices, shell.faces)
         if len(views) > 1:
             nearest = best.query(points.means)[1]
             points = points.subset(blended.shares[:, nearest].argmax(0) == index)
+        on_face = shell.region[points.corners[:, 0]] == FACE
+        to_camera = unit_vectors(view.camera.center.numpy() - points.means)
+        facing = (unit_vectors(points.at(shell.normals)) * to_camera).sum(1)
+        points = points.subset(~_is_lock(on_face, facing, points.means, view))
         discs.append(_detail(shell, points, view, blended.gains[index]))
         corners.append(points.corners)
         weights.append(points.weights)
@@ -123,6 +131,7 @@ def _blend(shell: Shell, placed: Mouth, views: Sequence[HeadView]) -> Blend:
     for view in views:
         where = placed.means, placed.normals
         color, cosine, sees = colors_in_view(*where, view.rgb, view.mask, view.camera, placed.depth)
+        sees &= ~_is_lock(shell.points.region == FACE, cosine, placed.means, view)
         sees &= (placed.depth == 0) | seen_between_lips(placed.means, lips, view.camera)
         colors.append(color)
         facing.append(np.where(sees, cosine, 0.0))
@@ -140,6 +149,7 @@ def _within(shell: Shell, placed: Mouth, views: Sequence[HeadView]) -> tuple[Arr
         pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(means)))
         at, shown = _cells(pixels, view)
         outside = shown & (view.mask[at] < 0.5)
+        # Nearest pixel of the person in the view, at the point's own depth
         row, column = distance_transform_edt(view.mask < 0.9, return_distances=False, return_indices=True)
         nearest = np.stack([column[at] + 0.5, row[at] + 0.5], 1)
         moved = view.camera.unproject(torch.from_numpy(nearest), torch.from_numpy(depth)).numpy()
@@ -185,6 +195,15 @@ def _cut_off(shell: Shell, means: Array, seen: Bools, views: Sequence[HeadView],
         return body & cut.outside(means)
     hangs = np.any([hangs_below(means, body, view.camera, view.mask) for view in views], 0)
     return hangs & ~seen if len(views) > 1 else np.asarray(hangs)
+
+
+def _is_lock(on_face: Bools, facing: Array, means: Array, view: HeadView) -> Bools:
+    """Which points (N,) show a lock of hair that stands before the far half of the face.
+
+    The lock is not on that skin. `facing` (N,) are cosines between normals and view.
+    """
+    (row, column), _ = _cells(view.camera.project(torch.from_numpy(means))[0].numpy(), view)
+    return np.asarray(on_face & (facing < STEEPEST) & (view.parts.shares[row, column, HAIR] > 0.5))
 
 
 def _detail(shell: Shell, points: DetailPoints, view: HeadView, gain: Array) -> Gaussians:

@@ -36,6 +36,7 @@ def with_hidden(points: SurfacePoints, means: Array, colors: Array, seen: Bools,
     """
     if not seen.any():
         return colors.copy()
+    # Links between materials are weak, so that colours hardly cross the hairline or the collar
     links = points.neighbours.tocoo()
     weight = np.where(material[links.row] == material[links.col], 1.0, _ACROSS)
     within = csr_matrix((weight, (links.row, links.col)), links.shape)
@@ -44,6 +45,7 @@ def with_hidden(points: SurfacePoints, means: Array, colors: Array, seen: Bools,
     depth = _into_hair(means, hair)
     pull[hair] += _HAIR_PULL * depth[hair]
     whole = complete_colors(colors, seen, within, points.mirror, far, pull)
+    # Strands: the pattern, in the contrast that seen hair has against its own smoothed colour
     known = seen & hair
     if known.sum() > _ENOUGH:
         of_seen = row_mean(csr_matrix(within @ diags(known.astype(np.float64))))
@@ -98,6 +100,7 @@ def strands(means: Array, links: csr_matrix, hair: Bools) -> Array:
     ways = means[col] - means[row]
     length = np.linalg.norm(ways, axis=1) * np.linalg.norm(fall[row], axis=1)
     along = np.abs((ways * fall[row]).sum(1)) / np.maximum(length, 1e-12)
+    # A step counts by how well it follows the fall
     downward = row_mean(csr_matrix((along**_ALONG_POWER, (row, col)), graph.shape))
     noise = np.where(hair, np.random.default_rng(_SEED).standard_normal(len(means)), 0)
     noise = diffused(noise, downward, _STRAND_STEPS)

@@ -37,12 +37,14 @@ def expected_materials(points: SurfacePoints, means: Array, material: Ints, seen
     beyond the head is like the nearest one that is seen.
     """
     hidden = ~seen
+    # Skin unless the region says otherwise
     guess = np.full(len(material), SKIN)
     guess[points.region == SKULL] = _most(material[seen & (points.region == SKULL)], HAIR)
     guess[points.region == TORSO] = _most(material[seen & (points.region == TORSO)], CLOTH)
     neck = material[seen & (points.region == NECK)]
     if len(neck) >= _ENOUGH and (neck == CLOTH).mean() > _COVERED_NECK:
         guess[points.region == NECK] = CLOTH
+    # Beyond the head there is hair or cloth
     beyond, known = points.region == BEYOND, seen & (points.region == BEYOND) & (material != SKIN)
     if beyond.any():
         guess[beyond] = HAIR

@@ -61,6 +61,7 @@ def pulled_to_landmarks(shape: Array, landmarks: Array) -> Array:
     face = landmarks.copy()
     for center, ring in EYE_RINGS.items():
         face[center] = face[list(ring)].mean(0) + [0, 0, EYE_BULGE_M]
+    # A radial basis function carries the landmarks' offsets to the skin between them
     anchors = shape[:_FACE_LANDMARKS]
     offsets = face[:_FACE_LANDMARKS] - anchors
     vertices = shape + spread_offsets(shape, anchors, offsets, _REACH_M, _NOISE)

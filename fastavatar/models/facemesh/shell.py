@@ -60,6 +60,7 @@ def make_shell(vertices: Array, volume: Volume, cut: Cut | None) -> Shell:
     if not len(volume.vertices):
         normals = vertex_normals(vertices, template.faces)
         return Shell(vertices, template.faces, template.region, normals, points, spacing, stays)
+    # The volume's vertices and points follow the head's
     points = with_volume(points, volume, vertices)
     more = len(points.region) - len(stays)
     return Shell(
