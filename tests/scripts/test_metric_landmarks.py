@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from fastavatar.models.facemesh.pose import head_pose
+from fastavatar.models.facemesh.bundle import head_pose
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation

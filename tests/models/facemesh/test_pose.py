@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from fastavatar.models.facemesh.pose import head_pose
+from fastavatar.models.facemesh.bundle import head_pose
 from scipy.spatial.transform import Rotation
 
 from fastavatar.geometry import Array
