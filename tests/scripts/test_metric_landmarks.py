@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 import torch
-from fastavatar.models.facemesh.pose import head_pose
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from fastavatar.core import frontal_camera
 from fastavatar.geometry import Array
+from fastavatar.models.facemesh.bundle import head_pose
 from fastavatar.models.facemesh.template import LANDMARKS, load_template
 from scripts.head_template.face import INTERPUPILLARY_RANGE_M, IRIS_DIAMETER_M, metric_landmarks
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from fastavatar.models.facemesh.pose import head_pose
 from scipy.spatial.transform import Rotation
 
 from fastavatar.geometry import Array
+from fastavatar.models.facemesh.bundle import head_pose
 from fastavatar.models.facemesh.template import LANDMARKS, load_template
 
 
