@@ -77,14 +77,14 @@ def test_the_portraits_avatar_is_whole(avatar: Avatar) -> None:
 
 
 def test_every_gaussian_is_bound_to_the_fitted_mesh(avatar: Avatar) -> None:
-    """Those on skin lie where the binding says; eyes and teeth lie off the mesh, but by 15 mm at most."""
+    """Those on skin lie where the binding says; eyes, teeth and what the outline moved are off it, by 15 mm at most."""
     assert avatar.mesh is not None and avatar.binding is not None and avatar.mesh.regions is not None
     held = avatar.binding.at(avatar.mesh.vertices)
     apart_m = (held - avatar.gaussians.means).norm(dim=1)
     assert float((apart_m < 1e-5).float().mean()) > 0.85
     assert float(apart_m.max()) < 0.015
     skull = avatar.mesh.regions[avatar.binding.corners[:, 0]] == SKULL
-    assert float(apart_m[skull].max()) < 1e-5
+    assert float(apart_m[skull].max()) < 0.010
 
 
 def test_a_part_of_the_gaussians_needs_its_part_of_the_binding(avatar: Avatar) -> None:
