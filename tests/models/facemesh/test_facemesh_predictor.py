@@ -77,7 +77,7 @@ def test_the_portraits_avatar_is_whole(avatar: Avatar) -> None:
 
 
 def test_every_gaussian_is_bound_to_the_fitted_mesh(avatar: Avatar) -> None:
-    """Those on skin lie where the binding says; eyes, teeth and what the outline moved are off it, by 15 mm at most."""
+    """Most lie where the binding says; eyes, teeth and what the outline moved do not, by 15 mm at most."""
     assert avatar.mesh is not None and avatar.binding is not None and avatar.mesh.regions is not None
     held = avatar.binding.at(avatar.mesh.vertices)
     apart_m = (held - avatar.gaussians.means).norm(dim=1)
