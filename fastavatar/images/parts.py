@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes, label, mean
 
 from fastavatar.images import as_image, guided_filter, matte, open_task, white_backdrop, without_background
 
@@ -47,8 +48,18 @@ def person_parts(rgb: NDArray[np.uint8], alpha: NDArray[np.float32] | None = Non
     if alpha is not None:
         return PersonParts(alpha, shares, without_background(picture, alpha, _BAND_CELLS * cell))
     coverage = np.clip((1 - classes[..., 0] - _UNSURE) / (1 - 2 * _UNSURE), 0, 1) * ~white_backdrop(rgb)
-    coverage, clean = matte(picture, coverage, _BAND_CELLS * cell)
+    coverage, clean = matte(picture, _without_holes(coverage, shares[..., HAIR]), _BAND_CELLS * cell)
     return PersonParts(coverage, shares, clean)
+
+
+def _without_holes(coverage: NDArray[np.float32], hair: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Coverage (H, W) with holes filled, but not those between hair (H, W): the network misses things worn."""
+    person = coverage > 0.5
+    holes, count = label(binary_fill_holes(person) & ~person)
+    if not count:
+        return coverage
+    of_hair = mean(hair, holes, np.arange(count + 1)) > 0.5
+    return np.where((holes > 0) & ~of_hair[holes], np.float32(1), coverage)
 
 
 def _classes(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,12 +1,9 @@
 import numpy as np
 import pytest
-import torch
-from fastavatar.models.facemesh.bundle import head_pose
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from fastavatar.core import frontal_camera
 from fastavatar.geometry import Array
 from fastavatar.models.facemesh.template import LANDMARKS, load_template
 from scripts.head_template.face import INTERPUPILLARY_RANGE_M, IRIS_DIAMETER_M, metric_landmarks
@@ -49,20 +46,6 @@ def degrees_between(a: Array, b: Array) -> float:
     return float(np.degrees(Rotation.from_matrix(a @ b.T).magnitude()))
 
 
-@pytest.mark.parametrize("focal_px", [700.0, 1500.0])
-@pytest.mark.parametrize("turn", [(0, 0, 0), (30, 0, 0), (-30, 10, -15), (0, -20, 20), (45, 0, 0)])
-@pytest.mark.parametrize("at", [(0.0, 0.0, 1.0), (0.1, -0.08, 0.6)])
-def test_a_known_pose_is_recovered(
-    turn: tuple[float, float, float], at: tuple[float, float, float], focal_px: float
-) -> None:
-    points, pose = average_landmarks(), posed(*turn, at)
-    in_camera = metric_landmarks(seen(points, pose, focal_px), focal_px, CENTER)
-    found = head_pose(in_camera, points)
-    assert degrees_between(found[:3, :3], pose[:3, :3]) < 3
-    assert np.linalg.norm(found[:3, 3] - pose[:3, 3]) < 0.06 * at[2]
-    np.testing.assert_allclose(found[3], [0, 0, 0, 1])
-
-
 def test_metric_landmarks_project_back_onto_their_pixels() -> None:
     pixels = seen(average_landmarks(), posed(25, -10, 5, (0.05, 0.1, 0.9)), 900)
     x, y, z = metric_landmarks(pixels, 900, CENTER).T
@@ -88,14 +71,3 @@ def test_the_pupils_distance_stays_an_adults(iris_scale: float, expected_m: floa
     found_m = np.linalg.norm(in_camera[468] - in_camera[473])
     assert found_m == pytest.approx(expected_m, abs=5e-4)
     assert INTERPUPILLARY_RANGE_M[0] < found_m < INTERPUPILLARY_RANGE_M[1]
-
-
-def test_the_pose_is_that_of_our_cameras() -> None:
-    """A head that faces the camera has the pose `frontal_camera` gives."""
-    camera = frontal_camera(0.9, 900, WIDTH, HEIGHT)
-    points = average_landmarks()
-    pixels, depth = camera.to("cpu", torch.float64).project(torch.from_numpy(points))
-    relative_depth = (depth - depth[468:478].mean()) * 900 / depth[468:478].mean()
-    told = torch.cat([pixels, relative_depth[:, None]], 1).numpy().astype(np.float32)
-    found = head_pose(metric_landmarks(told, 900, CENTER), points)
-    np.testing.assert_allclose(found, camera.world_to_camera.numpy(), atol=0.02)

@@ -4,9 +4,6 @@ from .body import body_in as body_in
 from .body import mean_rotation as mean_rotation
 from .body import torso_turn as torso_turn
 from .body import turn_torso as turn_torso
-from .bundle import fit_together as fit_together
-from .bundle import head_pose as head_pose
-from .bundle import posed as posed
 from .cut import Cut as Cut
 from .cut import cut_seen_best as cut_seen_best
 from .cut import find_cut as find_cut
@@ -19,11 +16,6 @@ from .discs import even_discs as even_discs
 from .discs import sharpened as sharpened
 from .dressing import DressedHead as DressedHead
 from .dressing import dress as dress
-from .equations import Equations as Equations
-from .equations import Sighting as Sighting
-from .equations import isotropic as isotropic
-from .equations import saturating as saturating
-from .equations import solve as solve
 from .eyeballs import seat_eyeballs as seat_eyeballs
 from .eyeballs import with_flat_eyes as with_flat_eyes
 from .hidden import with_hidden as with_hidden
@@ -31,8 +23,6 @@ from .landmarks import EYE_RINGS as EYE_RINGS
 from .landmarks import LOWER_LIP as LOWER_LIP
 from .landmarks import MOUTH_CORNERS as MOUTH_CORNERS
 from .landmarks import UPPER_LIP as UPPER_LIP
-from .matches import Search as Search
-from .matches import match_views as match_views
 from .materials import expected_materials as expected_materials
 from .materials import seen_materials as seen_materials
 from .mouth import Mouth as Mouth
@@ -50,8 +40,6 @@ from .shape import TemplateBinding as TemplateBinding
 from .shape import load_binding as load_binding
 from .shape import pulled_to_landmarks as pulled_to_landmarks
 from .shape import shaped_template as shaped_template
-from .shared_landmarks import landmark_equations as landmark_equations
-from .shared_landmarks import mean_landmarks as mean_landmarks
 from .shell import Shell as Shell
 from .shell import make_shell as make_shell
 from .surface import BEYOND as BEYOND

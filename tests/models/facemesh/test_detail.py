@@ -45,7 +45,7 @@ def test_every_pixel_of_the_person_has_a_point_and_no_other_has(
     points: DetailPoints, pixels: Array, view: HeadView
 ) -> None:
     row, column = np.nonzero(view.mask > 0.5)
-    assert cKDTree(pixels).query(np.stack([column, row], 1) + 0.5)[0].max() < 1.6
+    assert np.max(cKDTree(pixels).query(np.stack([column, row], 1) + 0.5)[0]) < 1.6
     at = np.floor(pixels + 1e-6).astype(int).T
     assert (view.mask[at[1], at[0]] > 0.5).all()
     assert (points.edge_px > 0).all()
