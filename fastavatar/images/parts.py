@@ -53,7 +53,7 @@ def person_parts(rgb: NDArray[np.uint8], alpha: NDArray[np.float32] | None = Non
 
 
 def _without_holes(coverage: NDArray[np.float32], hair: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Coverage (H, W) with holes filled, but not those between hair (H, W): the network misses things worn."""
+    """Coverage (H, W) with holes filled, except between hair (H, W): the network misses things worn."""
     person = coverage > 0.5
     holes, count = label(binary_fill_holes(person) & ~person)
     if not count:
