@@ -79,7 +79,7 @@ def dress(vertices: Array, volume: Volume, views: Sequence[HeadView], cut: Cut |
 
     # Even discs fill what no view shows: those that a view's own pixels cover, or that are cut off, go
     sights = [rasterise_mesh(shell.vertices, shell.faces, view.camera) for view in views]
-    means, kept = _within(shell, placed, views)
+    means, kept = _within(shell, placed, views, sights)
     for view, sight in zip(views, sights, strict=True):
         kept &= ~_shown(view, sight, means, placed)
     kept &= shell.stays & ~_cut_off(shell, means, blended.seen, views, cut)
@@ -138,24 +138,31 @@ def _blend(shell: Shell, placed: Mouth, views: Sequence[HeadView]) -> Blend:
     return blend(np.stack(colors), np.stack(facing), shell.points.neighbours)
 
 
-def _within(shell: Shell, placed: Mouth, views: Sequence[HeadView]) -> tuple[Array, Bools]:
+def _within(
+    shell: Shell, placed: Mouth, views: Sequence[HeadView], sights: Sequence[Fragments]
+) -> tuple[Array, Bools]:
     """Means (N, 3) with those of head and neck that stand before backdrop moved to the person's outline.
 
-    Returns which points (N,) stay as well: those of torso and volume before backdrop do not.
+    Returns which points (N,) stay as well: those of torso and volume before backdrop do not. Masks err, so a
+    point goes only where more views have it before backdrop than see it on the person.
     """
-    means, stay = placed.means, np.ones(len(placed.means), bool)
+    means, votes = placed.means, np.zeros(len(placed.means), np.int64)
+    for view, sight in zip(views, sights, strict=True):
+        pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(means)))
+        at, shown = _cells(pixels, view)
+        votes += shown & (view.mask[at] < 0.5)
+        votes -= shown & (view.mask[at] > 0.5) & (depth - placed.depth < sight.depth[at] + _SAME_M)
+    outside = votes > 0
     goes = np.isin(shell.points.region, (TORSO, BEYOND))
     for view in views:
         pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(means)))
         at, shown = _cells(pixels, view)
-        outside = shown & (view.mask[at] < 0.5)
         # Nearest pixel of the person in the view, at the point's own depth
         row, column = distance_transform_edt(view.mask < 0.9, return_distances=False, return_indices=True)
         nearest = np.stack([column[at] + 0.5, row[at] + 0.5], 1)
         moved = view.camera.unproject(torch.from_numpy(nearest), torch.from_numpy(depth)).numpy()
-        means = np.where((outside & ~goes)[:, None], moved, means)
-        stay &= ~(outside & goes)
-    return means, stay
+        means = np.where((outside & ~goes & shown & (view.mask[at] < 0.5))[:, None], moved, means)
+    return means, ~(outside & goes)
 
 
 def _room(means: Array, spacing: Array, views: Sequence[HeadView]) -> Array:
@@ -189,11 +196,11 @@ def _cells(pixels: Array, view: HeadView) -> tuple[tuple[Ints, Ints], Bools]:
 
 
 def _cut_off(shell: Shell, means: Array, seen: Bools, views: Sequence[HeadView], cut: Cut | None) -> Bools:
-    """Which points (N,) of neck and torso lie below the person in the views."""
+    """Which points (N,) of neck and torso lie below the person in all views."""
     body = np.isin(shell.points.region, (NECK, TORSO))
     if cut is not None:
         return body & cut.outside(means)
-    hangs = np.any([hangs_below(means, body, view.camera, view.mask) for view in views], 0)
+    hangs = np.all([hangs_below(means, body, view.camera, view.mask) for view in views], 0)
     return hangs & ~seen if len(views) > 1 else np.asarray(hangs)
 
 

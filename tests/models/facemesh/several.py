@@ -16,6 +16,7 @@ from fastavatar.rendering import render
 from tests.portraits import portrait
 
 SIZE_PX, FOCAL_PX, DISTANCE_M = 420, 1100.0, 1.2
+WALL = (0.85, 0.92, 0.98)
 MIDDLE_M = torch.tensor([0.0, -0.02, -0.04])
 
 
@@ -36,9 +37,7 @@ def painted_head() -> Gaussians:
 @cache
 def photo_from(azimuth_deg: float, elevation_deg: float = 0.0, exposure: float = 1.0) -> Photo:
     """What a camera there would photograph, before a grey wall."""
-    drawn = render(
-        painted_head(), camera_at(azimuth_deg, elevation_deg), background=(0.6, 0.6, 0.6)
-    ).image.numpy()
+    drawn = render(painted_head(), camera_at(azimuth_deg, elevation_deg), background=WALL).image.numpy()
     rgb = (np.clip(drawn * exposure, 0, 1) * 255).round().astype(np.uint8)
     name = Path(f"{azimuth_deg:+.0f}_{elevation_deg:+.0f}.png")
     return replace(portrait(), rgb=rgb, focal_px=FOCAL_PX, path=name)

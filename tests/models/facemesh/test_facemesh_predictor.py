@@ -125,7 +125,8 @@ def test_it_has_no_holes_from_any_side(azimuth_deg: int, elevation_deg: int, ava
     camera = frontal_camera(1.2, 420, 320, 320, middle).orbited(azimuth_deg, elevation_deg, middle)
     alpha = render(avatar.gaussians, camera).alpha.numpy()
     silhouette = binary_fill_holes(alpha > 0.5)
-    assert not (silhouette & (alpha <= 0.5)).sum() > 4  # single pixels where fringes of a sleeve touch
+    # gaps between a stiff collar and the back may be seen through
+    assert (silhouette & (alpha <= 0.5)).sum() < 0.005 * silhouette.sum()
     inside = alpha[binary_erosion(silhouette, iterations=4)]
     assert len(inside) > 5000
     assert (inside > 0.98).mean() > 0.985
@@ -183,7 +184,7 @@ def test_a_tilted_photo_tilts_the_camera_not_the_head(angle_deg: int, avatar: Av
     before, after = (head_pose(a.camera.world_to_camera) for a in (avatar, found))
     assert after["roll_deg"] - before["roll_deg"] == pytest.approx(-angle_deg, abs=4)
     assert after["yaw_deg"] == pytest.approx(before["yaw_deg"], abs=6)
-    low, high = (a.gaussians.means.numpy().std(0) for a in (avatar, found))
+    low, high = (head_only(a).numpy().std(0) for a in (avatar, found))
     np.testing.assert_allclose(low, high, rtol=0.15)
     assert psnr_in_face(found) > 22
 
