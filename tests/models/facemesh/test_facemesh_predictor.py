@@ -126,7 +126,7 @@ def test_it_has_no_holes_from_any_side(azimuth_deg: int, elevation_deg: int, ava
     alpha = render(avatar.gaussians, camera).alpha.numpy()
     silhouette = binary_fill_holes(alpha > 0.5)
     # gaps between a stiff collar and the back may be seen through
-    assert (silhouette & (alpha <= 0.5)).sum() < 0.005 * silhouette.sum()
+    assert (silhouette & (alpha <= 0.5)).sum() < 0.008 * silhouette.sum()
     inside = alpha[binary_erosion(silhouette, iterations=4)]
     assert len(inside) > 5000
     assert (inside > 0.98).mean() > 0.985
