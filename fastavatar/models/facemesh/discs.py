@@ -48,6 +48,7 @@ def detail_discs(
     # Edge-on discs would be needles; facing the view instead, they hardly show from aside
     toward = np.clip((STEEPEST - facing) / (STEEPEST - EDGE_ON), 0, 1)[:, None]
     normals = unit_vectors((1 - toward) * normals + toward * to_camera)
+    # From here on the cosine of the turned disc, which bounds its length
     facing = np.clip((normals * to_camera).sum(1), STEEPEST, 1)
     # The first axis runs down the slope, where the surface is longer than its picture by 1/cos
     slope = to_camera - (to_camera * normals).sum(1)[:, None] * normals

@@ -152,6 +152,7 @@ def _within(
         at, shown = _cells(pixels, view)
         votes += shown & (view.mask[at] < 0.5)
         votes -= shown & (view.mask[at] > 0.5) & (depth - placed.depth < sight.depth[at] + _SAME_M)
+    # With one view a single vote decides
     outside = votes > 0
     goes = np.isin(shell.points.region, (TORSO, BEYOND))
     for view in views:
@@ -171,6 +172,7 @@ def _room(means: Array, spacing: Array, views: Sequence[HeadView]) -> Array:
     for view in views:
         pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(means)))
         at, shown = _cells(pixels, view)
+        # A disc's standard deviation is about 0.9 of the spacing; 1.2 leaves room for its tail
         reach_px = 1.2 * spacing * float(view.camera.K[0, 0]) / depth
         edge_px = distance_transform_edt(view.mask > 0.5)[at]
         factor = np.where(shown, np.minimum(factor, np.clip(edge_px / reach_px, _LEAST_ROOM, 1)), factor)

@@ -20,6 +20,7 @@ def seen_materials(views: Sequence[HeadView], means: Array, shares: Array) -> In
     from torch import from_numpy
 
     material = np.full(len(means), SKIN)
+    # The view that decides a point's colour decides what it is made of
     best = shares.argmax(0)
     for index, view in enumerate(views):
         mine = np.flatnonzero((best == index) & (shares[index] > 0))

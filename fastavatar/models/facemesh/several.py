@@ -112,6 +112,7 @@ def _mean_landmarks(seen: Sequence[Observation]) -> Array:
         ray = one.camera.center.numpy() - one.in_head
         cosine = (normals * ray).sum(1) / np.linalg.norm(ray, axis=1)
         weights.append(np.clip(cosine, _LEAST_FACING, 1))
+    # Sum over photos of cosine times landmark, divided by the sum of cosines
     places = np.stack([one.in_head for one in seen])
     return np.average(places, axis=0, weights=np.repeat(np.stack(weights)[..., None], 3, axis=2))
 
