@@ -7,7 +7,7 @@ import torch
 from scipy.ndimage import map_coordinates
 
 from fastavatar.core import Gaussians, encode_colors, encode_opacities, encode_scales
-from fastavatar.geometry import Array, Bools, quaternion_wxyz_from_matrix, unit_vectors
+from fastavatar.geometry import Array, Bools, Ints, quaternion_wxyz_from_matrix, unit_vectors
 from fastavatar.models.facemesh import DetailPoints, HeadView
 from fastavatar.rendering import render
 from fastavatar.surfaces import DISC_THICKNESS, DISC_WIDTH
@@ -74,7 +74,7 @@ def _discs(means: Array, frames: Array, width: Array, colors: Array) -> Gaussian
     )
 
 
-def sharpened(gaussians: Gaussians, source: Array, views: Sequence[HeadView], gains: Array) -> Gaussians:
+def sharpened(gaussians: Gaussians, source: Ints, views: Sequence[HeadView], gains: Array) -> Gaussians:
     """The discs with colours corrected for their overlap, which blurs them.
 
     Van Cittert's deconvolution: the difference between view and render at a disc's centre is added to its

@@ -77,45 +77,64 @@ def dress(vertices: Array, volume: Volume, views: Sequence[HeadView], cut: Cut |
     material = expected_materials(shell.points, placed.means, material, blended.seen)
     colors = with_hidden(shell.points, placed.means, blended.colors, blended.seen, material)
 
-    # Even discs fill what no view shows: those that a view's own pixels cover, or that are cut off, go
     sights = [rasterise_mesh(shell.vertices, shell.faces, view.camera) for view in views]
-    means, kept = _within(shell, placed, views, sights)
-    for view, sight in zip(views, sights, strict=True):
-        kept &= ~_shown(view, sight, means, placed)
-    kept &= shell.stays & ~_cut_off(shell, means, blended.seen, views, cut)
-    spacing = shell.spacing * placed.stretch * _room(means, shell.spacing, views)
-    even = even_discs(spacing, means, placed.normals, colors, blended.seen)
-    discs, corners, weights = (
-        [even.subset(torch.from_numpy(kept))],
-        [shell.points.corners[kept]],
-        [shell.points.weights[kept]],
-    )
-    source = [np.full(kept.sum(), -1)]
-    # Detail comes from the view with the largest share in the nearest point's colour
-    best = cKDTree(placed.means)
+    layers = [_even(shell, placed, colors, blended, list(zip(views, sights, strict=True)), cut)]
     for index, (view, sight) in enumerate(zip(views, sights, strict=True)):
         points = detail_points(view, sight, shell.vertices, shell.faces)
-        if len(views) > 1:
-            nearest = best.query(points.means)[1]
-            points = points.subset(blended.shares[:, nearest].argmax(0) == index)
-        on_face = shell.region[points.corners[:, 0]] == FACE
-        to_camera = unit_vectors(view.camera.center.numpy() - points.means)
-        facing = (unit_vectors(points.at(shell.normals)) * to_camera).sum(1)
-        points = points.subset(~_is_lock(on_face, facing, points.means, view))
-        discs.append(_detail(shell, points, view, blended.gains[index]))
-        corners.append(points.corners)
-        weights.append(points.weights)
-        source.append(np.full(len(points.corners), index))
-    gaussians = sharpened(concatenate(discs), np.concatenate(source), views, blended.gains)
+        layers.append(_detail(shell, _best_seen(points, index, placed, blended), view, blended.gains[index]))
+    # The even discs come first and have no view of their own
+    source = np.repeat(np.arange(-1, len(views)), [len(layer.discs) for layer in layers])
+    gaussians = sharpened(concatenate([layer.discs for layer in layers]), source, views, blended.gains)
     mesh = Mesh(
         torch.from_numpy(shell.vertices).float(),
         torch.from_numpy(shell.faces),
         regions=torch.from_numpy(shell.region),
     )
     binding = Binding(
-        torch.from_numpy(np.concatenate(corners)), torch.from_numpy(np.concatenate(weights)).float()
+        torch.from_numpy(np.concatenate([layer.corners for layer in layers])),
+        torch.from_numpy(np.concatenate([layer.weights for layer in layers])).float(),
     )
     return DressedHead(gaussians, mesh, binding, blended.gains)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Discs, and where each is held on the mesh."""
+
+    discs: Gaussians
+    corners: Ints
+    """(N, 3)"""
+    weights: Array
+    """(N, 3)"""
+
+
+def _even(
+    shell: Shell,
+    placed: Mouth,
+    colors: Array,
+    blended: Blend,
+    seen: Sequence[tuple[HeadView, Fragments]],
+    cut: Cut | None,
+) -> _Layer:
+    """Discs spread evenly over what no view's own pixels cover and nothing cuts off."""
+    views = [view for view, _ in seen]
+    # In turn: before backdrop, covered by detail, cut off below
+    means, kept = _within(shell, placed, seen)
+    for view, sight in seen:
+        kept &= ~_shown(view, sight, means, placed)
+    kept &= shell.stays & ~_cut_off(shell, means, blended.seen, views, cut)
+    spacing = shell.spacing * placed.stretch * _room(means, shell.spacing, views)
+    discs = even_discs(spacing, means, placed.normals, colors, blended.seen)
+    points = shell.points
+    return _Layer(discs.subset(torch.from_numpy(kept)), points.corners[kept], points.weights[kept])
+
+
+def _best_seen(points: DetailPoints, index: int, placed: Mouth, blended: Blend) -> DetailPoints:
+    """The detail of a view where it has the largest share in the colour of the nearest point."""
+    if len(blended.shares) == 1:
+        return points
+    nearest = cKDTree(placed.means).query(points.means)[1]
+    return points.subset(blended.shares[:, nearest].argmax(0) == index)
 
 
 def _placed(shell: Shell, means: Array, normals: Array, points: OnMesh) -> Mouth:
@@ -138,16 +157,14 @@ def _blend(shell: Shell, placed: Mouth, views: Sequence[HeadView]) -> Blend:
     return blend(np.stack(colors), np.stack(facing), shell.points.neighbours)
 
 
-def _within(
-    shell: Shell, placed: Mouth, views: Sequence[HeadView], sights: Sequence[Fragments]
-) -> tuple[Array, Bools]:
+def _within(shell: Shell, placed: Mouth, seen: Sequence[tuple[HeadView, Fragments]]) -> tuple[Array, Bools]:
     """Means (N, 3) with those of head and neck that stand before backdrop moved to the person's outline.
 
     Returns which points (N,) stay as well: those of torso and volume before backdrop do not. Masks err, so a
     point goes only where more views have it before backdrop than see it on the person.
     """
     means, votes = placed.means, np.zeros(len(placed.means), np.int64)
-    for view, sight in zip(views, sights, strict=True):
+    for view, sight in seen:
         pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(means)))
         at, shown = _cells(pixels, view)
         votes += shown & (view.mask[at] < 0.5)
@@ -155,7 +172,7 @@ def _within(
     # With one view a single vote decides
     outside = votes > 0
     goes = np.isin(shell.points.region, (TORSO, BEYOND))
-    for view in views:
+    for view, _ in seen:
         pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(means)))
         at, shown = _cells(pixels, view)
         # Nearest pixel of the person in the view, at the point's own depth
@@ -215,10 +232,15 @@ def _is_lock(on_face: Bools, facing: Array, means: Array, view: HeadView) -> Boo
     return np.asarray(on_face & (facing < STEEPEST) & (view.parts.shares[row, column, HAIR] > 0.5))
 
 
-def _detail(shell: Shell, points: DetailPoints, view: HeadView, gain: Array) -> Gaussians:
+def _detail(shell: Shell, points: DetailPoints, view: HeadView, gain: Array) -> _Layer:
     """Discs of what a view sees, in the colours of its pixels."""
-    placed = _placed(shell, points.means, unit_vectors(points.at(shell.normals)), points)
+    normals = unit_vectors(points.at(shell.normals))
+    facing = (normals * unit_vectors(view.camera.center.numpy() - points.means)).sum(1)
+    on_skin = ~_is_lock(shell.region[points.corners[:, 0]] == FACE, facing, points.means, view)
+    points = points.subset(on_skin)
+    placed = _placed(shell, points.means, normals[on_skin], points)
     pixels = view.camera.project(torch.from_numpy(placed.means))[0].numpy()
     at = [pixels[:, 1] - 0.5, pixels[:, 0] - 0.5]
     colors = np.stack([map_coordinates(view.rgb[..., c], at, order=1, mode="nearest") for c in range(3)], 1)
-    return detail_discs(points, placed.means, placed.normals, np.clip(colors * gain, 0, 1), view)
+    discs = detail_discs(points, placed.means, placed.normals, np.clip(colors * gain, 0, 1), view)
+    return _Layer(discs, points.corners, points.weights)
