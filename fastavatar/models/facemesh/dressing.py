@@ -48,6 +48,8 @@ from fastavatar.surfaces import Blend, blend, colors_in_view
 
 _SAME_M = 0.006
 """A point this much deeper than what a view sees is still what it sees."""
+_ASIDE_DEG = 20.0
+"""Yaw from which a view shows one half of the face from aside; seen from the front, hair beside it is right."""
 _LEAST_ROOM = 0.75
 """Smallest factor on the size of a disc at the outline."""
 
@@ -224,12 +226,15 @@ def _cut_off(shell: Shell, means: Array, seen: Bools, views: Sequence[HeadView],
 
 
 def _is_lock(on_face: Bools, facing: Array, means: Array, view: HeadView) -> Bools:
-    """Which points (N,) show a lock of hair that stands before the far half of the face.
+    """Which points (N,) show a lock of hair that stands before the far half of a face seen from aside.
 
     The lock is not on that skin. `facing` (N,) are cosines between normals and view.
     """
+    x, _, z = view.camera.center.numpy()
+    aside = abs(np.degrees(np.arctan2(x, z))) > _ASIDE_DEG
+    far = on_face & (facing < STEEPEST) & (means[:, 0] * x < 0) & aside
     (row, column), _ = _cells(view.camera.project(torch.from_numpy(means))[0].numpy(), view)
-    return np.asarray(on_face & (facing < STEEPEST) & (view.parts.shares[row, column, HAIR] > 0.5))
+    return np.asarray(far & (view.parts.shares[row, column, HAIR] > 0.5))
 
 
 def _detail(shell: Shell, points: DetailPoints, view: HeadView, gain: Array) -> _Layer:
