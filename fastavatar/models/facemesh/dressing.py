@@ -49,7 +49,7 @@ from fastavatar.surfaces import Blend, blend, colors_in_view
 _SAME_M = 0.006
 """A point this much deeper than what a view sees is still what it sees."""
 _ASIDE_DEG = 20.0
-"""Yaw from which a view shows one half of the face from aside; seen from the front, hair beside it is right."""
+"""Yaw from which a view shows half of the face from aside; from the front, hair beside the face is there."""
 _LEAST_ROOM = 0.75
 """Smallest factor on the size of a disc at the outline."""
 
@@ -147,8 +147,7 @@ def _placed(shell: Shell, means: Array, normals: Array, points: OnMesh) -> Mouth
 
 def _blend(shell: Shell, placed: Mouth, views: Sequence[HeadView]) -> Blend:
     """Colours of the shell's points at their places, from all views."""
-    lips = inner_lips(shell.vertices)
-    colors, facing = [], []
+    lips, colors, facing = inner_lips(shell.vertices), [], []
     for view in views:
         where = placed.means, placed.normals
         color, cosine, sees = colors_in_view(*where, view.rgb, view.mask, view.camera, placed.depth)
