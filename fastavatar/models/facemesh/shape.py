@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from fastavatar.geometry import Array, Ints, spread_offsets
 from fastavatar.head import load_head
@@ -64,6 +65,8 @@ def pulled_to_landmarks(shape: Array, landmarks: Array) -> Array:
     # A radial basis function carries the landmarks' offsets to the skin between them
     anchors = shape[:_FACE_LANDMARKS]
     offsets = face[:_FACE_LANDMARKS] - anchors
-    vertices = shape + spread_offsets(shape, anchors, offsets, _REACH_M, _NOISE)
+    # One thread of BLAS, so that the same bits come out for any number
+    with threadpool_limits(1, "blas"):
+        vertices = shape + spread_offsets(shape, anchors, offsets, _REACH_M, _NOISE)
     vertices[:LANDMARKS] = face
     return np.asarray(vertices)
