@@ -16,7 +16,7 @@ def test_the_head_stays_as_it_is_and_the_torso_goes(avatar: Avatar) -> None:
 
 def _of_head(gaussians: Gaussians) -> Tensor:
     """Which Gaussians (N,) lie above the chin, and not beside the neck as a collar does."""
-    return (gaussians.means[:, 1] > -0.08) & (gaussians.means[:, 0].abs() < 0.1)
+    return (gaussians.means[:, 1] > -0.07) & (gaussians.means[:, 0].abs() < 0.1)
 
 
 def test_the_neck_fades_out_smoothly(avatar: Avatar) -> None:

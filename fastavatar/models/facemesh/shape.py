@@ -51,7 +51,8 @@ def load_binding() -> TemplateBinding:
 
 def shaped_template(identity: Array, expression: Array) -> Array:
     """The template's vertices (V, 3), head frame, of a person with coefficients (K,) and weights (52,)."""
-    return load_binding().at(load_head().vertices(identity, expression))
+    with threadpool_limits(1, "blas"):  # the same bits for any number of threads
+        return load_binding().at(load_head().vertices(identity, expression))
 
 
 def pulled_to_landmarks(shape: Array, landmarks: Array) -> Array:
@@ -65,7 +66,6 @@ def pulled_to_landmarks(shape: Array, landmarks: Array) -> Array:
     # A radial basis function carries the landmarks' offsets to the skin between them
     anchors = shape[:_FACE_LANDMARKS]
     offsets = face[:_FACE_LANDMARKS] - anchors
-    # One thread of BLAS, so that the same bits come out for any number
     with threadpool_limits(1, "blas"):
         vertices = shape + spread_offsets(shape, anchors, offsets, _REACH_M, _NOISE)
     vertices[:LANDMARKS] = face
