@@ -32,6 +32,7 @@ from .endings import is_video_name as is_video_name
 from .exif import CREDIBLE_FOCAL as CREDIBLE_FOCAL
 from .exif import focal_length_px as focal_length_px
 from .exif import read_exif as read_exif
+from .matting import WHOLE as WHOLE
 from .matting import guided_filter as guided_filter
 from .matting import matte as matte
 from .matting import without_background as without_background

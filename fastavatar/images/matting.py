@@ -6,6 +6,8 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 
 _EPSILON = 1e-4
 """Regularisation of the guided filter, in squared colours of 0…1: weaker edges do not move the mask."""
+WHOLE = 0.98
+"""Coverage above which a pixel shows the person alone."""
 _CONTRAST = 0.08
 """Distance between foreground and background colours at which matting and mask count alike; chosen by eye."""
 
@@ -64,7 +66,7 @@ def without_background(
     own = np.where(known_behind[..., None], np.clip((rgb - (1 - share) * behind) / share, 0, 1), rgb)
     weight = np.clip((alpha - 0.4) / 0.55, 0, 1)[..., None] ** 2
     clean = np.where(known_front[..., None], weight * own + (1 - weight) * front, rgb)
-    return np.where((alpha > 0.98)[..., None], rgb, clean).astype(np.float32)
+    return np.where((alpha > WHOLE)[..., None], rgb, clean).astype(np.float32)
 
 
 def _local_mean(
