@@ -26,7 +26,7 @@ _SHOULDERS = 1.35
 def write_sheet(avatar: Avatar, path: Path) -> None:
     """Write a row of pictures: photo, own view, and the avatar from `ANGLES_DEG`, each with its label."""
     own, crop, shown = own_view_of(avatar)
-    tiles = [("photo", torch.from_numpy(crop.rgb)), (_own_label(own.psnr), shown.image)]
+    tiles = [("photo", torch.from_numpy(crop.photo_rgb) / 255), (_own_label(own.psnr), shown.image)]
     center, radius_m = head_sphere(avatar.gaussians)
     front = facing_camera(center, _SHOULDERS * radius_m, TILE_PX)
     for yaw, pitch in ANGLES_DEG:

@@ -20,7 +20,7 @@ from fastavatar.evaluation.placement import visible_points
 from fastavatar.faces import FaceMeshFinder, find_face
 from fastavatar.geometry import Array, Ints, nearest_on_mesh
 from fastavatar.head import LandmarkView, fit_head, load_head
-from fastavatar.models.facemesh import load_template, observed, warp_to_landmarks
+from fastavatar.models.facemesh import load_template, observe, pulled_to_landmarks
 from fastavatar.refinement import photo_of_view
 from scripts.head.raster import see
 
@@ -44,9 +44,9 @@ class Placed:
 
 
 def template(face: Face, view: View, capture: Capture) -> Placed:
-    """The first head template, warped to the landmarks."""
-    seen = observed(photo_of_view(view, capture.folder), face, chosen=True)
-    vertices = warp_to_landmarks(load_template(), seen.in_head)
+    """The embedded model's template in the parametric head's shape, its landmarks where they are seen."""
+    (seen,) = observe([photo_of_view(view, capture.folder)], [face], chosen=True)
+    vertices = pulled_to_landmarks(seen.shape, seen.in_head)
     return Placed(vertices, load_template().faces, seen.camera.world_to_camera.numpy())
 
 

@@ -48,6 +48,7 @@ for settings in /etc/pip.conf /etc/xdg/pip/* "$HOME/.pip/pip.conf" "$HOME/.confi
 done
 
 attach -t proc proc /proc
+attach --bind -o ro /sys /sys # MediaPipe aborts where it cannot count processors in /sys
 attach -t tmpfs tmpfs /dev/shm
 for device in null zero random urandom full tty; do
   [ -e "$root/dev/$device" ] || mknod -m 666 "$root/dev/$device" c $(stat --format '0x%t 0x%T' "/dev/$device")

@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--python", nargs="+", choices=PYTHONS, default=PYTHONS)
     parser.add_argument("--platform", nargs="+", choices=PLATFORMS, default=tuple(PLATFORMS))
     asked = parser.parse_args()
-    if shutil.which("uv") is None:
+    if uv() is None:
         sys.exit("uv is missing: pip install uv")
     print("| Python | " + " | ".join(asked.platform) + " |\n" + "|---" * (len(asked.platform) + 1) + "|")
     reasons: dict[str, list[str]] = {}
@@ -54,6 +54,12 @@ def main() -> int:
     for reason, places in reasons.items():
         print(f"\n{', '.join(places)}\n  {reason}")
     return int(bool(reasons))
+
+
+def uv() -> str | None:
+    """Where uv is: beside this Python, where its pip puts it, or on the PATH."""
+    folders = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    return shutil.which("uv", path=os.pathsep.join(folders))
 
 
 def failures(python: str, platform: str) -> dict[str, str]:
@@ -77,7 +83,7 @@ def extras_of(pyproject: Path) -> Iterable[str]:
 def resolved(python: str, platform: str, arguments: list[str]) -> str | None:
     """None where uv finds wheels for all that is asked for, else why it does not."""
     target = ["--python-version", python, "--python-platform", PLATFORMS[platform], "--only-binary", ":all:"]
-    command = ["uv", "pip", "compile", "--quiet", "--no-config", *target, *arguments]
+    command = [uv() or "uv", "pip", "compile", "--quiet", "--no-config", *target, *arguments]
     with tempfile.TemporaryDirectory() as elsewhere:  # where uv finds no other project's settings
         done = subprocess.run(
             command, cwd=elsewhere, env=environment(), capture_output=True, text=True, check=False

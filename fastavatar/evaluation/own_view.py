@@ -57,7 +57,7 @@ def own_view_of(avatar: Avatar) -> tuple[OwnView, HeadView, Render]:
     camera = view.camera.to(avatar.gaussians.means.device, torch.float32)
     with torch.no_grad():
         shown = render(avatar.gaussians, camera)
-    truth, mask = torch.tensor(view.rgb), torch.tensor(view.mask)
+    truth, mask = torch.tensor(view.photo_rgb) / 255, torch.tensor(view.mask)
     return compare_own_view(shown, truth, mask), view, shown
 
 

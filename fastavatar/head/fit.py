@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from fastavatar.errors import UsageError
 from fastavatar.geometry import Array, Bools
@@ -65,9 +66,11 @@ def fit_head(head: ParametricHead, views: Sequence[LandmarkView]) -> HeadFit:
     model = LandmarkModel.of(head)
     identity = np.zeros(len(model.modes))
     shots = [first_shot(model, view, DISTANCE_M) for view in views]
-    for step in range(STEPS):
-        system = _System(model, views, shots, identity)
-        identity, shots = system.step(pose_only=step < POSE_STEPS)
+    # The matrices are small: threads would cost more than they save, and round sums in another order
+    with threadpool_limits(1, "blas"):
+        for step in range(STEPS):
+            system = _System(model, views, shots, identity)
+            identity, shots = system.step(pose_only=step < POSE_STEPS)
     left = np.stack([residuals_px(model, *pair, identity) for pair in zip(views, shots, strict=True)])
     expressions = np.zeros((len(views), len(ARKIT_NAMES)))
     expressions[:, EXPRESSIONS] = [shot.expression for shot in shots]

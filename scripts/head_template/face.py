@@ -1,5 +1,6 @@
 """Face Mesh's topology, and the landmarks of an average face."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ import fastavatar as fa
 from fastavatar.faces import FaceMeshFinder, find_face
 from fastavatar.geometry import fit_similarity
 from fastavatar.images import load_tasks
-from fastavatar.models.facemesh.pose import assumed_focal_px, metric_landmarks
 from scripts.head_template.loops import boundary_loop
 
 Points = NDArray[np.float64]
@@ -28,6 +28,17 @@ EYES = np.array([0.0, 0.025, 0.030])  # between the pupils, in the head frame
 EYE_RIMS = ((468, 33), (473, 263))
 MOUTH_CORNER = 78
 EYE_BULGE = 0.004
+
+
+IRIS_DIAMETER_M = 0.0117
+"""Diameter of the visible iris of adults, nearly the same in all (Hashemi et al. 2012: 11.7 ± 0.4 mm)."""
+INTERPUPILLARY_M = 0.063
+INTERPUPILLARY_RANGE_M = (0.056, 0.070)
+"""Distance between the pupils of adults: mean and 95 % of them (ANSUR: 63 ± 3.6 mm)."""
+PORTRAIT_LENS = 50 / 36
+"""Assumed focal length of the portrait, in widths: a 50 mm lens on full frame."""
+# Face Mesh's iris landmarks: centre, then four points of the rim; the person's right eye, then the left.
+_IRISES = ((468, 469, 470, 471, 472), (473, 474, 475, 476, 477))
 
 
 def face_triangles() -> Ints:
@@ -64,8 +75,35 @@ def portrait_landmarks() -> Points:
     """Face Mesh's landmarks (478, 3) of the shipped portrait in metres and camera axes."""
     photo = fa.load_photo(PORTRAIT)
     face = find_face(FaceMeshFinder(), photo.rgb)
-    focal_px = assumed_focal_px(photo.width, photo.height)
+    focal_px = PORTRAIT_LENS * max(photo.width, photo.height)
     return metric_landmarks(face.landmarks, focal_px, (photo.width / 2, photo.height / 2))
+
+
+def metric_landmarks(
+    landmarks: NDArray[np.float32], focal_px: float, center_px: tuple[float, float]
+) -> Points:
+    """Landmarks (478, 3) of Face Mesh in pixels → metres in OpenCV camera axes.
+
+    One photo cannot tell size from distance; the size of the irises decides. Irises span few pixels and are
+    partly covered by lids or foreshortened, so the distance between the pupils that they imply is averaged
+    (geometrically) with that of the population, and kept within the range of adults.
+    """
+    points = landmarks.astype(np.float64)
+    iris_px = float(np.mean([_diameter_px(points[list(iris)]) for iris in _IRISES]))
+    pupils_px = float(np.linalg.norm(points[468] - points[473]))
+    pupils_m = np.clip(IRIS_DIAMETER_M / iris_px * pupils_px, *INTERPUPILLARY_RANGE_M)
+    metres_per_px = math.sqrt(pupils_m * INTERPUPILLARY_M) / pupils_px
+    eyes_z_px = points[468:478, 2].mean()
+    # Depth at the eyes is metres_per_px · focal; Face Mesh gives relative depth in pixels
+    depth = metres_per_px * (focal_px + points[:, 2] - eyes_z_px)
+    on_plane = (points[:, :2] - np.array(center_px)) / focal_px
+    return np.concatenate([on_plane * depth[:, None], depth[:, None]], 1)
+
+
+def _diameter_px(iris: Points) -> float:
+    """Diameter of an iris (5, 3): the longer of its two axes, as yaw or a lid shortens the other more."""
+    across, along = np.linalg.norm(iris[1] - iris[3]), np.linalg.norm(iris[2] - iris[4])
+    return float(max(across, along))
 
 
 def average_face(points: Points, mirror: Ints) -> Points:

@@ -16,7 +16,7 @@ EXAMPLE = Path(__file__).parents[2] / "data" / "example.png"
 def test_a_photo_becomes_an_avatar_in_the_captures_world(tmp_path: Path) -> None:
     photo = load_photo(EXAMPLE)
     camera = frontal_camera(1.2, 2.0 * photo.width, photo.width, photo.height)
-    views = {"a": camera.orbited(70.0), "b": camera.orbited(-20.0)}
+    views = {"a": camera.orbited(70.0), "b": camera.orbited(40.0)}
     for name in views:
         save_picture(torch.from_numpy(photo.rgb.copy()) / 255, tmp_path / "images" / f"{name}.png")
     entries = [{**frame_entry(view, name), "fg_mask_path": None} for name, view in views.items()]

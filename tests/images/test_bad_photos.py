@@ -86,7 +86,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda p: None,
         "cannot read {}: File name too long; check the path",
     ),
-    "null in the name": ("a\0.jpg", lambda p: None, "cannot read {}: embedded null byte; check the path"),
+    "null in the name": ("a\0.jpg", lambda p: None, "cannot read {}: …; check the path"),
     "line break in the name": (
         "a\nb.jpg",
         lambda p: None,

@@ -25,7 +25,7 @@ _NEAR_NOSE_M = 0.08
 
 def body_in(view: HeadView) -> Body | None:
     """The body that belongs to the view's head; None where the network finds none or another person's."""
-    body = find_body((view.rgb * 255).round().astype(np.uint8))
+    body = find_body(view.photo_rgb)
     nose = torch.from_numpy(load_template().vertices[[_NOSE_TIP]])
     pixels, depth = (values.numpy()[0] for values in view.camera.project(nose))
     near_px = _NEAR_NOSE_M * float(view.camera.K[0, 0]) / depth

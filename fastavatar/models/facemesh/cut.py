@@ -115,4 +115,5 @@ def without_fade(view: HeadView) -> HeadView:
     strip_px = _FADE_M * float(view.camera.K[0, 0] / view.camera.world_to_camera[2, 3])
     rows, columns = np.mgrid[: view.mask.shape[0], : view.mask.shape[1]] + 0.5
     fades = rows > edge[0] * columns + edge[1] - strip_px
-    return replace(view, mask=np.where(fades, np.float32(0), view.mask))
+    mask = np.where(fades, np.float32(0), view.mask)
+    return replace(view, parts=replace(view.parts, coverage=mask))

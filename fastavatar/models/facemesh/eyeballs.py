@@ -7,7 +7,7 @@ the eyeball, whose size hardly differs between adults, so the rim determines the
 import numpy as np
 
 from fastavatar.geometry import Array
-from fastavatar.models.facemesh import EYE_RINGS, SurfacePoints
+from fastavatar.models.facemesh import EYE_RINGS, OnMesh
 
 RADIUS_M = 0.012
 """Radius of an adult's eyeball (Bekerman et al. 2014: 24.2 mm wide, 23.7 mm high)."""
@@ -30,9 +30,7 @@ def with_flat_eyes(vertices: Array) -> Array:
     return flat
 
 
-def seat_eyeballs(
-    points: SurfacePoints, vertices: Array, means: Array, normals: Array
-) -> tuple[Array, Array]:
+def seat_eyeballs(points: OnMesh, vertices: Array, means: Array, normals: Array) -> tuple[Array, Array]:
     """The points' means and normals (N, 3) with eyeballs between the lids; head frame, metres.
 
     `vertices` (V, 3) are the head's with flat eyes. Points move forward onto the ball; in the corners of the

@@ -13,7 +13,7 @@ import torch
 
 from fastavatar.core import Camera
 from fastavatar.geometry import Array, Bools, Ints, inside_polygon
-from fastavatar.models.facemesh import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP, SurfacePoints
+from fastavatar.models.facemesh import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP, OnMesh
 
 CLOSED_M = 0.003
 """Lips nearer than this show no teeth; from twice the distance on the mouth has its full depth."""
@@ -47,7 +47,7 @@ class Mouth:
     """(N,) factor on the spacing of the points, as the moved surface is longer than the flat strip."""
 
 
-def open_mouth(points: SurfacePoints, vertices: Array, means: Array, normals: Array) -> Mouth:
+def open_mouth(points: OnMesh, vertices: Array, means: Array, normals: Array) -> Mouth:
     """The points' means and normals (N, 3), with those between the lips of the head (V, 3) behind them."""
     mouth = Mouth(means.copy(), normals.copy(), np.zeros(len(means)), np.ones(len(means)))
     if _opening(vertices) == 0:

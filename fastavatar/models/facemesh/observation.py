@@ -1,8 +1,10 @@
-"""One face in one photo: its landmarks in metres before the camera, and the camera's pose.
+"""One face in each of one or several photos: the head that all show, and the camera of each.
 
-photo ─ Face Mesh ─▶ landmarks (px) ─ eyes of known size ─▶ landmarks (m, camera) ─ template ─▶ pose
+photos ─ Face Mesh ─▶ landmarks (px) ─ parametric head ─▶ shape of the template, poses, lenses
+                        └─ rays to the shape's depth ─▶ landmarks (m)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +13,11 @@ import torch
 from fastavatar.core import Camera, Face, Photo
 from fastavatar.faces import SMALL_FACE_PX
 from fastavatar.geometry import Array
-from fastavatar.models.facemesh import LANDMARKS, assumed_focal_px, head_pose, load_template, metric_landmarks
+from fastavatar.head import LandmarkView, fit_head, load_head
+from fastavatar.models.facemesh import LANDMARKS, shaped_template
+
+FAR_TURNED_DEG, FAR_TILTED_DEG = 40.0, 30.0
+"""Yaw beyond which half of a face is hidden, and roll beyond which Face Mesh places landmarks less surely."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +26,10 @@ class Observation:
 
     photo: Photo
     face: Face
+    shape: Array
+    """(V, 3) the template in the shape of the head that all photos show, head frame, metres."""
     in_camera: Array
-    """(478, 3) landmarks in metres, OpenCV camera axes."""
+    """(478, 3) landmarks in metres, OpenCV camera axes: where the photo shows them, as deep as the shape."""
     camera: Camera
     """The photo's camera, float64; its `world_to_camera` is the head's pose by the landmarks alone."""
     warnings: tuple[str, ...]
@@ -34,24 +42,34 @@ class Observation:
         return np.asarray((self.in_camera - pose[:3, 3]) @ pose[:3, :3])
 
 
-def observed(photo: Photo, face: Face, chosen: bool) -> Observation:
-    """Fits the pose of a face that was found; `chosen` is whether the caller picked it among several."""
-    focal_px, warnings = _focal_px(photo)
-    in_camera = metric_landmarks(face.landmarks, focal_px, (photo.width / 2, photo.height / 2))
-    pose = head_pose(in_camera, load_template().vertices[:LANDMARKS])
-    K = torch.tensor([[focal_px, 0, photo.width / 2], [0, focal_px, photo.height / 2], [0, 0, 1]])
-    camera = Camera(K, torch.from_numpy(pose), photo.width, photo.height).to("cpu", torch.float64)
-    return Observation(photo, face, in_camera, camera, (*warnings, *_face_warnings(face, chosen)))
+def observe(photos: Sequence[Photo], faces: Sequence[Face], chosen: bool = False) -> list[Observation]:
+    """Fits one head to the faces found in photos of one person.
 
-
-def _focal_px(photo: Photo) -> tuple[float, list[str]]:
-    """Focal length in pixels, and a warning where it is assumed."""
-    if photo.focal_px is not None:
-        return photo.focal_px, []
-    assumed = assumed_focal_px(photo.width, photo.height)
-    return assumed, [
-        f"the photo does not state its focal length: {assumed:.0f} px, a 50 mm lens on full frame, is assumed"
-    ]
+    The head has the mean of the photos' expressions. A photo without a focal length gets the one at which the
+    face stands at a usual distance. `chosen` is whether the caller picked the face among several.
+    """
+    centers = [(photo.width / 2, photo.height / 2) for photo in photos]
+    fit = fit_head(
+        load_head(),
+        [
+            LandmarkView(face.landmarks, center, photo.focal_px)
+            for photo, face, center in zip(photos, faces, centers, strict=True)
+        ],
+    )
+    shape = shaped_template(fit.identity, fit.expressions.mean(0))
+    seen = []
+    for photo, face, center, focal, pose in zip(
+        photos, faces, centers, fit.focal_px, fit.world_to_camera, strict=True
+    ):
+        K = torch.tensor([[focal, 0, center[0]], [0, focal, center[1]], [0, 0, 1]])
+        camera = Camera(K, torch.from_numpy(pose), photo.width, photo.height).to("cpu", torch.float64)
+        # A landmark lies on its pixel's ray, as deep as the fitted head is there
+        depth = shape[:LANDMARKS] @ pose[2, :3] + pose[2, 3]
+        on_plane = (face.landmarks[:, :2].astype(np.float64) - np.array(center)) / focal
+        in_camera = np.concatenate([on_plane * depth[:, None], depth[:, None]], 1)
+        warnings = (*_face_warnings(face, chosen), *_pose_warnings(pose[:3, :3]))
+        seen.append(Observation(photo, face, shape, in_camera, camera, warnings))
+    return seen
 
 
 def _face_warnings(face: Face, chosen: bool) -> list[str]:
@@ -63,4 +81,17 @@ def _face_warnings(face: Face, chosen: bool) -> list[str]:
     across = face.box[2] - face.box[0]
     if across < SMALL_FACE_PX:
         warnings.append(f"the face is {across:.0f} px across; under {SMALL_FACE_PX} px likeness suffers")
+    return warnings
+
+
+def _pose_warnings(rotation: Array) -> list[str]:
+    """Warnings about a head with this rotation (3, 3) from the head frame to camera axes."""
+    # The third column is the face's direction, the first the head's left, in camera axes
+    yaw_deg = np.degrees(np.arctan2(rotation[0, 2], -rotation[2, 2]))
+    roll_deg = np.degrees(np.arctan2(rotation[1, 0], rotation[0, 0]))
+    warnings = []
+    if abs(yaw_deg) > FAR_TURNED_DEG:
+        warnings.append(f"the head is turned aside by {abs(yaw_deg):.0f}°: its hidden half is a guess")
+    if abs(roll_deg) > FAR_TILTED_DEG:
+        warnings.append(f"the head is tilted by {abs(roll_deg):.0f}° in the photo: turn the photo upright")
     return warnings

@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix, identity
 
 from fastavatar.core import Camera
 from fastavatar.geometry import Array, Ints, edge_graph, row_mean, unit_vectors, vertex_normals
-from fastavatar.models.facemesh import LANDMARKS, NECK, TORSO, HeadTemplate, HeadView, load_template
+from fastavatar.models.facemesh import EAR, LANDMARKS, NECK, TORSO, HeadTemplate, HeadView, load_template
 
 # The outline changes as the surface moves, so it is measured again each round; a fifth changed nothing
 _ROUNDS = 4
@@ -70,7 +70,8 @@ def _rim_distances(
     # On the outline: almost edge-on, and just outside of it nothing else of the head
     beside = pixels + 2.5 * cell_px * across
     rim = np.flatnonzero((np.abs(facing) < _RIM_FACING) & ~_covered(beside, pixels, cell_px))
-    rim = rim[(rim >= LANDMARKS) & (across[rim, 1] < _MOST_DOWNWARD)]
+    movable = (np.arange(len(vertices)) >= LANDMARKS) & (load_template().region != EAR)
+    rim = rim[movable[rim] & (across[rim, 1] < _MOST_DOWNWARD)]
 
     # Along each rim normal, from inside to outside, the nearest place where the mask ends
     steps = np.linspace(-_REACH_M, _REACH_M, _RAY_STEPS)
@@ -106,6 +107,7 @@ def _spread(rim: Ints, distance_m: Array) -> Array:
     smoothing = _smoothing()
     known = np.zeros((smoothing.shape[0], 2))  # weight, and weight times offset
     known[:LANDMARKS, 0] = 1
+    known[load_template().region == EAR, 0] = 1  # ears do not swell with the hair over them
     np.add.at(known, rim, np.stack([np.ones(len(rim)), distance_m], 1))  # several views may know the same
     # Normalised convolution: diffuse weight · offset and weight, then divide
     total, done = np.zeros_like(known), 0

@@ -23,10 +23,11 @@ from fastavatar.models.facemesh import (
     head_and_shoulders,
     head_of_several,
     load_template,
-    observed,
+    observe,
+    pulled_to_landmarks,
     torso_turn,
     turn_torso,
-    warp_to_landmarks,
+    volume_beyond,
 )
 from fastavatar.models.stages import stage
 
@@ -51,17 +52,18 @@ class FaceMeshPredictor:
         with stage(seconds, "find faces"):
             found = find_face(FaceMeshFinder(), photo.rgb, face)
         with stage(seconds, "pose"):
-            seen = observed(photo, found, chosen=face is not None)
+            (seen,) = observe([photo], [found], chosen=face is not None)
         with stage(seconds, "person mask"):
             view = head_and_shoulders(photo, found.box, seen.camera)
         with stage(seconds, "fit head"):
             template = load_template()
-            vertices = warp_to_landmarks(template, seen.in_head)
+            vertices = pulled_to_landmarks(seen.shape, seen.in_head)
             turn = torso_turn(body_in(view), view.camera.world_to_camera[:3, :3].numpy())
             vertices = fit_outline(template, turn_torso(template, vertices, turn), [view], turn)
+            volume = volume_beyond(template, vertices, [view], turn)
             cut = find_cut(vertices[template.region == TORSO], turn, view)
         with stage(seconds, "colours"):
-            head = dress(vertices, [view], cut)
+            head = dress(vertices, volume, [view], cut)
         provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, seen.warnings)
         camera = seen.camera.to("cpu", torch.float32)
         return Avatar(

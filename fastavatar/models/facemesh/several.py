@@ -1,6 +1,6 @@
 """Several photos of one person to one head.
 
-photos ─ observe ─▶ landmarks ─ fit together ─▶ head, poses ─ outlines ─▶ head with hair ─ dress ─▶ Gaussians
+photos ─ observe ─▶ one head, a camera each ─ outlines ─▶ head with hair ─ volume, dress ─▶ Gaussians
 """
 
 import hashlib
@@ -13,24 +13,28 @@ import torch
 from fastavatar.core import Camera, Face, Photo
 from fastavatar.errors import NoFaceError
 from fastavatar.faces import FaceMeshFinder, find_face
-from fastavatar.geometry import Array
+from fastavatar.geometry import Array, vertex_normals
 from fastavatar.models.facemesh import (
+    LANDMARKS,
     TORSO,
     DressedHead,
+    Observation,
     body_in,
     cut_seen_best,
     dress,
     fit_outline,
-    fit_together,
     head_and_shoulders,
     load_template,
     mean_rotation,
-    observed,
-    posed,
+    observe,
+    pulled_to_landmarks,
     torso_turn,
     turn_torso,
+    volume_beyond,
 )
 from fastavatar.models.stages import stage
+
+_LEAST_FACING = 0.05  # landmarks that face away keep a little weight, so that no photo has none
 
 
 @dataclass(frozen=True)
@@ -78,26 +82,39 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
     with stage(seconds, "find faces"):
         faces = [_face_in(photos[index]) for index in order]
     with stage(seconds, "pose"):
-        seen = [observed(photos[index], face, chosen=False) for index, face in zip(order, faces, strict=True)]
+        seen = observe([photos[index] for index in order], faces)
     with stage(seconds, "person mask"):
         views = [head_and_shoulders(one.photo, one.face.box, one.camera) for one in seen]
-    with stage(seconds, "fit together"):
-        vertices, poses = fit_together(seen, views)
-        views = posed(views, poses)
     with stage(seconds, "fit head"):
         template = load_template()
-        turns = [torso_turn(body_in(view), pose[:3, :3]) for view, pose in zip(views, poses, strict=True)]
-        turn = mean_rotation(turns)
+        vertices = pulled_to_landmarks(seen[0].shape, _mean_landmarks(seen))
+        turn = mean_rotation(
+            [torso_turn(body_in(view), view.camera.world_to_camera[:3, :3].numpy()) for view in views]
+        )
         vertices = fit_outline(template, turn_torso(template, vertices, turn), views, turn)
+        volume = volume_beyond(template, vertices, views, turn)
         cut = cut_seen_best(vertices[template.region == TORSO], turn, views)
     with stage(seconds, "colours"):
-        head = dress(vertices, views, cut)
+        head = dress(vertices, volume, views, cut)
     shots = {}
-    for index, one, pose, gain in zip(order, seen, poses, head.gains, strict=True):
-        K, size = one.camera.K.float(), (one.camera.width, one.camera.height)
-        camera = Camera(K, torch.from_numpy(pose).float(), *size)
+    for index, one, gain in zip(order, seen, head.gains, strict=True):
+        camera = one.camera.to("cpu", torch.float32)
         shots[index] = Shot(one.photo, one.face, camera, gain, one.warnings)
     return head, [shots[index] for index in range(len(photos))]
+
+
+def _mean_landmarks(seen: Sequence[Observation]) -> Array:
+    """(478, 3) mean landmarks of all photos, head frame, metres, weighted by how squarely they are seen."""
+    template = load_template()
+    normals = vertex_normals(seen[0].shape, template.faces)[:LANDMARKS]
+    weights = []
+    for one in seen:
+        ray = one.camera.center.numpy() - one.in_head
+        cosine = (normals * ray).sum(1) / np.linalg.norm(ray, axis=1)
+        weights.append(np.clip(cosine, _LEAST_FACING, 1))
+    # Sum over photos of cosine times landmark, divided by the sum of cosines
+    places = np.stack([one.in_head for one in seen])
+    return np.average(places, axis=0, weights=np.repeat(np.stack(weights)[..., None], 3, axis=2))
 
 
 def _face_in(photo: Photo) -> Face:

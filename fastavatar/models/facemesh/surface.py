@@ -2,19 +2,35 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import bmat, csr_matrix
+from scipy.spatial import cKDTree
 
 from fastavatar.geometry import Array, Bools, Ints, neighbour_graph, sample_triangles, triangle_areas
-from fastavatar.models.facemesh import EAR, EYE_RINGS, FACE, JAW, NECK, SKULL, TORSO, load_template
+from fastavatar.models.facemesh import EAR, EYE_RINGS, FACE, JAW, NECK, SKULL, TORSO, Volume, load_template
 
-EYE = 6
-"""Region of the points between the lids, in addition to those of `HeadTemplate`."""
+EYE, BEYOND = 6, 7
+"""Regions of points in addition to those of `HeadTemplate`: between the lids, and beyond the head."""
 # Distance between neighbouring points in metres: fine where photos have detail; chosen by eye
 SPACING_M = {EYE: 0.0007, FACE: 0.0013, SKULL: 0.0026, EAR: 0.0020, NECK: 0.0030, TORSO: 0.0042, JAW: 0.0026}
+BEYOND_SPACING_M = 0.0030
+_TOUCHING_M = 0.008
+"""A point beyond the head is linked to the head's nearest point up to this distance."""
 ACROSS_HAIRLINE = 0.02
 """Weight of links between hair and skin, so that their colours hardly mix."""
+
+
+class OnMesh(Protocol):
+    """N points of a mesh."""
+
+    @property
+    def corners(self) -> Ints:
+        """(N, 3) vertices of each point's triangle."""
+
+    def at(self, values: Array) -> Array:
+        """Values (N, C) at the points, from values (V, C) at the vertices."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +99,30 @@ def _links(positions: Array, hairy: Bools) -> csr_matrix:
     links = neighbour_graph(positions).tocoo()
     links.data[hairy[links.row] != hairy[links.col]] = ACROSS_HAIRLINE
     return links.tocsr()
+
+
+def with_volume(points: SurfacePoints, volume: Volume, vertices: Array) -> SurfacePoints:
+    """The points, and further ones on a volume beside the fitted head (V, 3), whose vertices follow its own.
+
+    They are linked to one another, and to the head where it is near. They have no mirror images.
+    """
+    if not len(volume.vertices):
+        return points
+    owner, weights = sample_triangles(volume.vertices, volume.faces, BEYOND_SPACING_M)
+    corners = volume.faces[owner]
+    places = np.einsum("nk,nkc->nc", weights, volume.vertices[corners])
+    first, count = len(points.corners), len(places)
+    distance, near = (np.asarray(found) for found in cKDTree(points.at(vertices)).query(places))
+    close = np.flatnonzero(distance < _TOUCHING_M)
+    bridge = csr_matrix((np.ones(len(close)), (close, near[close])), (count, first))
+    return SurfacePoints(
+        np.concatenate([points.corners, corners + len(vertices)]),
+        np.concatenate([points.weights, weights]),
+        np.concatenate([points.region, np.full(count, BEYOND)]),
+        np.concatenate([points.spacing, np.full(count, BEYOND_SPACING_M)]),
+        np.concatenate([points.mirror, first + np.arange(count)]),
+        csr_matrix(bmat([[points.neighbours, bridge.T], [bridge, neighbour_graph(places)]])),  # type: ignore[arg-type]
+    )
 
 
 def stretch(points: SurfacePoints, before: Array, after: Array) -> Array:

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import label
 
 from fastavatar.core import Box, Camera, Photo
-from fastavatar.images import person_mask
+from fastavatar.images import PersonParts, person_parts
 
 _METRES_PER_PX = 0.0007  # half the spacing of the finest points: more detail could not be shown
 # Reach of the crop from the middle of the face in face sizes: to either side, up, down
@@ -19,19 +20,34 @@ _REACH = (1.6, 1.5, 2.2)
 class HeadView:
     """One picture of the head."""
 
-    rgb: NDArray[np.float32]
-    """(H, W, 3) sRGB in 0…1."""
-    mask: NDArray[np.float32]
-    """(H, W) coverage of the person in 0…1."""
+    photo_rgb: NDArray[np.uint8]
+    """(H, W, 3) sRGB, as in the photo."""
+    parts: PersonParts
+    """The person in it."""
     camera: Camera
     """The camera that saw it, float64."""
+
+    @property
+    def rgb(self) -> NDArray[np.float32]:
+        """(H, W, 3) sRGB in 0…1, the person's colours alone at the outline."""
+        return self.parts.rgb
+
+    @property
+    def mask(self) -> NDArray[np.float32]:
+        """(H, W) coverage of the person in 0…1."""
+        return self.parts.coverage
+
+    @property
+    def metres_per_px(self) -> float:
+        """Size of a pixel at the distance of the head's origin."""
+        return float(self.camera.world_to_camera[2, 3] / self.camera.K[0, 0])
 
 
 def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> HeadView:
     """The part of the photo that shows head and shoulders.
 
     `face_box` is left, top, right, bottom in pixels; `camera` is the photo's. A photo that came cut out
-    brings its own mask.
+    brings its own mask. Of the person, the piece that holds the face counts.
     """
     left, top, right, bottom = _crop(face_box, photo.width, photo.height)
     scale = min(1.0, float(camera.world_to_camera[2, 3] / camera.K[0, 0]) / _METRES_PER_PX)
@@ -41,11 +57,24 @@ def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> HeadView:
         picture = Image.fromarray(values[top:bottom, left:right])
         return np.asarray(picture.resize((width, height), Image.Resampling.BOX), np.float32)
 
-    rgb = resized(photo.rgb)
-    given = photo.alpha if photo.is_cut_out else None
-    mask = person_mask(rgb.astype(np.uint8)) if given is None else resized(given)
+    alpha = resized(photo.alpha) if photo.alpha is not None and photo.is_cut_out else None
+    rgb = resized(photo.rgb).round().astype(np.uint8)
+    parts = person_parts(rgb, alpha)
     cropped = camera.to(camera.K.device, torch.float64).cropped(left, top, right, bottom)
-    return HeadView(rgb / np.float32(255), mask, cropped.resized(width, height))
+    face = ((face_box[1] + face_box[3]) / 2 - top) * scale, ((face_box[0] + face_box[2]) / 2 - left) * scale
+    return HeadView(rgb, _piece_with(parts, face), cropped.resized(width, height))
+
+
+def _piece_with(parts: PersonParts, place: tuple[float, float]) -> PersonParts:
+    """The parts without pieces of the person that are not connected to the place (row, column)."""
+    pieces, _ = label(parts.coverage > 0.5)
+    row, column = (
+        min(max(round(at), 0), size - 1) for at, size in zip(place, parts.coverage.shape, strict=True)
+    )
+    if pieces[row, column] == 0:
+        return parts
+    other = (pieces > 0) & (pieces != pieces[row, column])
+    return PersonParts(np.where(other, np.float32(0), parts.coverage), parts.shares, parts.rgb)
 
 
 def _crop(box: Box, width: int, height: int) -> tuple[int, int, int, int]:

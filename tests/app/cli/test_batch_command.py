@@ -14,6 +14,7 @@ import pytest
 from fastavatar.app.cli.main import run
 from tests.app.batch.test_search import make_deep
 from tests.portraits import ROOT, picture
+from tests.signals import signals_end_processes
 
 MANY = ["--model", "facemesh", "--workers", "2"]
 
@@ -33,7 +34,8 @@ def rows_of(out: Path) -> list[dict[str, Any]]:
 def predict_py(photos: Path, out: Path, *flags: str) -> "subprocess.Popen[str]":
     """`python predict.py` on a folder, in a process group of its own."""
     command = [sys.executable, "predict.py", "--image", str(photos), "--output_dir", str(out), *MANY, *flags]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    with signals_end_processes():
+        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def wait_for_rows(out: Path, count: int) -> None:
@@ -231,7 +233,8 @@ def test_files_of_other_programs_are_refused_before_any_work(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_one_signal_ends_a_run_that_is_still_listing(number: signal.Signals, tmp_path: Path) -> None:
     command = [sys.executable, "predict.py", "--image", "-", "--output_dir", str(tmp_path / "out")]
-    listing = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    with signals_end_processes():
+        listing = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     assert listing.stdin is not None
     listing.stdin.write(b"a.jpg\n")
     listing.stdin.flush()

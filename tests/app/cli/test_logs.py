@@ -16,7 +16,7 @@ from fastavatar.app.cli.main import run
 from fastavatar.formats.splats.ply import write_ply
 from tests.portraits import PORTRAIT, ROOT
 from tests.rendering.scenes import random_gaussians
-from tests.signals import hangup_ends_processes
+from tests.signals import signals_end_processes
 
 
 def test_characters_that_break_a_line_or_steer_a_terminal_are_escaped() -> None:
@@ -104,7 +104,7 @@ def test_a_name_that_is_not_unicode_is_printed_as_its_bytes(tmp_path: Path, spla
 def test_a_terminal_that_closes_stops_a_run_and_nothing_half_written_stays(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "fastavatar", "predict", "--image", str(PORTRAIT), "--optimize"]
     command += ["--output_dir", str(tmp_path / "out")]
-    with hangup_ends_processes(), subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
+    with signals_end_processes(), subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None and process.stderr.readline().startswith(b"model facemesh")
         process.send_signal(signal.SIGHUP)
         assert process.wait(60) == 128 + signal.SIGHUP
@@ -130,7 +130,7 @@ def test_a_closing_terminal_lets_a_batch_finish_the_photos_in_progress(tmp_path:
     command = [sys.executable, "-m", "fastavatar", "batch", "--image", str(photos), "--output_dir", str(out)]
     command += ["--workers", "1"]
     with (
-        hangup_ends_processes(),
+        signals_end_processes(),
         subprocess.Popen(
             command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
         ) as process,

@@ -1,5 +1,7 @@
 """Values of flags: an unusable value is wrong usage, in one line, before anything is loaded."""
 
+from pathlib import Path
+
 import pytest
 
 from fastavatar.app.cli.main import run
@@ -64,8 +66,11 @@ def test_an_unusable_value_is_wrong_usage(arguments: str, capsys: pytest.Capture
     assert WRONG[arguments] in said
 
 
-def test_values_at_the_limits_pass(capsys: pytest.CaptureFixture[str]) -> None:
+def test_values_at_the_limits_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The values reach the command, which then finds that the file is missing."""
+    monkeypatch.chdir(tmp_path)  # away from the results of `make demo`
     for flags in (f"--seed {2**32 - 1}", "--seed 0", "--threads 1", f"--image {255 * 'a'} --views 0"):
         assert run(f"predict --image none.png {flags}".split()) == 4
         assert "there is no such file" in capsys.readouterr().err

@@ -17,7 +17,7 @@ import httpx2
 from PIL import Image
 
 from tests.portraits import PORTRAIT, ROOT, picture
-from tests.signals import hangup_ends_processes
+from tests.signals import signals_end_processes
 
 PATIENCE_S = 120.0
 Json = dict[str, Any]
@@ -49,7 +49,7 @@ def serving(temporary: Path, *flags: str) -> Iterator[Server]:
     """A server on a free port, until the block ends."""
     command = [sys.executable, "-m", "fastavatar", "serve", "--port", "0", "--model", "facemesh", *flags]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
-    with hangup_ends_processes():
+    with signals_end_processes():
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stderr is not None
     said = []

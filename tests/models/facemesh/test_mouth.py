@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import cKDTree
 
 from fastavatar.core import frontal_camera
-from fastavatar.faces import FaceMeshFinder, find_face
 from fastavatar.geometry import Array, Bools, vertex_normals
-from fastavatar.models.facemesh.discs import dress
+from fastavatar.models.facemesh.dressing import dress
+from fastavatar.models.facemesh.landmarks import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP
 from fastavatar.models.facemesh.mouth import (
     ARCH_DEPTH_M,
     ARCH_WIDTH_M,
@@ -18,14 +19,11 @@ from fastavatar.models.facemesh.mouth import (
     open_mouth,
     seen_between_lips,
 )
-from fastavatar.models.facemesh.observation import observed
 from fastavatar.models.facemesh.surface import surface_points
 from fastavatar.models.facemesh.template import load_template
-from fastavatar.models.facemesh.view import head_and_shoulders
-from fastavatar.models.facemesh.warp import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP, warp_to_landmarks
 from fastavatar.rendering import render
+from tests.models.facemesh.heads import NOTHING, portraits_head
 from tests.models.facemesh.test_eyeballs import FLIP, someones_head
-from tests.portraits import portrait
 
 POINTS = surface_points(fine_eyes=True)
 BETWEEN: Bools = np.asarray(np.isin(POINTS.corners, [*MOUTH_CORNERS, *UPPER_LIP, *LOWER_LIP]).all(1))
@@ -191,15 +189,15 @@ def test_seen_from_aside_the_near_lip_hides_teeth() -> None:
 
 
 def test_a_dressed_smile_keeps_the_photos_colours_behind_the_lips() -> None:
-    seen = observed(portrait(), find_face(FaceMeshFinder(), portrait().rgb), chosen=False)
-    vertices = warp_to_landmarks(load_template(), seen.in_head)
-    view = head_and_shoulders(seen.photo, seen.face.box, seen.camera)
-    gaussians = dress(vertices, [view]).gaussians
-    means, flat = gaussians.means.double().numpy(), POINTS.at(vertices)[BETWEEN]
-    recessed = opened(vertices).means[BETWEEN]
-    distance = np.linalg.norm(means[:, None] - recessed[None, ::10], axis=2).min(0)
-    assert distance.max() < 1e-6 and (flat - recessed)[:, 2].max() > 0.002
-    drawn = render(gaussians, view.camera).image.numpy()
+    vertices, view = portraits_head()
+    head = dress(vertices, NOTHING, [view])
+    sunk_m = (head.binding.at(head.mesh.vertices) - head.gaussians.means)[:, 2].numpy()
+    between = np.isin(head.binding.corners.numpy(), [*MOUTH_CORNERS, *UPPER_LIP, *LOWER_LIP]).all(1)
+    assert between.sum() > 20 and sunk_m[between].min() > -1e-6
+    assert sunk_m[between].max() == pytest.approx(opened(vertices).depth.max(), abs=5e-4)
+    means, recessed = head.gaussians.means.double().numpy(), opened(vertices).means[BETWEEN]
+    assert np.max(cKDTree(means).query(recessed)[0]) < 0.0018, "the teeth have no gaps"
+    drawn = render(head.gaussians, view.camera).image.numpy()
     lips = view.camera.project(torch.from_numpy(inner_lips(vertices)))[0].numpy()
     (left, top), (right, bottom) = lips.min(0).astype(int) + [8, 2], lips.max(0).astype(int) - [8, 2]
     inside = np.s_[top:bottom, left:right]

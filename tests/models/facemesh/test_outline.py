@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.spatial.transform import Rotation
 
@@ -10,10 +9,10 @@ from fastavatar.geometry import Array
 from fastavatar.models.facemesh.outline import fit_outline, hangs_below
 from fastavatar.models.facemesh.template import EAR, FACE, SKULL, TORSO, load_template
 from fastavatar.models.facemesh.view import HeadView
+from tests.models.facemesh.heads import Mask, view_of
 
 SIZE_PX, FOCAL_PX, DISTANCE_M = 500, 700.0, 1.0
 MM_PER_PX = 1000 * DISTANCE_M / FOCAL_PX
-Mask = NDArray[np.float32]
 UPRIGHT = np.eye(3)
 
 
@@ -22,7 +21,7 @@ def view() -> Camera:
 
 
 def masked(mask: Mask) -> HeadView:
-    return HeadView(np.ones((SIZE_PX, SIZE_PX, 3), np.float32), mask, view())
+    return view_of(mask, view())
 
 
 def drawn(vertices: Array) -> Mask:

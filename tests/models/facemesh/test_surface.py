@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import ConvexHull, cKDTree
+from scipy.spatial import cKDTree
 
-from fastavatar.geometry import Array, Ints, triangle_areas, vertex_normals
+from fastavatar.geometry import Array, triangle_areas, vertex_normals
 from fastavatar.models.facemesh.surface import (
     EYE,
     SPACING_M,
@@ -14,6 +14,7 @@ from fastavatar.models.facemesh.surface import (
     surface_points,
 )
 from fastavatar.models.facemesh.template import load_template
+from tests.rendering.shapes import ball
 
 FLIP = np.array([-1.0, 1, 1])
 
@@ -26,17 +27,6 @@ def points() -> SurfacePoints:
 @pytest.fixture(scope="module")
 def positions(points: SurfacePoints) -> Array:
     return points.at(load_template().vertices)
-
-
-def ball(radius: float = 1.0) -> tuple[Array, Ints]:
-    """A sphere of triangles, counter-clockwise from outside."""
-    directions = np.random.default_rng(0).normal(size=(2000, 3))
-    vertices = radius * directions / np.linalg.norm(directions, axis=1, keepdims=True)
-    faces = ConvexHull(vertices).simplices.astype(np.int64)
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    inward = np.einsum("fi,fi->f", np.cross(b - a, c - a), a) < 0
-    faces[inward] = faces[inward][:, ::-1]
-    return vertices, faces
 
 
 def test_there_are_tens_of_thousands_each_inside_its_triangle(points: SurfacePoints) -> None:

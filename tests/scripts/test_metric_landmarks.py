@@ -1,20 +1,12 @@
 import numpy as np
 import pytest
-import torch
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from fastavatar.core import frontal_camera
 from fastavatar.geometry import Array
-from fastavatar.models.facemesh.pose import (
-    INTERPUPILLARY_RANGE_M,
-    IRIS_DIAMETER_M,
-    assumed_focal_px,
-    head_pose,
-    metric_landmarks,
-)
 from fastavatar.models.facemesh.template import LANDMARKS, load_template
+from scripts.head_template.face import INTERPUPILLARY_RANGE_M, IRIS_DIAMETER_M, metric_landmarks
 
 WIDTH, HEIGHT = 800, 600
 CENTER = (WIDTH / 2, HEIGHT / 2)
@@ -54,20 +46,6 @@ def degrees_between(a: Array, b: Array) -> float:
     return float(np.degrees(Rotation.from_matrix(a @ b.T).magnitude()))
 
 
-@pytest.mark.parametrize("focal_px", [700.0, 1500.0])
-@pytest.mark.parametrize("turn", [(0, 0, 0), (30, 0, 0), (-30, 10, -15), (0, -20, 20), (45, 0, 0)])
-@pytest.mark.parametrize("at", [(0.0, 0.0, 1.0), (0.1, -0.08, 0.6)])
-def test_a_known_pose_is_recovered(
-    turn: tuple[float, float, float], at: tuple[float, float, float], focal_px: float
-) -> None:
-    points, pose = average_landmarks(), posed(*turn, at)
-    in_camera = metric_landmarks(seen(points, pose, focal_px), focal_px, CENTER)
-    found = head_pose(in_camera, points)
-    assert degrees_between(found[:3, :3], pose[:3, :3]) < 3
-    assert np.linalg.norm(found[:3, 3] - pose[:3, 3]) < 0.06 * at[2]
-    np.testing.assert_allclose(found[3], [0, 0, 0, 1])
-
-
 def test_metric_landmarks_project_back_onto_their_pixels() -> None:
     pixels = seen(average_landmarks(), posed(25, -10, 5, (0.05, 0.1, 0.9)), 900)
     x, y, z = metric_landmarks(pixels, 900, CENTER).T
@@ -93,30 +71,3 @@ def test_the_pupils_distance_stays_an_adults(iris_scale: float, expected_m: floa
     found_m = np.linalg.norm(in_camera[468] - in_camera[473])
     assert found_m == pytest.approx(expected_m, abs=5e-4)
     assert INTERPUPILLARY_RANGE_M[0] < found_m < INTERPUPILLARY_RANGE_M[1]
-
-
-def test_the_assumed_lens_sees_the_longer_side_under_40_degrees() -> None:
-    assert assumed_focal_px(3000, 4000) == assumed_focal_px(4000, 3000) == 10 * assumed_focal_px(400, 300)
-    half = np.arctan(4000 / 2 / assumed_focal_px(3000, 4000))
-    assert np.degrees(2 * half) == pytest.approx(39.6, abs=0.1)
-
-
-def test_a_larger_face_stays_where_it_is_seen() -> None:
-    points, pose = average_landmarks(), posed(20, 5, 0, (0.1, 0, 0.8))
-    in_camera = 1.1 * points @ pose[:3, :3].T + pose[:3, 3]
-    found = head_pose(in_camera, points)
-    np.testing.assert_allclose(found[:3, :3], pose[:3, :3], atol=1e-9)
-    in_head = (in_camera - found[:3, 3]) @ found[:3, :3]
-    np.testing.assert_allclose(in_head.mean(0), points.mean(0), atol=1e-9)
-    assert np.ptp(in_head[:, 0]) == pytest.approx(1.1 * np.ptp(points[:, 0]))
-
-
-def test_the_pose_is_that_of_our_cameras() -> None:
-    """A head that faces the camera has the pose `frontal_camera` gives."""
-    camera = frontal_camera(0.9, 900, WIDTH, HEIGHT)
-    points = average_landmarks()
-    pixels, depth = camera.to("cpu", torch.float64).project(torch.from_numpy(points))
-    relative_depth = (depth - depth[468:478].mean()) * 900 / depth[468:478].mean()
-    told = torch.cat([pixels, relative_depth[:, None]], 1).numpy().astype(np.float32)
-    found = head_pose(metric_landmarks(told, 900, CENTER), points)
-    np.testing.assert_allclose(found, camera.world_to_camera.numpy(), atol=0.02)

@@ -1,0 +1,60 @@
+"""What each point of a head is made of: hair, skin or cloth. Colours do not mix between them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from fastavatar.geometry import Array, Bools, Ints
+from fastavatar.images import CLOTH, HAIR, SKIN, THING
+from fastavatar.models.facemesh import BEYOND, NECK, SKULL, TORSO, HeadView, SurfacePoints
+
+_ENOUGH = 50
+"""Seen points that decide what their region is made of."""
+_COVERED_NECK = 0.7
+"""Share of the seen neck that is cloth from which its hidden part is cloth, too: a turtleneck."""
+
+
+def seen_materials(views: Sequence[HeadView], means: Array, shares: Array) -> Ints:
+    """(N,) `HAIR`, `SKIN` or `CLOTH` at points (N, 3) by the view with the largest of their shares (P, N)."""
+    from torch import from_numpy
+
+    material = np.full(len(means), SKIN)
+    # The view that decides a point's colour decides what it is made of
+    best = shares.argmax(0)
+    for index, view in enumerate(views):
+        mine = np.flatnonzero((best == index) & (shares[index] > 0))
+        pixels = view.camera.project(from_numpy(means[mine]))[0].numpy()
+        height, width = view.mask.shape
+        column, row = np.clip(np.floor(pixels).astype(np.int64), 0, [width - 1, height - 1]).T
+        material[mine] = view.parts.shares[row, column].argmax(1)
+    return np.where(material == THING, CLOTH, material)
+
+
+def expected_materials(points: SurfacePoints, means: Array, material: Ints, seen: Bools) -> Ints:
+    """(N,) what points are made of: `material` (N,) where `seen` (N,), else what is to be expected.
+
+    Face, ears and jaw are skin; a skull is what is seen of it, hair or the skin of a bald head. A point
+    beyond the head is like the nearest one that is seen.
+    """
+    hidden = ~seen
+    # Skin unless the region says otherwise
+    guess = np.full(len(material), SKIN)
+    guess[points.region == SKULL] = _most(material[seen & (points.region == SKULL)], HAIR)
+    guess[points.region == TORSO] = _most(material[seen & (points.region == TORSO)], CLOTH)
+    neck = material[seen & (points.region == NECK)]
+    if len(neck) >= _ENOUGH and (neck == CLOTH).mean() > _COVERED_NECK:
+        guess[points.region == NECK] = CLOTH
+    # Beyond the head there is hair or cloth
+    beyond, known = points.region == BEYOND, seen & (points.region == BEYOND) & (material != SKIN)
+    if beyond.any():
+        guess[beyond] = HAIR
+    if known.any():
+        nearest = cKDTree(means[known]).query(means[beyond])[1]
+        guess[beyond] = material[known][nearest]
+    return np.where(hidden, guess, material)
+
+
+def _most(material: Ints, otherwise: int) -> int:
+    """The most frequent value of `material` (K,), `otherwise` where there are few."""
+    return int(np.bincount(material).argmax()) if len(material) >= _ENOUGH else otherwise

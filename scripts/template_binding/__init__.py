@@ -1,0 +1,1 @@
+"""Binds the template of the embedded model to the parametric head."""

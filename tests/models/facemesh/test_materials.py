@@ -1,0 +1,91 @@
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+from fastavatar.core import frontal_camera
+from fastavatar.geometry import Bools, Ints
+from fastavatar.images.parts import CLOTH, HAIR, SKIN, THING
+from fastavatar.models.facemesh.beyond import Volume
+from fastavatar.models.facemesh.materials import expected_materials, seen_materials
+from fastavatar.models.facemesh.surface import BEYOND, surface_points, with_volume
+from fastavatar.models.facemesh.template import EAR, FACE, NECK, SKULL, TORSO, load_template
+from tests.models.facemesh.heads import view_of
+from tests.rendering.shapes import ball
+
+POINTS = surface_points(fine_eyes=True)
+PLACES = POINTS.at(load_template().vertices)
+SEEN: Bools = np.asarray(PLACES[:, 2] > -0.03)
+
+
+class Person(NamedTuple):
+    """What is seen of skull, neck and torso."""
+
+    skull: int
+    neck: int
+    torso: int
+
+
+def expected(person: Person, seen: Bools = SEEN) -> Ints:
+    told = np.full(len(PLACES), SKIN)
+    for region, material in ((SKULL, person.skull), (NECK, person.neck), (TORSO, person.torso)):
+        told[POINTS.region == region] = material
+    return expected_materials(POINTS, PLACES, np.where(seen, told, SKIN), seen)
+
+
+@pytest.mark.parametrize("skull", [HAIR, SKIN])
+@pytest.mark.parametrize("torso", [CLOTH, SKIN])
+def test_skull_and_torso_go_on_behind_as_they_are_seen_in_front(skull: int, torso: int) -> None:
+    found = expected(Person(skull, SKIN, torso))
+    assert (found[POINTS.region == SKULL] == skull).all()
+    assert (found[POINTS.region == TORSO] == torso).all()
+    assert (found[np.isin(POINTS.region, (FACE, EAR, NECK))] == SKIN).all()
+
+
+def test_a_turtleneck_covers_the_nape_too_and_a_collar_does_not() -> None:
+    nape = POINTS.region == NECK
+    assert (expected(Person(HAIR, CLOTH, CLOTH))[nape] == CLOTH).all()
+    low = PLACES[:, 1] < np.median(PLACES[nape & SEEN, 1])
+    told = np.where(nape & low, CLOTH, SKIN)
+    found = expected_materials(POINTS, PLACES, told, SEEN)
+    assert (found[nape & ~SEEN] == SKIN).all()
+
+
+def test_of_a_head_that_is_not_seen_the_usual_is_expected() -> None:
+    found = expected(Person(SKIN, SKIN, SKIN), np.zeros_like(SEEN))
+    assert (found[POINTS.region == SKULL] == HAIR).all() and (found[POINTS.region == TORSO] == CLOTH).all()
+    assert (found[POINTS.region == NECK] == SKIN).all()
+
+
+def test_beyond_the_head_a_point_is_like_the_nearest_that_is_seen() -> None:
+    """A bun above and a collar below; what is seen of each decides, and skin never does."""
+    vertices, faces = ball(0.03)
+    above, below = np.array([0.0, 0.2, -0.08]), np.array([0.0, -0.15, -0.08])
+    volume = Volume(
+        np.concatenate([vertices + above, vertices + below]), np.concatenate([faces, faces + len(vertices)])
+    )
+    head = load_template().vertices
+    points = with_volume(POINTS, volume, head)
+    places = points.at(np.concatenate([head, volume.vertices]))
+    beyond, high = points.region == BEYOND, places[:, 1] > 0.03
+    seen = places[:, 2] > -0.08
+    told = np.where(beyond, np.where(high, HAIR, CLOTH), SKIN)
+    stray = np.flatnonzero(beyond & seen)[::7]
+    told[stray] = SKIN
+    found = expected_materials(points, places, told, seen)
+    assert (found[beyond & ~seen & high] == HAIR).all() and (found[beyond & ~seen & ~high] == CLOTH).all()
+    none = expected_materials(points, places, told, np.zeros_like(seen))
+    assert (none[beyond] == HAIR).all()
+
+
+def test_a_point_is_what_the_view_that_shows_it_best_shows() -> None:
+    camera = frontal_camera(1.0, 100, 80, 60)
+    left = np.where(np.arange(80) < 40, HAIR, THING) + np.zeros((60, 1), np.int64)
+    person = np.ones((60, 80), np.float32)
+    views = [view_of(person, camera, labels=labels) for labels in (left, SKIN)]
+    pixels = torch.tensor([[10.5, 30.5], [70.5, 30.5], [10.5, 30.5], [10.5, 30.5]])
+    places = camera.unproject(pixels, torch.ones(4)).double().numpy()
+    shares = np.array([[0.9, 0.9, 0.2, 0.0], [0.1, 0.1, 0.8, 0.0]])
+    found = seen_materials(views, places, shares)
+    assert found.tolist() == [HAIR, CLOTH, SKIN, SKIN]  # things are as cloth; what no view shows is skin
