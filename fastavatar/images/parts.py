@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import binary_fill_holes, label, mean
+from scipy.ndimage import binary_fill_holes, grey_dilation, label, mean
 
 from fastavatar.images import (
     WHOLE,
@@ -27,6 +27,8 @@ _UNSURE = 0.1
 """The network is never surer than this that a pixel is background, 0.083, nor that it is none, 0.016."""
 _WORK_PX = 480
 """Longer side of the picture that edges are found on: nearly twice the network's own."""
+_RIM_PX, _HAIR_AT_HOLE = 3, 0.1
+"""Width of the rim of a hole, and the share of hair in it from which backdrop is seen between hair."""
 _BAND_CELLS = 3.0
 """Width of the uncertain edge, in pixels of the network; chosen by eye."""
 
@@ -91,13 +93,14 @@ def _parts_of(rgb: NDArray[np.uint8], alpha: NDArray[np.float32] | None) -> Pers
 
 
 def _without_holes(coverage: NDArray[np.float32], hair: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Coverage (H, W) with holes filled, except between hair (H, W): the network misses things worn."""
+    """Coverage (H, W) with holes filled, except beside hair (H, W): the network misses things worn."""
     person = coverage > 0.5
     holes, count = label(binary_fill_holes(person) & ~person)
     if not count:
         return coverage
-    of_hair = mean(hair, holes, np.arange(count + 1)) > 0.5
-    return np.where((holes > 0) & ~of_hair[holes], np.float32(1), coverage)
+    rim = grey_dilation(np.asarray(holes, np.int32), (2 * _RIM_PX + 1,) * 2) * person
+    beside_hair = mean(hair, rim, np.arange(count + 1)) > _HAIR_AT_HOLE
+    return np.where((holes > 0) & ~beside_hair[holes], np.float32(1), coverage)
 
 
 def _classes(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -54,5 +54,5 @@ def complete_colors(
     sums = np.stack([np.bincount(links.row, known[:, c], len(hidden)) for c in range(3)], 1)
     right = np.asarray(sums + pulls[:, None] * tends_to)
     completed = colors.copy()
-    completed[hidden] = spsolve(matrix.tocsc(), right, permc_spec="MMD_AT_PLUS_A").reshape(-1, 3)
+    completed[hidden] = spsolve(matrix.tocsc(), right, permc_spec="COLAMD").reshape(-1, 3)
     return np.clip(completed, 0, 1)
