@@ -9,6 +9,7 @@ import os
 import shutil
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 _SECONDS = {False: 4, True: 6}
 """Seconds that the forward kernels take to compile, and the backward ones; measured on one core of 2024."""
 
+_one_at_a_time = threading.RLock()
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Without the GIL, so that threads run kernels side by side; with numpy's rules, by which 1/0 is infinity
@@ -49,13 +51,15 @@ def inlined(function: Function) -> Function:
 @contextmanager
 def kernels_kept() -> Iterator[bool]:
     """Keep kernels that the block defines in `kernel_folder`; yields whether there is such a folder."""
-    before = numba.config.CACHE_DIR
-    folder = kernel_folder()
-    numba.config.CACHE_DIR = str(folder or "")
-    try:
-        yield folder is not None
-    finally:
-        numba.config.CACHE_DIR = before
+    # The setting is the process's; another thread's change meanwhile would put the cache into the current folder
+    with _one_at_a_time:
+        before = numba.config.CACHE_DIR
+        folder = kernel_folder()
+        numba.config.CACHE_DIR = str(folder or "")
+        try:
+            yield folder is not None
+        finally:
+            numba.config.CACHE_DIR = before
 
 
 @cache
