@@ -51,7 +51,7 @@ def inlined(function: Function) -> Function:
 @contextmanager
 def kernels_kept() -> Iterator[bool]:
     """Keep kernels that the block defines in `kernel_folder`; yields whether there is such a folder."""
-    # The setting is the process's; another thread's change meanwhile would put the cache into the current folder
+    # The setting is the process's: changed by another thread meanwhile, it put caches into the current folder
     with _one_at_a_time:
         before = numba.config.CACHE_DIR
         folder = kernel_folder()
