@@ -8,21 +8,21 @@ focal length, and scaled about the camera so that the face's depth is the true o
 import argparse
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from fastavatar.captures import Capture, View, read_capture
-from fastavatar.core import Box, Face
+from fastavatar.core import Box, Camera, Face
 from fastavatar.evaluation.placement import visible_points
 from fastavatar.faces import FaceMeshFinder, find_face
 from fastavatar.geometry import Array, Ints, nearest_on_mesh
 from fastavatar.head import LandmarkView, fit_head, load_head
 from fastavatar.models.facemesh import load_template, observe, pulled_to_landmarks
 from fastavatar.refinement import photo_of_view
-from scripts.head.raster import see
+from fastavatar.rendering import rasterise_mesh
 
 REGIONS = ("face", "ear", "jaw", "neck", "skull")
 POINTS = 20000
@@ -109,21 +109,19 @@ def _truth(capture: Capture) -> Array:
     points = mesh.sample(POINTS).at(mesh.vertices).double().numpy()
     on_top = np.zeros(len(points), bool)
     for view in capture.views:
-        K, pose, size = _camera(view)
-        surface = see(mesh.vertices.double().numpy(), mesh.faces.numpy(), K, pose, size)
-        in_camera = points @ pose[:3, :3].T + pose[:3, 3]
-        column, row = (in_camera[:, :2] / in_camera[:, 2:] * K[[0, 1], [0, 1]] + K[:2, 2]).astype(int).T
-        inside = (column >= 0) & (column < size[0]) & (row >= 0) & (row < size[1])
+        surface = rasterise_mesh(mesh.vertices.double().numpy(), mesh.faces.numpy(), view.camera)
+        column, row, depth = _seen_at(points, view.camera)
+        inside = (column >= 0) & (column < view.camera.width) & (row >= 0) & (row < view.camera.height)
         at = np.where(inside, row, 0), np.where(inside, column, 0)
-        on_top |= inside & (in_camera[:, 2] < surface.depth[at] + BEHIND_M)
+        on_top |= inside & (depth < surface.depth[at] + BEHIND_M)
     return np.asarray(points[on_top])
 
 
-def _camera(view: View) -> tuple[Array, Array, tuple[int, int]]:
-    """Intrinsics (3, 3), pose (4, 4) and size of a view."""
-    camera = view.camera
-    pose = camera.world_to_camera.double().numpy()
-    return camera.K.double().numpy(), pose, (camera.width, camera.height)
+def _seen_at(points: Array, camera: Camera) -> tuple[Ints, Ints, Array]:
+    """Column and row (N,) of the pixels that points (N, 3) lie in, and their depth (N,)."""
+    pixels, depth = camera.to("cpu", torch.float64).project(torch.from_numpy(points))
+    column, row = pixels.numpy().astype(int).T
+    return column, row, depth.numpy()
 
 
 def in_world(placed: Placed, view: View, truth: Array, box: Box) -> tuple[Array, float]:
@@ -132,14 +130,14 @@ def in_world(placed: Placed, view: View, truth: Array, box: Box) -> tuple[Array,
     It is the median over the points `truth` (N, 3) that the camera sees in the face's box: a torso that
     stands otherwise says nothing about a face.
     """
-    K, true, size = _camera(view)
-    seen = see(placed.vertices, placed.faces, K, placed.world_to_camera, size)
+    true = view.camera.world_to_camera.double().numpy()
+    camera = replace(view.camera, world_to_camera=torch.from_numpy(placed.world_to_camera))
+    seen = rasterise_mesh(placed.vertices, placed.faces, camera)
     points = truth[visible_points(torch.from_numpy(truth).float(), view).numpy()]
-    in_camera = points @ true[:3, :3].T + true[:3, 3]
-    column, row = (in_camera[:, :2] / in_camera[:, 2:] * K[[0, 1], [0, 1]] + K[:2, 2]).astype(int).T
+    column, row, depth = _seen_at(points, view.camera)
     in_box = (column > box[0]) & (column < box[2]) & (row > box[1]) & (row < box[3])
-    covered = seen.covered[row, column] & in_box
-    scale = float(np.median(in_camera[covered, 2] / seen.depth[row, column][covered]))
+    covered = seen.hit[row, column] & in_box
+    scale = float(np.median(depth[covered] / seen.depth[row, column][covered]))
     before = placed.vertices @ placed.world_to_camera[:3, :3].T + placed.world_to_camera[:3, 3]
     return (scale * before - true[:3, 3]) @ true[:3, :3], scale
 

@@ -7,7 +7,6 @@ from .graphs import nearest_neighbours as nearest_neighbours
 from .graphs import neighbour_graph as neighbour_graph
 from .graphs import row_mean as row_mean
 from .points import Similarity as Similarity
-from .points import farthest_points as farthest_points
 from .points import fit_similarity as fit_similarity
 from .points import inside_polygon as inside_polygon
 from .points import spread_offsets as spread_offsets

@@ -1,11 +1,11 @@
-"""Points: unit vectors, the similarity between two sets, smooth offsets, an even choice, polygons."""
+"""Points: unit vectors, the similarity between two sets, smooth offsets, polygons."""
 
 from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from fastavatar.geometry import Array, Bools, Ints
+from fastavatar.geometry import Array, Bools
 
 
 def unit_vectors(vectors: Array) -> Array:
@@ -60,18 +60,6 @@ def spread_offsets(points: Array, anchors: Array, offsets: Array, radius: float,
     # Solve (K + ridge·I) c = offsets at the anchors; the offset at x is then Σ_a c_a K(|x − anchor_a|)
     system = wendland_c2(cdist(anchors, anchors), radius) + ridge * np.eye(len(anchors))
     return np.asarray(wendland_c2(cdist(points, anchors), radius) @ np.linalg.solve(system, offsets))
-
-
-def farthest_points(points: Array, count: int) -> Ints:
-    """Indices (count,) of `points` (N, D): the first point, then each time the one farthest from all chosen.
-
-    Source: Gonzalez 1985. `count` must not exceed N.
-    """
-    chosen, distance = [0], np.linalg.norm(points - points[0], axis=1)
-    while len(chosen) < count:
-        chosen.append(int(distance.argmax()))
-        distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
-    return np.asarray(chosen, np.int64)
 
 
 def inside_polygon(points: Array, polygon: Array) -> Bools:

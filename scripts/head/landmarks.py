@@ -119,12 +119,12 @@ def _places_found(painter: Painter, random: np.random.Generator) -> Iterator[tup
             center = -one.shot.world_to_camera[:3, :3].T @ one.shot.world_to_camera[:3, 3]
             for triangles, which in layers:
                 seen = one.shot.of(one.vertices, head.faces[triangles])
-                away, nearest = distance_transform_edt(~seen.covered, return_indices=True)
+                away, nearest = distance_transform_edt(~seen.hit, return_indices=True)
                 column, row = np.clip(
-                    one.landmarks[which].T, 0, np.array(seen.triangle.shape)[::-1, None] - 1
+                    one.landmarks[which].T, 0, np.array(seen.face.shape)[::-1, None] - 1
                 ).astype(int)
                 at_row, at_column = nearest[:, row, column]
-                corners = head.faces[triangles[seen.triangle[at_row, at_column]]]
+                corners = head.faces[triangles[seen.face[at_row, at_column]]]
                 shares = seen.weights[at_row, at_column]
                 places[which] = np.einsum("lk,lkc->lc", shares, head.mean[corners])
                 normal = unit_vectors(np.einsum("lk,lkc->lc", shares, normals[corners]))

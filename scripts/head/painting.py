@@ -6,10 +6,12 @@ Paint belongs to places on the average head, so it moves with every person's sur
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
+from fastavatar.core import Camera
 from fastavatar.geometry import Array, Ints, unit_vectors, vertex_normals
 from fastavatar.head import ARKIT_NAMES
-from scripts.head.raster import Seen, see
+from fastavatar.rendering import Fragments, rasterise_mesh
 from scripts.head.raw import JOINTS, PARTS, REGIONS, RawHead
 
 SKIN, BROW, LIP = np.array([0.80, 0.62, 0.53]), np.array([0.27, 0.19, 0.15]), np.array([0.68, 0.40, 0.38])
@@ -57,19 +59,19 @@ class Painter:
         there = moved > 0.15 * moved.max()
         return np.polyfit(np.abs(head.mean[there, 0]), head.mean[there, 1], 2, w=moved[there])
 
-    def picture(self, vertices: Array, seen: Seen, paints: Paints) -> Array:
+    def picture(self, vertices: Array, seen: Fragments, paints: Paints) -> Array:
         """The picture (H, W, 3) in 0…1 of `vertices` (V, 3) as `seen`."""
-        head, where = self.head, seen.covered
-        corners = head.faces[seen.triangle[where]]
+        head, where = self.head, seen.hit
+        corners = head.faces[seen.face[where]]
         weights = seen.weights[where]
 
         def at(values: Array) -> Array:
             return np.asarray(np.einsum("nk,nk...->n...", weights, values[corners]))
 
-        colors = self._colors(at(head.mean), head.parts[seen.triangle[where]], at(self._lips), paints)
+        colors = self._colors(at(head.mean), head.parts[seen.face[where]], at(self._lips), paints)
         normals = unit_vectors(at(vertex_normals(vertices, head.faces)))
         shade = AMBIENT + DIFFUSE * np.clip(normals @ LIGHT, 0, 1)
-        image = np.full((*seen.triangle.shape, 3), BACKGROUND)
+        image = np.full((*seen.face.shape, 3), BACKGROUND)
         image[where] = np.clip(colors * shade[:, None], 0, 1)
         return image
 
@@ -117,9 +119,10 @@ class Shot:
     size: tuple[int, int]
     """Width and height in pixels."""
 
-    def of(self, vertices: Array, faces: Ints) -> Seen:
+    def of(self, vertices: Array, faces: Ints) -> Fragments:
         """What the camera sees of a mesh (V, 3), (F, 3)."""
-        return see(vertices, faces, self.intrinsics, self.world_to_camera, self.size)
+        K, pose = torch.from_numpy(self.intrinsics), torch.from_numpy(self.world_to_camera)
+        return rasterise_mesh(vertices, faces, Camera(K, pose, *self.size))
 
     def project(self, points: Array) -> tuple[Array, Array]:
         """Pixels (N, 2) and depths (N,) of points (N, 3)."""

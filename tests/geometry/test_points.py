@@ -7,7 +7,6 @@ from scipy.spatial.transform import Rotation
 from fastavatar.geometry import (
     Array,
     Similarity,
-    farthest_points,
     fit_similarity,
     inside_polygon,
     spread_offsets,
@@ -79,22 +78,6 @@ def test_a_ridge_shrinks_offsets() -> None:
     anchor, offset = np.zeros((1, 3)), np.array([[1.0, 0, 0]])
     found = spread_offsets(anchor, anchor, offset, 1.0, 1.0)
     assert found[0, 0] == pytest.approx(0.5)
-
-
-@given(st.integers(0, 10_000), st.integers(2, 20))
-def test_chosen_points_are_distinct_and_cover_all(seed: int, count: int) -> None:
-    points = np.random.default_rng(seed).normal(size=(60, 3))
-    chosen = farthest_points(points, count)
-    assert len(set(chosen.tolist())) == count and chosen[0] == 0
-    apart = np.linalg.norm(points[chosen][:, None] - points[chosen][None], axis=2)
-    least = apart[~np.eye(count, dtype=bool)].min()
-    uncovered = np.linalg.norm(points[:, None] - points[chosen][None], axis=2).min(1).max()
-    assert uncovered <= least + 1e-9  # else the uncovered point would have been chosen
-
-
-def test_on_a_line_the_ends_come_first() -> None:
-    line = np.array([[0.0], [1], [2], [3], [4]])
-    assert farthest_points(line, 3).tolist() == [0, 4, 2]
 
 
 def test_inside_is_what_a_loop_encloses() -> None:

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+import torch
 
+from fastavatar.core import Camera
 from fastavatar.geometry import boundary_loops, triangle_areas
+from fastavatar.rendering import rasterise_mesh
 from scripts.head.atlas import packed_uv
 from scripts.head.bust import cut_bust, lowered_arms
 from scripts.head.makehuman import Polygon
-from scripts.head.raster import see
 from scripts.head.raw import HEAD_FRAME, to_head_frame
 from scripts.head.statistics import aligned, modes_of
 
@@ -78,8 +80,9 @@ def test_the_nearer_of_two_triangles_is_seen() -> None:
     corners = np.array([[-1.0, -1, 2], [3, -1, 2], [-1, 3, 2]])
     vertices = np.concatenate([corners, corners + [0, 0, 1]])
     K = np.array([[50.0, 0, 32], [0, 50, 24], [0, 0, 1]])
-    seen = see(vertices, np.array([[3, 4, 5], [0, 1, 2]]), K, np.eye(4), (64, 48))
-    assert seen.triangle[24, 32] == 1 and seen.depth[24, 32] == pytest.approx(2)
+    camera = Camera(torch.from_numpy(K), torch.eye(4, dtype=torch.float64), 64, 48)
+    seen = rasterise_mesh(vertices, np.array([[3, 4, 5], [0, 1, 2]]), camera)
+    assert seen.face[24, 32] == 1 and seen.depth[24, 32] == pytest.approx(2)
     point = seen.weights[24, 32] @ corners
     np.testing.assert_allclose(K[:2, :2] @ point[:2] / point[2] + K[:2, 2], [32.5, 24.5])
 

@@ -40,7 +40,7 @@ _ABOUT_THE_PHOTO = (
     click.option(
         "--focal_px",
         type=finite(0, above=True),
-        help="Focal length in pixels [default: from EXIF, else that of a 50 mm lens on full frame].",
+        help="Focal length in pixels [default: from EXIF, else fitted: a face about a metre away].",
     ),
     click.option(
         "--shoulders/--no_shoulders",

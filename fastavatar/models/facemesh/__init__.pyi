@@ -18,6 +18,9 @@ from .dressing import DressedHead as DressedHead
 from .dressing import dress as dress
 from .eyeballs import seat_eyeballs as seat_eyeballs
 from .eyeballs import with_flat_eyes as with_flat_eyes
+from .fit import Fitted as Fitted
+from .fit import fit_to_views as fit_to_views
+from .fit import turn_in as turn_in
 from .hidden import with_hidden as with_hidden
 from .landmarks import EYE_RINGS as EYE_RINGS
 from .landmarks import LOWER_LIP as LOWER_LIP
@@ -58,5 +61,6 @@ from .template import SKULL as SKULL
 from .template import TORSO as TORSO
 from .template import HeadTemplate as HeadTemplate
 from .template import load_template as load_template
+from .view import Cells as Cells
 from .view import HeadView as HeadView
 from .view import head_and_shoulders as head_and_shoulders

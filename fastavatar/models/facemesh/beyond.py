@@ -92,11 +92,7 @@ def volume_beyond(template: HeadTemplate, vertices: Array, views: Sequence[HeadV
     # A voxel is filled where a view sees loose thickness around it, and possible where no view sees backdrop
     filled, possible = np.zeros(len(centers), bool), np.ones(len(centers), bool)
     for one, view in zip(loose, views, strict=True):
-        pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(centers)))
-        column, row = np.floor(pixels).astype(np.int64).T
-        height, width = one.where.shape
-        shown = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        at = np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)
+        at, shown, depth = view.cells(centers)
         filled |= shown & one.where[at] & (np.abs(depth - one.middle[at]) <= one.half[at])
         possible &= ~(shown & (view.mask[at] < 0.5))
     # Hair behind the neck is hidden from the front; broad hair beside the neck tells of it

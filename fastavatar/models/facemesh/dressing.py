@@ -67,7 +67,7 @@ class DressedHead:
     """(P, 3) factors on the colours of each view, which made their exposures agree."""
 
 
-def dress(vertices: Array, volume: Volume, views: Sequence[HeadView], cut: Cut | None = None) -> DressedHead:
+def dress(vertices: Array, volume: Volume, cut: Cut | None, views: Sequence[HeadView]) -> DressedHead:
     """Gaussians on the fitted head (V, 3), head frame, and a volume beyond it, coloured from P views.
 
     The torso ends at the cut; without one, where it hangs below the person in the views.
@@ -166,16 +166,14 @@ def _within(shell: Shell, placed: Mouth, seen: Sequence[tuple[HeadView, Fragment
     """
     means, votes = placed.means, np.zeros(len(placed.means), np.int64)
     for view, sight in seen:
-        pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(means)))
-        at, shown = _cells(pixels, view)
+        at, shown, depth = view.cells(means)
         votes += shown & (view.mask[at] < 0.5)
         votes -= shown & (view.mask[at] > 0.5) & (depth - placed.depth < sight.depth[at] + _SAME_M)
     # With one view a single vote decides
     outside = votes > 0
     goes = np.isin(shell.points.region, (TORSO, BEYOND))
     for view, _ in seen:
-        pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(means)))
-        at, shown = _cells(pixels, view)
+        at, shown, depth = view.cells(means)
         # Nearest pixel of the person in the view, at the point's own depth
         row, column = distance_transform_edt(view.mask < 0.9, return_distances=False, return_indices=True)
         nearest = np.stack([column[at] + 0.5, row[at] + 0.5], 1)
@@ -188,8 +186,7 @@ def _room(means: Array, spacing: Array, views: Sequence[HeadView]) -> Array:
     """Factor (N,) on the size of discs at means (N, 3) near a person's outline, so that they end at it."""
     factor = np.ones(len(means))
     for view in views:
-        pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(means)))
-        at, shown = _cells(pixels, view)
+        at, shown, depth = view.cells(means)
         # A disc's standard deviation is about 0.9 of the spacing; 1.2 leaves room for its tail
         reach_px = 1.2 * spacing * float(view.camera.K[0, 0]) / depth
         edge_px = distance_transform_edt(view.mask > 0.5)[at]
@@ -199,20 +196,11 @@ def _room(means: Array, spacing: Array, views: Sequence[HeadView]) -> Array:
 
 def _shown(view: HeadView, sight: Fragments, means: Array, placed: Mouth) -> Bools:
     """Which points (N,) the view's own pixels cover: it sees them, and not from aside."""
-    pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(means)))
-    at, shown = _cells(pixels, view)
+    at, shown, depth = view.cells(means)
     to_camera = unit_vectors(view.camera.center.numpy() - means)
     faces_view = (placed.normals * to_camera).sum(1) > STEEPEST
     near = depth - placed.depth < sight.depth[at] + _SAME_M
     return np.asarray(shown & faces_view & (view.mask[at] > 0.5) & near)
-
-
-def _cells(pixels: Array, view: HeadView) -> tuple[tuple[Ints, Ints], Bools]:
-    """Row and column (N,) of the pixels (N, 2) that points lie in, and which (N,) are in the picture."""
-    height, width = view.mask.shape
-    column, row = np.floor(pixels).astype(np.int64).T
-    shown = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    return (np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)), shown
 
 
 def _cut_off(shell: Shell, means: Array, seen: Bools, views: Sequence[HeadView], cut: Cut | None) -> Bools:
@@ -232,8 +220,7 @@ def _is_lock(on_face: Bools, facing: Array, means: Array, view: HeadView) -> Boo
     x, _, z = view.camera.center.numpy()
     aside = abs(np.degrees(np.arctan2(x, z))) > _ASIDE_DEG
     far = on_face & (facing < STEEPEST) & (means[:, 0] * x < 0) & aside
-    (row, column), _ = _cells(view.camera.project(torch.from_numpy(means))[0].numpy(), view)
-    return np.asarray(far & (view.parts.shares[row, column, HAIR] > 0.5))
+    return np.asarray(far & (view.parts.shares[..., HAIR][view.cells(means).at] > 0.5))
 
 
 def _detail(shell: Shell, points: DetailPoints, view: HeadView, gain: Array) -> _Layer:

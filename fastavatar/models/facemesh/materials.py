@@ -17,17 +17,12 @@ _COVERED_NECK = 0.7
 
 def seen_materials(views: Sequence[HeadView], means: Array, shares: Array) -> Ints:
     """(N,) `HAIR`, `SKIN` or `CLOTH` at points (N, 3) by the view with the largest of their shares (P, N)."""
-    from torch import from_numpy
-
     material = np.full(len(means), SKIN)
     # The view that decides a point's colour decides what it is made of
     best = shares.argmax(0)
     for index, view in enumerate(views):
         mine = np.flatnonzero((best == index) & (shares[index] > 0))
-        pixels = view.camera.project(from_numpy(means[mine]))[0].numpy()
-        height, width = view.mask.shape
-        column, row = np.clip(np.floor(pixels).astype(np.int64), 0, [width - 1, height - 1]).T
-        material[mine] = view.parts.shares[row, column].argmax(1)
+        material[mine] = view.parts.shares[view.cells(means[mine]).at].argmax(1)
     return np.where(material == THING, CLOTH, material)
 
 

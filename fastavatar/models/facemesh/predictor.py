@@ -1,8 +1,8 @@
 """One photo to an avatar, with nothing but what ships in the package.
 
-photo ─ Face Mesh ─▶ landmarks ─ pose ─▶ camera + landmarks (m) ─ warp ─▶ head ─ outline ─▶ head with hair
-  ├──── Pose ─▶ torso's orientation ──────────────────────────────────────────┤                │
-  └──── segmenter ─▶ person mask ─────────────────────────────────────────────┘                │
+photo ─ Face Mesh ─▶ landmarks ─ parametric head ─▶ camera, head ─ fit to the view ─▶ head, volume beyond it
+  ├──── Pose ─▶ torso's orientation ──────────────────────────┤                                │
+  └──── segmenter ─▶ hair, skin, clothes, backdrop ───────────┘                                │
                └──────────── colours where seen, completed where not ◀── surface points ◀──────┘
 """
 
@@ -14,20 +14,14 @@ from fastavatar.core import Avatar, Photo, Provenance
 from fastavatar.errors import UsageError
 from fastavatar.faces import FaceMeshFinder, find_face
 from fastavatar.models.facemesh import (
-    TORSO,
     PhotosFacts,
-    body_in,
     dress,
-    find_cut,
-    fit_outline,
+    fit_to_views,
     head_and_shoulders,
     head_of_several,
-    load_template,
     observe,
     pulled_to_landmarks,
-    torso_turn,
-    turn_torso,
-    volume_beyond,
+    turn_in,
 )
 from fastavatar.models.stages import stage
 
@@ -56,14 +50,10 @@ class FaceMeshPredictor:
         with stage(seconds, "person mask"):
             view = head_and_shoulders(photo, found.box, seen.camera)
         with stage(seconds, "fit head"):
-            template = load_template()
-            vertices = pulled_to_landmarks(seen.shape, seen.in_head)
-            turn = torso_turn(body_in(view), view.camera.world_to_camera[:3, :3].numpy())
-            vertices = fit_outline(template, turn_torso(template, vertices, turn), [view], turn)
-            volume = volume_beyond(template, vertices, [view], turn)
-            cut = find_cut(vertices[template.region == TORSO], turn, view)
+            turn = turn_in(view)
+            fitted = fit_to_views(pulled_to_landmarks(seen.shape, seen.in_head), turn, [view])
         with stage(seconds, "colours"):
-            head = dress(vertices, volume, [view], cut)
+            head = dress(*fitted, [view])
         provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, seen.warnings)
         camera = seen.camera.to("cpu", torch.float32)
         return Avatar(

@@ -16,21 +16,16 @@ from fastavatar.faces import FaceMeshFinder, find_face
 from fastavatar.geometry import Array, vertex_normals
 from fastavatar.models.facemesh import (
     LANDMARKS,
-    TORSO,
     DressedHead,
     Observation,
-    body_in,
-    cut_seen_best,
     dress,
-    fit_outline,
+    fit_to_views,
     head_and_shoulders,
     load_template,
     mean_rotation,
     observe,
     pulled_to_landmarks,
-    torso_turn,
-    turn_torso,
-    volume_beyond,
+    turn_in,
 )
 from fastavatar.models.stages import stage
 
@@ -86,16 +81,10 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
     with stage(seconds, "person mask"):
         views = [head_and_shoulders(one.photo, one.face.box, one.camera) for one in seen]
     with stage(seconds, "fit head"):
-        template = load_template()
-        vertices = pulled_to_landmarks(seen[0].shape, _mean_landmarks(seen))
-        turn = mean_rotation(
-            [torso_turn(body_in(view), view.camera.world_to_camera[:3, :3].numpy()) for view in views]
-        )
-        vertices = fit_outline(template, turn_torso(template, vertices, turn), views, turn)
-        volume = volume_beyond(template, vertices, views, turn)
-        cut = cut_seen_best(vertices[template.region == TORSO], turn, views)
+        turn = mean_rotation([turn_in(view) for view in views])
+        fitted = fit_to_views(pulled_to_landmarks(seen[0].shape, _mean_landmarks(seen)), turn, views)
     with stage(seconds, "colours"):
-        head = dress(vertices, volume, views, cut)
+        head = dress(*fitted, views)
     shots = {}
     for index, one, gain in zip(order, seen, head.gains, strict=True):
         camera = one.camera.to("cpu", torch.float32)

@@ -38,11 +38,6 @@ class Shell:
     stays: Bools
     """(N,) which of them are not cut off."""
 
-    @property
-    def head(self) -> Array:
-        """Vertices of the head alone."""
-        return np.asarray(self.vertices[self.region != BEYOND])
-
     def point_normals(self) -> Array:
         """(N, 3) unit normals at the points."""
         return unit_vectors(self.points.at(self.normals))

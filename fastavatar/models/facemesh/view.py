@@ -1,6 +1,7 @@
 """The crop of a photo that the embedded model works on: head and shoulders, at the model's resolution."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from PIL import Image
 from scipy.ndimage import label
 
 from fastavatar.core import Box, Camera, Photo
+from fastavatar.geometry import Array, Bools, Ints
 from fastavatar.images import PersonParts, person_parts
 
 _METRES_PER_PX = 0.0007  # half the spacing of the finest points: more detail could not be shown
@@ -41,6 +43,26 @@ class HeadView:
     def metres_per_px(self) -> float:
         """Size of a pixel at the distance of the head's origin."""
         return float(self.camera.world_to_camera[2, 3] / self.camera.K[0, 0])
+
+    def cells(self, points: Array) -> "Cells":
+        """The pixels that points (N, 3) of the head frame lie in."""
+        pixels, depth = (values.numpy() for values in self.camera.project(torch.from_numpy(points)))
+        column, row = np.floor(pixels).astype(np.int64).T
+        height, width = self.mask.shape
+        shown = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        at = np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)
+        return Cells(at, shown, depth)
+
+
+class Cells(NamedTuple):
+    """Where N points lie in a picture."""
+
+    at: tuple[Ints, Ints]
+    """Row and column (N,) of each point's pixel, the nearest one beyond the picture's edge."""
+    shown: Bools
+    """(N,) which points lie in the picture."""
+    depth: Array
+    """(N,) metres along the optical axis."""
 
 
 def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> HeadView:

@@ -119,7 +119,7 @@ def test_closed_eyes_stay_as_they_are() -> None:
 
 def test_a_dressed_head_has_both_eyeballs() -> None:
     vertices, view = portraits_head()
-    head = dress(vertices, NOTHING, [view])
+    head = dress(vertices, NOTHING, None, [view])
     means, corners = head.gaussians.means.double().numpy(), head.binding.corners.numpy()
     for iris, ring in EYE_RINGS.items():
         between = (corners == iris).any(1)

@@ -190,7 +190,7 @@ def test_seen_from_aside_the_near_lip_hides_teeth() -> None:
 
 def test_a_dressed_smile_keeps_the_photos_colours_behind_the_lips() -> None:
     vertices, view = portraits_head()
-    head = dress(vertices, NOTHING, [view])
+    head = dress(vertices, NOTHING, None, [view])
     sunk_m = (head.binding.at(head.mesh.vertices) - head.gaussians.means)[:, 2].numpy()
     between = np.isin(head.binding.corners.numpy(), [*MOUTH_CORNERS, *UPPER_LIP, *LOWER_LIP]).all(1)
     assert between.sum() > 20 and sunk_m[between].min() > -1e-6
