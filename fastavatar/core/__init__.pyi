@@ -17,4 +17,7 @@ from .gaussians import encode_opacities as encode_opacities
 from .gaussians import encode_scales as encode_scales
 from .mesh import Binding as Binding
 from .mesh import Mesh as Mesh
+from .motion import HeadParameters as HeadParameters
+from .motion import Shapes as Shapes
+from .motion import Skeleton as Skeleton
 from .photo import Photo as Photo

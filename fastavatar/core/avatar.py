@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fastavatar.core import Binding, Camera, Face, Gaussians, Mesh, Photo
+from fastavatar.core import Binding, Camera, Face, Gaussians, HeadParameters, Mesh, Photo
 from fastavatar.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ class Avatar:
     """The mesh that the model fitted to the photo; None if the model fits none."""
     binding: Binding | None = None
     """The point on `mesh` to which each Gaussian is bound; None without a mesh."""
+    head: HeadParameters | None = None
+    """The parametric head that `mesh` follows; None if the model fits none."""
     latent: Latent | None = None
     """The code that the Gaussians are decoded from; None if no network decoded them or they changed since."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from fastavatar.core import Shapes, Skeleton
 from fastavatar.errors import InputError
 from fastavatar.geometry import Array, Ints, edge_graph, require_shape, triangles
 
@@ -30,6 +31,16 @@ class Mesh:
     vertex has one coordinate."""
     parts: Tensor | None = None
     """(F,) int64, the piece that each triangle belongs to, such as an eyeball; None if unknown."""
+    part_names: tuple[str, ...] = ()
+    """The names of the pieces, which `parts` counts; empty if they have none."""
+    colors: Tensor | None = None
+    """(V, 3) sRGB in 0…1; None if the vertices have no colours."""
+    texture: Tensor | None = None
+    """(H, W, 3) sRGB, uint8, row 0 at v = 1; None without one."""
+    shapes: Shapes | None = None
+    """Named movements of the vertices; None if the mesh has none."""
+    skeleton: Skeleton | None = None
+    """Joints that the vertices follow; None if the mesh has none."""
 
     def __post_init__(self) -> None:
         """Check shapes and indices."""
@@ -48,6 +59,14 @@ class Mesh:
                 "a corner names a texture coordinate", self.uv_faces, 0 if self.uv is None else len(self.uv)
             )
         _require_indices("a face names a vertex", self.faces, count)
+        if self.colors is not None:
+            require_shape("colors", self.colors, count, 3)
+        if self.texture is not None:
+            require_shape("texture", self.texture, None, None, 3)
+        if self.shapes is not None:
+            require_shape("offsets", self.shapes.offsets, None, count, 3)
+        if self.skeleton is not None:
+            require_shape("weights", self.skeleton.weights, count, None)
 
     def areas(self) -> Tensor:
         """(F,) areas of the triangles, square metres."""
@@ -73,13 +92,38 @@ class Mesh:
             return self
         corners = torch.stack([self.faces.reshape(-1), self.uv_faces.reshape(-1)], 1)
         pairs, index = torch.unique(corners, dim=0, return_inverse=True)
+        split = replace(self, uv=None, uv_faces=None)._with_vertices(pairs[:, 0], index.reshape(-1, 3))
+        return replace(split, uv=self.uv[pairs[:, 1]])
+
+    def subset(self, index: Tensor) -> "Mesh":
+        """The triangles that `index`, (M,) of integers or (F,) of booleans, selects, and their vertices.
+
+        Texture coordinates with seams keep their places in `uv`.
+        """
+        used, faces = torch.unique(self.faces[index], return_inverse=True)
+        kept = replace(
+            self,
+            uv=None if self.uv_faces is None else self.uv,
+            uv_faces=None if self.uv_faces is None else self.uv_faces[index],
+            parts=None if self.parts is None else self.parts[index],
+            faces=self.faces[index],
+        )._with_vertices(used, faces.reshape(-1, 3))
+        return kept if self.uv is None or self.uv_faces is not None else replace(kept, uv=self.uv[used])
+
+    def _with_vertices(self, index: Tensor, faces: Tensor) -> "Mesh":
+        """The mesh with the vertices `index` (W,) of this one, and faces (F, 3) that name those."""
+
+        def picked(values: Tensor | None) -> Tensor | None:
+            return None if values is None else values[index]
+
         return replace(
             self,
-            vertices=self.vertices[pairs[:, 0]],
-            faces=index.reshape(-1, 3),
-            regions=None if self.regions is None else self.regions[pairs[:, 0]],
-            uv=self.uv[pairs[:, 1]],
-            uv_faces=None,
+            vertices=self.vertices[index],
+            faces=faces,
+            regions=picked(self.regions),
+            colors=picked(self.colors),
+            shapes=None if self.shapes is None else self.shapes.subset(index),
+            skeleton=None if self.skeleton is None else self.skeleton.subset(index),
         )
 
     def sample(self, count: int) -> "Binding":

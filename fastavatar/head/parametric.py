@@ -72,6 +72,7 @@ class ParametricHead:
             uv=torch.from_numpy(self.uv).to(torch.float32),
             uv_faces=torch.from_numpy(self.uv_faces),
             parts=torch.from_numpy(self.parts),
+            part_names=self.part_names,
         )
 
     def vertices(self, identity: Array, expression: Array | None = None, turns: Array | None = None) -> Array:

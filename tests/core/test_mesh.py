@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fastavatar.core import Binding, Mesh
+from fastavatar.core import Binding, Mesh, Shapes, Skeleton
 from fastavatar.errors import InputError
 from tests.synthetic_capture import make_mesh
 
@@ -40,3 +40,29 @@ def test_shapes_must_fit() -> None:
         Mesh(SQUARE.vertices, SQUARE.faces, uv=torch.zeros(3, 2))
     with pytest.raises(InputError, match="weights must have shape"):
         Binding(torch.zeros(5, 3, dtype=torch.long), torch.zeros(4, 3))
+
+
+def test_a_subset_keeps_what_belongs_to_its_vertices() -> None:
+    mesh = Mesh(
+        SQUARE.vertices,
+        SQUARE.faces,
+        uv=SQUARE.vertices[:, :2] / 2,
+        parts=torch.tensor([0, 1]),
+        colors=torch.arange(12).reshape(4, 3) / 12,
+        shapes=Shapes(("rise",), torch.arange(12.0).reshape(1, 4, 3)),
+        skeleton=Skeleton(("neck",), (-1,), torch.zeros(1, 3), torch.arange(4.0)[:, None]),
+    )
+    kept = mesh.subset(torch.tensor([False, True]))
+    used = [0, 2, 3]
+    assert torch.equal(kept.vertices, mesh.vertices[used]) and kept.faces.tolist() == [[0, 1, 2]]
+    assert mesh.uv is not None and kept.uv is not None and torch.equal(kept.uv, mesh.uv[used])
+    assert mesh.colors is not None and kept.colors is not None
+    assert torch.equal(kept.colors, mesh.colors[used])
+    assert kept.parts is not None and kept.parts.tolist() == [1]
+    assert kept.shapes is not None and kept.shapes.offsets[0, :, 0].tolist() == [0, 6, 9]
+    assert kept.skeleton is not None and kept.skeleton.weights[:, 0].tolist() == [0, 2, 3]
+
+
+def test_a_joint_follows_its_parent() -> None:
+    with pytest.raises(InputError, match="must precede them"):
+        Skeleton(("head", "neck"), (1, -1), torch.zeros(2, 3), torch.zeros(4, 2))
