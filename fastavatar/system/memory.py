@@ -34,13 +34,14 @@ def memory_limit_bytes() -> int | None:
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """Numbers of glibc's parameters, from its malloc.h."""
-_LARGE_BYTES = 1 << 20
+_LARGE_BYTES = 4 << 20
+"""With 1 MB a prediction takes 25 MB less and 0.3 s more of a CPU, for page faults."""
 _ARENAS = 2
 """Heaps that all threads share; see `share_arenas`."""
 
 
 def return_large_arrays() -> None:
-    """Let this process return the memory of arrays above 1 MB to the system as soon as they are freed.
+    """Let this process return the memory of arrays above 4 MB to the system as soon as they are freed.
 
     glibc keeps ever larger ones for the next allocation, a tenth of a prediction's peak. Returning them slows
     loops that allocate the same sizes again, so call this in processes that do their work once. On systems
