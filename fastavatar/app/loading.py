@@ -77,7 +77,7 @@ class _MetaKernels(ModuleType):
 def meta_kernels_when_used() -> Iterator[None]:
     """Delay the import of torch's kernels for tensors without memory: 0.2 s and 20 MB, for its compilers.
 
-    Whatever imports that module later, as torch's compilers and `models/published` do, gets it.
+    Whatever imports that module later, as `models/published` does, gets it; see `complete_torch`.
     """
     if "torch" in sys.modules:
         yield
@@ -90,3 +90,11 @@ def meta_kernels_when_used() -> Iterator[None]:
         if sys.modules.get(_META_KERNELS) is stand_in:
             del sys.modules[_META_KERNELS]
             vars(sys.modules.get("torch", stand_in)).pop("_meta_registrations", None)
+
+
+def complete_torch() -> None:
+    """Import what `load_ahead` left out of torch: `torch.Generator` and optimisers do not work without it.
+
+    Optimisers import torch's compilers, which can only be imported after that module.
+    """
+    importlib.import_module(_META_KERNELS)

@@ -33,6 +33,15 @@ def test_torch_and_the_renderer_are_loaded_once_the_thread_ends() -> None:
     assert said_by(program) == ["True", "True", "True", "True", "False"]
 
 
+def test_a_photo_is_refined_after_a_lean_import_of_torch(tmp_path: Path) -> None:
+    program = (
+        f"{SAYS_WHAT_IT_LOADED}from fastavatar.app.cli.main import run\n"
+        "print(run(['predict', '--image', 'data/example.png', '--output_dir', sys.argv[1], '--quiet',\n"
+        "           '--model', 'facemesh', '--device', 'cpu', '--optimize', '--iterations', '2'])); loaded()"
+    )
+    assert said_by(program, str(tmp_path / "out")) == ["0", "True", "True", "True"]
+
+
 def test_networks_without_memory_are_built_after_a_lean_import_of_torch() -> None:
     """With torch's own kernels, as after a plain `import torch`."""
     program = (
