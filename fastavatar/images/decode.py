@@ -47,7 +47,6 @@ SIGNATURES = {
     "JPEG 2000": rb"\0\0\0\x0cjP  ",
 }
 """How files of each kind begin, where that is enough to tell them from others."""
-_JPEG_OR_PNG = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
 DECODING_ERRORS = (
     AssertionError,
@@ -151,10 +150,7 @@ def _open(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image.Imag
         pillow_heif.register_heif_opener()
     if content.startswith(JXL_SIGNATURES):
         _prepare_jpeg_xl(content, name, max_pixels)
-    if content.startswith(_JPEG_OR_PNG):
-        Image.preinit()  # leaves out forty plugins for other formats
-    else:
-        Image.init()
+    Image.init()
     try:
         # From memory, since Pillow closes files at different times for different formats.
         return Image.open(io.BytesIO(content), formats=[known for known in FORMATS if known in Image.OPEN])

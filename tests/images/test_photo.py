@@ -1,7 +1,5 @@
 import logging
 import struct
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +23,6 @@ from tests.images.pictures import (
     quarters_rgb,
     saved,
 )
-from tests.portraits import ROOT
 
 pillow_heif.register_heif_opener()
 
@@ -344,12 +341,3 @@ def test_a_png_whose_profile_cannot_be_unpacked_is_warned_of(
     assert [record.getMessage() for record in caplog.records] == [
         f"{path}: its colour profile is damaged or of another kind and is ignored"
     ]
-
-
-def test_a_png_is_read_without_the_plugins_of_rarer_formats() -> None:
-    program = (
-        "import sys; from tests.portraits import portrait; portrait()\n"
-        "print([name for name in ('PIL.PngImagePlugin', 'PIL.FpxImagePlugin') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout == "['PIL.PngImagePlugin']\n", done.stderr

@@ -90,7 +90,6 @@ def command(
     """Draw the 3D head in PLY, a file of any splat format, from all around: a video or pictures."""
     require_flags_that_matter(context)
     load_ahead(libraries=())
-
     from tqdm import tqdm
 
     from fastavatar.formats import read_gaussians
@@ -112,7 +111,7 @@ def command(
     if camera_file is None:
         views = views_on_path(gaussians, path, frames, size, elevation)
     else:
-        from fastavatar.captures import read_cameras
+        from fastavatar.captures import read_cameras  # here, as it takes 0.3 s and most calls do without it
 
         cameras_read = read_cameras(camera_file)
         views, captured = cameras_read.views, cameras_read.files
