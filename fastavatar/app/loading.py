@@ -1,4 +1,4 @@
-"""Loads the libraries of a prediction on a thread, while the command reads its photo and finds the face.
+"""Loads torch and the renderer on a thread, while a command loads other libraries and reads its photo.
 
 Python runs one thread at a time, but torch's machine code is mapped, and a photo is searched for faces,
 without the interpreter. `benchmarks/cold_start.py` measures a whole command.
@@ -8,7 +8,7 @@ import ctypes
 import gc
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,20 +16,25 @@ from threading import Thread
 from types import ModuleType
 from typing import Any
 
+from fastavatar.system import memory_limit_bytes
+
 _META_KERNELS = "torch._meta_registrations"
-_WITHOUT_TORCH = ("scipy.sparse.linalg", "scipy.spatial", "scipy.ndimage")
-"""Libraries of a prediction that this thread imports while the other one maps torch, which takes as long."""
+FOR_PREDICTION = ("scipy.sparse.linalg", "scipy.spatial", "scipy.ndimage")
+"""Libraries of a prediction without torch, which takes as long to map as these take to import."""
 
 
-def load_ahead() -> None:
-    """Begin to load torch and the renderer on a thread; load here what needs neither.
+def load_ahead(libraries: Sequence[str] = FOR_PREDICTION) -> None:
+    """Begin to load torch and the renderer on a thread, and import `libraries`, which need neither, here.
 
     The garbage collector rests until all is loaded: it would search a million objects, none of them garbage,
-    many times over. Errors are left to the code that imports the same library and can report them.
+    many times over. Errors are left to the code that imports the same library and can report them. Nothing
+    happens where memory is limited, as a library that fails to load on a thread can hang the process.
     """
+    if memory_limit_bytes() is not None:
+        return
     gc.disable()
     Thread(target=_load_torch_and_renderer, name="loading").start()
-    for name in _WITHOUT_TORCH:
+    for name in libraries:
         importlib.import_module(name)
 
 
@@ -72,7 +77,7 @@ class _MetaKernels(ModuleType):
 def meta_kernels_when_used() -> Iterator[None]:
     """Delay the import of torch's kernels for tensors without memory: 0.2 s and 20 MB, for its compilers.
 
-    Whatever imports that module later, as torch's compilers and `models/published` do, gets it.
+    Whatever imports that module later, as `models/published` does, gets it; see `complete_torch`.
     """
     if "torch" in sys.modules:
         yield
@@ -85,3 +90,11 @@ def meta_kernels_when_used() -> Iterator[None]:
         if sys.modules.get(_META_KERNELS) is stand_in:
             del sys.modules[_META_KERNELS]
             vars(sys.modules.get("torch", stand_in)).pop("_meta_registrations", None)
+
+
+def complete_torch() -> None:
+    """Import what `load_ahead` left out of torch: `torch.Generator` and optimisers do not work without it.
+
+    Optimisers import torch's compilers, which can only be imported after that module.
+    """
+    importlib.import_module(_META_KERNELS)

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastavatar.app.loading import complete_torch
 from fastavatar.app.settings import Settings, with_focal_length
 from fastavatar.errors import UsageError
 
@@ -139,6 +140,7 @@ class Pipeline:
         from fastavatar.models.stages import stage
         from fastavatar.refinement import refine
 
+        complete_torch()
         with stage({}, "refine"):
             return refine(
                 avatar,

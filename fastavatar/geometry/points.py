@@ -47,8 +47,11 @@ def wendland_c2(distance: Array, radius: float) -> Array:
 
     The kernel is positive definite in three dimensions (Wendland 1995), so its matrices can be inverted.
     """
-    r = np.minimum(distance / radius, 1)
-    return np.asarray((1 - r) ** 4 * (4 * r + 1))
+    kernel = np.zeros_like(distance)
+    near = distance < radius  # 1 % of a head's points and its landmarks
+    r = distance[near] / radius
+    kernel[near] = (1 - r) ** 4 * (4 * r + 1)
+    return kernel
 
 
 def spread_offsets(points: Array, anchors: Array, offsets: Array, radius: float, ridge: float) -> Array:

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from fastavatar.images import quiet_stderr, without_metrics
 
 MODELS = Path(__file__).with_name("face_models")
 """Google's files, which `python -m scripts.face_models` puts there when the program is built."""
+_PROCESSORS = Path("/sys/devices/system/cpu/possible")
+"""Linux's list of processors, without which MediaPipe 1.2 calls `abort` when it opens a task."""
 
 
 @contextlib.contextmanager
@@ -31,6 +34,7 @@ def open_task(kind: str, model: str, **options: Any) -> Iterator[Any]:
             f"the network {path} is missing: `python -m scripts.face_models` makes it in a copy of the "
             "repository, as `make setup` does"
         )
+    _require_processor_list()
     with quiet_stderr(), without_metrics():
         tasks = load_tasks()
         # As bytes, because MediaPipe opens a path by itself, and not every path on every system.
@@ -47,6 +51,14 @@ def open_task(kind: str, model: str, **options: Any) -> Iterator[Any]:
             ) from error
         with task:
             yield task
+
+
+def _require_processor_list() -> None:
+    """Raise `DeviceError` where MediaPipe would abort the whole process without a message."""
+    if sys.platform == "linux" and not os.access(_PROCESSORS, os.R_OK):
+        raise DeviceError(
+            f"MediaPipe cannot run, as {_PROCESSORS} cannot be read: mount /sys (`mount -t sysfs sysfs /sys`)"
+        )
 
 
 def as_image(rgb: NDArray[np.uint8]) -> Any:

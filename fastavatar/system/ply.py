@@ -83,7 +83,7 @@ def encode_ply_elements(elements: Mapping[str, Columns], comments: Iterable[str]
         lines += [f"property {TYPE_NAMES[kind]} {field}" for field, kind in kinds.items()]
     lines += [f"comment {' '.join(comment.split())}" for comment in comments]
     header = "\n".join([*lines, "end_header", ""]).encode("ascii", "backslashreplace")
-    return b"".join([header, *(rows.tobytes() for rows in elements.values())])
+    return b"".join([header, *(np.ascontiguousarray(rows).data for rows in elements.values())])
 
 
 def _read_binary(file: BinaryIO, header: PlyHeader, wanted: set[str], size: int) -> dict[str, Columns]:

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastavatar.errors import WeightsError
+from fastavatar.errors import DeviceError, WeightsError
 from fastavatar.images import mediapipe_tasks, person_mask
 from tests.portraits import ROOT
 
@@ -44,3 +45,36 @@ def test_a_missing_network_is_reported_with_the_command_that_makes_it(
         "makes it in a copy of the repository, as `make setup` does"
     )
     assert caught.value.exit_code == 5
+
+
+def test_where_mediapipe_would_abort_there_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mediapipe_tasks, "_PROCESSORS", tmp_path / "possible")
+    with pytest.raises(DeviceError) as caught:
+        person_mask(np.zeros((9, 9, 3), np.uint8))
+    assert str(caught.value) == (
+        f"MediaPipe cannot run, as {tmp_path / 'possible'} cannot be read: "
+        "mount /sys (`mount -t sysfs sysfs /sys`)"
+    )
+    assert caught.value.exit_code == 6
+
+
+def without_sys(*command: str) -> subprocess.CompletedProcess[str]:
+    """A command in a mount namespace of its own, where /sys is empty."""
+    in_namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    script = 'mount -t tmpfs none /sys && exec "$@"'
+    return subprocess.run(
+        [*in_namespace, script, "sh", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def test_without_sys_a_prediction_ends_with_one_line(tmp_path: Path) -> None:
+    if shutil.which("unshare") is None or without_sys("true").returncode:
+        pytest.skip("no mount namespaces here")
+    flags = ["--image", "data/example.png", "--output_dir", str(tmp_path / "out"), "--model", "facemesh"]
+    done = without_sys(sys.executable, "predict.py", *flags, "--quiet")
+    assert (done.returncode, done.stdout) == (6, "")
+    assert done.stderr.startswith("error: MediaPipe cannot run, as /sys/devices/system/cpu/possible cannot")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()

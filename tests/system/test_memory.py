@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastavatar.system.memory import peak_memory_mb
+from fastavatar.system.memory import memory_limit_bytes, peak_memory_mb
 from tests.portraits import ROOT
 
 
@@ -35,7 +35,7 @@ def test_freed_arrays_go_back_to_the_system() -> None:
         "import numpy as np\n"
         "if sys.argv[1] == 'returned': return_large_arrays()\n"
         "np.ones(2_000_000)\n"
-        "kept = [np.ones(500_000) for _ in range(20)]; end = np.ones(1000); del kept[:-1]\n"
+        "kept = [np.ones(700_000) for _ in range(20)]; end = np.ones(1000); del kept[:-1]\n"
         "print(int(Path('/proc/self/statm').read_text().split()[1]) * 4096 / 1e6)"
     )
     held = {}
@@ -44,3 +44,15 @@ def test_freed_arrays_go_back_to_the_system() -> None:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         held[how] = float(done.stdout)
     assert held["returned"] < held["kept"] - 30
+
+
+def test_the_smaller_limit_counts() -> None:
+    assert memory_limit_bytes() is None
+    program = (
+        "import resource; from fastavatar.system.memory import memory_limit_bytes\n"
+        "resource.setrlimit(resource.RLIMIT_DATA, (3 << 30, 3 << 30)); print(memory_limit_bytes() >> 30)\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30)); print(memory_limit_bytes() >> 30)"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "3\n2\n"

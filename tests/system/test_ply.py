@@ -39,6 +39,12 @@ def test_what_was_written_is_read_by_another_reader_and_by_this_one(tmp_path: Pa
     assert same(other["vertex"].data) and other["sh"].data["f"].tolist() == [3, 255]
 
 
+def test_rows_apart_in_memory_and_no_rows_are_written(tmp_path: Path) -> None:
+    content = encode_ply_elements({"vertex": np.repeat(PAIRS, 2)[::2], "none": PAIRS[:0]})
+    back = read(content, tmp_path, "vertex", "none")
+    assert same(back.rows["vertex"]) and len(back.rows["none"]) == 0
+
+
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("comment", ["comment na\xefve \xff", "obj_info anything", "comment", ""])
 def test_comments_of_any_bytes_and_line_ends(line_end: str, comment: str, tmp_path: Path) -> None:

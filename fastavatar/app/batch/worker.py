@@ -21,6 +21,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from fastavatar.app.batch import Mode, PhotoTask, Row, failed_row, fill, local_copy, prepare
+from fastavatar.app.loading import load_ahead
 from fastavatar.errors import DeviceError, FastAvatarError, InputError, out_of_memory
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def work(connection: Connection, settings: "Settings", mode: Mode, log_level: in
     logging.basicConfig(format="%(message)s")
     logging.getLogger("fastavatar").setLevel(log_level)
     _limit_libraries(settings.threads)
+    load_ahead()
     try:
         from fastavatar.app.pipeline import Pipeline
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from fastavatar.errors import DeviceError
+from fastavatar.system import memory_limit_bytes
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 _PASSED_ON = tuple(
@@ -22,19 +23,9 @@ _PR_SET_PDEATHSIG = 1
 """From linux/prctl.h."""
 
 
-def limit_bytes() -> int | None:
-    """Bytes of address space that this process may use, None without a limit."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
-    return min((limit for limit in limits if limit != resource.RLIM_INFINITY), default=None)
-
-
 def out_of_memory_message() -> str:
     """The message for too little memory: the limit, if there is one, and what to do."""
-    limit = limit_bytes()
+    limit = memory_limit_bytes()
     if limit is None:
         return "out of memory: use a smaller photo or close other programs"
     return f"out of memory: the limit is {limit / 1e9:.1f} GB (ulimit -v); allow more or use a smaller photo"
@@ -42,7 +33,7 @@ def out_of_memory_message() -> str:
 
 def within_limit(work: Callable[[], int], failed: Callable[[str, int], int]) -> int:
     """Do `work` and return its exit code, or that of `failed` if a memory limit ended the child process."""
-    if limit_bytes() is None or not hasattr(signal, "sigwaitinfo"):  # macOS, which does not enforce the limit
+    if memory_limit_bytes() is None or not hasattr(signal, "sigwaitinfo"):  # macOS enforces no limit
         return work()
     signal.pthread_sigmask(signal.SIG_BLOCK, {*_PASSED_ON, signal.SIGCHLD})
     report, reported = os.pipe()

@@ -10,7 +10,6 @@ import click
 
 from fastavatar.app.batch import names_many
 from fastavatar.app.cli.many import many_options, output_option, require_none, run_many, take_many
-from fastavatar.app.cli.memory_limit import limit_bytes
 from fastavatar.app.cli.numbers import FILE_AS_TEXT
 from fastavatar.app.cli.prediction import naming_force, prediction_options, settings_of
 from fastavatar.app.cli.progress import refinement_bar
@@ -51,8 +50,7 @@ def command(
         run_many(images[0], output_dir, settings, force, many)
         return
     require_none(many)
-    if limit_bytes() is None:  # a library that fails to load on a thread can hang the process
-        load_ahead()
+    load_ahead()
     if settings.optimization is None:
         return_large_arrays()
     folder = Path(output_dir)

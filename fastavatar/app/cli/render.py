@@ -13,6 +13,7 @@ from fastavatar.app.cli.colors import parse_color
 from fastavatar.app.cli.numbers import FILE, count, finite
 from fastavatar.app.cli.options import device_option, path_option
 from fastavatar.app.cli.outputs import require_outputs
+from fastavatar.app.loading import load_ahead
 from fastavatar.errors import OverwriteError, UsageError
 
 if TYPE_CHECKING:
@@ -88,10 +89,9 @@ def command(
 ) -> None:
     """Draw the 3D head in PLY, a file of any splat format, from all around: a video or pictures."""
     require_flags_that_matter(context)
-
+    load_ahead(libraries=())
     from tqdm import tqdm
 
-    from fastavatar.captures import read_cameras
     from fastavatar.formats import read_gaussians
     from fastavatar.models.choice import choose_device
     from fastavatar.results import (
@@ -111,6 +111,8 @@ def command(
     if camera_file is None:
         views = views_on_path(gaussians, path, frames, size, elevation)
     else:
+        from fastavatar.captures import read_cameras  # here, as it takes 0.3 s and most calls do without it
+
         cameras_read = read_cameras(camera_file)
         views, captured = cameras_read.views, cameras_read.files
     if as_video and output.suffix.lower() == ".png":

@@ -10,7 +10,9 @@ import click
 
 from fastavatar.app.cli.numbers import PORT, finite
 from fastavatar.app.cli.prediction import model_options, settings_of
+from fastavatar.app.loading import load_ahead
 from fastavatar.errors import FastAvatarError, UsageError
+from fastavatar.system import share_arenas
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,8 @@ def command(
     for name in ("embedding", "w_vector"):
         if flags[name] is not None:
             raise click.UsageError(f"--{name} belongs to one person; serve takes photos of many people")
+    share_arenas()
+    load_ahead()
 
     try:
         import uvicorn  # noqa: F401  # part of the extra `serve`: fails before the model is loaded
@@ -70,7 +74,6 @@ def command(
             Stopped,
             allowed_hosts,
             serve,
-            share_arenas,
         )
     except ModuleNotFoundError as error:
         raise FastAvatarError(
@@ -85,7 +88,6 @@ def command(
     Outputs(turntable=True).require_possible()
     settings = settings_of(**flags)
     with bound(host, port) as listener:
-        share_arenas()
         pipeline = Pipeline(settings)
         if pipeline.device == "cpu":
             compile_kernels()  # so that the first photo does not wait for it

@@ -24,7 +24,6 @@ from .security import token_page as token_page
 from .server import Stopped as Stopped
 from .server import bind as bind
 from .server import serve as serve
-from .server import share_arenas as share_arenas
 from .service import JobView as JobView
 from .service import Problem as Problem
 from .service import ServerView as ServerView

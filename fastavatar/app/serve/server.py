@@ -1,13 +1,12 @@
 """A bound port, and the web server behind it."""
 
-import ctypes
 import errno
 import logging
 import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 
 import uvicorn
 
@@ -20,10 +19,6 @@ ALSO_STOPPING = ("SIGHUP", "SIGQUIT")
 """A closing terminal sends the first, Ctrl-\\ the second; uvicorn itself handles SIGINT and SIGTERM."""
 CLOSING_S = 3
 """Time for unfinished answers when the server stops."""
-_M_ARENA_MAX = -8
-"""`M_ARENA_MAX`, the number of glibc's parameter for its count of heaps, from malloc.h."""
-ARENAS = 2
-"""Heaps that all threads share; see `share_arenas`."""
 
 log = logging.getLogger(__name__)
 
@@ -81,15 +76,6 @@ def serve(pipeline: Pipeline, listener: socket.socket, limits: Limits, access: A
         log.info("serving on %s (Ctrl-C stops it)", address(listener))
         with _stopping(server):
             server.run(sockets=[listener])
-
-
-def share_arenas() -> None:
-    """Let all threads share two of glibc's heaps. Without glibc this does nothing.
-
-    By default each thread has its own heap and keeps what it has freed: 0.4 GB after 250 photos.
-    """
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
 
 
 @contextmanager

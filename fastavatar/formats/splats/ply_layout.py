@@ -35,18 +35,19 @@ UNIT_TOLERANCE = 1e-6
 def to_table(gaussians: Gaussians) -> NDArray[np.float32]:
     """The parameters as a table (N, 62) in the order of `PROPERTIES`, SH padded with zeros."""
     g = gaussians.detach().to("cpu", torch.float32)
-    rest = torch.zeros(len(g), 3, REST_PER_CHANNEL)
-    rest[:, :, : g.sh.shape[1] - 1] = g.sh[:, 1:].transpose(1, 2)
-    columns = [
-        g.means,
-        torch.zeros(len(g), len(NORMALS)),
-        g.sh[:, 0],
-        rest.flatten(1),
-        g.opacity_logits[:, None],
-        g.log_scales,
-        g.quats_wxyz,
-    ]
-    return torch.cat(columns, 1).numpy()
+    table = torch.zeros(len(g), len(PROPERTIES))
+
+    def columns(names: Sequence[str]) -> Tensor:
+        return table.narrow(1, PROPERTIES.index(names[0]), len(names))
+
+    columns(MEANS)[:] = g.means
+    columns(SH0)[:] = g.sh[:, 0]
+    by_channel = columns(REST).view(len(g), 3, REST_PER_CHANNEL)
+    by_channel[:, :, : g.sh.shape[1] - 1] = g.sh[:, 1:].transpose(1, 2)
+    columns(OPACITY)[:] = g.opacity_logits[:, None]
+    columns(SCALES)[:] = g.log_scales
+    columns(QUATS)[:] = g.quats_wxyz
+    return table.numpy()
 
 
 def from_table(columns: Mapping[str, NDArray[np.generic]]) -> Gaussians:

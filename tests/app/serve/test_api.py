@@ -119,7 +119,7 @@ def test_refining_is_reported_step_by_step_and_can_be_cancelled(
 ) -> None:
     job = send(client, portrait_png(256), optimize=True)
     fractions = set[float]()
-    for _ in range(600):
+    for _ in range(4000):
         now = status(client, job)
         if now["stages"] and now["stages"][-1]["name"] == "refine" and now["fraction"]:
             fractions.add(now["fraction"])
