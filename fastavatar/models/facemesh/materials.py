@@ -1,4 +1,4 @@
-"""What each point of a head is made of: hair, skin or cloth. Colours do not mix between them."""
+"""What each point of a head is made of, such as hair, skin or cloth: colours do not mix between them."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,23 @@ from scipy.spatial import cKDTree
 
 from fastavatar.geometry import Array, Bools, Ints
 from fastavatar.images import CLOTH, HAIR, SKIN, THING
-from fastavatar.models.facemesh import BEYOND, NECK, SKULL, TORSO, HeadView, SurfacePoints
+from fastavatar.models.facemesh import (
+    BEYOND,
+    EAR,
+    EYE,
+    FACE,
+    JAW,
+    MOUTH,
+    NECK,
+    SKULL,
+    TEETH,
+    TORSO,
+    HeadView,
+    SurfacePoints,
+)
 
+WHITE, TOOTH, GUM = 10, 11, 12
+"""What eyes, teeth and the inside of the mouth are made of, in addition to the parts that photos tell."""
 _ENOUGH = 50
 """Seen points that decide what their region is made of."""
 _COVERED_NECK = 0.7
@@ -40,6 +55,9 @@ def expected_materials(points: SurfacePoints, means: Array, material: Ints, seen
     neck = material[seen & (points.region == NECK)]
     if len(neck) >= _ENOUGH and (neck == CLOTH).mean() > _COVERED_NECK:
         guess[points.region == NECK] = CLOTH
+    # The hidden half of a head is the mirror image of the other
+    mirrored = seen[points.mirror] & np.isin(points.region, (FACE, SKULL, JAW, EAR))
+    guess[mirrored] = material[points.mirror[mirrored]]
     # Beyond the head there is hair or cloth
     beyond, known = points.region == BEYOND, seen & (points.region == BEYOND) & (material != SKIN)
     if beyond.any():
@@ -47,7 +65,10 @@ def expected_materials(points: SurfacePoints, means: Array, material: Ints, seen
     if known.any():
         nearest = cKDTree(means[known]).query(means[beyond])[1]
         guess[beyond] = material[known][nearest]
-    return np.where(hidden, guess, material)
+    expected = np.where(hidden, guess, material)
+    for region, made_of in ((EYE, WHITE), (TEETH, TOOTH), (MOUTH, GUM)):
+        expected[points.region == region] = made_of
+    return expected
 
 
 def _most(material: Ints, otherwise: int) -> int:

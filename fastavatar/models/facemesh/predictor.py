@@ -55,12 +55,12 @@ class FaceMeshPredictor:
             view = head_and_shoulders(photo, found.box, seen.camera)
         with stage(seconds, "fit head"):
             turn = turn_in(view)
-            fitted = fit_to_views(pulled_to_landmarks(seen.shape, seen.in_head), turn, [view])
+            shape = pulled_to_landmarks(seen.shape, seen.offsets)
+            fitted = fit_to_views(shape, seen.parameters, turn, [view])
         with stage(seconds, "colours"):
-            head = dress(*fitted, [view])
-        provenance = Provenance(
-            self.name, LICENCE, self.seed, self.device, seconds, (*turned, *seen.warnings)
-        )
+            head = dress(fitted, seen.parameters, [view])
+        warnings = (*turned, *seen.warnings)
+        provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, warnings)
         camera = seen.camera.to("cpu", torch.float32)
         return Avatar(
             head.gaussians.to(self.device),
@@ -70,6 +70,7 @@ class FaceMeshPredictor:
             provenance,
             mesh=head.mesh,
             binding=head.binding,
+            head=head.parameters,
         )
 
     def predict_several(self, photos: Sequence[Photo]) -> Avatar:
@@ -97,4 +98,5 @@ class FaceMeshPredictor:
             others=others,
             mesh=head.mesh,
             binding=head.binding,
+            head=head.parameters,
         )
