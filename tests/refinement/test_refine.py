@@ -2,8 +2,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from scipy.sparse import identity
+from scipy.spatial.distance import cdist
 from torch import Tensor
 
 import fastavatar as fa
@@ -15,12 +18,12 @@ from fastavatar.losses.photometric import photometric_loss
 from fastavatar.models.points import start_from_points
 from fastavatar.optimise.loop import MAX_RECOVERIES, Progress, RunResult, optimise
 from fastavatar.refinement import Config, load_config, refine_gaussians
-from fastavatar.refinement.direct import DirectModel
+from fastavatar.refinement.direct import DirectModel, node_weights
 from fastavatar.refinement.objective import ViewsObjective
 from fastavatar.refinement.run import RefinementFacts
 from fastavatar.rendering import render
 from fastavatar.rendering.reference import render_reference
-from tests.synthetic_capture import RADII_M, write_capture
+from tests.synthetic_capture import RADII_M, make_head, write_capture
 
 GIVEN = (0, 2, 4)
 
@@ -149,6 +152,63 @@ def test_what_a_view_barely_sees_does_not_explain_what_lies_beside_it(capture: C
     rim, front = change(config)
     free_rim, free_front = change(config.overridden(anchors={}))
     assert rim < 0.6 * free_rim and front > 0.5 * free_front
+
+
+def test_refinement_on_a_photo_lowers_no_view(capture: Capture) -> None:
+    assert capture.points is not None
+    seen = [capture.views[2]]
+    start = start_from_points(capture.points, seen)
+    refined = refine_gaussians(start, seen, "photo").gaussians
+    for view in capture.views:
+        assert _mean_psnr(refined, [view]) > _mean_psnr(start, [view]) - 0.1
+
+
+def test_what_stands_before_the_backdrop_moves_in_rather_than_turning_white(capture: Capture) -> None:
+    assert capture.points is not None
+    drawn = render(make_head(), capture.views[2].camera, background=(0, 0, 0))
+    inside = drawn.alpha > 0.5  # a mask without soft pixels, where colours do count
+    colors = (drawn.image / drawn.alpha.clamp_min(1e-3)[..., None]).clamp(0, 1)
+    image = torch.where(inside[..., None], colors, torch.ones(()))
+    view = replace(capture.views[2], image=image, mask=inside.float())
+    start = start_from_points(capture.points, [view])
+    start = replace(start, means=1.25 * start.means)
+    pixels, _ = view.camera.project(start.means)
+    columns, rows = pixels.long().unbind(-1)
+    outside = ~inside[rows, columns]
+    config = load_config("photo").overridden(anchors={})
+
+    def change(config: Config) -> tuple[float, float]:
+        """How much lighter the Gaussians outside the mask become, and the mean alpha there."""
+        refined = refine_gaussians(start, [view], config).gaussians
+        left = render(refined, view.camera).alpha[~inside].mean()
+        return float((refined.sh - start.sh)[outside].mean()), float(left)
+
+    lighter, left = change(config)
+    bleached, _ = change(config.overridden(loss=replace(config.loss, alpha=0.0)))
+    assert lighter < 0.4 * bleached
+    assert left < 0.5 * float(render(start, view.camera).alpha[~inside].mean())
+
+
+def test_a_view_without_a_mask_is_compared_as_a_whole(capture: Capture) -> None:
+    assert capture.points is not None
+    view = replace(capture.views[2], mask=torch.ones_like(capture.views[2].mask), has_mask=False)
+    start = start_from_points(capture.points, [capture.views[2]])
+    config = load_config("photo").overridden(iterations=5)
+    refined = refine_gaussians(start, [view], config).gaussians
+    plain = config.overridden(loss=replace(config.loss, alpha=0.0))
+    assert torch.equal(refined.means, refine_gaussians(start, [view], plain).gaussians.means)
+
+
+def test_nodes_carry_what_is_near_them() -> None:
+    points = np.random.default_rng(0).uniform(-0.1, 0.1, (3000, 3))
+    weights = node_weights(points, 0.02)
+    assert 500 < weights.shape[1] <= 1000
+    np.testing.assert_allclose(weights.sum(1), 1)  # a move of all nodes moves everything as much
+    nodes = weights.T.toarray() / np.asarray(weights.sum(0)).T @ points  # about where each node is
+    far = weights.multiply(cdist(points, nodes) > 0.05)
+    assert far.sum() < 0.01 * len(points)
+    assert (node_weights(points, 0.0) != identity(len(points))).nnz == 0
+    assert node_weights(points[:1], 0.01).toarray() == 1
 
 
 def test_the_same_seed_gives_the_same(start: Gaussians, views: list[View]) -> None:

@@ -7,7 +7,6 @@ photos ─ Face Mesh ─▶ landmarks (px) ─ parametric head ─▶ shape, pos
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from fastavatar.core import Camera, Face, HeadParameters, Photo
