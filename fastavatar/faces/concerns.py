@@ -9,7 +9,6 @@ from scipy.ndimage import laplace
 
 from fastavatar.core import Face
 from fastavatar.faces import SMALL_FACE_PX
-from fastavatar.geometry import Array, Bools
 from fastavatar.images import FACE_SKIN_CLASS, HAIR_CLASS, THING_CLASS, class_shares
 
 FAR_TURNED_DEG, FAR_TILTED_DEG = 40.0, 30.0
@@ -44,7 +43,9 @@ _AROUND_EYE = 1.6
 """Size of the place where glasses or hair would be seen, in eyes."""
 
 
-def face_concerns(rgb: NDArray[np.uint8], face: Face, rotation: Array, chosen: bool = False) -> list[str]:
+def face_concerns(
+    rgb: NDArray[np.uint8], face: Face, rotation: NDArray[np.float64], chosen: bool = False
+) -> list[str]:
     """Warnings about a face in a photo (H, W, 3), one sentence each; none for a good photo.
 
     `rotation` (3, 3) turns the head frame to the photo's OpenCV camera axes; `chosen` is whether the caller
@@ -77,7 +78,7 @@ def _about_size(face: Face, chosen: bool) -> list[str]:
     return warnings
 
 
-def _about_pose(rotation: Array) -> list[str]:
+def _about_pose(rotation: NDArray[np.float64]) -> list[str]:
     # The third column is the face's direction, the first the head's left, in camera axes
     yaw_deg = np.degrees(np.arctan2(rotation[0, 2], -rotation[2, 2]))
     roll_deg = np.degrees(np.arctan2(rotation[1, 0], rotation[0, 0]))
@@ -128,7 +129,7 @@ class _Crop(NamedTuple):
     points: NDArray[np.float32]
     """(478, 2) the face's landmarks in it, pixels."""
 
-    def polygon(self, landmarks: tuple[int, ...], factor: float = 1.0) -> Bools:
+    def polygon(self, landmarks: tuple[int, ...], factor: float = 1.0) -> NDArray[np.bool_]:
         """Pixels (H, W) inside the polygon of landmarks, enlarged by `factor` about its middle."""
         corners = self.points[list(landmarks)]
         corners = corners.mean(0) + factor * (corners - corners.mean(0))
