@@ -54,8 +54,7 @@ class Pipeline:
         Raises what the model raises, `UsageError` for a focal length that no lens has.
         """
         avatar = self._predictor.predict(self._with_focal_length(photo), self.settings.face)
-        # the summary states the focal length that the file has, not the one that the user gave
-        return replace(self._finished(avatar, on_step), photo=photo)
+        return _with_own_focal_length(self._finished(avatar, on_step), photo)
 
     def predict_several(
         self, photos: "Sequence[Photo]", on_step: "Callable[[Progress], None] | None" = None
@@ -71,7 +70,7 @@ class Pipeline:
         if not isinstance(self._predictor, TakesSeveral):
             raise UsageError(f"the model {self.model} takes one photo")
         avatar = self._predictor.predict_several([self._with_focal_length(photo) for photo in photos])
-        return replace(self._finished(avatar, on_step), photo=photos[0])
+        return _with_own_focal_length(self._finished(avatar, on_step), photos[0])
 
     def _with_focal_length(self, photo: "Photo") -> "Photo":
         """The photo with the focal length of the settings; unchanged if they have none."""
@@ -151,6 +150,12 @@ class Pipeline:
                 device=drawing_device(self.device),
                 on_step=on_step,
             )
+
+
+def _with_own_focal_length(avatar: "Avatar", photo: "Photo") -> "Avatar":
+    """The avatar with the focal length that the file states, for the summary, not the one the user gave."""
+    # The rest stays the avatar's: the model may have turned the photo
+    return replace(avatar, photo=replace(avatar.photo, focal_px=photo.focal_px))
 
 
 def _refinement(settings: Settings, model: "ModelName") -> "Config | None":

@@ -33,7 +33,7 @@ class Optimization:
         """
         from fastavatar.refinement import default_preset, load_config
 
-        preset = self.preset or default_preset(views=1, latent=model == "fastavatar")
+        preset = self.preset or default_preset(views=1, latent=model == "fastavatar", fitted=True)
         config = load_config(preset).overridden(iterations=self.iterations)
         if config.model == "decoder" and model != "fastavatar":
             raise UsageError(

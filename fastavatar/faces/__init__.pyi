@@ -1,5 +1,6 @@
 from .body import Body as Body
 from .body import find_body as find_body
+from .concerns import face_concerns as face_concerns
 from .facemesh import SMALL_FACE_PX as SMALL_FACE_PX
 from .facemesh import FaceMeshFinder as FaceMeshFinder
 from .finder import FaceFinder as FaceFinder
@@ -9,3 +10,4 @@ from .frames import FRAMES as FRAMES
 from .frames import choose_frames as choose_frames
 from .insightface import EMBEDDING_SIZE as EMBEDDING_SIZE
 from .insightface import FaceRecogniser as FaceRecogniser
+from .upright import find_upright_face as find_upright_face

@@ -21,8 +21,10 @@ HAIR, SKIN, CLOTH, THING = range(4)
 """Order of `PersonParts.shares`; things are glasses, jewellery, hats, microphones."""
 
 _MODEL_PX = 256
-# The network's classes: background, hair, skin of the body, skin of the face, clothes, others
-_HAIR, _SKIN, _CLOTH, _THING = [1], [2, 3], [4], [5]
+BACKDROP_CLASS, HAIR_CLASS, BODY_SKIN_CLASS, FACE_SKIN_CLASS, CLOTH_CLASS, THING_CLASS = range(6)
+"""The classes of the network, in the order of `class_shares`."""
+_PARTS = ([HAIR_CLASS], [BODY_SKIN_CLASS, FACE_SKIN_CLASS], [CLOTH_CLASS], [THING_CLASS])
+"""The classes that make each part, in the order of `PersonParts.shares`."""
 _UNSURE = 0.1
 """The network is never surer than this that a pixel is background, 0.083, nor that it is none, 0.016."""
 _WORK_PX = 480
@@ -80,10 +82,10 @@ def _parts_of(rgb: NDArray[np.uint8], alpha: NDArray[np.float32] | None) -> Pers
     """As `person_parts`, at the size of the picture."""
     picture = rgb.astype(np.float32) / np.float32(255)
     cell = max(rgb.shape[:2]) / _MODEL_PX
-    classes = guided_filter(picture, _classes(rgb), max(2, round(2 * cell)))
+    classes = guided_filter(picture, class_shares(rgb), max(2, round(2 * cell)))
     classes = np.clip(classes, 0, 1)
     classes /= np.maximum(classes.sum(2, keepdims=True), 1e-6)
-    parts = np.stack([classes[..., index].sum(2) for index in (_HAIR, _SKIN, _CLOTH, _THING)], 2)
+    parts = np.stack([classes[..., index].sum(2) for index in _PARTS], 2)
     shares = parts / np.maximum(parts.sum(2, keepdims=True), 1e-6)
     if alpha is not None:
         return PersonParts(alpha, shares, without_background(picture, alpha, _BAND_CELLS * cell))
@@ -103,8 +105,11 @@ def _without_holes(coverage: NDArray[np.float32], hair: NDArray[np.float32]) -> 
     return np.where((holes > 0) & ~beside_hair[holes], np.float32(1), coverage)
 
 
-def _classes(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Probabilities (H, W, 6) of the network's classes in a photo (H, W, 3)."""
+def class_shares(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Probabilities (H, W, 6) of the network's classes in a photo (H, W, 3).
+
+    Raises `WeightsError` where the network's file is missing.
+    """
     with open_task("ImageSegmenter", "selfie_multiclass.tflite", output_confidence_masks=True) as segmenter:
         masks = segmenter.segment(as_image(rgb)).confidence_masks
         return np.stack([mask.numpy_view()[..., 0] for mask in masks], 2)

@@ -38,6 +38,11 @@ class LossWeights:
     """Weight of 1 − SSIM."""
     lpips: float = _term(load_lpips)
     """Weight of LPIPS; the other terms share it where LPIPS's backbone is not on this machine."""
+    alpha: float = 0.0
+    """Weight of the mean absolute difference between what the Gaussians cover and the view's mask.
+
+    With it, images are compared inside the mask only; without it, over the whole picture, on white.
+    """
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def photometric_loss(weights: LossWeights, device: torch.device | str) -> Loss:
     terms: dict[str, Difference] = {}
     missing: dict[str, str] = {}
     for weight in fields(weights):
-        if getattr(weights, weight.name) == 0:
+        if "load" not in weight.metadata or getattr(weights, weight.name) == 0:
             continue
         try:
             terms[weight.name] = weight.metadata["load"](device)
@@ -89,7 +94,7 @@ def photometric_loss(weights: LossWeights, device: torch.device | str) -> Loss:
 
 def without(weights: LossWeights, *terms: str) -> LossWeights:
     """Weights of the same sum in which `terms` have 0 and the other terms share theirs in proportion."""
-    given = vars(weights)
+    given = {name: weight for name, weight in vars(weights).items() if name != "alpha"}
     kept = sum(weight for name, weight in given.items() if name not in terms)
     factor = 1 + sum(given[name] for name in terms) / kept if terms else 1.0
     return replace(

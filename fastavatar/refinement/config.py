@@ -34,11 +34,10 @@ PARAMETERS: Mapping[Model, tuple[str, ...]] = {
 
 MAX_COUNT = 1_000_000
 """Upper limit of a number of steps; as many take days on any machine."""
-MAX_SMOOTHING = 100
-"""Diffusion steps are part of every step of the optimisation; the presets have 8 or fewer."""
+MAX_SPACING_M = 1.0
+"""Nodes farther apart than a head is large move it as one."""
 _RANGES = {
     "iterations": (1, MAX_COUNT),
-    "smoothing": (0, MAX_SMOOTHING),
     "sh_degree": (0, 3),
     "patience": (0, MAX_COUNT),
     "check_every": (1, MAX_COUNT),
@@ -64,8 +63,8 @@ class Config:
     """Checks of the held-out view without a gain before the run stops; with 0 no view is held out."""
     check_every: int
     """Steps between two checks of the held-out view."""
-    smoothing: int = 0
-    """`direct`: diffusion steps that smooth changes of position and size over neighbouring Gaussians."""
+    node_spacing_m: float = 0.0
+    """`direct`: distance in metres between the nodes that positions and sizes follow; 0 for none."""
     anchors: Mapping[str, float] = field(default_factory=dict)
     """`direct`: weight of each parameter's squared change, relative to the loss of one pixel."""
     sh_degree: int = 0
@@ -121,6 +120,11 @@ def _wrong_number(config: Config) -> str | None:
             return f"{name} must be a whole number from {low} to {high:,}, found {reprlib.repr(value)}"
     if not _is_number(config.final_rate) or not 0 < config.final_rate <= 1:
         return f"final_rate must be a number in (0, 1], found {reprlib.repr(config.final_rate)}"
+    if not _is_number(config.node_spacing_m) or not 0 <= config.node_spacing_m <= MAX_SPACING_M:
+        return (
+            f"node_spacing_m must be a number from 0 to {MAX_SPACING_M:g}, "
+            f"found {reprlib.repr(config.node_spacing_m)}"
+        )
     adam = config.adam
     if not (0 <= adam.beta1 < 1 and 0 <= adam.beta2 < 1 and 0 < adam.epsilon < 1):
         return f"adam's betas must lie in [0, 1) and epsilon in (0, 1), found {vars(adam)}"

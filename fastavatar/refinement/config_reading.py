@@ -21,7 +21,7 @@ MAX_BYTES = 100_000
 """Largest file that is read: a hundred times the longest preset."""
 MAX_VALUES = 10_000
 _OF_ONE_MODEL: Mapping[Model, set[str]] = {
-    "direct": {"smoothing", "anchors", "sh_degree"},
+    "direct": {"node_spacing_m", "anchors", "sh_degree"},
     "decoder": {"kept"},
 }
 

@@ -1,4 +1,8 @@
-"""The model that optimises the Gaussians themselves, without a network."""
+"""The model that optimises the Gaussians themselves, without a network.
+
+nodes, one per occupied cell ─ moves, growths ─▶ blended over the Gaussians near them ─┐
+Gaussians at the start ────────────────────────────────────────────────────────────────┴─▶ Gaussians
+"""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -6,29 +10,41 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix, diags, identity
+from scipy.sparse import csr_matrix, identity
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from fastavatar.core import Camera, Gaussians
-from fastavatar.geometry import neighbour_graph
+from fastavatar.geometry import Array
 from fastavatar.refinement import Config
+
+_NODES_EACH = 12
+"""Nodes that a Gaussian follows: on a surface those within about two cells."""
+_REACH = 0.7
+"""Standard deviation of a node's influence in cells: wide enough that its sum over neighbours is even."""
 
 
 class DirectModel:
-    """The Gaussians at the start plus changes; changes of position and size are smooth over neighbours.
+    """The Gaussians at the start plus changes; changes of position and size are smooth in space.
 
-    A penalty of the weight of a few pixels pulls every parameter back to its start. So Gaussians that no view
-    sees stay as they are, and those that a view barely sees do not change to explain what is beside them.
+    Positions and sizes follow nodes that lie a cell apart, as in a deformation graph (Sumner et al. 2007), so
+    that no gaps open between Gaussians however fine they are. A penalty of the weight of a few pixels pulls
+    every parameter back to its start. So what no view sees stays as it is, and what a view barely sees does
+    not change to explain what is beside it.
     """
 
     def __init__(self, start: Gaussians, cameras: Sequence[Camera], config: Config) -> None:
         start = _with_sh_degree(start.detach(), config.sh_degree)
         self._start = {**start.tensors(), "sh0": start.sh[:, :1], "shN": start.sh[:, 1:]}
-        self._diffusion, self._steps = _diffusion(start.means), config.smoothing
+        weights = node_weights(start.means.double().cpu().numpy(), config.node_spacing_m)
+        self._blend, self._gather = (
+            _to_torch(matrix, start.means) for matrix in (weights, csr_matrix(weights.T))
+        )
         self._values_shown = 3 * sum(camera.width * camera.height for camera in cameras) / len(cameras)
         self._anchors = {name: weight for name, weight in config.anchors.items() if weight > 0}
+        at_nodes = start.means.new_zeros(weights.shape[1], 3)
         self.parameters: Mapping[str, Tensor] = {
-            name: torch.zeros_like(self._start[name])
+            name: at_nodes.clone() if name in ("means", "log_scales") else torch.zeros_like(self._start[name])
             for name in ("means", "quats_wxyz", "log_scales", "opacity_logits", "sh0", "shN")
         }
 
@@ -36,7 +52,7 @@ class DirectModel:
         """The current Gaussians, differentiable with respect to `parameters`."""
         change = self.parameters
         both = torch.cat([change["means"], change["log_scales"]], 1)
-        moves, growths = _Diffusion.apply(self._diffusion, self._steps, both).split(3, 1)  # type: ignore[no-untyped-call]
+        moves, growths = _Blend.apply(self._blend, self._gather, both).split(3, 1)  # type: ignore[no-untyped-call]
         return Gaussians(
             self._start["means"] + moves,
             self._start["quats_wxyz"] + change["quats_wxyz"],
@@ -53,23 +69,49 @@ class DirectModel:
         return total
 
 
-class _Diffusion(torch.autograd.Function):
-    """Repeated product with a symmetric sparse matrix; its backward is far faster than torch's."""
+def node_weights(points: Array, spacing: float) -> csr_matrix:
+    """(N, M) how much each of N points (N, 3) follows each of M nodes; rows sum to 1.
+
+    A node lies at the mean of the points in each occupied cell of a grid with that spacing, in the points'
+    unit. With spacing 0 every point is a node of its own.
+    """
+    if spacing == 0:
+        return csr_matrix(identity(len(points)))
+    _, cell = np.unique(np.floor(points / spacing).astype(np.int64), axis=0, return_inverse=True)
+    cell = cell.ravel()
+    count = np.bincount(cell)
+    nodes = np.stack([np.bincount(cell, axis) / count for axis in points.T], 1)
+    each = range(1, min(_NODES_EACH, len(nodes)) + 1)
+    distance, nearest = (np.asarray(found) for found in cKDTree(nodes).query(points, k=each))
+    # Relative to the nearest node, so that no row vanishes
+    weight = np.exp((distance[:, :1] ** 2 - distance**2) / (2 * (_REACH * spacing) ** 2))
+    weight /= weight.sum(1, keepdims=True)
+    rows = np.repeat(np.arange(len(points)), nearest.shape[1])
+    return csr_matrix((weight.ravel(), (rows, nearest.ravel())), (len(points), len(nodes)))
+
+
+class _Blend(torch.autograd.Function):
+    """Product with a sparse matrix, whose transpose is given, too: torch's own backward is far slower."""
 
     @staticmethod
-    def forward(ctx: Any, matrix: Tensor, steps: int, dense: Tensor) -> Tensor:
-        ctx.matrix, ctx.steps = matrix, steps
-        return _times(matrix, steps, dense)
+    def forward(ctx: Any, matrix: Tensor, transpose: Tensor, dense: Tensor) -> Tensor:
+        ctx.transpose = transpose
+        return matrix @ dense
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:
-        return None, None, _times(ctx.matrix, ctx.steps, gradient)
+        return None, None, ctx.transpose @ gradient
 
 
-def _times(matrix: Tensor, steps: int, dense: Tensor) -> Tensor:
-    for _ in range(steps):
-        dense = matrix @ dense
-    return dense
+def _to_torch(matrix: csr_matrix, like: Tensor) -> Tensor:
+    """A sparse matrix as torch's, of the type and on the device of `like`."""
+    matrix.sort_indices()
+    rows, columns = (torch.from_numpy(index.astype(np.int64)) for index in (matrix.indptr, matrix.indices))
+    values = torch.from_numpy(matrix.data).to(like.dtype)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        found = torch.sparse_csr_tensor(rows, columns, values, matrix.shape, check_invariants=True)
+    return found.to(like.device)
 
 
 def _with_sh_degree(gaussians: Gaussians, degree: int) -> Gaussians:
@@ -80,17 +122,3 @@ def _with_sh_degree(gaussians: Gaussians, degree: int) -> Gaussians:
     values = gaussians.tensors()
     more = gaussians.sh.new_zeros(len(gaussians), missing, 3)
     return Gaussians(**{**values, "sh": torch.cat([gaussians.sh, more], 1)})
-
-
-def _diffusion(means: Tensor) -> Tensor:
-    """(N, N) sparse, symmetric: one step of diffusion between neighbours, (I + D^-½ A D^-½) / 2."""
-    graph = neighbour_graph(means.double().cpu().numpy())
-    scale = diags(1 / np.sqrt(np.maximum(np.asarray(graph.sum(1)).ravel(), 1)))
-    step = csr_matrix(0.5 * (identity(len(means)) + scale @ graph @ scale))
-    step.sort_indices()
-    rows, columns = (torch.from_numpy(index.astype(np.int64)) for index in (step.indptr, step.indices))
-    values = torch.from_numpy(step.data).to(means.dtype)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        matrix = torch.sparse_csr_tensor(rows, columns, values, step.shape, check_invariants=True)
-    return matrix.to(means.device)

@@ -53,9 +53,15 @@ class ViewsObjective:
     def loss(self, step: int) -> Tensor:
         """() the loss of this step's view plus the model's penalty."""
         view = self._training[self._order[step]]
-        image = render(self._model.gaussians(), view.camera, compositing=self._compositing).image
-        self._last = image.detach(), view.image
-        return self._loss(image, view.image) + self._model.penalty()
+        shown = render(self._model.gaussians(), view.camera, compositing=self._compositing)
+        self._last = shown.image.detach(), view.image
+        image, coverage = shown.image, self._loss.weights.alpha
+        total = self._model.penalty()
+        if coverage > 0 and view.has_mask:
+            # Outside the mask nothing can be learnt about colours: white there would bleach the rim
+            image = view.image + view.mask[..., None] * (image - view.image)
+            total = total + coverage * (shown.alpha - view.mask).abs().mean()
+        return total + self._loss(image, view.image)
 
     def score(self) -> float | None:
         """PSNR of the held-out view in dB; None where none is held out."""

@@ -10,7 +10,7 @@ from PIL import Image
 from fastavatar.captures import View
 from fastavatar.core import Avatar, Photo
 from fastavatar.errors import InputError
-from fastavatar.images import person_mask
+from fastavatar.images import person_parts
 
 _MARGIN_PX = 8
 _LONG_SIDE_PX = 800
@@ -44,14 +44,15 @@ def view_of_photo(avatar: Avatar) -> View:
     width, height = round((right - left) * scale), round((bottom - top) * scale)
     rgb = photo.rgb[top:bottom, left:right]
     given = photo.alpha if photo.is_cut_out else None
-    alpha = person_mask(rgb) if given is None else given[top:bottom, left:right]
+    parts = person_parts(rgb, None if given is None else given[top:bottom, left:right])
 
-    def resized(values: np.ndarray[tuple[int, ...], np.dtype[np.float32 | np.uint8]]) -> torch.Tensor:
+    def resized(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> torch.Tensor:
         picture = Image.fromarray(values).resize((width, height), Image.Resampling.BOX)
         return torch.from_numpy(np.array(picture, np.float32))
 
-    mask = resized(np.asarray(alpha, np.float32)).clamp(0, 1)
-    color = resized(rgb) / 255
+    mask = resized(parts.coverage).clamp(0, 1)
+    # Pixels at the outline without the backdrop's colour, which would come to lie on the rim
+    color = torch.stack([resized(np.ascontiguousarray(parts.rgb[..., k])) for k in range(3)], 2)
     cropped = camera.cropped(left, top, right, bottom).resized(width, height)
     return View(photo.stem, color * mask[..., None] + 1 - mask[..., None], mask, cropped)
 

@@ -76,7 +76,7 @@ def refine(
         avatar: The start.
         views: Photographs with their cameras; by default the avatar's own photos and cameras.
         config: A preset, a YAML file or a configuration; by default `published` for an avatar of the
-            published networks, else `direct` for one or two views and `direct_several` for more.
+            published networks, else `photo` for one or two views and `direct_several` for more.
         iterations: Steps, instead of the configuration's.
         seconds: Wall-clock limit of the steps.
         seed: Random seed of the order of the views.
@@ -92,7 +92,7 @@ def refine(
     """
     chosen = views_of_photos(avatar) if views is None else list(views)
     if not isinstance(config, Config):
-        config = load_config(config or default_preset(len(chosen), avatar.latent is not None))
+        config = load_config(config or default_preset(len(chosen), avatar.latent is not None, fitted=True))
     latent = avatar.latent if config.model == "decoder" else None
     outcome = refine_gaussians(
         latent if isinstance(latent, DecoderLatent) else avatar.gaussians,
@@ -147,7 +147,12 @@ def refine_gaussians(
         config = load_config(config or default_preset(len(views), isinstance(start, DecoderLatent)))
     config = config.overridden(iterations=iterations)
     moved = [
-        replace(view, image=view.image.to(device), camera=view.camera.to(device, torch.float32))
+        replace(
+            view,
+            image=view.image.to(device),
+            mask=view.mask.to(device),
+            camera=view.camera.to(device, torch.float32),
+        )
         for view in views
     ]
     try:
@@ -163,14 +168,17 @@ def refine_gaussians(
     return Outcome(**vars(run), gaussians=gaussians, loss=loss, latent=latent)
 
 
-def default_preset(views: int, latent: bool = False) -> str:
+def default_preset(views: int, latent: bool = False, fitted: bool = False) -> str:
     """Name of the preset for this number of views; `published` where the avatar has a `latent`.
 
-    From three views on, parameters may change that one view does not determine.
+    `fitted` is whether a model fitted the Gaussians to a photo already, so that they need to change less than
+    those from points. From three views on, parameters may change that one view does not determine.
     """
     if latent:
         return "published"
-    return "direct" if views < 3 else "direct_several"
+    if views >= 3:
+        return "direct_several"
+    return "photo" if fitted else "direct"
 
 
 def _model(

@@ -29,3 +29,9 @@ def test_lpips_weight_goes_to_the_others_where_lpips_is_missing(
     assert "LPIPS" in caplog.text and "LPIPS needs" in str(loss.no_lpips)
     assert weights == without(LossWeights(0.6, 0.3, 0.1), "lpips")
     assert weights.l1 + weights.ssim == pytest.approx(1) and weights.l1 / weights.ssim == pytest.approx(2)
+
+
+def test_the_weight_of_alpha_is_no_term_of_images_and_is_not_shared() -> None:
+    weights = LossWeights(0.5, 0.3, 0.2, alpha=0.7)
+    assert without(weights, "lpips").alpha == 0.7 and without(weights, "lpips").l1 == pytest.approx(0.625)
+    assert set(photometric_loss(LossWeights(1.0, alpha=0.7), "cpu").terms) == {"l1"}

@@ -15,7 +15,7 @@ compositing: classic
 stages:
   - share: 1.0
     learning_rates: {means: 1.0e-4}
-smoothing: 0
+node_spacing_m: 0
 anchors: {}
 sh_degree: 0
 patience: 0
@@ -33,7 +33,7 @@ def test_a_file_is_read_and_overridden(tmp_path: Path) -> None:
     path.write_text(TEXT)
     config = load_config(path)
     assert config.stages[0].learning_rates == {"means": 1e-4} and config.loss.ssim == 0.5
-    assert config.overridden(iterations=3, smoothing=None).iterations == 3
+    assert config.overridden(iterations=3, node_spacing_m=None).iterations == 3
     with pytest.raises(InputError, match="iterations must be a whole number from 1 to 1,000,000, found 0"):
         config.overridden(iterations=0)
 
@@ -41,8 +41,8 @@ def test_a_file_is_read_and_overridden(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("smoothing: 0\n", "", "lacks smoothing"),
-        ("smoothing: 0", "smoothing: 0\nspeed: 9", "unknown speed"),
+        ("node_spacing_m: 0\n", "", "lacks node_spacing_m"),
+        ("node_spacing_m: 0", "node_spacing_m: 0\nspeed: 9", "unknown speed"),
         ("model: direct", "model: magic", "model must be one of direct"),
         ("{means: 1.0e-4}", "{colour: 1.0}", "direct has no colour; it has means"),
         ("{means: 1.0e-4}", "{means: 1e-4}", "expected names with numbers"),
@@ -54,7 +54,7 @@ def test_a_file_is_read_and_overridden(tmp_path: Path) -> None:
         ("iterations: 10", "iterations: many", "iterations must be a whole number"),
         ("stages:", "stages: [", "is no YAML"),
         ("model: direct", "model: decoder", "lacks kept"),
-        ("smoothing: 0", "smoothing: 0\nkept: []", "unknown kept"),
+        ("node_spacing_m: 0", "node_spacing_m: 0\nkept: []", "unknown kept"),
         ("beta1: 0.9", "beta1: 1.0", "betas must lie in"),
         ("beta1: 0.9, ", "", "adam lacks beta1"),
         ("compositing: classic", "compositing: none", "compositing must be classic or published"),
@@ -113,7 +113,7 @@ def test_the_published_preset_says_what_the_script_does() -> None:
 
 
 def test_an_unknown_name_lists_the_presets() -> None:
-    with pytest.raises(UsageError, match="appearance, direct, direct_several, published"):
+    with pytest.raises(UsageError, match="appearance, direct, direct_several, photo, published"):
         load_config("magic")
 
 
@@ -152,7 +152,10 @@ def bomb(levels: int) -> str:
             TEXT.replace("final_rate: 0.5", "final_rate: 1" + 4000 * "0").encode(),
             "number in .0, 1., found 1000",
         ),
-        (TEXT.replace("smoothing: 0", "smoothing: 1000000").encode(), "whole number from 0 to 100, found"),
+        (
+            TEXT.replace("node_spacing_m: 0", "node_spacing_m: 1000").encode(),
+            "from 0 to 1, found 1000",
+        ),
     ],
 )
 def test_files_that_are_no_configuration_are_refused_in_one_line(

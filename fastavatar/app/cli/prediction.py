@@ -53,7 +53,7 @@ _ABOUT_THE_PHOTO = (
         "--config",
         type=FILE_AS_TEXT,
         help="What --optimize does: a preset or a YAML file [default: published for the published "
-        "networks, else direct].",
+        "networks, else photo].",
     ),
     click.option(
         "--iterations", type=count(1), help="Number of steps of --optimize [default: the configuration's]."

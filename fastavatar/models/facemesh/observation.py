@@ -7,17 +7,13 @@ photos ─ Face Mesh ─▶ landmarks (px) ─ parametric head ─▶ shape, pos
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from fastavatar.core import Camera, Face, HeadParameters, Photo
-from fastavatar.faces import SMALL_FACE_PX
+from fastavatar.faces import face_concerns
 from fastavatar.geometry import Array
 from fastavatar.head import LandmarkView, fit_head, load_head
 from fastavatar.models.facemesh import person_of
-
-FAR_TURNED_DEG, FAR_TILTED_DEG = 40.0, 30.0
-"""Yaw beyond which half of a face is hidden, and roll beyond which Face Mesh places landmarks less surely."""
 
 
 @dataclass(frozen=True)
@@ -66,31 +62,6 @@ def observe(photos: Sequence[Photo], faces: Sequence[Face], chosen: bool = False
         # A landmark lies on its pixel's ray, as deep as the fitted head is there
         depth = head.places.at(shape)[: len(residual_px)] @ pose[2, :3] + pose[2, 3]
         offsets = (residual_px / focal * depth[:, None]) @ pose[:2, :3]
-        warnings = (*_face_warnings(face, chosen), *_pose_warnings(pose[:3, :3]))
+        warnings = tuple(face_concerns(photo.rgb, face, pose[:3, :3], chosen))
         seen.append(Observation(photo, face, shape, parameters, offsets, camera, warnings))
     return seen
-
-
-def _face_warnings(face: Face, chosen: bool) -> list[str]:
-    warnings = []
-    if face.count > 1 and not chosen:
-        warnings.append(
-            f"the photo shows {face.count} faces: the largest, number {face.index} from the left, is used"
-        )
-    across = face.box[2] - face.box[0]
-    if across < SMALL_FACE_PX:
-        warnings.append(f"the face is {across:.0f} px across; under {SMALL_FACE_PX} px likeness suffers")
-    return warnings
-
-
-def _pose_warnings(rotation: Array) -> list[str]:
-    """Warnings about a head with this rotation (3, 3) from the head frame to camera axes."""
-    # The third column is the face's direction, the first the head's left, in camera axes
-    yaw_deg = np.degrees(np.arctan2(rotation[0, 2], -rotation[2, 2]))
-    roll_deg = np.degrees(np.arctan2(rotation[1, 0], rotation[0, 0]))
-    warnings = []
-    if abs(yaw_deg) > FAR_TURNED_DEG:
-        warnings.append(f"the head is turned aside by {abs(yaw_deg):.0f}°: its hidden half is a guess")
-    if abs(roll_deg) > FAR_TILTED_DEG:
-        warnings.append(f"the head is tilted by {abs(roll_deg):.0f}° in the photo: turn the photo upright")
-    return warnings

@@ -12,7 +12,7 @@ import torch
 
 from fastavatar.core import Avatar, Photo, Provenance
 from fastavatar.errors import UsageError
-from fastavatar.faces import FaceMeshFinder, find_face
+from fastavatar.faces import FaceMeshFinder, find_face, find_upright_face
 from fastavatar.models.facemesh import (
     PhotosFacts,
     dress,
@@ -40,11 +40,15 @@ class FaceMeshPredictor:
     def predict(self, photo: Photo, face: int | None = None) -> Avatar:
         """The avatar of the face numbered `face` from the left, of the largest without it.
 
+        Without `face`, a photo that lies on its side is turned; the avatar has the turned photo.
         Raises `NoFaceError` when there is no such face.
         """
         seconds: dict[str, float] = {}
         with stage(seconds, "find faces"):
-            found = find_face(FaceMeshFinder(), photo.rgb, face)
+            if face is None:
+                photo, found, turned = find_upright_face(FaceMeshFinder(), photo)
+            else:  # its number counts the faces of the photo as it came
+                found, turned = find_face(FaceMeshFinder(), photo.rgb, face), ()
         with stage(seconds, "pose"):
             (seen,) = observe([photo], [found], chosen=face is not None)
         with stage(seconds, "person mask"):
@@ -55,7 +59,8 @@ class FaceMeshPredictor:
             fitted = fit_to_views(shape, seen.parameters, turn, [view])
         with stage(seconds, "colours"):
             head = dress(fitted, seen.parameters, [view])
-        provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, seen.warnings)
+        warnings = (*turned, *seen.warnings)
+        provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, warnings)
         camera = seen.camera.to("cpu", torch.float32)
         return Avatar(
             head.gaussians.to(self.device),

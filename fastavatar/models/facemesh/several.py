@@ -12,7 +12,7 @@ import torch
 
 from fastavatar.core import Camera, Face, Photo
 from fastavatar.errors import NoFaceError
-from fastavatar.faces import FaceMeshFinder, find_face
+from fastavatar.faces import FaceMeshFinder, find_upright_face
 from fastavatar.geometry import Array, unit_vectors, vertex_normals
 from fastavatar.head import load_head
 from fastavatar.models.facemesh import (
@@ -75,9 +75,9 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
     """
     order = sorted(range(len(photos)), key=lambda index: _fingerprint(photos[index]))
     with stage(seconds, "find faces"):
-        faces = [_face_in(photos[index]) for index in order]
+        found = [_face_in(photos[index]) for index in order]
     with stage(seconds, "pose"):
-        seen = observe([photos[index] for index in order], faces)
+        seen = observe([photo for photo, _, _ in found], [face for _, face, _ in found])
     with stage(seconds, "person mask"):
         views = [head_and_shoulders(one.photo, one.face.box, one.camera) for one in seen]
     with stage(seconds, "fit head"):
@@ -87,9 +87,9 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
     with stage(seconds, "colours"):
         head = dress(fitted, seen[0].parameters, views)
     shots = {}
-    for index, one, gain in zip(order, seen, head.gains, strict=True):
+    for index, one, gain, (_, _, turned) in zip(order, seen, head.gains, found, strict=True):
         camera = one.camera.to("cpu", torch.float32)
-        shots[index] = Shot(one.photo, one.face, camera, gain, one.warnings)
+        shots[index] = Shot(one.photo, one.face, camera, gain, (*turned, *one.warnings))
     return head, [shots[index] for index in range(len(photos))]
 
 
@@ -107,10 +107,10 @@ def _mean_offsets(seen: Sequence[Observation]) -> Array:
     return np.average(offsets, axis=0, weights=np.repeat(np.stack(weights)[..., None], 3, axis=2))
 
 
-def _face_in(photo: Photo) -> Face:
-    """The photo's largest face; the error names the photo, as there are several."""
+def _face_in(photo: Photo) -> tuple[Photo, Face, tuple[str, ...]]:
+    """As `find_upright_face`; the error names the photo, as there are several."""
     try:
-        return find_face(FaceMeshFinder(), photo.rgb)
+        return find_upright_face(FaceMeshFinder(), photo)
     except NoFaceError as error:
         raise NoFaceError(f"{photo.name}: {error}") from error
 
