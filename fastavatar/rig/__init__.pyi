@@ -4,5 +4,9 @@ from .motion import Frame as Frame
 from .motion import Motion as Motion
 from .motion import still as still
 from .timeline import Samples as Samples
+from .timeline import against_frame as against_frame
+from .timeline import at_rate as at_rate
+from .timeline import smoothed as smoothed
 from .timeline import within_bounds as within_bounds
+from .video import track_video as track_video
 from .weights_json import read_weights_json as read_weights_json

@@ -144,5 +144,5 @@ def _counted_rate(whole: Array, frames: Array) -> float:
     """
     most = float(frames.max())
     if whole[-1] - whole[0] < 2:
-        return max(USUAL_RATE, np.floor(most) + 1)
-    return next((rate for rate in RATES if most < rate), np.floor(most) + 1)
+        return max(USUAL_RATE, float(np.floor(most)) + 1)
+    return next((rate for rate in RATES if most < rate), float(np.floor(most)) + 1)

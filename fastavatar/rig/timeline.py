@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import butter, sosfiltfilt
 
-from fastavatar.errors import InputError
+from fastavatar.errors import InputError, UsageError
 from fastavatar.geometry import Array
 from fastavatar.head import ARKIT_NAMES
 from fastavatar.rig import STRAIGHT_AHEAD, Motion
@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 MAX_FRAMES = 500_000
 """Most frames of a motion, over two hours at 60 a second: times of a damaged file would fill the memory."""
+LEAST_RANGE = 0.5
+"""A weight that rests higher than 1 − this is not stretched to its whole range; chosen by eye."""
 TOLERANCE = 0.01
 """Weights this far outside 0…1 are rounding; trackers scaled by a user's calibration go farther."""
 
@@ -30,12 +32,6 @@ class Samples:
     """(K, 52) as in `Motion`."""
     head_turns: Array
     """(K, 3) as in `Motion`."""
-
-    def smoothed(self, cutoff_hz: float) -> "Samples":
-        """Even samples without what changes faster than `cutoff_hz`; see `low_pass`."""
-        fps = 1 / float(np.median(np.diff(self.seconds))) if len(self.seconds) > 1 else 1.0
-        weights = low_pass(self.weights, fps, cutoff_hz).clip(0, 1)
-        return replace(self, weights=weights, head_turns=low_pass(self.head_turns, fps, cutoff_hz))
 
     def motion(self, fps: float, frames: int, source: str | Path) -> Motion:
         """The motion of `frames` even frames from 0 s: linear between samples, held before and after them.
@@ -53,16 +49,44 @@ class Samples:
         return Motion(fps, weights, turns, np.repeat(STRAIGHT_AHEAD[None], frames, 0))
 
 
-def low_pass(values: Array, fps: float, cutoff_hz: float) -> Array:
-    """Rows (T, C) of even times without what changes faster than `cutoff_hz`.
+def smoothed(motion: Motion, cutoff_hz: float) -> Motion:
+    """The motion without what changes faster than `cutoff_hz`; 0 leaves it as it is.
 
     A Butterworth filter of second order runs there and back, so that nothing is shifted in time.
     """
-    if not 0 < cutoff_hz < fps / 2 or len(values) < 3:
-        return values
-    sections = butter(2, cutoff_hz, fs=fps, output="sos")
-    padding = min(len(values) - 1, round(fps / cutoff_hz))
-    return np.asarray(sosfiltfilt(sections, values, axis=0, padlen=padding))
+    if not 0 < cutoff_hz < motion.fps / 2 or len(motion) < 3:
+        return motion
+    sections = butter(2, cutoff_hz, fs=motion.fps, output="sos")
+    padding = min(len(motion) - 1, round(motion.fps / cutoff_hz))
+    weights, turns, gazes = (
+        sosfiltfilt(sections, values, axis=0, padlen=padding)
+        for values in (motion.weights, motion.head_turns, motion.gazes)
+    )
+    return Motion(motion.fps, weights.clip(0, 1), turns, gazes)
+
+
+def at_rate(motion: Motion, fps: float) -> Motion:
+    """The same motion with another number of frames per second, as long as before."""
+    times = np.arange(len(motion)) / motion.fps
+    count = round((len(motion) - 1) / motion.fps * fps) + 1
+    return Samples(times, motion.weights, motion.head_turns).motion(fps, count, "the motion")
+
+
+def against_frame(motion: Motion, frame: int) -> Motion:
+    """The motion with what one frame shows as rest: its expression is neutral, its head looks ahead.
+
+    A weight that reaches 1 still does. Raises `UsageError` for a frame that the motion does not have.
+    """
+    if not 0 <= frame < len(motion):
+        raise UsageError(f"there is no frame {frame}: the motion has {len(motion)}, numbered from 0")
+    rest = motion.weights[frame]
+    weights = ((motion.weights - rest) / np.maximum(1 - rest, LEAST_RANGE)).clip(0, 1)
+    return replace(
+        motion,
+        weights=weights,
+        head_turns=motion.head_turns - motion.head_turns[frame],
+        gazes=motion.gazes - motion.gazes[frame],
+    )
 
 
 def within_bounds(weights: Array, source: str | Path) -> Array:

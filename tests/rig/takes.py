@@ -11,6 +11,10 @@ TURNS = tuple(
 COLUMNS = ("Timecode", "BlendshapeCount", *(name[0].upper() + name[1:] for name in ARKIT_NAMES), *TURNS)
 
 
+Frame = tuple[str, Mapping[str, float]]
+"""Timecode of a frame, and what is not 0 in it, by column."""
+
+
 def timecode(frame: float, rate: int = 60, start_s: int = 14 * 3600 + 3 * 60 + 52) -> str:
     """The timecode `frame` frames after `start_s` seconds of the day."""
     seconds = (start_s + int(frame // rate)) % 86400
@@ -18,9 +22,7 @@ def timecode(frame: float, rate: int = 60, start_s: int = 14 * 3600 + 3 * 60 + 5
     return f"{hours:02}:{minutes:02}:{seconds % 60:02}:{frame % rate:06.3f}"
 
 
-def write_take(
-    path: Path, frames: Sequence[tuple[str, Mapping[str, float]]], columns: Sequence[str] = COLUMNS
-) -> Path:
+def write_take(path: Path, frames: Sequence[Frame], columns: Sequence[str] = COLUMNS) -> Path:
     """Write frames of a timecode and what is not 0 in them, by column."""
     rows = [",".join(columns)]
     for code, values in frames:

@@ -7,14 +7,14 @@ import pytest
 from fastavatar.errors import InputError
 from fastavatar.head import ARKIT_NAMES
 from fastavatar.rig import read_live_link
-from tests.rig.takes import COLUMNS, timecode, write_take
+from tests.rig.takes import COLUMNS, Frame, timecode, write_take
 
 JAW, BLINK = ARKIT_NAMES.index("jawOpen"), ARKIT_NAMES.index("eyeBlinkLeft")
 
 
 def test_a_take_gives_its_weights_and_turns(tmp_path: Path) -> None:
     values = {"JawOpen": 0.25, "EyeBlinkLeft": 1.0, "HeadYaw": 0.2, "HeadPitch": -0.1, "HeadRoll": 0.3}
-    frames = [(timecode(k), values if k == 70 else {}) for k in range(150)]
+    frames: list[Frame] = [(timecode(k), values if k == 70 else {}) for k in range(150)]
     motion = read_live_link(write_take(tmp_path / "take.csv", frames))
     assert motion.fps == 60 and len(motion) == 150
     assert motion.weights[70, [JAW, BLINK]] == pytest.approx([0.25, 1.0])
@@ -30,7 +30,7 @@ def test_a_take_gives_its_weights_and_turns(tmp_path: Path) -> None:
 def test_the_frame_rate_follows_from_the_timecodes(
     tmp_path: Path, counted: int, step: float, fps: float
 ) -> None:
-    frames = [(timecode(step * k, counted), {}) for k in range(200)]
+    frames: list[Frame] = [(timecode(step * k, counted), {}) for k in range(200)]
     assert read_live_link(write_take(tmp_path / "take.csv", frames)).fps == fps
 
 
@@ -53,7 +53,7 @@ def test_frames_without_a_face_are_bridged(tmp_path: Path, caplog: pytest.LogCap
 
 
 def test_a_take_may_pass_midnight(tmp_path: Path) -> None:
-    frames = [(timecode(k, start_s=86399), {}) for k in range(180)]
+    frames: list[Frame] = [(timecode(k, start_s=86399), {}) for k in range(180)]
     assert len(read_live_link(write_take(tmp_path / "take.csv", frames))) == 180
 
 
