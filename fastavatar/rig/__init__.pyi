@@ -1,3 +1,10 @@
+from .clips import CLIPS as CLIPS
+from .clips import Caption as Caption
+from .clips import captions as captions
+from .clips import clip as clip
+from .clips import web_vtt as web_vtt
+from .drivers import Drive as Drive
+from .drivers import read_drive as read_drive
 from .live_link import read_live_link as read_live_link
 from .motion import STRAIGHT_AHEAD as STRAIGHT_AHEAD
 from .motion import Frame as Frame
