@@ -1,0 +1,221 @@
+"""`fa.bind`: lets a head follow the parametric one."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fastavatar.core import Avatar, Binding, Gaussians, concatenate, decode_colors
+from fastavatar.errors import UsageError
+from fastavatar.geometry import Array, Bools, quaternion_wxyz_from_matrix
+from fastavatar.head import ARKIT_NAMES, ParametricHead, load_head
+from fastavatar.rig import (
+    Attachment,
+    FittedHead,
+    Followers,
+    Inside,
+    Rig,
+    expressive_surface,
+    find_head,
+    inside_of_mouth,
+    mouth_of,
+    nearest_places,
+)
+
+CLOSE_M, FAR_M = 0.006, 0.025
+"""What is nearer to the surface than the first follows expressions wholly, beyond the second not at all, such
+as hair over a brow. The fit is 2 mm off; beards are about 1 cm deep."""
+SPREAD_M = 0.01
+"""Radius over which what lies off the surface averages the joints that the surface follows."""
+LID_OVERLAP = 1.15
+"""A blink takes the upper lid so much farther than to the lower one, as in the parametric head."""
+LID_GAINS = (0.6, 1.8)
+LIDS = (
+    ((159, 158, 160, 157, 161), (145, 153, 144, 154, 163)),
+    ((386, 385, 387, 384, 388), (374, 380, 373, 381, 390)),
+)
+"""Landmarks on the upper and on the lower lid opposite, of the right and of the left eye."""
+
+
+OPENINGS = {
+    "right_eye": (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
+    "left_eye": (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),
+    "mouth": (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95),
+}
+"""Landmarks around each eye and within the lips, in order."""
+EYE_SINKS_M = 0.003
+"""How far an eye goes back under a lid that closes: splats of the eye may lie before those of the lid."""
+
+
+def bind(head: Avatar | Gaussians, *, from_neutral: bool = False) -> Rig:
+    """A rig for an avatar of the embedded model, or for any other splat head.
+
+    An avatar is bound as its mesh says. For any other head, its Gaussians are drawn, Face Mesh finds the face,
+    and the parametric head is fitted to it; they must be in the head frame, roughly upright and facing +z. With
+    `from_neutral`, weights of 0 are a neutral face, not the photo's expression. Raises `NoFaceError` where no
+    face is found, `UsageError` for no Gaussians.
+    """
+    gaussians = head.gaussians if isinstance(head, Avatar) else head
+    if not len(gaussians):
+        raise UsageError("a head without Gaussians cannot be moved")
+    gaussians = gaussians.detach().to("cpu", torch.float32)
+    parametric = load_head()
+    fitted = own_head(head, parametric) if isinstance(head, Avatar) else None
+    binding = head.binding if isinstance(head, Avatar) else None
+    fitted = fitted or find_head(gaussians, parametric)
+    return make_rig(gaussians, parametric, fitted, binding, from_neutral)
+
+
+def own_head(avatar: Avatar, head: ParametricHead) -> FittedHead | None:
+    """The head that an avatar's mesh follows; None if it follows none."""
+    if avatar.head is None or avatar.mesh is None or len(avatar.mesh.vertices) < len(head.mean):
+        return None
+    parts = (avatar.mesh.vertices[: len(head.mean)], avatar.head.expression, avatar.head.joints)
+    vertices, expression, joints = (part.detach().cpu().double().numpy() for part in parts)
+    return FittedHead(vertices, expression, joints, np.eye(3), 1.0)
+
+
+def make_rig(
+    gaussians: Gaussians,
+    head: ParametricHead,
+    fitted: FittedHead,
+    binding: Binding | None,
+    from_neutral: bool,
+) -> Rig:
+    """The rig of Gaussians (N) that follow a fitted head, as `binding` (N) says or by their places."""
+    own = _attached(gaussians, head, fitted, binding)
+    inside = inside_of_mouth(head, fitted.vertices, _skin_color(gaussians, own, head.region("face")))
+    attachment = _with_inside(own, inside, head)
+    rest = concatenate([gaussians, _with_bands(inside.gaussians, gaussians.sh.shape[1])])
+    actions = fitted.scale * head.actions.astype(np.float64) @ fitted.axes.T
+    eyeballs = head.region("eyes")
+    actions[:, eyeballs] = 0  # they turn instead
+    for blink, part in (("eyeBlinkLeft", "left_eye"), ("eyeBlinkRight", "right_eye")):
+        sinks = np.unique(head.faces[head.part(part)])
+        actions[ARKIT_NAMES.index(blink), sinks] = -EYE_SINKS_M * fitted.scale * fitted.axes[:, 2]
+    lids = head.region("eyelids", "lashes", "sockets")
+    left = head.mean[:, 0] > 0
+    eyes = {
+        tuple(fitted.joints[3]): np.flatnonzero(lids & left),
+        tuple(fitted.joints[4]): np.flatnonzero(lids & ~left),
+    }
+    surface = expressive_surface(fitted.vertices, head.faces, actions, eyes)
+    return Rig(
+        rest,
+        len(gaussians),
+        surface,
+        attachment,
+        Followers.of(rest, attachment, surface.moving),
+        mouth_of(head, fitted.vertices, len(gaussians), ARKIT_NAMES.index("tongueOut")),
+        _tensor(fitted.joints[[0, 1, 3, 4]]),
+        quaternion_wxyz_from_matrix(_tensor(fitted.axes)),
+        _tensor(np.clip(fitted.expression, 0, 1)),
+        _tensor(lid_gains(head, fitted)),
+        from_neutral,
+    )
+
+
+def lid_gains(head: ParametricHead, fitted: FittedHead) -> Array:
+    """Factors (52,) of the weights with which the lids of a fitted head just close under a blink."""
+    gains = np.ones(len(ARKIT_NAMES))
+    at_rest = head.places.at(fitted.vertices)
+    for name, (upper, lower) in zip(("eyeBlinkRight", "eyeBlinkLeft"), LIDS, strict=True):
+        blink = ARKIT_NAMES.index(name)
+        moved = fitted.scale * head.places.at(head.actions[blink].astype(np.float64))
+        open_m = (at_rest[list(upper)] - at_rest[list(lower)]).mean(0) @ fitted.axes[:, 1]
+        closes_m = (moved[list(lower), 1] - moved[list(upper), 1]).mean() * (1 - fitted.expression[blink])
+        if closes_m > 0:
+            gains[blink] = np.clip(LID_OVERLAP * open_m / closes_m, *LID_GAINS)
+    return gains
+
+
+def _attached(
+    gaussians: Gaussians, head: ParametricHead, fitted: FittedHead, binding: Binding | None
+) -> Attachment:
+    """What each Gaussian hangs on: its own binding where that names the parametric head, else the nearest."""
+    means = gaussians.means.double().numpy()
+    corners, weights, distances = (
+        np.zeros((len(means), 3), np.int64),
+        np.zeros((len(means), 3)),
+        np.zeros(len(means)),
+    )
+    for piece, inside in _pieces(means, fitted):
+        near = nearest_places(means[inside], fitted.vertices, head.faces[_faces_of(head, piece)])
+        corners[inside], weights[inside], distances[inside] = near.corners, near.weights, near.distances
+    follow = _falloff(distances / fitted.scale)
+    if binding is not None:
+        known = (binding.corners < len(head.mean)).all(1).numpy()
+        corners[known] = binding.corners.numpy()[known]
+        weights[known] = binding.weights.double().numpy()[known]
+        follow[known] = 1
+    places = np.einsum("nk,nkc->nc", weights, fitted.vertices[corners])
+    joints = _joints(head, corners, weights)
+    # What hangs far from the surface does not turn with it either
+    from_surface = (means - places) * (follow == 1)[:, None]
+    return Attachment(
+        torch.from_numpy(corners), _tensor(weights * follow[:, None]), _tensor(from_surface), _tensor(joints)
+    )
+
+
+def _pieces(means: Array, fitted: FittedHead) -> list[tuple[str, Bools]]:
+    """The Gaussians (N,) in each opening of the face, as far as a view from the front showed it, and all others."""
+    if fitted.front is None:
+        return [("skin", np.ones(len(means), bool))]
+    openings = [(piece, fitted.front.within(means, outline)) for piece, outline in OPENINGS.items()]
+    return [*openings, ("skin", ~np.any([inside for _, inside in openings], axis=0))]
+
+
+def _faces_of(head: ParametricHead, piece: str) -> Bools:
+    """Triangles (F,) of an eye, of what the lips part to show, or of the skin outside."""
+    if piece == "mouth":
+        return head.part("upper_teeth", "lower_teeth", "gums", "tongue")
+    if piece != "skin":
+        return head.part(piece)
+    hidden = head.region("mouth", "sockets")[head.faces].all(1)
+    return np.asarray(head.part("skin") & ~hidden)
+
+
+def _falloff(distances_m: Array) -> Array:
+    """How closely (N,) what lies off the surface follows: 1 near it, 0 far away, smoothly between."""
+    away = np.clip((distances_m - CLOSE_M) / (FAR_M - CLOSE_M), 0, 1)
+    return np.asarray(1 - away**2 * (3 - 2 * away))
+
+
+def _joint_weights(head: ParametricHead) -> Array:
+    """(V, 4) how much each vertex follows neck, head, left and right eye; the jaw turns with the head."""
+    neck, skull, jaw, left, right = head.weights.T
+    return np.stack([neck, skull + jaw + left + right, left, right], 1)
+
+
+def _joints(head: ParametricHead, corners: Array, weights: Array) -> Array:
+    share = weights / np.maximum(weights.sum(1, keepdims=True), 1e-9)
+    return np.einsum("nk,nkj->nj", share, _joint_weights(head)[corners])
+
+
+def _with_inside(own: Attachment, inside: Inside, head: ParametricHead) -> Attachment:
+    joints = _joints(head, inside.corners.numpy(), inside.weights.double().numpy())
+    return Attachment(
+        torch.cat([own.corners, inside.corners]),
+        torch.cat([own.weights, inside.weights]),
+        torch.cat([own.from_surface, torch.zeros(len(inside.corners), 3)]),
+        torch.cat([own.joints, _tensor(joints)]),
+    )
+
+
+def _with_bands(gaussians: Gaussians, coefficients: int) -> Gaussians:
+    sh = torch.zeros(len(gaussians), coefficients, 3)
+    sh[:, :1] = gaussians.sh
+    return replace(gaussians, sh=sh)
+
+
+def _skin_color(gaussians: Gaussians, attachment: Attachment, face: Bools) -> Array:
+    """Median colour (3,) of the Gaussians that follow the vertices `face` (V,) closely."""
+    on_face = torch.from_numpy(face)[attachment.corners].all(1) & (attachment.weights.sum(1) > 0.99)
+    if not bool(on_face.any()):
+        on_face = torch.ones(len(gaussians), dtype=torch.bool)
+    return decode_colors(gaussians.sh[on_face, 0]).double().median(0).values.clamp(0, 1).numpy()
+
+
+def _tensor(values: Array) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, np.float32))
