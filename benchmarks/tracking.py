@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fastavatar.head import ARKIT_NAMES, arkit_weights
+from fastavatar.head import arkit_weights
 from fastavatar.images import load_photo
 from fastavatar.models import load_predictor
 from fastavatar.results import Picture, draw_film, head_cameras, write_video
@@ -64,13 +64,6 @@ def main() -> None:
             f"| {photo.stem} | {error[moving].mean():.3f} | {error.mean():.3f} | {turn.mean():.2f}° | "
             f"{turn.max():.1f}° | {len(found) / clock:.0f} | {len(found) / work:.0f} |"
         )
-        for shape in np.flatnonzero(moving.any(0)):
-            here = moving[:, shape]
-            print(f"    {ARKIT_NAMES[shape]}: {error[here, shape].mean():.3f}, peak {truth.weights[:, shape].max():.2f} → {found.weights[here, shape].max():.2f}")
-        quiet = ~moving.any(0)
-        for shape in np.argsort(-error[:, quiet].mean(0))[:5]:
-            k = np.flatnonzero(quiet)[shape]
-            print(f"    quiet {ARKIT_NAMES[k]}: {error[:, k].mean():.3f}")
 
 
 def known_motion() -> Motion:
