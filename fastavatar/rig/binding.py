@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fastavatar.core import Avatar, Binding, Gaussians, concatenate, decode_colors
 from fastavatar.errors import UsageError
-from fastavatar.geometry import Array, Bools, quaternion_wxyz_from_matrix
+from fastavatar.geometry import Array, Bools, Ints, quaternion_wxyz_from_matrix
 from fastavatar.head import ARKIT_NAMES, ParametricHead, load_head
 from fastavatar.rig import (
     Attachment,
@@ -51,10 +51,10 @@ EYE_SINKS_M = 0.003
 def bind(head: Avatar | Gaussians, *, from_neutral: bool = False) -> Rig:
     """A rig for an avatar of the embedded model, or for any other splat head.
 
-    An avatar is bound as its mesh says. For any other head, its Gaussians are drawn, Face Mesh finds the face,
-    and the parametric head is fitted to it; they must be in the head frame, roughly upright and facing +z. With
-    `from_neutral`, weights of 0 are a neutral face, not the photo's expression. Raises `NoFaceError` where no
-    face is found, `UsageError` for no Gaussians.
+    An avatar is bound as its mesh says. Any other head is drawn from several sides, Face Mesh finds the face,
+    and the parametric head is fitted to it; it must stand upright in the head frame. With `from_neutral`,
+    weights of 0 are a neutral face, not the photo's expression. Raises `NoFaceError` where no face is found,
+    `UsageError` for no Gaussians.
     """
     gaussians = head.gaussians if isinstance(head, Avatar) else head
     if not len(gaussians):
@@ -163,7 +163,7 @@ def _attached(
 
 
 def _pieces(means: Array, fitted: FittedHead) -> list[tuple[str, Bools]]:
-    """The Gaussians (N,) in each opening of the face, as far as a view from the front showed it, and all others."""
+    """The Gaussians (N,) in each opening of the face that a view from the front showed, and all others."""
     if fitted.front is None:
         return [("skin", np.ones(len(means), bool))]
     openings = [(piece, fitted.front.within(means, outline)) for piece, outline in OPENINGS.items()]
@@ -192,9 +192,10 @@ def _joint_weights(head: ParametricHead) -> Array:
     return np.stack([neck, skull + jaw + left + right, left, right], 1)
 
 
-def _joints(head: ParametricHead, corners: Array, weights: Array) -> Array:
+def _joints(head: ParametricHead, corners: Ints, weights: Array) -> Array:
     share = weights / np.maximum(weights.sum(1, keepdims=True), 1e-9)
-    return np.einsum("nk,nkj->nj", share, _joint_weights(head)[corners])
+    """(N, 4) how much places on the surface, `corners` and `weights` (N, 3), follow the joints."""
+    return np.asarray(np.einsum("nk,nkj->nj", share, _joint_weights(head)[corners]))
 
 
 def _with_hidden(own: Attachment, hidden: Hidden, head: ParametricHead) -> Attachment:
@@ -217,7 +218,7 @@ def _skin(attachment: Attachment, head: ParametricHead) -> Bools:
     """Which Gaussians (N,) are skin of the face; all where none is."""
     face = torch.from_numpy(head.region("face", "eyelids"))[attachment.corners].all(1)
     skin = (face & (attachment.weights.sum(1) > 0.99)).numpy()
-    return skin if skin.any() else np.ones(len(skin), bool)
+    return np.asarray(skin if skin.any() else np.ones(len(skin), bool))
 
 
 def _tensor(values: Array) -> Tensor:

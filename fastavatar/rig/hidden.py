@@ -1,4 +1,4 @@
-"""What a photo does not show and a movement uncovers: the inside of the mouth, and the skin in the fold of a lid."""
+"""What a photo does not show and a movement uncovers: the mouth's inside, and the skin in the fold of a lid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ COLORS = {
 }
 """sRGB in the light of a face whose skin is as bright as `LIT_SKIN`; chosen by eye."""
 LIT_SKIN, LIGHTS = 0.6, (0.65, 1.1)
-"""Brightness of well-lit skin, and how much darker or brighter a mouth may be for the skin's sake: a photo does
-not say whether skin is dark or hardly lit."""
+"""Brightness of well-lit skin, and how much darker or brighter a mouth may be for the skin's sake: a photo
+does not say whether skin is dark or hardly lit."""
 DARKENS_M, DARKEST = 0.022, 0.25
 """Depth behind the teeth at which light has fallen to 1/e, and what is left of it farther back; by eye."""
 FRONT_M = 0.01

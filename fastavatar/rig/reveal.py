@@ -38,9 +38,9 @@ class Reveal:
     """(3,) from upper to lower lip: a unit vector divided by the metres of a unit."""
 
     def shown(self, posed: Gaussians, surface: MovedSurface, change: Tensor) -> Gaussians:
-        """The head with the hidden as opaque as lips are parted, or lids fallen, beyond what they are at rest.
+        """The head with what is hidden as opaque as the lips are parted, or the lids fallen, since rest.
 
-        `change` (52,) are the weights beyond those at rest.
+        `change` (52,) are the weights since rest.
         """
         gap_m = ((surface.offsets[self.lower] - surface.offsets[self.upper]) @ self.down).mean()
         tongue, left, right = change[_CAUSES].unbind()

@@ -64,8 +64,8 @@ class Rig:
     ) -> Gaussians:
         """The head with an expression, turned against its torso, and looking somewhere; N as in `rest`.
 
-        `weights` are ARKit's, 0…1; a tensor may carry gradients. At 0 an expression is as in the photo and at 1
-        complete, so that a head that smiles already goes the rest of the way; with `from_neutral` 0 is a
+        `weights` are ARKit's, 0…1; a tensor may carry gradients. At 0 an expression is as in the photo and at
+        1 complete, so that a head that smiles already goes the rest of the way; with `from_neutral` 0 is a
         neutral face. `head_turn` (3,) is yaw, pitch and roll in degrees, signs as in `summary.json`: the face
         turns to the person's left, rises, tilts to the left shoulder. `gaze` (2,) is yaw and pitch of both
         eyes against the head in degrees, or (2, 2) of the left and of the right one, in addition to the
