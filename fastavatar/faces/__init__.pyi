@@ -2,10 +2,13 @@ from .body import Body as Body
 from .body import find_body as find_body
 from .facemesh import SMALL_FACE_PX as SMALL_FACE_PX
 from .facemesh import FaceMeshFinder as FaceMeshFinder
+from .facemesh import face_in as face_in
 from .finder import FaceFinder as FaceFinder
 from .finder import choose_face as choose_face
 from .finder import find_face as find_face
 from .frames import FRAMES as FRAMES
 from .frames import choose_frames as choose_frames
+from .frames import head_angles as head_angles
 from .insightface import EMBEDDING_SIZE as EMBEDDING_SIZE
 from .insightface import FaceRecogniser as FaceRecogniser
+from .tracking import track_face as track_face

@@ -2,6 +2,13 @@ from .attachment import Attachment as Attachment
 from .attachment import Followers as Followers
 from .attachment import jointed as jointed
 from .binding import bind as bind
+from .clips import CLIPS as CLIPS
+from .clips import Caption as Caption
+from .clips import captions as captions
+from .clips import clip as clip
+from .clips import web_vtt as web_vtt
+from .drivers import Drive as Drive
+from .drivers import read_drive as read_drive
 from .fitting import FittedHead as FittedHead
 from .fitting import find_head as find_head
 from .hidden import Hidden as Hidden
@@ -12,6 +19,8 @@ from .joints import NECK as NECK
 from .joints import RIGHT_EYE as RIGHT_EYE
 from .joints import eye_turns_deg as eye_turns_deg
 from .joints import joint_motions as joint_motions
+from .live_link import read_live_link as read_live_link
+from .motion import STRAIGHT_AHEAD as STRAIGHT_AHEAD
 from .motion import Frame as Frame
 from .motion import Motion as Motion
 from .motion import require_weights as require_weights
@@ -24,3 +33,10 @@ from .rig import Rig as Rig
 from .surface import ExpressiveSurface as ExpressiveSurface
 from .surface import MovedSurface as MovedSurface
 from .surface import expressive_surface as expressive_surface
+from .timeline import Samples as Samples
+from .timeline import against_frame as against_frame
+from .timeline import at_rate as at_rate
+from .timeline import smoothed as smoothed
+from .timeline import within_bounds as within_bounds
+from .video import track_video as track_video
+from .weights_json import read_weights_json as read_weights_json
