@@ -7,6 +7,8 @@ from .core import Gaussians as Gaussians
 from .core import Mesh as Mesh
 from .core import Photo as Photo
 from .evaluation import evaluate as evaluate
+from .formats import read_mesh as read_mesh
+from .formats import write_mesh as write_mesh
 from .formats.splats.ply import read_ply as read_ply
 from .formats.splats.ply import write_ply as write_ply
 from .head import ParametricHead as ParametricHead
