@@ -115,8 +115,9 @@ def jointed(
 def _turned_by(quats_wxyz: Tensor, vectors: Tensor) -> Tensor:
     """Vectors (N, 3) turned by unit quaternions (N, 4): v + 2 w (r × v) + 2 r × (r × v)."""
     r = quats_wxyz[:, 1:]
-    across: Tensor = 2 * torch.linalg.cross(r, vectors)
-    return vectors + quats_wxyz[:, :1] * across + torch.linalg.cross(r, across)
+    across = 2 * torch.linalg.cross(r, vectors)
+    turned: Tensor = vectors + quats_wxyz[:, :1] * across + torch.linalg.cross(r, across)
+    return turned
 
 
 def _turned_colors(sh: Tensor, index: Tensor, turns_wxyz: Tensor) -> Tensor:

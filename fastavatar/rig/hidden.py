@@ -1,4 +1,4 @@
-"""What a photo does not show and a movement uncovers: the mouth's inside, and the skin in the fold of a lid."""
+"""What a photo does not show and a movement uncovers: a mouth's inside, and the skin in the fold of a lid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

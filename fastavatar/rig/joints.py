@@ -44,7 +44,7 @@ def joint_motions(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Quaternions (4, 4), rotations (4, 3, 3) and shifts (4, 3) of neck, head, left and right eye.
 
-    `places` (4, 3) are the joints', `axes_wxyz` (4,) takes the head's own axes to theirs, `head_turn` (3,) and
+    `places` (4, 3) are the joints', `axes_wxyz` (4,) takes the head's axes to theirs, `head_turn` (3,) and
     `eye_turns` (2, 2) are in degrees. The neck takes half of the head's turn; eyes turn in a head that stays,
     and the head carries them later.
     """
