@@ -24,8 +24,8 @@ from .ownership import places_of_results as places_of_results
 from .ownership import require_apart as require_apart
 from .ownership import require_replaceable as require_replaceable
 from .preview import compose_preview as compose_preview
-from .sound import Sound as Sound
 from .reading import read_avatar as read_avatar
+from .sound import Sound as Sound
 from .staging import clear_staging as clear_staging
 from .staging import require_folder as require_folder
 from .staging import staged as staged
