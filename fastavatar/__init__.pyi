@@ -7,6 +7,8 @@ from .core import Gaussians as Gaussians
 from .core import Mesh as Mesh
 from .core import Photo as Photo
 from .evaluation import evaluate as evaluate
+from .formats import read_mesh as read_mesh
+from .formats import write_mesh as write_mesh
 from .formats.splats.ply import read_ply as read_ply
 from .formats.splats.ply import write_ply as write_ply
 from .head import ParametricHead as ParametricHead
@@ -16,4 +18,5 @@ from .models import load_predictor as load_predictor
 from .refinement import refine as refine
 from .rendering import Render as Render
 from .rendering import render as render
+from .results import read_avatar as read_avatar
 from .version import __version__ as __version__

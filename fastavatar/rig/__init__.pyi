@@ -11,6 +11,8 @@ from .drivers import Drive as Drive
 from .drivers import read_drive as read_drive
 from .fitting import FittedHead as FittedHead
 from .fitting import find_head as find_head
+from .hidden import Hidden as Hidden
+from .hidden import hidden_parts as hidden_parts
 from .joints import HEAD as HEAD
 from .joints import LEFT_EYE as LEFT_EYE
 from .joints import NECK as NECK
@@ -23,11 +25,10 @@ from .motion import Frame as Frame
 from .motion import Motion as Motion
 from .motion import require_weights as require_weights
 from .motion import still as still
-from .mouth import Inside as Inside
-from .mouth import Mouth as Mouth
-from .mouth import inside_of_mouth as inside_of_mouth
-from .mouth import mouth_of as mouth_of
 from .nearest import nearest_places as nearest_places
+from .reveal import CLOSED_OPACITY as CLOSED_OPACITY
+from .reveal import Reveal as Reveal
+from .reveal import reveal_of as reveal_of
 from .rig import Rig as Rig
 from .surface import ExpressiveSurface as ExpressiveSurface
 from .surface import MovedSurface as MovedSurface

@@ -67,7 +67,9 @@ class Followers:
         means = rest.means[self.index] + offset + _turned_by(turn, hold.from_surface) - hold.from_surface
         # |F a|² = 1 + aᵀ (FᵀF − 1) a for each axis a
         longer = (self.squares @ stretch[:, :, None])[:, :, 0]
-        scales = rest.log_scales[self.index] + torch.log1p(longer.clamp(min=_SHORTEST**2 - 1)) / 2
+        scales = (
+            rest.log_scales[self.index] + torch.log1p(longer.clamp(_SHORTEST**2 - 1, _LONGEST**2 - 1)) / 2
+        )
         quats = multiply_quaternions_wxyz(turn, rest.quats_wxyz[self.index])
         return replace(
             rest,
@@ -78,8 +80,9 @@ class Followers:
         )
 
 
-_SHORTEST = 0.3
-"""An axis is not compressed to less than this, so that folded skin still covers."""
+_SHORTEST, _LONGEST = 0.3, 2.5
+"""An axis is not compressed to less than this, so that folded skin still covers, nor stretched to
+more than this: skin that comes out of a fold has discs of its own."""
 
 
 def jointed(
@@ -113,7 +116,8 @@ def _turned_by(quats_wxyz: Tensor, vectors: Tensor) -> Tensor:
     """Vectors (N, 3) turned by unit quaternions (N, 4): v + 2 w (r × v) + 2 r × (r × v)."""
     r = quats_wxyz[:, 1:]
     across = 2 * torch.linalg.cross(r, vectors)
-    return vectors + quats_wxyz[:, :1] * across + torch.linalg.cross(r, across)
+    turned: Tensor = vectors + quats_wxyz[:, :1] * across + torch.linalg.cross(r, across)
+    return turned
 
 
 def _turned_colors(sh: Tensor, index: Tensor, turns_wxyz: Tensor) -> Tensor:

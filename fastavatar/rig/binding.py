@@ -8,19 +8,19 @@ from torch import Tensor
 
 from fastavatar.core import Avatar, Binding, Gaussians, concatenate, decode_colors
 from fastavatar.errors import UsageError
-from fastavatar.geometry import Array, Bools, quaternion_wxyz_from_matrix
+from fastavatar.geometry import Array, Bools, Ints, quaternion_wxyz_from_matrix
 from fastavatar.head import ARKIT_NAMES, ParametricHead, load_head
 from fastavatar.rig import (
     Attachment,
     FittedHead,
     Followers,
-    Inside,
+    Hidden,
     Rig,
     expressive_surface,
     find_head,
-    inside_of_mouth,
-    mouth_of,
+    hidden_parts,
     nearest_places,
+    reveal_of,
 )
 
 CLOSE_M, FAR_M = 0.006, 0.025
@@ -51,10 +51,10 @@ EYE_SINKS_M = 0.003
 def bind(head: Avatar | Gaussians, *, from_neutral: bool = False) -> Rig:
     """A rig for an avatar of the embedded model, or for any other splat head.
 
-    An avatar is bound as its mesh says. For any other head, its Gaussians are drawn, Face Mesh finds the face,
-    and the parametric head is fitted to it; they must be in the head frame, roughly upright and facing +z. With
-    `from_neutral`, weights of 0 are a neutral face, not the photo's expression. Raises `NoFaceError` where no
-    face is found, `UsageError` for no Gaussians.
+    An avatar is bound as its mesh says. Any other head is drawn from several sides, Face Mesh finds the face,
+    and the parametric head is fitted to it; it must stand upright in the head frame. With `from_neutral`,
+    weights of 0 are a neutral face, not the photo's expression. Raises `NoFaceError` where no face is found,
+    `UsageError` for no Gaussians.
     """
     gaussians = head.gaussians if isinstance(head, Avatar) else head
     if not len(gaussians):
@@ -85,9 +85,13 @@ def make_rig(
 ) -> Rig:
     """The rig of Gaussians (N) that follow a fitted head, as `binding` (N) says or by their places."""
     own = _attached(gaussians, head, fitted, binding)
-    inside = inside_of_mouth(head, fitted.vertices, _skin_color(gaussians, own, head.region("face")))
-    attachment = _with_inside(own, inside, head)
-    rest = concatenate([gaussians, _with_bands(inside.gaussians, gaussians.sh.shape[1])])
+    skin = _skin(own, head)
+    colors = decode_colors(gaussians.sh[:, 0]).double().clamp(0, 1).numpy()
+    hidden = hidden_parts(
+        head, fitted.vertices, fitted.scale, gaussians.means.double().numpy()[skin], colors[skin]
+    )
+    attachment = _with_hidden(own, hidden, head)
+    rest = concatenate([gaussians, _with_bands(hidden.gaussians, gaussians.sh.shape[1])])
     actions = fitted.scale * head.actions.astype(np.float64) @ fitted.axes.T
     eyeballs = head.region("eyes")
     actions[:, eyeballs] = 0  # they turn instead
@@ -107,7 +111,7 @@ def make_rig(
         surface,
         attachment,
         Followers.of(rest, attachment, surface.moving),
-        mouth_of(head, fitted.vertices, len(gaussians), ARKIT_NAMES.index("tongueOut")),
+        reveal_of(head, fitted.vertices, fitted.scale, len(gaussians), hidden.kinds),
         _tensor(fitted.joints[[0, 1, 3, 4]]),
         quaternion_wxyz_from_matrix(_tensor(fitted.axes)),
         _tensor(np.clip(fitted.expression, 0, 1)),
@@ -159,7 +163,7 @@ def _attached(
 
 
 def _pieces(means: Array, fitted: FittedHead) -> list[tuple[str, Bools]]:
-    """The Gaussians (N,) in each opening of the face, as far as a view from the front showed it, and all others."""
+    """The Gaussians (N,) in each opening of the face that a view from the front showed, and all others."""
     if fitted.front is None:
         return [("skin", np.ones(len(means), bool))]
     openings = [(piece, fitted.front.within(means, outline)) for piece, outline in OPENINGS.items()]
@@ -188,17 +192,18 @@ def _joint_weights(head: ParametricHead) -> Array:
     return np.stack([neck, skull + jaw + left + right, left, right], 1)
 
 
-def _joints(head: ParametricHead, corners: Array, weights: Array) -> Array:
+def _joints(head: ParametricHead, corners: Ints, weights: Array) -> Array:
     share = weights / np.maximum(weights.sum(1, keepdims=True), 1e-9)
-    return np.einsum("nk,nkj->nj", share, _joint_weights(head)[corners])
+    """(N, 4) how much places on the surface, `corners` and `weights` (N, 3), follow the joints."""
+    return np.asarray(np.einsum("nk,nkj->nj", share, _joint_weights(head)[corners]))
 
 
-def _with_inside(own: Attachment, inside: Inside, head: ParametricHead) -> Attachment:
-    joints = _joints(head, inside.corners.numpy(), inside.weights.double().numpy())
+def _with_hidden(own: Attachment, hidden: Hidden, head: ParametricHead) -> Attachment:
+    joints = _joints(head, hidden.corners.numpy(), hidden.weights.double().numpy())
     return Attachment(
-        torch.cat([own.corners, inside.corners]),
-        torch.cat([own.weights, inside.weights]),
-        torch.cat([own.from_surface, torch.zeros(len(inside.corners), 3)]),
+        torch.cat([own.corners, hidden.corners]),
+        torch.cat([own.weights, hidden.weights]),
+        torch.cat([own.from_surface, torch.zeros(len(hidden.corners), 3)]),
         torch.cat([own.joints, _tensor(joints)]),
     )
 
@@ -209,12 +214,11 @@ def _with_bands(gaussians: Gaussians, coefficients: int) -> Gaussians:
     return replace(gaussians, sh=sh)
 
 
-def _skin_color(gaussians: Gaussians, attachment: Attachment, face: Bools) -> Array:
-    """Median colour (3,) of the Gaussians that follow the vertices `face` (V,) closely."""
-    on_face = torch.from_numpy(face)[attachment.corners].all(1) & (attachment.weights.sum(1) > 0.99)
-    if not bool(on_face.any()):
-        on_face = torch.ones(len(gaussians), dtype=torch.bool)
-    return decode_colors(gaussians.sh[on_face, 0]).double().median(0).values.clamp(0, 1).numpy()
+def _skin(attachment: Attachment, head: ParametricHead) -> Bools:
+    """Which Gaussians (N,) are skin of the face; all where none is."""
+    face = torch.from_numpy(head.region("face", "eyelids"))[attachment.corners].all(1)
+    skin = (face & (attachment.weights.sum(1) > 0.99)).numpy()
+    return np.asarray(skin if skin.any() else np.ones(len(skin), bool))
 
 
 def _tensor(values: Array) -> Tensor:

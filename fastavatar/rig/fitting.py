@@ -1,6 +1,6 @@
 """Fits the parametric head to Gaussians of any origin, seen from several sides.
 
-Gaussians ─ draw ─▶ pictures ─ Face Mesh ─▶ landmarks ─ fit_head ─▶ head ─ depth ─▶ its place and size ─ warp ─▶ head
+Gaussians ─ draw ─▶ pictures ─ Face Mesh ─▶ landmarks ─ fit_head ─▶ head ─ depth ─▶ place, size ─ warp ─▶ head
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ MOST_WARPED_M = 0.008
 FACING = 0.3
 """Cosine between normal and view from which a landmark's depth is drawn, not that of a rim."""
 OPENING_DEPTH = 0.3
-"""Depth about the surface drawn, in widths of an eye or a mouth, at which Gaussians belong to what is in it."""
+"""Depth about the surface drawn, in widths of an eye or mouth, at which Gaussians belong to what is in it."""
 SOLID = 0.5
 """Alpha from which a pixel's depth counts."""
 
@@ -81,7 +81,7 @@ class FrontView:
     """(478, 2) pixels."""
 
     def within(self, points: Array, outline: Sequence[int]) -> Bools:
-        """Which (N,) of `points` (N, 3) lie between landmarks `outline`, at the surface that is seen there."""
+        """Which (N,) of `points` (N, 3) lie within landmarks `outline`, at the surface seen there."""
         pixels, depth = (each.numpy() for each in self.camera.project(torch.from_numpy(points).float()))
         rows, columns = (
             np.clip(pixels[:, axis], 0, self.depth.shape[1 - axis] - 1).astype(np.int64) for axis in (1, 0)
@@ -112,8 +112,8 @@ def find_head(gaussians: Gaussians, head: ParametricHead) -> FittedHead:
             break
     if first is None:
         raise NoFaceError(
-            "no face is found on the Gaussians from any side, so nothing can make them move: a head must stand "
-            "upright with its face uncovered; turn it, or read it in the frame it was written in"
+            "no face is found on the Gaussians from any side, so they cannot be moved: the head must stand "
+            "upright with its face uncovered; turn it, or state the axes that its file was written in"
         )
     aside = [_seen(gaussians, facing.orbited(azimuth, target=center)) for azimuth in ASIDE_DEG]
     views = [first, *(view for view in aside if view is not None)]

@@ -44,8 +44,9 @@ def joint_motions(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Quaternions (4, 4), rotations (4, 3, 3) and shifts (4, 3) of neck, head, left and right eye.
 
-    `places` (4, 3) are the joints', `axes_wxyz` (4,) takes the head's axes to theirs, `head_turn` (3,) and `eye_turns` (2, 2) in degrees. The neck takes half of
-    the head's turn; eyes turn in a head that stays, and the head carries them later.
+    `places` (4, 3) are the joints', `axes_wxyz` (4,) takes the head's axes to theirs, `head_turn` (3,) and
+    `eye_turns` (2, 2) are in degrees. The neck takes half of the head's turn; eyes turn in a head that stays,
+    and the head carries them later.
     """
     half = half_turn(turn_wxyz(head_turn))
     eyes = [turn_wxyz(torch.cat([turn, torch.zeros(1).to(turn)])) for turn in eye_turns]

@@ -28,7 +28,7 @@ class NearestPlaces:
 def nearest_places(points: Array, vertices: Array, faces: Ints) -> NearestPlaces:
     """The places nearest to `points` (N, 3) on `faces` (F, 3) of `vertices` (V, 3)."""
     corners = vertices[faces]
-    _, candidates = cKDTree(corners.mean(1)).query(points, k=_CANDIDATES)
+    candidates = np.asarray(cKDTree(corners.mean(1)).query(points, k=_CANDIDATES)[1])
     best, distances, face = points.copy(), np.full(len(points), np.inf), np.zeros(len(points), np.int64)
     for candidate in candidates.T:
         place = nearest_on_triangles(points, corners[candidate])

@@ -15,7 +15,7 @@ from fastavatar.rig import (
     Attachment,
     ExpressiveSurface,
     Followers,
-    Mouth,
+    Reveal,
     eye_turns_deg,
     joint_motions,
     jointed,
@@ -40,14 +40,14 @@ class Rig:
     """A head bound to the parametric one; `bind` makes it."""
 
     rest: Gaussians
-    """(N) the head at rest: its own Gaussians in their order, then those of the inside of the mouth, which
-    are transparent until it opens."""
+    """(N) the head at rest: its own Gaussians in their order, then those of the inside of the mouth and
+    of the lids' folds, which are transparent until a movement uncovers them."""
     own: int
     """How many of them are the head's own."""
     surface: ExpressiveSurface
     attachment: Attachment
     followers: Followers
-    mouth: Mouth
+    reveal: Reveal
     joints: Tensor
     """(4, 3) places of neck, head, left and right eye, metres."""
     axes_wxyz: Tensor
@@ -64,8 +64,8 @@ class Rig:
     ) -> Gaussians:
         """The head with an expression, turned against its torso, and looking somewhere; N as in `rest`.
 
-        `weights` are ARKit's, 0…1; a tensor may carry gradients. At 0 an expression is as in the photo and at 1
-        complete, so that a head that smiles already goes the rest of the way; with `from_neutral` 0 is a
+        `weights` are ARKit's, 0…1; a tensor may carry gradients. At 0 an expression is as in the photo and at
+        1 complete, so that a head that smiles already goes the rest of the way; with `from_neutral` 0 is a
         neutral face. `head_turn` (3,) is yaw, pitch and roll in degrees, signs as in `summary.json`: the face
         turns to the person's left, rises, tilts to the left shoulder. `gaze` (2,) is yaw and pitch of both
         eyes against the head in degrees, or (2, 2) of the left and of the right one, in addition to the
@@ -78,7 +78,7 @@ class Rig:
         change = asked - self.shown if self.from_neutral else asked * (1 - self.shown)
         surface = self.surface.moved(change * self.gain)
         posed = self.followers.moved(self.rest, surface)
-        posed = self.mouth.opened(posed, surface, asked)
+        posed = self.reveal.shown(posed, surface, change)
         turn, look = self._angles("head_turn", head_turn, 3), self._angles("gaze", gaze, 2, 2)
         eyes = eye_turns_deg(asked[_LOOKS], look)
         if turn.requires_grad or eyes.requires_grad or bool(turn.any()) or bool(eyes.any()):

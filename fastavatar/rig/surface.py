@@ -49,7 +49,8 @@ class LidPath:
         """
         place = self.outward + offsets
         target = self.outward.norm(dim=1) + weights @ self.radii
-        return place * (target / place.norm(dim=1)).clamp(min=1.0)[:, None] - self.outward
+        lift: Tensor = (target / place.norm(dim=1)).clamp(min=1.0)
+        return place * lift[:, None] - self.outward
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from .locks import Lock as Lock
 from .locks import lock_on as lock_on
 from .memory import peak_memory_mb as peak_memory_mb
 from .memory import return_large_arrays as return_large_arrays
+from .ply import MAX_PLY_HEADER_BYTES as MAX_PLY_HEADER_BYTES
 from .ply import Columns as Columns
 from .ply import encode_ply_elements as encode_ply_elements
 from .ply import read_ply_elements as read_ply_elements

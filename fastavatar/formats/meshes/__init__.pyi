@@ -1,0 +1,13 @@
+from .libraries import damaged_in_one_line as damaged_in_one_line
+from .libraries import loaded_by_trimesh as loaded_by_trimesh
+from .libraries import to_trimesh as to_trimesh
+from .obj import encode_obj as encode_obj
+from .obj_reading import parse_obj as parse_obj
+from .ply import encode_mesh_ply as encode_mesh_ply
+from .ply import has_faces as has_faces
+from .ply import parse_mesh_ply as parse_mesh_ply
+from .stl import encode_stl as encode_stl
+from .stl import parse_stl as parse_stl
+from .textures import colors_of_vertices as colors_of_vertices
+from .textures import encode_texture as encode_texture
+from .textures import read_texture as read_texture
