@@ -19,4 +19,6 @@ from .refinement import refine as refine
 from .rendering import Render as Render
 from .rendering import render as render
 from .results import read_avatar as read_avatar
+from .rig import Rig as Rig
+from .rig import bind as bind
 from .version import __version__ as __version__

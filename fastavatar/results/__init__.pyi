@@ -1,6 +1,7 @@
 from .film import FPS as FPS
 from .film import draw_depth_film as draw_depth_film
 from .film import draw_film as draw_film
+from .film import draw_views as draw_views
 from .film import head_cameras as head_cameras
 from .film import write_turntable as write_turntable
 from .folder import require_writable as require_writable
@@ -8,6 +9,9 @@ from .folder import write_results as write_results
 from .head_file import HeadContent as HeadContent
 from .head_file import encode_head as encode_head
 from .head_file import read_head as read_head
+from .motion_film import captioned as captioned
+from .motion_film import draw_motion as draw_motion
+from .motion_film import poses as poses
 from .outputs import HEAD as HEAD
 from .outputs import PREVIEW as PREVIEW
 from .outputs import SPLATS as SPLATS

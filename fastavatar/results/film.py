@@ -44,12 +44,19 @@ def head_cameras(
 def draw_film(
     gaussians: Gaussians, cameras: Iterable[Camera], background: Sequence[float] | None = WHITE
 ) -> Iterator[Picture]:
+    """Pictures of one head from each camera; see `draw_views`."""
+    return draw_views(((gaussians, camera) for camera in cameras), background)
+
+
+def draw_views(
+    views: Iterable[tuple[Gaussians, Camera]], background: Sequence[float] | None = WHITE
+) -> Iterator[Picture]:
     """Pictures (H, W, 3) over `background` (3,), or (H, W, 4) with alpha if `background` is None.
 
     They are drawn on the Gaussians' device. Afterwards a warning counts the pictures that show nothing.
     """
     covered = []
-    for camera in cameras:
+    for gaussians, camera in views:
         with torch.no_grad():
             drawn = render(gaussians, camera.to(gaussians.means.device), background or BLACK)
             covered.append(_shows_something(drawn))

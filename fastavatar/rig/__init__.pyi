@@ -7,11 +7,15 @@ from .clips import Caption as Caption
 from .clips import captions as captions
 from .clips import clip as clip
 from .clips import web_vtt as web_vtt
+from .depth_view import DepthView as DepthView
+from .depth_view import depth_of as depth_of
+from .depth_view import drawn_without_gradients as drawn_without_gradients
 from .drivers import Drive as Drive
 from .drivers import read_drive as read_drive
 from .fitting import FittedHead as FittedHead
 from .fitting import find_head as find_head
 from .hidden import Hidden as Hidden
+from .hidden import hidden_kinds as hidden_kinds
 from .hidden import hidden_parts as hidden_parts
 from .joints import HEAD as HEAD
 from .joints import LEFT_EYE as LEFT_EYE

@@ -12,12 +12,14 @@ from fastavatar.geometry import Array, Bools, Ints, quaternion_wxyz_from_matrix
 from fastavatar.head import ARKIT_NAMES, ParametricHead, load_head
 from fastavatar.rig import (
     Attachment,
+    DepthView,
     FittedHead,
     Followers,
     Hidden,
     Rig,
     expressive_surface,
     find_head,
+    hidden_kinds,
     hidden_parts,
     nearest_places,
     reveal_of,
@@ -26,8 +28,8 @@ from fastavatar.rig import (
 CLOSE_M, FAR_M = 0.006, 0.025
 """What is nearer to the surface than the first follows expressions wholly, beyond the second not at all, such
 as hair over a brow. The fit is 2 mm off; beards are about 1 cm deep."""
-SPREAD_M = 0.01
-"""Radius over which what lies off the surface averages the joints that the surface follows."""
+SEEN_M = 0.002
+"""Depth behind the surface drawn up to which a splat shows its colour."""
 LID_OVERLAP = 1.15
 """A blink takes the upper lid so much farther than to the lower one, as in the parametric head."""
 LID_GAINS = (0.6, 1.8)
@@ -73,7 +75,8 @@ def own_head(avatar: Avatar, head: ParametricHead) -> FittedHead | None:
         return None
     parts = (avatar.mesh.vertices[: len(head.mean)], avatar.head.expression, avatar.head.joints)
     vertices, expression, joints = (part.detach().cpu().double().numpy() for part in parts)
-    return FittedHead(vertices, expression, joints, np.eye(3), 1.0)
+    view = DepthView.of(avatar.gaussians.detach().to("cpu", torch.float32), avatar.camera)
+    return FittedHead(vertices, expression, joints, np.eye(3), 1.0, view)
 
 
 def make_rig(
@@ -85,11 +88,10 @@ def make_rig(
 ) -> Rig:
     """The rig of Gaussians (N) that follow a fitted head, as `binding` (N) says or by their places."""
     own = _attached(gaussians, head, fitted, binding)
-    skin = _skin(own, head)
+    skin = _skin(own, head, fitted, gaussians.means.double().numpy())
     colors = decode_colors(gaussians.sh[:, 0]).double().clamp(0, 1).numpy()
-    hidden = hidden_parts(
-        head, fitted.vertices, fitted.scale, gaussians.means.double().numpy()[skin], colors[skin]
-    )
+    hidden = hidden_parts(head, fitted, gaussians.means.double().numpy()[skin], colors[skin])
+    own_kinds = hidden_kinds(head, fitted, own.corners, gaussians.means.double().numpy())
     attachment = _with_hidden(own, hidden, head)
     rest = concatenate([gaussians, _with_bands(hidden.gaussians, gaussians.sh.shape[1])])
     actions = fitted.scale * head.actions.astype(np.float64) @ fitted.axes.T
@@ -111,7 +113,7 @@ def make_rig(
         surface,
         attachment,
         Followers.of(rest, attachment, surface.moving),
-        reveal_of(head, fitted.vertices, fitted.scale, len(gaussians), hidden.kinds),
+        reveal_of(head, fitted, hidden.kinds, own_kinds),
         _tensor(fitted.joints[[0, 1, 3, 4]]),
         quaternion_wxyz_from_matrix(_tensor(fitted.axes)),
         _tensor(np.clip(fitted.expression, 0, 1)),
@@ -164,9 +166,12 @@ def _attached(
 
 def _pieces(means: Array, fitted: FittedHead) -> list[tuple[str, Bools]]:
     """The Gaussians (N,) in each opening of the face that a view from the front showed, and all others."""
-    if fitted.front is None:
+    if fitted.landmarks is None:
         return [("skin", np.ones(len(means), bool))]
-    openings = [(piece, fitted.front.within(means, outline)) for piece, outline in OPENINGS.items()]
+    openings = [
+        (piece, fitted.view.within(means, fitted.landmarks[list(outline)]))
+        for piece, outline in OPENINGS.items()
+    ]
     return [*openings, ("skin", ~np.any([inside for _, inside in openings], axis=0))]
 
 
@@ -214,10 +219,12 @@ def _with_bands(gaussians: Gaussians, coefficients: int) -> Gaussians:
     return replace(gaussians, sh=sh)
 
 
-def _skin(attachment: Attachment, head: ParametricHead) -> Bools:
-    """Which Gaussians (N,) are skin of the face; all where none is."""
-    face = torch.from_numpy(head.region("face", "eyelids"))[attachment.corners].all(1)
-    skin = (face & (attachment.weights.sum(1) > 0.99)).numpy()
+def _skin(attachment: Attachment, head: ParametricHead, fitted: FittedHead, means: Array) -> Bools:
+    """Which Gaussians (N,) at `means` (N, 3) are skin of the face that is seen; all where none is."""
+    face = torch.from_numpy(head.region("face"))[attachment.corners].all(1)
+    skin = (face & (attachment.weights.sum(1) > 0.99)).numpy() & fitted.view.sees(
+        means, SEEN_M * fitted.scale
+    )
     return np.asarray(skin if skin.any() else np.ones(len(skin), bool))
 
 

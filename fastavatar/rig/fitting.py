@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from fastavatar.core import Camera, Face, Gaussians
 from fastavatar.errors import NoFaceError
@@ -17,7 +16,6 @@ from fastavatar.geometry import (
     Array,
     Bools,
     fit_similarity,
-    inside_polygon,
     spread_offsets,
     unit_vectors,
     vertex_normals,
@@ -29,7 +27,8 @@ from fastavatar.head import (
     arkit_weights,
     fit_head,
 )
-from fastavatar.rendering import facing_camera, head_sphere, render
+from fastavatar.rendering import facing_camera, head_sphere
+from fastavatar.rig import DepthView, depth_of, drawn_without_gradients
 
 FACE_LANDMARKS = 468
 """Landmarks of the skin; the irises that follow move with the gaze."""
@@ -46,10 +45,6 @@ MOST_WARPED_M = 0.008
 """Depths that differ by more are of another surface, such as hair before the brow."""
 FACING = 0.3
 """Cosine between normal and view from which a landmark's depth is drawn, not that of a rim."""
-OPENING_DEPTH = 0.3
-"""Depth about the surface drawn, in widths of an eye or mouth, at which Gaussians belong to what is in it."""
-SOLID = 0.5
-"""Alpha from which a pixel's depth counts."""
 
 
 @dataclass(frozen=True)
@@ -66,37 +61,16 @@ class FittedHead:
     """(3, 3) rotation from the parametric head's axes to those of the Gaussians."""
     scale: float
     """Of the Gaussians' unit: 1 for metres."""
-    front: "FrontView | None" = None
-    """What a view from the front showed; None where the head was not fitted to one."""
+    view: DepthView
+    """What is seen of the head at rest."""
+    landmarks: Array | None = None
+    """(478, 2) the face in that view, pixels; None where the head was not found in it."""
 
 
 @dataclass(frozen=True)
-class FrontView:
-    """Where a face has openings, as one camera sees it."""
+class _View(DepthView):
+    """A view in which a face was found."""
 
-    camera: Camera
-    depth: Array
-    """(H, W) metres, 0 where little is drawn."""
-    landmarks: Array
-    """(478, 2) pixels."""
-
-    def within(self, points: Array, outline: Sequence[int]) -> Bools:
-        """Which (N,) of `points` (N, 3) lie within landmarks `outline`, at the surface seen there."""
-        pixels, depth = (each.numpy() for each in self.camera.project(torch.from_numpy(points).float()))
-        rows, columns = (
-            np.clip(pixels[:, axis], 0, self.depth.shape[1 - axis] - 1).astype(np.int64) for axis in (1, 0)
-        )
-        polygon = self.landmarks[list(outline)]
-        width = float(np.ptp(polygon[:, 0])) * depth.mean() / float(self.camera.K[0, 0])
-        seen = np.abs(depth - self.depth[rows, columns]) < OPENING_DEPTH * width
-        return np.asarray(seen & inside_polygon(pixels.astype(np.float64), polygon))
-
-
-@dataclass(frozen=True)
-class _View:
-    camera: Camera
-    depth: Array
-    """(H, W) 0 where little is drawn."""
     face: Face
 
 
@@ -123,14 +97,12 @@ def find_head(gaussians: Gaussians, head: ParametricHead) -> FittedHead:
 
 def _seen(gaussians: Gaussians, camera: Camera) -> _View | None:
     """The largest face that a camera sees; None without one."""
-    with torch.no_grad():
-        drawn = render(gaussians, camera)
+    drawn = drawn_without_gradients(gaussians, camera)
     pixels = (drawn.image.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     faces = FaceMeshFinder().find(pixels)
     if not faces:
         return None
-    depth = torch.where(drawn.alpha > SOLID, drawn.depth, 0.0).double().numpy()
-    return _View(camera, depth, max(faces, key=lambda face: face.area))
+    return _View(camera, depth_of(drawn), max(faces, key=lambda face: face.area))
 
 
 def _landmarks(view: _View) -> LandmarkView:
@@ -155,11 +127,8 @@ def _placed(head: ParametricHead, fit: HeadFit, views: Sequence[_View]) -> Fitte
     offsets = (lifted[0].found - anchors)[known]
     vertices += spread_offsets(vertices, anchors[known], offsets, WARP_RADIUS_M * move.scale, WARP_RIDGE)
     joints = move.apply(head.joints_of(fit.identity))
-    return FittedHead(vertices, fit.expressions[0], joints, move.rotation, move.scale, _front(views[0]))
-
-
-def _front(view: _View) -> FrontView:
-    return FrontView(view.camera, view.depth, view.face.landmarks[:, :2].astype(np.float64))
+    landmarks = views[0].face.landmarks[:, :2].astype(np.float64)
+    return FittedHead(vertices, fit.expressions[0], joints, move.rotation, move.scale, views[0], landmarks)
 
 
 @dataclass(frozen=True)
@@ -182,7 +151,7 @@ def _lifted(head: ParametricHead, fit: HeadFit, index: int, view: _View) -> _Lif
     pose, focal_px = fit.world_to_camera[index], fit.focal_px[index]
     fitted = source @ pose[:3, :3].T + pose[:3, 3]
     normals = head.places.at(vertex_normals(vertices, head.faces))[:FACE_LANDMARKS] @ pose[:3, :3].T
-    depth = _depth_at(view, view.face.landmarks[:FACE_LANDMARKS])
+    depth = view.depth_at(view.face.landmarks[:FACE_LANDMARKS])
     known = (depth > 0) & ((normals * unit_vectors(fitted)).sum(1) < -FACING)
     # A head looks alike at any size and distance; the depth drawn tells which it is
     size = float(np.median(depth[known] / fitted[known, 2])) if known.any() else 1.0
@@ -195,11 +164,3 @@ def _lifted(head: ParametricHead, fit: HeadFit, index: int, view: _View) -> _Lif
     to_world = np.linalg.inv(view.camera.world_to_camera.double().numpy())
     fitted, found = (points @ to_world[:3, :3].T + to_world[:3, 3] for points in (fitted, found))
     return _Lifted(source, fitted, found, known)
-
-
-def _depth_at(view: _View, landmarks: NDArray[np.float32]) -> Array:
-    """Depths (L,) drawn at landmarks (L, 3), pixels."""
-    rows, columns = (
-        np.clip(landmarks[:, axis].astype(np.int64), 0, view.depth.shape[1 - axis] - 1) for axis in (1, 0)
-    )
-    return np.asarray(view.depth[rows, columns])

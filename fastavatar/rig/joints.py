@@ -5,7 +5,7 @@ from torch import Tensor
 
 from fastavatar.geometry import matrix_from_quaternion_wxyz, multiply_quaternions_wxyz
 
-EYE_REACH_DEG = (35.0, 30.0)
+EYE_REACH_DEG = (30.0, 25.0)
 """How far an eye turns sideways, and up or down, under the whole of an `eyeLook…`. Eyes reach about 45 and
 35° (Lee et al. 2019); these keep the iris where Face Mesh's network has seen it."""
 NECK, HEAD, LEFT_EYE, RIGHT_EYE = range(4)

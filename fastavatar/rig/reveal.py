@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from fastavatar.core import Gaussians, encode_opacities
-from fastavatar.geometry import Array
 from fastavatar.head import ARKIT_NAMES, ParametricHead
-from fastavatar.rig import MovedSurface
+from fastavatar.rig import FittedHead, MovedSurface
 
 PARTED_M = (0.0004, 0.0025)
 """Lips that part by the first show nothing yet, by the second all that lies behind them."""
@@ -17,6 +16,8 @@ LIDS_FALL = (0.05, 0.4)
 """The same for blinks, in weights."""
 CLOSED_OPACITY, OPEN_OPACITY = 1e-4, 0.99
 """Renderers leave out what is fainter than 1/255."""
+GONE_LOGITS = 12.0
+"""An opacity of 0.99 becomes 1/1600."""
 UPPER_LIP, LOWER_LIP = (82, 13, 312), (178, 15, 402)
 """Landmarks across the middle of the mouth."""
 _CAUSES = [ARKIT_NAMES.index(name) for name in ("tongueOut", "eyeBlinkLeft", "eyeBlinkRight")]
@@ -30,6 +31,10 @@ class Reveal:
     """Index of the first of them."""
     kinds: Tensor
     """(H,) `MOUTH`, `TONGUE`, `LEFT_LID` or `RIGHT_LID`."""
+    replaced: Tensor
+    """(R,) those of the head's own that they stand for: what a model put where its photo shows nothing."""
+    replaced_kinds: Tensor
+    """(R,) as `kinds`."""
     upper: Tensor
     """(U,) vertices on the edge of the upper lip, in the middle."""
     lower: Tensor
@@ -48,19 +53,24 @@ class Reveal:
         lids = [_smooth(lid, *LIDS_FALL) for lid in (left, right)]
         shares = torch.stack([mouth, torch.maximum(mouth, _smooth(tongue, 0, 1)), *lids])
         logits = encode_opacities(CLOSED_OPACITY + (OPEN_OPACITY - CLOSED_OPACITY) * shares)
-        opacity_logits = torch.cat([posed.opacity_logits[: self.first], logits[self.kinds]])
+        own = posed.opacity_logits[: self.first]
+        fainter = own[self.replaced] - GONE_LOGITS * shares[self.replaced_kinds]
+        own = own.index_copy(0, self.replaced, fainter)
+        opacity_logits = torch.cat([own, logits[self.kinds]])
         return replace(posed, opacity_logits=opacity_logits)
 
 
-def reveal_of(head: ParametricHead, vertices: Array, scale: float, first: int, kinds: Tensor) -> Reveal:
-    """What uncovers the hidden parts of a head with `vertices` (V, 3); they begin with Gaussian `first`."""
+def reveal_of(head: ParametricHead, fitted: FittedHead, kinds: Tensor, own_kinds: Tensor) -> Reveal:
+    """What uncovers hidden parts, `kinds` (H,), and what they replace, where `own_kinds` (N,) is not −1."""
+    vertices = fitted.vertices
     corner = head.places.weights.argmax(1)
     upper, lower = (head.places.corners[list(lip), corner[list(lip)]] for lip in (UPPER_LIP, LOWER_LIP))
     down = (vertices[lower] - vertices[upper]).mean(0)
-    down /= np.linalg.norm(down) * scale
-    return Reveal(
-        first, kinds, torch.from_numpy(upper), torch.from_numpy(lower), torch.from_numpy(down).float()
-    )
+    down /= np.linalg.norm(down) * fitted.scale
+    replaced = (own_kinds >= 0).nonzero()[:, 0]
+    lips = torch.from_numpy(upper), torch.from_numpy(lower)
+    down = torch.from_numpy(down).float()
+    return Reveal(len(own_kinds), kinds, replaced, own_kinds[replaced], *lips, down)
 
 
 def _smooth(value: Tensor, start: float, end: float) -> Tensor:

@@ -27,6 +27,7 @@ COMMANDS = {
     "interpolate": "Walk between two people of the published model.",
     "serve": "Turn photos into 3D heads on a web page.",
     "render": "Draw a 3D head from all around: a video or pictures.",
+    "animate": "Make a 3D head move: a video, pictures or splats.",
     "convert": "Write a 3D head in another format or frame.",
     "info": "Print what a file of Gaussians holds.",
     "weights": "Fetch, check and find the published weights.",
