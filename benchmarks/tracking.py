@@ -1,6 +1,6 @@
 """A head moved by known weights, filmed by `render`, tracked back: `python -m benchmarks.tracking [PHOTO …]`.
 
-Prints Markdown: mean error of the weights that move and of all 52, mean error of the head's turn, and frames a
+Prints Markdown: mean error of the weights that move and of all 52, error of the turn of the head, and frames a
 second. The first frame is the head at rest, and counts as the driver's rest.
 """
 
@@ -15,11 +15,14 @@ import numpy as np
 from fastavatar.head import arkit_weights
 from fastavatar.images import load_photo
 from fastavatar.models import load_predictor
-from fastavatar.results import Picture, draw_film, head_cameras, write_video
+from fastavatar.rendering import facing_camera, head_sphere
+from fastavatar.results import Picture, draw_motion, write_video
 from fastavatar.rig import STRAIGHT_AHEAD, Motion, Rig, against_frame, bind, track_video
 
 FPS = 30.0
 SIZE_PX = 512
+CLOSE = 0.75
+"""Width of the picture in diameters of the head: the face is about 150 px across, as before a webcam."""
 SECONDS = 1.0
 """How long a pose takes from rest to rest."""
 POSES: tuple[tuple[dict[str, float], tuple[float, float, float]], ...] = (
@@ -77,10 +80,9 @@ def known_motion() -> Motion:
 
 def filmed(rig: Rig, motion: Motion) -> Iterator[Picture]:
     """Pictures of a head that moves, from straight before it."""
-    (camera,) = head_cameras(rig.rest, "turntable", 1, SIZE_PX)
-    for frame in motion:
-        posed = rig.pose(frame.weights, frame.head_turn, frame.gaze)
-        yield from draw_film(posed, [camera], (0.6, 0.6, 0.6))
+    center, radius_m = head_sphere(rig.rest)
+    camera = facing_camera(center, CLOSE * radius_m, SIZE_PX)
+    return draw_motion(rig, motion, camera, (0.6, 0.6, 0.6))
 
 
 if __name__ == "__main__":

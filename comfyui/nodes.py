@@ -187,7 +187,7 @@ class AnimateHead:
     ) -> tuple[Tensor, Tensor, float]:
         """Images (T, size, size, 3) over black, masks (T, size, size), and frames per second."""
         import fastavatar
-        from fastavatar.results import draw_film, head_cameras
+        from fastavatar.results import draw_motion, head_cameras
         from fastavatar.rig import read_drive
 
         with stages():
@@ -195,9 +195,7 @@ class AnimateHead:
             rig = fastavatar.bind(head)
         (camera,) = head_cameras(head.gaussians, frames=1, size_px=size)
         frames = list(motion)[:most_frames]
-        poses = (rig.pose(frame.weights, frame.head_turn, frame.gaze) for frame in counted(frames))
-        film = chain.from_iterable(draw_film(posed, [camera], None) for posed in poses)
-        return (*batch_of(film), fps)
+        return (*batch_of(draw_motion(rig, counted(frames), camera, None)), fps)
 
 
 def _next_file(name: str, ending: str) -> tuple[Path, str]:

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastavatar.app.pipeline import Pipeline
 from fastavatar.app.serve import Cancelled, ClipName, FileName, Job
@@ -18,14 +17,26 @@ from fastavatar.errors import DeviceError, FastAvatarError, out_of_memory
 from fastavatar.formats.html import TEMPLATE
 from fastavatar.images import load_photo
 from fastavatar.models.stages import listening, stage
-from fastavatar.results import FPS, SUMMARY, TURNTABLE, Outputs, Picture, draw_film, head_cameras, write_video
-from fastavatar.rig import bind, clip
+from fastavatar.results import (
+    FPS,
+    SUMMARY,
+    TURNTABLE,
+    WHITE,
+    Outputs,
+    captioned,
+    draw_film,
+    draw_motion,
+    head_cameras,
+    write_video,
+)
+from fastavatar.rig import bind, captions, clip
 
 if TYPE_CHECKING:
     from fastavatar.optimise import Progress
 
 log = logging.getLogger(__name__)
 
+Item = TypeVar("Item")
 MODEL_REASON = "chosen when the server started"
 """The `model_reason` in summaries of the server."""
 FILES_OF_CLIPS: Mapping[ClipName, FileName] = {
@@ -119,9 +130,8 @@ class Worker:
         for name in job.choices.clips:
             with stage({}, f"clip {name}"):
                 motion = clip(name)
-                poses = (rig.pose(frame.weights, frame.head_turn, frame.gaze) for frame in motion)
-                pictures = chain.from_iterable(draw_film(posed, [camera]) for posed in poses)
-                film = _with_progress(pictures, len(motion), job)
+                frames = _with_progress(motion, len(motion), job)
+                film = captioned(draw_motion(rig, frames, camera, WHITE), motion.fps, captions(name))
                 write_video(film, job.results / f"{name}.mp4", motion.fps)
             job.add_files(FILES_OF_CLIPS[name])
 
@@ -156,11 +166,11 @@ def without_folders(value: Any) -> Any:
     return value
 
 
-def _with_progress(pictures: Iterable[Picture], count: int, job: Job) -> Iterator[Picture]:
-    """Yield the pictures unchanged, and record the progress of the job."""
-    for index, picture in enumerate(pictures):
+def _with_progress(items: Iterable[Item], count: int, job: Job) -> Iterator[Item]:
+    """Yield pictures or frames unchanged, and record the progress of the job."""
+    for index, item in enumerate(items):
         job.advance(index / count)
-        yield picture
+        yield item
 
 
 def in_words(summary: Mapping[str, Any]) -> tuple[str, ...]:
