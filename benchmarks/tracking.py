@@ -1,7 +1,7 @@
 """A head moved by known weights, filmed by `render`, tracked back: `python -m benchmarks.tracking [PHOTO …]`.
 
-Prints Markdown: mean error of the weights that move and of all 52, error of the turn of the head, and frames a
-second. The first frame is the head at rest, and counts as the driver's rest.
+Prints Markdown: mean error of the weights that move and of all 52, error of the turn of the head, and frames
+a second. The first frame is the head at rest, and counts as the driver's rest.
 """
 
 import argparse
