@@ -23,7 +23,7 @@ FPS = 30.0
 SIZE_PX = 512
 CLOSE = 0.75
 """Width of the picture in diameters of the head: the face is about 150 px across, as before a webcam."""
-SECONDS = 1.0
+SECONDS = 0.7
 """How long a pose takes from rest to rest."""
 POSES: tuple[tuple[dict[str, float], tuple[float, float, float]], ...] = (
     ({"jawOpen": 0.7}, (0, 0, 0)),
@@ -53,7 +53,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     truth = known_motion()
     for photo in parser.parse_args().photos:
-        rig = bind(load_predictor("facemesh").predict(load_photo(photo)))
+        # From a neutral face, as a driver's: a mouth that smiles in the photo would not be seen to pucker
+        rig = bind(load_predictor("facemesh").predict(load_photo(photo)), from_neutral=True)
         with tempfile.TemporaryDirectory() as folder:
             video = Path(folder) / "driver.mp4"
             write_video(filmed(rig, truth), video, FPS)
