@@ -39,7 +39,7 @@ LIT_SKIN, LIGHTS = 0.6, (0.65, 1.1)
 does not say whether skin is dark or hardly lit."""
 DARKENS_M, DARKEST = 0.025, 0.3
 """Depth behind the teeth at which light has fallen to 1/e, and what is left of it farther back; by eye."""
-FRONT_M = 0.01
+FRONT_M = 0.016
 """Depth behind the lips up to which nothing is darker."""
 LIFT_M = 0.0004
 """Height of the discs above the surface: before those that a model may have put there without seeing it."""
