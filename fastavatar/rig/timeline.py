@@ -46,9 +46,9 @@ class Samples:
                 f"cannot use {source}: {frames} frames are too many, at most {MAX_FRAMES}; cut it"
             )
         times = np.arange(frames) / fps
-        columns = np.concatenate([self.weights, self.head_turns], 1).T
-        even = np.stack([np.interp(times, self.seconds, column) for column in columns], 1)
-        weights, turns = np.split(even, [len(ARKIT_NAMES)], 1)
+        weights, turns = (
+            _interpolated(times, self.seconds, values) for values in (self.weights, self.head_turns)
+        )
         return Motion(fps, weights, turns, np.repeat(STRAIGHT_AHEAD[None], frames, 0))
 
 
@@ -91,9 +91,19 @@ def _calmed(values: Array, fps: float, noise: float) -> Array:
 
 def at_rate(motion: Motion, fps: float) -> Motion:
     """The same motion with another number of frames per second, as long as before."""
-    times = np.arange(len(motion)) / motion.fps
-    count = round((len(motion) - 1) / motion.fps * fps) + 1
-    return Samples(times, motion.weights, motion.head_turns).motion(fps, count, "the motion")
+    before = np.arange(len(motion)) / motion.fps
+    after = np.arange(round(before[-1] * fps) + 1) / fps
+    weights, turns, gazes = (
+        _interpolated(after, before, values) for values in (motion.weights, motion.head_turns, motion.gazes)
+    )
+    return Motion(fps, weights, turns, gazes)
+
+
+def _interpolated(after: Array, before: Array, values: Array) -> Array:
+    """Rows (T, …) at times `after` (T,) from rows (K, …) at times `before` (K,), held beyond them."""
+    columns = values.reshape(len(values), -1).T
+    even = np.stack([np.interp(after, before, column) for column in columns], 1)
+    return even.reshape(len(after), *values.shape[1:])
 
 
 def against_frame(motion: Motion, frame: int) -> Motion:

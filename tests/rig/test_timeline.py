@@ -52,7 +52,9 @@ def test_no_smoothing_changes_nothing() -> None:
 
 def test_another_rate_keeps_the_length_and_the_values() -> None:
     motion = motion_of(np.linspace(0, 1, 31), np.linspace(-10, 10, 31))
+    motion.gazes[:, 1, 0] = np.linspace(0, 30, 31)
     faster = at_rate(motion, 60.0)
+    assert faster.gazes[::2] == pytest.approx(motion.gazes) and faster.gazes[1, 1, 0] == pytest.approx(0.5)
     assert len(faster) == 61 and faster.fps == 60
     assert faster.weights[::2, 0] == pytest.approx(motion.weights[:, 0])
     assert faster.head_turns[1::2, 0] == pytest.approx(
