@@ -145,9 +145,7 @@ def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("heads", nargs="+", type=Path)
-    parser.add_argument(
-        "--relax", action="store_true", help="from a neutral face"
-    )
+    parser.add_argument("--relax", action="store_true", help="from a neutral face")
     parser.add_argument("--all", action="store_true", help="all expressions, not only the most visible")
     parser.add_argument("--times", action="store_true", help="only times and gaps")
     chosen = parser.parse_args()

@@ -15,8 +15,10 @@ from fastavatar.rig import (
     Attachment,
     ExpressiveSurface,
     Followers,
+    Held,
     Reveal,
     eye_turns_deg,
+    follow,
     joint_motions,
     jointed,
     require_weights,
@@ -47,6 +49,9 @@ class Rig:
     surface: ExpressiveSurface
     attachment: Attachment
     followers: Followers
+    """What gradients flow through."""
+    held: Held
+    """The same for poses without gradients."""
     reveal: Reveal
     joints: Tensor
     """(4, 3) places of neck, head, left and right eye, metres."""
@@ -77,15 +82,19 @@ class Rig:
         asked = self._checked(weights)
         change = asked - self.shown if self.from_neutral else asked * (1 - self.shown)
         surface = self.surface.moved(change * self.gain)
-        posed = self.followers.moved(self.rest, surface)
-        posed = self.reveal.shown(posed, surface, change)
         turn, look = self._angles("head_turn", head_turn, 3), self._angles("gaze", gaze, 2, 2)
         eyes = eye_turns_deg(asked[_LOOKS], look)
-        if turn.requires_grad or eyes.requires_grad or bool(turn.any()) or bool(eyes.any()):
-            posed = jointed(
-                posed, self.attachment.joints, *joint_motions(self.joints, self.axes_wxyz, turn, eyes)
-            )
-        return posed
+        differentiable = surface.offsets.requires_grad or turn.requires_grad or eyes.requires_grad
+        joints = None
+        if differentiable or bool(turn.any()) or bool(eyes.any()):
+            joints = joint_motions(self.joints, self.axes_wxyz, turn, eyes)
+        if not differentiable:
+            posed = follow(self.rest, self.held, surface.stacked(), joints)
+        else:
+            posed = self.followers.moved(self.rest, surface)
+            if joints is not None:
+                posed = jointed(posed, self.attachment.joints, *joints)
+        return self.reveal.shown(posed, surface, change)
 
     def _checked(self, weights: Weights) -> Tensor:
         """Weights (52,) as a tensor of this rig's type."""

@@ -99,6 +99,21 @@ def test_gradients_are_those_of_finite_differences() -> None:
         assert float(weights.grad[ARKIT_NAMES.index(name)]) == pytest.approx(float(slope), rel=0.1, abs=2e-4)
 
 
+@pytest.mark.parametrize("degree", [0, 3])
+def test_the_kernel_and_the_differentiable_pose_agree(degree: int) -> None:
+    generator = torch.Generator().manual_seed(2)
+    weights = torch.rand(52, generator=generator)
+    pose = ((10.0, -5.0, 4.0), ((5.0, 2.0), (3.0, -4.0)))
+    fast = rig(degree).pose(weights, *pose)
+    slow = rig(degree).pose(weights.clone().requires_grad_(), *pose)
+    assert slow.means.requires_grad and not fast.means.requires_grad
+    assert (fast.means - slow.means).abs().max() < 1e-6
+    assert (fast.log_scales - slow.log_scales).abs().max() < 1e-4
+    assert (covariances(fast) - covariances(slow)).abs().max() < 1e-9
+    assert (fast.sh - slow.sh).abs().max() < 1e-4
+    assert (fast.opacity_logits - slow.opacity_logits).abs().max() < 1e-4
+
+
 def test_a_turned_head_turns_the_face_and_leaves_the_torso() -> None:
     posed = rig(3).pose({}, (20.0, 10.0, 5.0))
     own, rest = rig(3).own, rig(3).rest
