@@ -31,7 +31,7 @@ from .kernel import follow as follow
 from .kernel import held as held
 from .live_link import read_live_link as read_live_link
 from .motion import STRAIGHT_AHEAD as STRAIGHT_AHEAD
-from .motion import Frame as Frame
+from .motion import Moment as Moment
 from .motion import Motion as Motion
 from .motion import require_weights as require_weights
 from .motion import still as still

@@ -107,11 +107,7 @@ def _follow(counter: Longs, rest: Held, table: Floats, joints: Joints, turned: b
         if chunk * CHUNK >= count:
             break
         for i in range(chunk * CHUNK, min(count, (chunk + 1) * CHUNK)):
-            mean: Vector = (
-                np.float64(rest.means[i, 0]),
-                np.float64(rest.means[i, 1]),
-                np.float64(rest.means[i, 2]),
-            )
+            mean = _vector(rest.means, i)
             turn: Quaternion = (1.0, 0.0, 0.0, 0.0)
             for k in range(3):
                 out.log_scales[i, k] = rest.log_scales[i, k]
@@ -144,11 +140,7 @@ def _on_surface(rest: Held, at: Doubles, i: int, mean: Vector) -> tuple[Vector, 
     """Where the surface takes a Gaussian, and its turn."""
     share = rest.weights[i, 0] + rest.weights[i, 1] + rest.weights[i, 2]
     turn = unit_quaternion(at[3] + 1 - share, at[4], at[5], at[6])[:4]
-    away = (
-        np.float64(rest.from_surface[i, 0]),
-        np.float64(rest.from_surface[i, 1]),
-        np.float64(rest.from_surface[i, 2]),
-    )
+    away = _vector(rest.from_surface, i)
     # v + 2 w (r × v) + 2 r × (r × v), less v
     r = (turn[1], turn[2], turn[3])
     across = cross(r, away)
@@ -239,3 +231,9 @@ def _row(values: Floats, i: int) -> Quaternion:
         np.float64(values[i, 2]),
         np.float64(values[i, 3]),
     )
+
+
+@inlined
+def _vector(values: Floats, i: int) -> Vector:
+    """Row `i` of values (N, 3)."""
+    return np.float64(values[i, 0]), np.float64(values[i, 1]), np.float64(values[i, 2])

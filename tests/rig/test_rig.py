@@ -89,14 +89,13 @@ def test_gradients_are_those_of_finite_differences() -> None:
         posed = rig().pose(at, (5.0, 3.0, -2.0))
         return (posed.means * pull).sum() + (posed.log_scales * pull).sum() + posed.quats_wxyz.pow(3).mean()
 
-    loss(weights).backward()
-    assert weights.grad is not None
+    (gradient,) = torch.autograd.grad(loss(weights), weights)
     for name in ("jawOpen", "mouthSmileLeft", "browInnerUp", "eyeLookOutLeft", "mouthPucker"):
         step = torch.zeros(52)
         step[ARKIT_NAMES.index(name)] = 0.02
         with torch.no_grad():
             slope = (loss(weights + step) - loss(weights - step)) / 0.04
-        assert float(weights.grad[ARKIT_NAMES.index(name)]) == pytest.approx(float(slope), rel=0.1, abs=2e-4)
+        assert float(gradient[ARKIT_NAMES.index(name)]) == pytest.approx(float(slope), rel=0.1, abs=2e-4)
 
 
 @pytest.mark.parametrize("degree", [0, 3])
