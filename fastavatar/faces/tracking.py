@@ -15,9 +15,10 @@ Area = tuple[int, int, int, int]
 """Left, top, right and bottom edge in pixels."""
 
 MARGIN, LEAST_MARGIN = 0.8, 0.2
-"""Room about a face in the part of the frame that is looked at, in widths of the face, when it is chosen and
-before it is chosen anew: Face Mesh's detector misses faces that are small in what it looks at."""
+"""Room around a face in the part of the frame that is looked at, in widths of the face: when that part is
+chosen, and the least that it may keep. Face Mesh's detector misses faces that are small in its picture."""
 MOST_MARGIN = 2.5
+"""The most room that may be left on any side."""
 SETTLING = 12
 """Looks, one second apart, until the landmarks of a still picture move by less than 0.01 px."""
 SEARCH_EVERY = 10
@@ -41,7 +42,7 @@ def track_face(frames: Iterable[Photo]) -> Iterator[tuple[Photo, Face | None]]:
 
 
 class _Tracker:
-    """Face Mesh on a part of the frame, which is chosen anew when the face leaves it."""
+    """Face Mesh on a part of the frame; when the face leaves that part, another one is chosen."""
 
     def __init__(self) -> None:
         self.stack = ExitStack()

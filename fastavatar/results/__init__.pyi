@@ -1,4 +1,5 @@
 from .film import FPS as FPS
+from .film import WHITE as WHITE
 from .film import draw_depth_film as draw_depth_film
 from .film import draw_film as draw_film
 from .film import draw_views as draw_views

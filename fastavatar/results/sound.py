@@ -1,4 +1,4 @@
-"""The sound of a driving video, encoded anew into the video that is written."""
+"""The sound of a driving video, encoded again for the video that is written."""
 
 import logging
 from collections.abc import Iterator

@@ -9,7 +9,6 @@ from .clips import CLIPS as CLIPS
 from .clips import Caption as Caption
 from .clips import captions as captions
 from .clips import clip as clip
-from .clips import web_vtt as web_vtt
 from .depth_view import DepthView as DepthView
 from .depth_view import depth_of as depth_of
 from .depth_view import drawn_without_gradients as drawn_without_gradients

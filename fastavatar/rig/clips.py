@@ -76,12 +76,6 @@ def captions(name: str) -> tuple[Caption, ...]:
     return _clip(name).captions
 
 
-def web_vtt(texts: tuple[Caption, ...]) -> str:
-    """Captions as WebVTT, the subtitles that browsers and players show beside a video."""
-    cues = [f"{_stamp(one.start_s)} --> {_stamp(one.end_s)}\n{one.text}\n" for one in texts]
-    return "\n".join(["WEBVTT\n", *cues])
-
-
 def _clip(name: str) -> _Clip:
     if name not in CLIPS:
         raise UsageError(f"there is no clip {name!r}: use {', '.join(CLIPS)}")
@@ -136,10 +130,3 @@ def _eased(share: Array) -> Array:
     """From 0 to 1 with no kink at either end (Hermite's cubic 3s² − 2s³), cut beyond."""
     within = share.clip(0, 1)
     return np.asarray(within**2 * (3 - 2 * within))
-
-
-def _stamp(seconds: float) -> str:
-    """A time as WebVTT writes it: `hh:mm:ss.ttt`."""
-    thousandths = round(1000 * seconds)
-    minutes, rest = divmod(thousandths, 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}"

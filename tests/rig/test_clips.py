@@ -3,7 +3,7 @@ import pytest
 
 from fastavatar.errors import UsageError
 from fastavatar.head import ARKIT_NAMES
-from fastavatar.rig import CLIPS, captions, clip, web_vtt
+from fastavatar.rig import CLIPS, captions, clip
 
 
 @pytest.mark.parametrize("name", CLIPS)
@@ -32,12 +32,6 @@ def test_each_expression_is_shown_whole_and_under_its_name() -> None:
         assert middle[index] == pytest.approx(1)
         expected = 2 if caption.text == "mouthClose" else 1
         assert middle.sum() == pytest.approx(expected)
-
-
-def test_captions_become_subtitles() -> None:
-    lines = web_vtt(captions("vowels")).splitlines()
-    assert lines[:4] == ["WEBVTT", "", "00:00:00.000 --> 00:00:01.000", "a"]
-    assert web_vtt(captions("idle")).strip() == "WEBVTT"
 
 
 def test_an_unknown_clip_names_the_known_ones() -> None:

@@ -10,6 +10,7 @@ from .connections import MAX_CONNECTIONS as MAX_CONNECTIONS
 from .connections import PatientProtocol as PatientProtocol
 from .jobs import Cancelled as Cancelled
 from .jobs import Choices as Choices
+from .jobs import ClipName as ClipName
 from .jobs import FileName as FileName
 from .jobs import Job as Job
 from .jobs import Limits as Limits

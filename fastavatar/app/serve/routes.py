@@ -7,6 +7,7 @@ from fastapi.responses import FileResponse
 
 from fastavatar.app.serve import (
     Choices,
+    ClipName,
     FileName,
     Job,
     JobView,
@@ -23,6 +24,9 @@ MEDIA_TYPES = {
     "splats.ply": "application/octet-stream",
     "head.html": "text/html; charset=utf-8",
     "turntable.mp4": "video/mp4",
+    "idle.mp4": "video/mp4",
+    "expressions.mp4": "video/mp4",
+    "vowels.mp4": "video/mp4",
     "preview.png": "image/png",
     "summary.json": "application/json",
 }
@@ -99,13 +103,19 @@ async def send_photo(
         Query(gt=0, le=1e7, allow_inf_nan=False, description="Focal length in pixels, instead of EXIF's."),
     ] = None,
     optimize: Annotated[bool, Query(description="Refine the Gaussians on the photo; takes longer.")] = False,
+    clips: Annotated[
+        tuple[ClipName, ...],
+        Query(max_length=3, description="Clips that the head is played with, each as a video; takes longer."),
+    ] = (),
 ) -> JobView:
     """Send a photo; its job joins the queue."""
     require_acceptable(
         request.headers.get("content-type"), request.headers.get("content-length"), service.limits
     )
     with service.queue.place():
-        job = service.new_job(shown_name(name), Choices(face, focal_px, optimize))
+        job = service.new_job(
+            shown_name(name), Choices(face, focal_px, optimize, tuple(dict.fromkeys(clips)))
+        )
         try:
             await service.arrivals.store(request.stream(), job.photo)
             await require_photo(job.photo, job.name, service.limits)

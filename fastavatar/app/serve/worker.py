@@ -7,25 +7,43 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastavatar.app.pipeline import Pipeline
-from fastavatar.app.serve import Cancelled, Job
+from fastavatar.app.serve import Cancelled, ClipName, FileName, Job
 from fastavatar.app.settings import Optimization
-from fastavatar.core import Facts
+from fastavatar.core import Avatar, Facts
 from fastavatar.errors import DeviceError, FastAvatarError, out_of_memory
 from fastavatar.formats.html import TEMPLATE
 from fastavatar.images import load_photo
 from fastavatar.models.stages import listening, stage
-from fastavatar.results import FPS, SUMMARY, TURNTABLE, Outputs, Picture, draw_film, head_cameras, write_video
+from fastavatar.results import (
+    FPS,
+    SUMMARY,
+    TURNTABLE,
+    WHITE,
+    Outputs,
+    captioned,
+    draw_film,
+    draw_motion,
+    head_cameras,
+    write_video,
+)
+from fastavatar.rig import bind, captions, clip
 
 if TYPE_CHECKING:
     from fastavatar.optimise import Progress
 
 log = logging.getLogger(__name__)
 
+Item = TypeVar("Item")
 MODEL_REASON = "chosen when the server started"
 """The `model_reason` in summaries of the server."""
+FILES_OF_CLIPS: Mapping[ClipName, FileName] = {
+    "idle": "idle.mp4",
+    "expressions": "expressions.mp4",
+    "vowels": "vowels.mp4",
+}
 MODELS = {"facemesh": "the embedded model", "fastavatar": "the published networks"}
 _FOLDERS = re.compile(r"(?<![\w./:])/(?:[^/\s]+/)+")
 """The folders at the start of an absolute path, not those of a web address."""
@@ -98,6 +116,24 @@ class Worker:
             pictures = draw_film(avatar.gaussians, cameras)
             write_video(_with_progress(pictures, len(cameras), job), job.results / TURNTABLE, FPS)
         job.add_files("turntable.mp4")
+        if choices.clips:
+            self._play(job, avatar)
+
+    def _play(self, job: Job, avatar: Avatar) -> None:
+        """Film the head as it moves; a head that cannot be moved keeps its other results, with a warning."""
+        try:
+            with stage({}, "bind"):
+                rig = bind(avatar)
+        except FastAvatarError as error:
+            return job.warn(f"the head cannot be played with clips: {without_folders(str(error))}")
+        (camera,) = head_cameras(rig.rest, frames=1)
+        for name in job.choices.clips:
+            with stage({}, f"clip {name}"):
+                motion = clip(name)
+                frames = _with_progress(motion, len(motion), job)
+                film = captioned(draw_motion(rig, frames, camera, WHITE), motion.fps, captions(name))
+                write_video(film, job.results / f"{name}.mp4", motion.fps)
+            job.add_files(FILES_OF_CLIPS[name])
 
     def _fail(self, job: Job, error: FastAvatarError) -> None:
         message = without_folders(str(error).replace(str(job.photo), job.name))
@@ -130,11 +166,11 @@ def without_folders(value: Any) -> Any:
     return value
 
 
-def _with_progress(pictures: Iterable[Picture], count: int, job: Job) -> Iterator[Picture]:
-    """Yield the pictures unchanged, and record the progress of the job."""
-    for index, picture in enumerate(pictures):
+def _with_progress(items: Iterable[Item], count: int, job: Job) -> Iterator[Item]:
+    """Yield pictures or frames unchanged, and record the progress of the job."""
+    for index, item in enumerate(items):
         job.advance(index / count)
-        yield picture
+        yield item
 
 
 def in_words(summary: Mapping[str, Any]) -> tuple[str, ...]:

@@ -283,3 +283,17 @@ def test_the_token_is_asked_for_once(context: BrowserContext, tmp_path: Path) ->
         page.reload()
         choose(page, ROOT / "README.md")  # the page's own requests carry what the browser keeps
         expect(page.locator("#error")).to_contain_text("it is not a picture")
+
+
+def test_a_head_is_played_with_a_clip_and_the_clip_downloaded(page: Page) -> None:
+    page.get_by_text("Options").click()
+    page.get_by_label("Let it say vowels").check()
+    choose(page)
+    vowels = page.get_by_role("button", name="Vowels")
+    expect(vowels).to_have_attribute("aria-pressed", "false")
+    vowels.click()
+    expect(page.locator("#stage video")).to_have_attribute("src", re.compile("/files/vowels.mp4$"))
+    assert page.locator("#stage video").evaluate("film => film.play().then(() => film.videoWidth)") == 512
+    expect(page.get_by_role("link", name="Vowels")).to_have_attribute("download", re.compile("vowels.mp4$"))
+    page.get_by_role("button", name="The head").click()
+    expect(page.locator("#stage video[src$='vowels.mp4']")).to_have_count(0)

@@ -6,19 +6,27 @@ const DOWNLOADS = [
   ["splats.ply", "3D Gaussians", "PLY"],
   ["head.html", "Interactive page", "HTML"],
   ["turntable.mp4", "Turntable", "MP4"],
+  ["idle.mp4", "Breathing, blinking", "MP4"],
+  ["vowels.mp4", "Vowels", "MP4"],
+  ["expressions.mp4", "52 expressions", "MP4"],
   ["preview.png", "Preview", "PNG"],
   ["summary.json", "Summary", "JSON"],
 ];
 const ALWAYS = ["splats.ply", "turntable.mp4"];
 
+const CLIPS = ["idle.mp4", "vowels.mp4", "expressions.mp4"];
+
 const stage = document.getElementById("stage");
 const downloads = document.getElementById("downloads");
+const views = document.getElementById("views");
 let shown = "";
+let chosen = ""; // the clip that the user plays; empty shows the head
 
 // Shows the files and facts that a job has so far; called again when it has more.
 export function showResult(job) {
   showHead(job);
   showDownloads(job);
+  showViews(job);
   document.getElementById("summary").replaceChildren(...job.summary.map(sentence));
   document.getElementById("warnings").replaceChildren(...job.warnings.map(sentence));
 }
@@ -26,7 +34,9 @@ export function showResult(job) {
 export function clearResult() {
   stage.replaceChildren();
   downloads.replaceChildren();
-  shown = "";
+  views.replaceChildren();
+  views.hidden = true;
+  shown = chosen = "";
 }
 
 // Each file has its place from the start, so that nothing moves when the place becomes a link.
@@ -42,14 +52,34 @@ function showDownloads(job) {
   }
 }
 
-// Shows the viewer page if there is one, else the video, else the preview.
+// Offers the clips that are there to be played in the head's place.
+function showViews(job) {
+  const there = CLIPS.filter((name) => job.files.includes(name));
+  views.hidden = !there.length;
+  if (there.length && views.children.length === there.length + 1) return;
+  const labels = Object.fromEntries(DOWNLOADS);
+  views.replaceChildren(
+    ...["", ...there].map((name) => {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: labels[name] ?? "The head" });
+      button.setAttribute("aria-pressed", name === chosen);
+      button.addEventListener("click", () => {
+        chosen = name;
+        for (const other of views.children) other.setAttribute("aria-pressed", other === button);
+        showHead(job);
+      });
+      return button;
+    }),
+  );
+}
+
+// Shows the clip that is played, or the viewer page if there is one, else the video, else the preview.
 function showHead(job) {
-  const name = ["head.html", "turntable.mp4", "preview.png"].find((file) => job.files.includes(file));
+  const name = chosen || ["head.html", "turntable.mp4", "preview.png"].find((file) => job.files.includes(file));
   const key = `${job.id} ${name}`;
   if (!name || key === shown) return;
   shown = key;
   const kinds = { "head.html": viewer, "turntable.mp4": video, "preview.png": preview };
-  stage.replaceChildren(kinds[name](fileUrl(job.id, name)));
+  stage.replaceChildren((kinds[name] ?? video)(fileUrl(job.id, name)));
   document.getElementById("hint").hidden = name !== "head.html";
 }
 
@@ -65,7 +95,7 @@ function viewer(url) {
 function video(url) {
   const film = Object.assign(document.createElement("video"), { src: url, autoplay: true, loop: true, muted: true, controls: true });
   film.playsInline = true;
-  film.setAttribute("aria-label", "The head turning round");
+  film.setAttribute("aria-label", "The head as it turns or moves");
   return film;
 }
 
