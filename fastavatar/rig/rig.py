@@ -36,6 +36,8 @@ _LOOKS = torch.tensor(
     ]
 )
 
+_JAW_OPEN, _MOUTH_CLOSE = ARKIT_NAMES.index("jawOpen"), ARKIT_NAMES.index("mouthClose")
+
 
 @dataclass(frozen=True)
 class Rig:
@@ -79,7 +81,7 @@ class Rig:
         Raises `UsageError` for an unknown name, with the nearest known one, and for a weight outside 0…1,
         `InputError` for shapes that do not match and numbers that are not finite.
         """
-        asked = self._checked(weights)
+        asked = _lips_within_jaw(self._checked(weights))
         change = asked - self.shown if self.from_neutral else asked * (1 - self.shown)
         surface = self.surface.moved(change * self.gain)
         turn, look = self._angles("head_turn", head_turn, 3), self._angles("gaze", gaze, 2, 2)
@@ -113,3 +115,12 @@ class Rig:
         if not bool(tensor.isfinite().all()) or tensor.shape not in (shape, shape[-1:]):
             raise InputError(f"{name} must be finite and of shape {shape}, found {tuple(tensor.shape)}")
         return tensor.to(self.shown).expand(shape)
+
+
+def _lips_within_jaw(weights: Tensor) -> Tensor:
+    """Weights (52,) with lips that close at most as far as the jaw is open.
+
+    `mouthClose` is what shuts the lips of an open jaw; alone it would push the lower one through the upper.
+    """
+    jaw, lips = weights[_JAW_OPEN], weights[_MOUTH_CLOSE]
+    return weights.index_copy(0, torch.tensor([_MOUTH_CLOSE]), torch.minimum(jaw, lips)[None])

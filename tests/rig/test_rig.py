@@ -179,6 +179,14 @@ def test_a_blink_closes_the_lids() -> None:
         assert after[upper, 1] - after[lower, 1] < 0.15 * (before[upper, 1] - before[lower, 1])
 
 
+def test_lips_close_as_far_as_the_jaw_is_open() -> None:
+    own = rig().own
+    assert torch.equal(rig().pose({"mouthClose": 1.0}).means[:own], rig().rest.means[:own])
+    shut = at_vertices({"jawOpen": 0.5, "mouthClose": 0.5})
+    posed = rig().pose({"jawOpen": 0.5, "mouthClose": 1.0}).means[:own].numpy()
+    assert np.abs(posed - shut).max() < 3e-4
+
+
 def test_bad_weights_and_angles_are_refused() -> None:
     with pytest.raises(UsageError, match="jawOpen"):
         rig().pose({"jawOpne": 1.0})
