@@ -104,14 +104,13 @@ def print_read_back(head: Head, names: Sequence[str], marked: set[str]) -> None:
 
 def print_gaps(head: Head) -> None:
     """Print how far lids and lips are apart by Face Mesh."""
-    rest, open_jaw = head.face({}), head.face({"jawOpen": 1.0})
-    if rest is None or open_jaw is None:
+    rest, open_jaw, shut = (head.face(w) for w in ({}, {"jawOpen": 1.0}, dict.fromkeys(LIDS, 1.0)))
+    if rest is None or open_jaw is None or shut is None:
         print("Face Mesh finds no face.")
         return
     for name, pair in LIDS.items():
-        shut = head.face({name: 1.0})
-        if shut is not None:
-            print(f"{name}: lid gap {100 * _apart_px(shut, pair) / _apart_px(rest, pair):.0f} % of rest")
+        share = _apart_px(shut, pair) / _apart_px(rest, pair)
+        print(f"both eyes shut, {name}: lid gap {100 * share:.0f} % of rest")
     distance_m = float(head.camera.world_to_camera[2, 3])
     mm_per_px = 1000 * distance_m / float(head.camera.K[0, 0])
     print(f"jawOpen: mouth gap {mm_per_px * _apart_px(open_jaw, LIPS):.0f} mm")

@@ -8,13 +8,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fastavatar.core import Camera, Gaussians
 from fastavatar.results import Picture, draw_views
-from fastavatar.rig import Caption, Frame, Rig
+from fastavatar.rig import Caption, Moment, Rig
 
 TEXT_HEIGHT = 0.045
 """Height of a caption, in heights of the picture."""
 
 
-def poses(rig: Rig, frames: Iterable[Frame]) -> Iterator[Gaussians]:
+def poses(rig: Rig, frames: Iterable[Moment]) -> Iterator[Gaussians]:
     """The head in each frame of a motion, N Gaussians as in `Rig.rest`."""
     for frame in frames:
         with torch.no_grad():
@@ -22,7 +22,7 @@ def poses(rig: Rig, frames: Iterable[Frame]) -> Iterator[Gaussians]:
 
 
 def draw_motion(
-    rig: Rig, frames: Iterable[Frame], camera: Camera, background: Sequence[float] | None
+    rig: Rig, frames: Iterable[Moment], camera: Camera, background: Sequence[float] | None
 ) -> Iterator[Picture]:
     """Pictures (H, W, 3) of the frames of a motion, or (H, W, 4) with alpha if `background` is None."""
     return draw_views(((pose, camera) for pose in poses(rig, frames)), background)

@@ -1,6 +1,9 @@
+from .attachment import LONGEST as LONGEST
+from .attachment import SHORTEST as SHORTEST
 from .attachment import Attachment as Attachment
 from .attachment import Followers as Followers
 from .attachment import jointed as jointed
+from .attachment import turned_colors as turned_colors
 from .binding import bind as bind
 from .clips import CLIPS as CLIPS
 from .clips import Caption as Caption
@@ -22,9 +25,12 @@ from .joints import NECK as NECK
 from .joints import RIGHT_EYE as RIGHT_EYE
 from .joints import eye_turns_deg as eye_turns_deg
 from .joints import joint_motions as joint_motions
+from .kernel import Held as Held
+from .kernel import follow as follow
+from .kernel import held as held
 from .live_link import read_live_link as read_live_link
 from .motion import STRAIGHT_AHEAD as STRAIGHT_AHEAD
-from .motion import Frame as Frame
+from .motion import Moment as Moment
 from .motion import Motion as Motion
 from .motion import require_weights as require_weights
 from .motion import still as still

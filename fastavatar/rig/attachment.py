@@ -67,20 +67,19 @@ class Followers:
         means = rest.means[self.index] + offset + _turned_by(turn, hold.from_surface) - hold.from_surface
         # |F a|² = 1 + aᵀ (FᵀF − 1) a for each axis a
         longer = (self.squares @ stretch[:, :, None])[:, :, 0]
-        scales = (
-            rest.log_scales[self.index] + torch.log1p(longer.clamp(_SHORTEST**2 - 1, _LONGEST**2 - 1)) / 2
-        )
+        scales = rest.log_scales[self.index] + torch.log1p(longer.clamp(SHORTEST**2 - 1, LONGEST**2 - 1)) / 2
         quats = multiply_quaternions_wxyz(turn, rest.quats_wxyz[self.index])
         return replace(
             rest,
             means=rest.means.index_copy(0, self.index, means),
             quats_wxyz=rest.quats_wxyz.index_copy(0, self.index, quats),
             log_scales=rest.log_scales.index_copy(0, self.index, scales),
-            sh=_turned_colors(rest.sh, self.index, turn),
+            sh=turned_colors(rest.sh, self.index, turn),
         )
 
 
-_SHORTEST, _LONGEST = 0.3, 2.5
+SHORTEST: float = 0.3
+LONGEST: float = 2.5
 """An axis is not compressed to less than this, so that folded skin still covers, nor stretched to
 more than this: skin that comes out of a fold has discs of its own."""
 
@@ -108,7 +107,7 @@ def jointed(
         gaussians,
         means=means + joints[:, NECK, None] * carried[NECK] + joints[:, HEAD, None] * carried[HEAD],
         quats_wxyz=multiply_quaternions_wxyz(turns, gaussians.quats_wxyz),
-        sh=_turned_colors(gaussians.sh, torch.arange(len(means)), turns),
+        sh=turned_colors(gaussians.sh, torch.arange(len(means)), turns),
     )
 
 
@@ -120,7 +119,7 @@ def _turned_by(quats_wxyz: Tensor, vectors: Tensor) -> Tensor:
     return turned
 
 
-def _turned_colors(sh: Tensor, index: Tensor, turns_wxyz: Tensor) -> Tensor:
+def turned_colors(sh: Tensor, index: Tensor, turns_wxyz: Tensor) -> Tensor:
     """Coefficients (N, K, 3), those at `index` (M,) turned; the constant band has no direction."""
     if sh.shape[1] == 1:
         return sh

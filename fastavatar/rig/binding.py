@@ -19,6 +19,7 @@ from fastavatar.rig import (
     Rig,
     expressive_surface,
     find_head,
+    held,
     hidden_kinds,
     hidden_parts,
     nearest_places,
@@ -107,12 +108,14 @@ def make_rig(
         tuple(fitted.joints[4]): np.flatnonzero(lids & ~left),
     }
     surface = expressive_surface(fitted.vertices, head.faces, actions, eyes)
+    followers = Followers.of(rest, attachment, surface.moving)
     return Rig(
         rest,
         len(gaussians),
         surface,
         attachment,
-        Followers.of(rest, attachment, surface.moving),
+        followers,
+        held(rest, attachment, followers.index),
         reveal_of(head, fitted, hidden.kinds, own_kinds),
         _tensor(fitted.joints[[0, 1, 3, 4]]),
         quaternion_wxyz_from_matrix(_tensor(fitted.axes)),

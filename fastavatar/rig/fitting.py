@@ -60,7 +60,7 @@ class FittedHead:
     axes: Array
     """(3, 3) rotation from the parametric head's axes to those of the Gaussians."""
     scale: float
-    """Of the Gaussians' unit: 1 for metres."""
+    """Gaussians' units per metre: 1 for metres."""
     view: DepthView
     """What is seen of the head at rest."""
     landmarks: Array | None = None

@@ -26,7 +26,7 @@ SPACING_M = {"teeth": 0.0012, "gums": 0.0018, "tongue": 0.0022, "mouth": 0.0030,
 WIDTH = 0.75
 """Standard deviation of a disc in spacings: neighbours overlap without holes."""
 THICKNESS = 0.1
-"""Of a disc, in its widths."""
+"""Standard deviation across a disc, as a fraction of that along it."""
 COLORS = {
     "teeth": (0.90, 0.87, 0.80),
     "gums": (0.62, 0.34, 0.33),

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from fastavatar.geometry import matrix_from_quaternion_wxyz, multiply_quaternions_wxyz
 
-EYE_REACH_DEG = (30.0, 25.0)
-"""How far an eye turns sideways, and up or down, under the whole of an `eyeLook…`. Eyes reach about 45 and
-35° (Lee et al. 2019); these keep the iris where Face Mesh's network has seen it."""
+EYE_REACH_DEG = (25.0, 20.0)
+"""How far an eye turns sideways, and up or down, under the whole of an `eyeLook…`. Eyes reach 45 and 35° (Lee
+et al. 2019), but from 25° on narrow lids hide the iris, and the network no longer reads where it looks."""
 NECK, HEAD, LEFT_EYE, RIGHT_EYE = range(4)
 """Joints that turn; jaw and tongue follow the expressions."""
 

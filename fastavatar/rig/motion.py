@@ -14,7 +14,7 @@ STRAIGHT_AHEAD = np.zeros((2, 2))
 
 
 @dataclass(frozen=True)
-class Frame:
+class Moment:
     """What a head does at one moment."""
 
     weights: Array
@@ -37,11 +37,11 @@ class Motion:
     fps: float
     """Frames per second."""
     weights: Array
-    """(F, 52) as in `Frame`."""
+    """(F, 52) as in `Moment`."""
     head_turns: Array
-    """(F, 3) as in `Frame`."""
+    """(F, 3) as in `Moment`."""
     gazes: Array
-    """(F, 2, 2) as in `Frame`."""
+    """(F, 2, 2) as in `Moment`."""
 
     def __post_init__(self) -> None:
         """Check shapes and ranges."""
@@ -64,10 +64,10 @@ class Motion:
         """Number of frames, F."""
         return len(self.weights)
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[Moment]:
         """The frames in order."""
         for weights, turn, gaze in zip(self.weights, self.head_turns, self.gazes, strict=True):
-            yield Frame(weights, turn, gaze)
+            yield Moment(weights, turn, gaze)
 
 
 def still(expression: Mapping[str, float], fps: float = 30.0) -> Motion:

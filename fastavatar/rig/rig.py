@@ -15,8 +15,10 @@ from fastavatar.rig import (
     Attachment,
     ExpressiveSurface,
     Followers,
+    Held,
     Reveal,
     eye_turns_deg,
+    follow,
     joint_motions,
     jointed,
     require_weights,
@@ -34,6 +36,8 @@ _LOOKS = torch.tensor(
     ]
 )
 
+_JAW_OPEN, _MOUTH_CLOSE = ARKIT_NAMES.index("jawOpen"), ARKIT_NAMES.index("mouthClose")
+
 
 @dataclass(frozen=True)
 class Rig:
@@ -47,6 +51,9 @@ class Rig:
     surface: ExpressiveSurface
     attachment: Attachment
     followers: Followers
+    """What gradients flow through."""
+    held: Held
+    """The same for poses without gradients."""
     reveal: Reveal
     joints: Tensor
     """(4, 3) places of neck, head, left and right eye, metres."""
@@ -74,18 +81,22 @@ class Rig:
         Raises `UsageError` for an unknown name, with the nearest known one, and for a weight outside 0…1,
         `InputError` for shapes that do not match and numbers that are not finite.
         """
-        asked = self._checked(weights)
+        asked = _lips_within_jaw(self._checked(weights))
         change = asked - self.shown if self.from_neutral else asked * (1 - self.shown)
         surface = self.surface.moved(change * self.gain)
-        posed = self.followers.moved(self.rest, surface)
-        posed = self.reveal.shown(posed, surface, change)
         turn, look = self._angles("head_turn", head_turn, 3), self._angles("gaze", gaze, 2, 2)
         eyes = eye_turns_deg(asked[_LOOKS], look)
-        if turn.requires_grad or eyes.requires_grad or bool(turn.any()) or bool(eyes.any()):
-            posed = jointed(
-                posed, self.attachment.joints, *joint_motions(self.joints, self.axes_wxyz, turn, eyes)
-            )
-        return posed
+        differentiable = surface.offsets.requires_grad or turn.requires_grad or eyes.requires_grad
+        joints = None
+        if differentiable or bool(turn.any()) or bool(eyes.any()):
+            joints = joint_motions(self.joints, self.axes_wxyz, turn, eyes)
+        if not differentiable:
+            posed = follow(self.rest, self.held, surface.stacked(), joints)
+        else:
+            posed = self.followers.moved(self.rest, surface)
+            if joints is not None:
+                posed = jointed(posed, self.attachment.joints, *joints)
+        return self.reveal.shown(posed, surface, change)
 
     def _checked(self, weights: Weights) -> Tensor:
         """Weights (52,) as a tensor of this rig's type."""
@@ -104,3 +115,12 @@ class Rig:
         if not bool(tensor.isfinite().all()) or tensor.shape not in (shape, shape[-1:]):
             raise InputError(f"{name} must be finite and of shape {shape}, found {tuple(tensor.shape)}")
         return tensor.to(self.shown).expand(shape)
+
+
+def _lips_within_jaw(weights: Tensor) -> Tensor:
+    """Weights (52,) with lips that close at most as far as the jaw is open.
+
+    `mouthClose` is what shuts the lips of an open jaw; alone it would push the lower one through the upper.
+    """
+    jaw, lips = weights[_JAW_OPEN], weights[_MOUTH_CLOSE]
+    return weights.index_copy(0, torch.tensor([_MOUTH_CLOSE]), torch.minimum(jaw, lips)[None])
