@@ -51,8 +51,8 @@ UPPER_LIDS = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (263, 466, 388, 387,
 """Landmarks along the edge of the right and of the left upper lid."""
 LASHES_M = 0.0015
 """Width of an upper lid's edge with its lashes."""
-LID_MOVES_M = 0.0003
-"""Skin of an eyelid that a blink moves farther than this may have been in the fold."""
+LID_FALLS_M = 0.0003
+"""Skin of an eyelid that a blink brings down by more than this may have been in the fold."""
 LID_NEIGHBOURS, LID_SHADE = 64, 0.6
 """A lid has this quantile of the colours of so many splats around it: of skin, not of lashes and brows."""
 MOUTH, TONGUE, LEFT_LID, RIGHT_LID = range(4)
@@ -145,8 +145,8 @@ def _lid(head: ParametricHead, side: str) -> Bools:
 
 def _falls(head: ParametricHead, side: str) -> Bools:
     """Which vertices (V,) of lids and sockets a blink of `Left` or `Right` brings down."""
-    moved = np.linalg.norm(head.actions[ARKIT_NAMES.index(f"eyeBlink{side}")], axis=1) > LID_MOVES_M
-    return np.asarray(moved & head.region("eyelids", "sockets"))
+    fallen = head.actions[ARKIT_NAMES.index(f"eyeBlink{side}"), :, 1] < -LID_FALLS_M
+    return np.asarray(fallen & head.region("eyelids", "sockets"))
 
 
 def _near_lashes(head: ParametricHead, fitted: FittedHead, means: Array) -> Bools:

@@ -64,6 +64,10 @@ class Motion:
         """Number of frames, F."""
         return len(self.weights)
 
+    def first(self) -> "Motion":
+        """The first frame alone."""
+        return Motion(self.fps, self.weights[:1], self.head_turns[:1], self.gazes[:1])
+
     def __iter__(self) -> Iterator[Moment]:
         """The frames in order."""
         for weights, turn, gaze in zip(self.weights, self.head_turns, self.gazes, strict=True):

@@ -111,6 +111,9 @@ def command(
             driven(drive, fps, smooth), 0 if neutral else neutral_frame, strength, not no_head_turn
         )
 
+    if output.suffix.lower() == ".png":
+        motion = replace(motion, motion=motion.motion.first())
+
     from fastavatar.rendering import limit_threads
     from fastavatar.rig import bind
 
