@@ -6,6 +6,7 @@ import json
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -28,8 +29,8 @@ BUILT_IN = {
 """Nodes of ComfyUI in the workflows: the types that come in by links, those that go out, and the widgets."""
 
 
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[ModuleType]:
+@contextmanager
+def loaded() -> Iterator[ModuleType]:
     """The folder loaded as ComfyUI loads what lies in `custom_nodes`."""
     name = "custom_nodes_fastavatar"
     spec = importlib.util.spec_from_file_location(
@@ -38,10 +39,18 @@ def nodes() -> Iterator[ModuleType]:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
-    yield module
-    for loaded in [each for each in sys.modules if each.startswith(name)]:
-        del sys.modules[loaded]
+    try:
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        for part in [each for each in sys.modules if each.startswith(name)]:
+            del sys.modules[part]
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[ModuleType]:
+    with loaded() as module:
+        yield module
 
 
 def picture() -> Tensor:
@@ -188,8 +197,14 @@ def test_a_workflow_fits_the_nodes(nodes: ModuleType, path: Path) -> None:
 
 def test_the_registry_reads_its_description() -> None:
     described = tomllib.loads((FOLDER / "pyproject.toml").read_text())
-    assert described["project"]["name"] == "fastavatar" and "DisplayName" in described["tool"]["comfy"]
+    assert described["project"]["name"] == "fastavatar-heads" and "DisplayName" in described["tool"]["comfy"]
     assert described["project"]["version"] == fastavatar.__version__
+
+
+def test_a_missing_package_is_named_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="pip install"), loaded():
+        pass
 
 
 def test_a_real_loader_runs_the_nodes(avatar: Avatar) -> None:
