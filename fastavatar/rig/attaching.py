@@ -97,7 +97,8 @@ def joints_at(head: ParametricHead, corners: Ints, weights: Array) -> Array:
 def _joints_around(points: Array, distances: Array, head: ParametricHead, fitted: FittedHead) -> Array:
     """(N, 4) how much points (N, 3) that lie `distances` (N,) off the surface follow the joints.
 
-    They follow them as all that is around: the nearest place alone would tear hair between head and shoulders, where it jumps from one to the other.
+    They follow them as all that is around: the nearest place alone would tear hair between head and
+    shoulders, where it jumps from one to the other.
     """
     faces = head.faces[_faces_of(head, "skin")]
     owner, weights = sample_triangles(fitted.vertices, faces, AROUND_M * fitted.scale)
