@@ -79,7 +79,7 @@ def read_stills(path: Path) -> list[Still]:
         path, name, max_bytes=float("inf")
     )  # any size is allowed, because the file is never read as a whole
     with failures_in_one_line(name):
-        kept = _sharpest_of_spans(_frames(path, name))
+        kept = _sharpest_of_spans(_frames(path, name, MAX_FRAMES))
     if not kept:
         raise InputError(f"cannot read {name}: the video has no pictures; record or export it again")
     if any(one.encoding.is_hdr for one in kept):
@@ -148,7 +148,7 @@ def _sharpest_of_spans(frames: Iterator[_Frame]) -> list[_Kept]:
     return kept
 
 
-def _frames(path: Path, name: str, most: int | None = MAX_FRAMES) -> Iterator[_Frame]:
+def _frames(path: Path, name: str, most: int | None) -> Iterator[_Frame]:
     """Yield the decoded frames as stored, at most `most`."""
     av = _pyav()
     with (

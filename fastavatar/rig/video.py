@@ -29,7 +29,7 @@ from fastavatar.head import (
     load_head,
 )
 from fastavatar.images import read_frames
-from fastavatar.rig import Motion, Samples, smoothed
+from fastavatar.rig import Motion, Samples, as_shown, smoothed
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def _person(start: Sequence[_Seen]) -> tuple[LandmarkModel, float]:
     lenses = fit_head(head, [seen.view(None) for seen in chosen]).focal_px
     focal_px = float(np.exp(np.log(lenses).mean()))  # one camera took all frames
     fit = fit_head(head, [seen.view(focal_px) for seen in chosen])
-    return LandmarkModel.of(head).known(fit.identity), focal_px
+    return as_shown(LandmarkModel.of(head).known(fit.identity)), focal_px
 
 
 def _followed(model: LandmarkModel, focal_px: float, frames: Iterable[_Seen]) -> tuple[Samples, list[float]]:
