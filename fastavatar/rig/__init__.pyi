@@ -1,3 +1,5 @@
+from .attaching import attached as attached
+from .attaching import joints_at as joints_at
 from .attachment import LONGEST as LONGEST
 from .attachment import SHORTEST as SHORTEST
 from .attachment import Attachment as Attachment
@@ -43,6 +45,7 @@ from .shown import as_shown as as_shown
 from .surface import ExpressiveSurface as ExpressiveSurface
 from .surface import MovedSurface as MovedSurface
 from .surface import expressive_surface as expressive_surface
+from .surface import float32 as float32
 from .timeline import Samples as Samples
 from .timeline import against_frame as against_frame
 from .timeline import at_rate as at_rate

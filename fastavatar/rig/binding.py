@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from fastavatar.core import Avatar, Binding, Gaussians, concatenate, decode_colors
 from fastavatar.errors import UsageError
-from fastavatar.geometry import Array, Bools, Ints, quaternion_wxyz_from_matrix
+from fastavatar.geometry import Array, Bools, quaternion_wxyz_from_matrix
 from fastavatar.head import ARKIT_NAMES, ParametricHead, load_head
 from fastavatar.rig import (
     Attachment,
@@ -17,18 +16,17 @@ from fastavatar.rig import (
     Followers,
     Hidden,
     Rig,
+    attached,
     expressive_surface,
     find_head,
+    float32,
     held,
     hidden_kinds,
     hidden_parts,
-    nearest_places,
+    joints_at,
     reveal_of,
 )
 
-CLOSE_M, FAR_M = 0.006, 0.025
-"""What is nearer to the surface than the first follows expressions wholly, beyond the second not at all, such
-as hair over a brow. The fit is 2 mm off; beards are about 1 cm deep."""
 SEEN_M = 0.002
 """Depth behind the surface drawn up to which a splat shows its colour."""
 LID_OVERLAP = 1.15
@@ -41,12 +39,6 @@ LIDS = (
 """Landmarks on the upper and on the lower lid opposite, of the right and of the left eye."""
 
 
-OPENINGS = {
-    "right_eye": (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
-    "left_eye": (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),
-    "mouth": (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95),
-}
-"""Landmarks around each eye and within the lips, in order."""
 EYE_SINKS_M = 0.003
 """How far an eye goes back under a lid that closes: splats of the eye may lie before those of the lid."""
 
@@ -88,7 +80,7 @@ def make_rig(
     from_neutral: bool,
 ) -> Rig:
     """The rig of Gaussians (N) that follow a fitted head, as `binding` (N) says or by their places."""
-    own = _attached(gaussians, head, fitted, binding)
+    own = attached(gaussians, head, fitted, binding)
     skin = _skin(own, head, fitted, gaussians.means.double().numpy())
     colors = decode_colors(gaussians.sh[:, 0]).double().clamp(0, 1).numpy()
     hidden = hidden_parts(head, fitted, gaussians.means.double().numpy()[skin], colors[skin])
@@ -117,10 +109,10 @@ def make_rig(
         followers,
         held(rest, attachment, followers.index),
         reveal_of(head, fitted, hidden.kinds, own_kinds),
-        _tensor(fitted.joints[[0, 1, 3, 4]]),
-        quaternion_wxyz_from_matrix(_tensor(fitted.axes)),
-        _tensor(np.clip(fitted.expression, 0, 1)),
-        _tensor(lid_gains(head, fitted)),
+        float32(fitted.joints[[0, 1, 3, 4]]),
+        quaternion_wxyz_from_matrix(float32(fitted.axes)),
+        float32(np.clip(fitted.expression, 0, 1)),
+        float32(lid_gains(head, fitted)),
         from_neutral,
     )
 
@@ -139,80 +131,13 @@ def lid_gains(head: ParametricHead, fitted: FittedHead) -> Array:
     return gains
 
 
-def _attached(
-    gaussians: Gaussians, head: ParametricHead, fitted: FittedHead, binding: Binding | None
-) -> Attachment:
-    """What each Gaussian hangs on: its own binding where that names the parametric head, else the nearest."""
-    means = gaussians.means.double().numpy()
-    corners, weights, distances = (
-        np.zeros((len(means), 3), np.int64),
-        np.zeros((len(means), 3)),
-        np.zeros(len(means)),
-    )
-    for piece, inside in _pieces(means, fitted):
-        near = nearest_places(means[inside], fitted.vertices, head.faces[_faces_of(head, piece)])
-        corners[inside], weights[inside], distances[inside] = near.corners, near.weights, near.distances
-    follow = _falloff(distances / fitted.scale)
-    if binding is not None:
-        known = (binding.corners < len(head.mean)).all(1).numpy()
-        corners[known] = binding.corners.numpy()[known]
-        weights[known] = binding.weights.double().numpy()[known]
-        follow[known] = 1
-    places = np.einsum("nk,nkc->nc", weights, fitted.vertices[corners])
-    joints = _joints(head, corners, weights)
-    # What hangs far from the surface does not turn with it either
-    from_surface = (means - places) * (follow == 1)[:, None]
-    return Attachment(
-        torch.from_numpy(corners), _tensor(weights * follow[:, None]), _tensor(from_surface), _tensor(joints)
-    )
-
-
-def _pieces(means: Array, fitted: FittedHead) -> list[tuple[str, Bools]]:
-    """The Gaussians (N,) in each opening of the face that a view from the front showed, and all others."""
-    if fitted.landmarks is None:
-        return [("skin", np.ones(len(means), bool))]
-    openings = [
-        (piece, fitted.view.within(means, fitted.landmarks[list(outline)]))
-        for piece, outline in OPENINGS.items()
-    ]
-    return [*openings, ("skin", ~np.any([inside for _, inside in openings], axis=0))]
-
-
-def _faces_of(head: ParametricHead, piece: str) -> Bools:
-    """Triangles (F,) of an eye, of what the lips part to show, or of the skin outside."""
-    if piece == "mouth":
-        return head.part("upper_teeth", "lower_teeth", "gums", "tongue")
-    if piece != "skin":
-        return head.part(piece)
-    hidden = head.region("mouth", "sockets")[head.faces].all(1)
-    return np.asarray(head.part("skin") & ~hidden)
-
-
-def _falloff(distances_m: Array) -> Array:
-    """How closely (N,) what lies off the surface follows: 1 near it, 0 far away, smoothly between."""
-    away = np.clip((distances_m - CLOSE_M) / (FAR_M - CLOSE_M), 0, 1)
-    return np.asarray(1 - away**2 * (3 - 2 * away))
-
-
-def _joint_weights(head: ParametricHead) -> Array:
-    """(V, 4) how much each vertex follows neck, head, left and right eye; the jaw turns with the head."""
-    neck, skull, jaw, left, right = head.weights.T
-    return np.stack([neck, skull + jaw + left + right, left, right], 1)
-
-
-def _joints(head: ParametricHead, corners: Ints, weights: Array) -> Array:
-    share = weights / np.maximum(weights.sum(1, keepdims=True), 1e-9)
-    """(N, 4) how much places on the surface, `corners` and `weights` (N, 3), follow the joints."""
-    return np.asarray(np.einsum("nk,nkj->nj", share, _joint_weights(head)[corners]))
-
-
 def _with_hidden(own: Attachment, hidden: Hidden, head: ParametricHead) -> Attachment:
-    joints = _joints(head, hidden.corners.numpy(), hidden.weights.double().numpy())
+    joints = joints_at(head, hidden.corners.numpy(), hidden.weights.double().numpy())
     return Attachment(
         torch.cat([own.corners, hidden.corners]),
         torch.cat([own.weights, hidden.weights]),
         torch.cat([own.from_surface, torch.zeros(len(hidden.corners), 3)]),
-        torch.cat([own.joints, _tensor(joints)]),
+        torch.cat([own.joints, float32(joints)]),
     )
 
 
@@ -229,7 +154,3 @@ def _skin(attachment: Attachment, head: ParametricHead, fitted: FittedHead, mean
         means, SEEN_M * fitted.scale
     )
     return np.asarray(skin if skin.any() else np.ones(len(skin), bool))
-
-
-def _tensor(values: Array) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, np.float32))

@@ -134,14 +134,14 @@ def expressive_surface(
         index = lid[place_of[lid] >= 0]
         outward = vertices[index] - center
         radii = np.linalg.norm(outward + actions[:, index], axis=2) - np.linalg.norm(outward, axis=1)
-        lids.append(LidPath(torch.from_numpy(place_of[index]), _float32(outward), _float32(radii)))
+        lids.append(LidPath(torch.from_numpy(place_of[index]), float32(outward), float32(radii)))
     return ExpressiveSurface(
         len(vertices),
         torch.from_numpy(moving),
-        _float32(actions[:, moving].reshape(len(actions), -1)),
-        _float32(slopes.reshape(len(actions), -1)),
-        _float32(tangents[moving]),
-        _float32(normals[moving]),
+        float32(actions[:, moving].reshape(len(actions), -1)),
+        float32(slopes.reshape(len(actions), -1)),
+        float32(tangents[moving]),
+        float32(normals[moving]),
         tuple(lids),
     )
 
@@ -182,5 +182,6 @@ def _tangents(normals: Array) -> Array:
     return np.stack([first, np.cross(normals, first)], 2)
 
 
-def _float32(values: Array) -> Tensor:
+def float32(values: Array) -> Tensor:
+    """The same numbers as a tensor."""
     return torch.from_numpy(np.ascontiguousarray(values, np.float32))
