@@ -1,7 +1,9 @@
 from .closing import closed as closed
 from .fitted import fitted_mesh as fitted_mesh
 from .fitted import follows_head as follows_head
+from .fitted import mesh_of as mesh_of
 from .seams import levelled as levelled
 from .seams import padded as padded
+from .solid import solid as solid
 from .texture import draw_texture as draw_texture
 from .texture import texture_camera as texture_camera

@@ -10,11 +10,14 @@ import numpy as np
 from PIL import Image
 
 from fastavatar.core import Avatar
+from fastavatar.formats import write_mesh
 from fastavatar.formats.html import viewer_page
 from fastavatar.formats.splats import encode_ply
+from fastavatar.meshing import mesh_of
 from fastavatar.results import (
     CHECKSUM_FIELD,
     HEAD,
+    MESH_FILES,
     PREVIEW,
     SPLATS,
     SUMMARY,
@@ -112,6 +115,11 @@ def write_results(
             started = time.perf_counter()
             (staging / VIEWER).write_bytes(viewer_page(avatar.gaussians))
             seconds["viewer"] = time.perf_counter() - started
+
+        if outputs.mesh:
+            started = time.perf_counter()
+            write_mesh(mesh_of(avatar, outputs.mesh), staging / MESH_FILES[outputs.mesh][0])
+            seconds["mesh"] = time.perf_counter() - started
 
         written = {name: Written.of(staging / name) for name in files if name != SUMMARY}
         summary = summarize(avatar, run, outputs.frame, written, seconds, versions(), peak_memory_mb())
