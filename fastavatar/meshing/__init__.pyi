@@ -8,8 +8,8 @@ from .extraction import mesh_of_gaussians as mesh_of_gaussians
 from .finishing import is_closed as is_closed
 from .finishing import simplified as simplified
 from .finishing import smoothed as smoothed
+from .fusion import DistanceVolume as DistanceVolume
 from .fusion import Grid as Grid
-from .fusion import Volume as Volume
 from .fusion import fuse as fuse
 from .fusion import grid_about as grid_about
 from .solid import solid_of as solid_of
@@ -18,6 +18,6 @@ from .texels import padded as padded
 from .texels import rasterise_layout as rasterise_layout
 from .unwrapping import unwrap as unwrap
 from .views import UNKNOWN as UNKNOWN
-from .views import Views as Views
+from .views import DepthViews as DepthViews
 from .views import views_all_round as views_all_round
 from .views import views_of as views_of

@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from fastavatar.core import Mesh
+from fastavatar.errors import InputError
 from fastavatar.geometry import Array, Ints, edge_graph, vertex_normals
-from fastavatar.meshing import Views, padded, rasterise_layout
+from fastavatar.meshing import DepthViews, padded, rasterise_layout
 from fastavatar.rendering import Floats, Longs, fetch_add, kernel, run_on_threads, thread_count
 from fastavatar.surfaces import complete_colors
 
@@ -44,16 +45,18 @@ class _Pictures(NamedTuple):
     """(V, 3) where the cameras are, metres."""
 
 
-def colored(mesh: Mesh, views: Views) -> Mesh:
+def colored(mesh: Mesh, views: DepthViews) -> Mesh:
     """The mesh with the colours (V, 3) of its vertices that the views show."""
     vertices, faces, normals = _arrays(mesh)
     colors = _completed(vertices, faces, normals, _pictures(views))
     return replace(mesh, colors=torch.from_numpy(colors).float())
 
 
-def textured(mesh: Mesh, views: Views, size_px: int) -> Mesh:
+def textured(mesh: Mesh, views: DepthViews, size_px: int) -> Mesh:
     """The mesh, which has coordinates in `uv`, with a texture (size_px, size_px, 3) from the views."""
     vertices, faces, normals = _arrays(mesh)
+    if mesh.uv is None:
+        raise InputError("a mesh needs texture coordinates to get a texture")
     uv, uv_faces = mesh.uv.double().numpy(), (mesh.faces if mesh.uv_faces is None else mesh.uv_faces).numpy()
     pictures = _pictures(views)
     at_vertices = _completed(vertices, faces, normals, pictures)
@@ -63,7 +66,7 @@ def textured(mesh: Mesh, views: Views, size_px: int) -> Mesh:
 
     def at(values: Array) -> Floats:
         """Values (N, C) of the used texels from values (V, C) at the vertices."""
-        return sum(weights[:, k, None] * values[corners[:, k]].astype(np.float32) for k in range(3))
+        return np.asarray(np.einsum("nk,nkc->nc", weights, values.astype(np.float32)[corners]))
 
     seen, total = _seen(at(vertices), at(normals), pictures)
     total = total[:, None]
@@ -90,7 +93,7 @@ def _seen(points: Floats, normals: Floats, pictures: _Pictures) -> tuple[Floats,
     return sums, total
 
 
-def _pictures(views: Views) -> _Pictures:
+def _pictures(views: DepthViews) -> _Pictures:
     centers = np.stack([camera.center.double().cpu().numpy() for camera in views.cameras])
     return _Pictures(views.rgb, views.depth, views.poses(), views.lenses(), centers)
 

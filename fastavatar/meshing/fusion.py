@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastavatar.geometry import Array
-from fastavatar.meshing import Views
+from fastavatar.meshing import DepthViews
 from fastavatar.rendering import Floats, Longs, fetch_add, inlined, kernel, run_on_threads, thread_count
 
 TRUNCATION = 3.0
@@ -33,7 +33,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Volume:
+class DistanceVolume:
     """Weighted sums of the distances that views state."""
 
     grid: Grid
@@ -43,9 +43,9 @@ class Volume:
     """(X, Y, Z)"""
 
     @staticmethod
-    def empty(grid: Grid) -> "Volume":
+    def empty(grid: Grid) -> "DistanceVolume":
         """A volume that no view has said anything about."""
-        return Volume(grid, np.zeros(grid.shape, np.float32), np.zeros(grid.shape, np.float32))
+        return DistanceVolume(grid, np.zeros(grid.shape, np.float32), np.zeros(grid.shape, np.float32))
 
     def distances(self) -> Floats:
         """(X, Y, Z) in truncations, −1 inside to 1 outside; −1 where no view looked."""
@@ -88,7 +88,7 @@ class _Into(NamedTuple):
     voxel_m: float
 
 
-def fuse(volume: Volume, views: Views) -> None:
+def fuse(volume: DistanceVolume, views: DepthViews) -> None:
     """Add what `views` say to the volume, in place; whatever the threads, to the last bit."""
     nearest, farthest = _tiles(views.depth)
     seen = _Seen(views.depth, views.cosine, nearest, farthest, views.poses(), views.lenses())
@@ -116,7 +116,7 @@ def _range_of_block(
     The nearest is infinite and the farthest 0 where the block is not in the picture.
     """
     pose, lens = seen.poses[view], seen.lenses[view]
-    near, far = np.float32(np.inf), np.float32(0)
+    near, far = np.inf, 0.0
     depth_m = pose[2, 0] * x + pose[2, 1] * y + pose[2, 2] * z + pose[2, 3]
     if depth_m <= 2 * reach_m:
         return depth_m, near, far

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
 from fastavatar.geometry import Array, Ints, edge_graph, unit_vectors
-from fastavatar.meshing import UNKNOWN, Grid, Views, Volume, fuse, grid_about
+from fastavatar.meshing import UNKNOWN, DepthViews, DistanceVolume, Grid, fuse, grid_about
 from fastavatar.rendering import Floats
 
 VOXELS = 256
@@ -31,13 +31,13 @@ LEAST_PIECE = 0.75
 """Share of all volume that the largest piece must have; floaters of captures are a few thousandths."""
 
 
-def solid_of(gaussians: Gaussians, views: Views, sides: int) -> tuple[Array, Ints]:
+def solid_of(gaussians: Gaussians, views: DepthViews, sides: int) -> tuple[Array, Ints]:
     """Vertices (V, 3), metres, and triangles (F, 3) of the closed surface that the views show.
 
     The first `sides` views look from the sides and above, the others from below. Raises `InputError` where
     they show no surface, or several.
     """
-    volume = Volume.empty(_grid(gaussians))
+    volume = DistanceVolume.empty(_grid(gaussians))
     fuse(volume, views[:sides])
     fuse(volume, _front_sides(views[sides:], volume.distances(), volume.grid))
     return _largest_piece(*_surface(volume.distances(), volume.grid))
@@ -52,7 +52,7 @@ def _grid(gaussians: Gaussians) -> Grid:
     return grid_about(low, high, VOXELS)
 
 
-def _front_sides(views: Views, distances: Floats, grid: Grid) -> Views:
+def _front_sides(views: DepthViews, distances: Floats, grid: Grid) -> DepthViews:
     """The views without what they see from behind: from below a bust may be open, and its inside visible.
 
     The normal of a surface seen from outside points the way in which `distances` (X, Y, Z), fused from the
@@ -78,14 +78,15 @@ def _front_sides(views: Views, distances: Floats, grid: Grid) -> Views:
 
 def _surface(distances: Floats, grid: Grid) -> tuple[Array, Ints]:
     """The surface where the distances (X, Y, Z) change sign; closed, as all beyond the grid is outside."""
-    from skimage.measure import marching_cubes
+    from skimage import measure
 
     padded = np.pad(gaussian_filter(distances, BLUR_VOXELS, truncate=2.5), 1, constant_values=1.0)
     if not (padded < 0).any():
         raise InputError(NO_SURFACE)
     # No value is exactly 0, so that no triangle shrinks to a point
     padded[padded == 0] = 1e-6
-    vertices, faces, _, _ = marching_cubes(padded, 0.0, allow_degenerate=False)
+    cut = measure.marching_cubes(padded, 0.0, allow_degenerate=False)  # type: ignore[no-untyped-call]
+    vertices, faces = cut[:2]
     return grid.origin + (vertices.astype(np.float64) - 1) * grid.voxel_m, faces.astype(np.int64)
 
 

@@ -82,7 +82,7 @@ def _neighbours(faces: Ints) -> Ints:
     order = np.argsort(there, kind="stable")
     place = np.searchsorted(there[order], back).clip(max=len(order) - 1)
     met = there[order[place]] == back
-    return np.where(met, order[place] % len(faces), -1).reshape(3, -1).T
+    return np.asarray(np.where(met, order[place] % len(faces), -1).reshape(3, -1).T)
 
 
 def _charts(label: Ints, neighbours: Ints) -> Ints:

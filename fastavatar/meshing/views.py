@@ -1,4 +1,4 @@
-"""Views of Gaussians from all round: colours, and the depths of what a camera sees well."""
+"""DepthViews of Gaussians from all round: colours, and the depths of what a camera sees well."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ UNKNOWN = 0.0
 
 
 @dataclass(frozen=True)
-class Views:
+class DepthViews:
     """What V cameras see of Gaussians."""
 
     cameras: tuple[Camera, ...]
@@ -48,9 +48,9 @@ class Views:
     cosine: Floats
     """(V, H, W) of the angle between the surface's normal and the optical axis, from the depths."""
 
-    def __getitem__(self, chosen: slice) -> "Views":
+    def __getitem__(self, chosen: slice) -> "DepthViews":
         """The chosen views, which share their memory with these."""
-        return Views(self.cameras[chosen], self.rgb[chosen], self.depth[chosen], self.cosine[chosen])
+        return DepthViews(self.cameras[chosen], self.rgb[chosen], self.depth[chosen], self.cosine[chosen])
 
     def poses(self) -> Array:
         """(V, 3, 4) transforms from the head frame to each camera's axes."""
@@ -62,7 +62,7 @@ class Views:
         return np.ascontiguousarray(K[:, [0, 1, 0, 1], [0, 1, 2, 2]])
 
 
-def views_all_round(gaussians: Gaussians) -> tuple[Views, int]:
+def views_all_round(gaussians: Gaussians) -> tuple[DepthViews, int]:
     """The views from the sides and above, then those from below, and how many the first are."""
     center, radius_m = whole_sphere(gaussians)
     front = facing_camera(center, radius_m, SIZE_PX)
@@ -78,14 +78,14 @@ def views_all_round(gaussians: Gaussians) -> tuple[Views, int]:
     return views_of(gaussians, [*sides, *below], DEEP * radius_m), len(sides)
 
 
-def views_of(gaussians: Gaussians, cameras: Sequence[Camera], deep_m: float) -> Views:
+def views_of(gaussians: Gaussians, cameras: Sequence[Camera], deep_m: float) -> DepthViews:
     """What the cameras see, drawn with only those Gaussians that lie less than `deep_m` behind the surface.
 
     Almost opaque Gaussians let 3 % of what is behind them through. Of the back of a head that is little
     colour, but it moves the mean depth by several millimetres.
     """
     size = (len(cameras), cameras[0].height, cameras[0].width)
-    found = Views(
+    found = DepthViews(
         tuple(cameras),
         np.zeros((*size, 3), np.uint8),
         np.zeros(size, np.float32),
@@ -101,7 +101,7 @@ def views_of(gaussians: Gaussians, cameras: Sequence[Camera], deep_m: float) -> 
 
 
 def _depth_and_cosine(alpha: Floats, depth: Floats, focal_px: float) -> tuple[Floats, Floats]:
-    """Depths (H, W) where a view is sure of them, as `Views` has them, and cosines (H, W)."""
+    """Depths (H, W) where a view is sure of them, as `DepthViews` has them, and cosines (H, W)."""
     size_m = np.maximum(depth, 1e-9) / focal_px  # of a pixel at its depth
     nearest, farthest = minimum_filter(depth, 3, mode="nearest"), maximum_filter(depth, 3, mode="nearest")
     smooth = minimum_filter(alpha, 3, mode="nearest") > SOLID_ALPHA
