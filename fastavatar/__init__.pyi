@@ -19,4 +19,5 @@ from .models import load_predictor as load_predictor
 from .refinement import refine as refine
 from .rendering import Render as Render
 from .rendering import render as render
+from .results import read_avatar as read_avatar
 from .version import __version__ as __version__

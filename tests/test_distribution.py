@@ -114,5 +114,5 @@ def test_the_wheel_alone_makes_the_demo_head_without_a_network(wheel: Path, tmp_
     assert Path(origin).is_relative_to(packages)
     program = python.with_name("fastavatar")
     run(program, "predict", "--image", ROOT / "data" / "example.png", "--output_dir", "head")
-    assert sorted(os.listdir(tmp_path / "head")) == ["preview.png", "splats.ply", "summary.json"]
+    assert sorted(os.listdir(tmp_path / "head")) == ["head.npz", "preview.png", "splats.ply", "summary.json"]
     assert "Gaussians" in run(program, "info", "head/splats.ply")

@@ -8,16 +8,19 @@ from fastavatar.core import Gaussians, Mesh
 from fastavatar.errors import InputError, UsageError
 from fastavatar.formats.html import page
 from fastavatar.formats.meshes import (
+    encode_glb,
     encode_mesh_ply,
     encode_obj,
     encode_stl,
     has_faces,
     obj,
+    parse_glb,
     parse_mesh_ply,
     parse_obj,
     parse_stl,
     stl,
 )
+from fastavatar.formats.meshes import glb as mesh_glb
 from fastavatar.formats.meshes import ply as mesh_ply
 from fastavatar.formats.splats import (
     DEFAULT_FRAME,
@@ -99,6 +102,7 @@ FORMATS = (
 
 
 MESH_FORMATS = (
+    MeshFormat(".glb", encode_glb, parse_glb, mesh_glb.losses),
     MeshFormat(".obj", encode_obj, parse_obj, obj.losses),
     MeshFormat(".ply", encode_mesh_ply, parse_mesh_ply, mesh_ply.losses),
     MeshFormat(".stl", encode_stl, parse_stl, stl.losses),

@@ -23,6 +23,7 @@ from .spherical_harmonics import C3 as C3
 from .spherical_harmonics import MAX_DEGREE as MAX_DEGREE
 from .spherical_harmonics import basis as basis
 from .triangles import boundary_loops as boundary_loops
+from .triangles import cotangent_laplacian as cotangent_laplacian
 from .triangles import nearest_on_mesh as nearest_on_mesh
 from .triangles import nearest_on_triangles as nearest_on_triangles
 from .triangles import sample_triangles as sample_triangles

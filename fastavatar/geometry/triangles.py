@@ -4,7 +4,7 @@ A mesh is `vertices` (V, 3) in any unit and `faces` (F, 3), vertex indices count
 """
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags
 from scipy.spatial import cKDTree
 
 from fastavatar.geometry import Array, Ints, unit_vectors
@@ -13,6 +13,26 @@ from fastavatar.geometry import Array, Ints, unit_vectors
 def triangle_areas(vertices: Array, faces: Ints) -> Array:
     """Areas (F,) in the square of the vertices' unit."""
     return np.asarray(np.linalg.norm(_crosses(vertices, faces), axis=1) / 2)
+
+
+def cotangent_laplacian(vertices: Array, faces: Ints) -> csr_matrix:
+    """(V, V) symmetric stiffness matrix of the surface's Laplacian, whose rows sum to 0; it has no unit.
+
+    An edge conducts by half the cotangents of the angles opposite to it (Pinkall and Polthier 1993). Obtuse
+    angles conduct nothing, so that diffusion never overshoots.
+    """
+    size, rows, columns, values = len(vertices), [], [], []
+    for k in range(3):
+        corner, start, end = faces[:, k], faces[:, (k + 1) % 3], faces[:, (k + 2) % 3]
+        a, b = vertices[start] - vertices[corner], vertices[end] - vertices[corner]
+        area = np.linalg.norm(np.cross(a, b), axis=1)
+        rows.append(start)
+        columns.append(end)
+        values.append(np.maximum((a * b).sum(1), 0) / np.maximum(area, 1e-15) / 2)
+    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+    half = csr_matrix(entries, (size, size))
+    links = half + half.T
+    return csr_matrix(diags(np.asarray(links.sum(1)).ravel()) - links)
 
 
 def vertex_normals(vertices: Array, faces: Ints) -> Array:

@@ -1,5 +1,6 @@
 from .baking import colored as colored
 from .baking import textured as textured
+from .closing import closed as closed
 from .extraction import FACES as FACES
 from .extraction import SMOOTHING as SMOOTHING
 from .extraction import TEXTURE_PX as TEXTURE_PX
@@ -8,14 +9,19 @@ from .extraction import mesh_of_gaussians as mesh_of_gaussians
 from .finishing import is_closed as is_closed
 from .finishing import simplified as simplified
 from .finishing import smoothed as smoothed
+from .fitted import fitted_mesh as fitted_mesh
+from .fitted import follows_head as follows_head
 from .fusion import DistanceVolume as DistanceVolume
 from .fusion import Grid as Grid
 from .fusion import fuse as fuse
 from .fusion import grid_about as grid_about
+from .seams import levelled as levelled
+from .seams import padded as padded
 from .solid import solid_of as solid_of
 from .texels import Layout as Layout
-from .texels import padded as padded
 from .texels import rasterise_layout as rasterise_layout
+from .texture import draw_texture as draw_texture
+from .texture import texture_camera as texture_camera
 from .unwrapping import unwrap as unwrap
 from .views import UNKNOWN as UNKNOWN
 from .views import DepthViews as DepthViews

@@ -72,8 +72,8 @@ def textured(mesh: Mesh, views: DepthViews, size_px: int) -> Mesh:
     total = total[:, None]
     colors = np.zeros((size_px, size_px, 3), np.float32)
     colors[used] = (seen + FAINT * at(at_vertices)) / (total + FAINT)
-    pixels = (padded(colors, used).clip(0, 1) * 255).round().astype(np.uint8)
-    return replace(mesh, texture=torch.from_numpy(pixels))
+    filled = padded(torch.from_numpy(colors), torch.from_numpy(used))
+    return replace(mesh, texture=(filled.clamp(0, 1) * 255).round().byte())
 
 
 def _completed(vertices: Array, faces: Ints, normals: Array, pictures: _Pictures) -> Array:

@@ -1,4 +1,4 @@
-"""Which triangle each texel of a texture shows, and what fills the texels between the charts."""
+"""Which triangle each texel of a texture shows."""
 
 from dataclasses import dataclass
 
@@ -100,27 +100,3 @@ def _fill(
                     weights[row, column, 0] = a / (a + b + c)
                     weights[row, column, 1] = b / (a + b + c)
                     weights[row, column, 2] = c / (a + b + c)
-
-
-def padded(colors: Floats, used: Bools) -> Floats:
-    """Colours (H, W, 3) where the texels that are not `used` (H, W) take those around them.
-
-    Means over ever larger squares (pull and push, Gortler et al. 1996): so no filter of a viewer, however
-    coarse, finds anything but colours of the surface.
-    """
-    levels = [(colors * used[..., None], used.astype(np.float32))]
-    while min(levels[-1][1].shape) > 1:
-        levels.append((_halved(levels[-1][0]), _halved(levels[-1][1])))
-    filled = levels[-1][0] / max(float(levels[-1][1].max()), 1e-9)
-    for total, weight in reversed(levels[:-1]):
-        finer = filled.repeat(2, 0).repeat(2, 1)[: weight.shape[0], : weight.shape[1]]
-        known = np.minimum(weight, 1)[..., None]
-        filled = total / np.maximum(weight, 1)[..., None] + (1 - known) * finer
-    return np.where(used[..., None], colors, filled).astype(np.float32)
-
-
-def _halved(values: Floats) -> Floats:
-    """Sums (H/2, W/2, ...) of squares of four; a side of odd length is continued with nothing."""
-    odd = [(0, length % 2) for length in values.shape[:2]] + [(0, 0)] * (values.ndim - 2)
-    values = np.pad(values, odd)
-    return values[::2, ::2] + values[1::2, ::2] + values[::2, 1::2] + values[1::2, 1::2]

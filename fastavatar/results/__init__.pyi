@@ -5,6 +5,10 @@ from .film import head_cameras as head_cameras
 from .film import write_turntable as write_turntable
 from .folder import require_writable as require_writable
 from .folder import write_results as write_results
+from .head_file import HeadContent as HeadContent
+from .head_file import encode_head as encode_head
+from .head_file import read_head as read_head
+from .outputs import HEAD as HEAD
 from .outputs import PREVIEW as PREVIEW
 from .outputs import SPLATS as SPLATS
 from .outputs import SUMMARY as SUMMARY
@@ -20,6 +24,7 @@ from .ownership import places_of_results as places_of_results
 from .ownership import require_apart as require_apart
 from .ownership import require_replaceable as require_replaceable
 from .preview import compose_preview as compose_preview
+from .reading import read_avatar as read_avatar
 from .staging import clear_staging as clear_staging
 from .staging import require_folder as require_folder
 from .staging import staged as staged

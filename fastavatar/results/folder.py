@@ -1,4 +1,4 @@
-"""The folder of results: `splats.ply`, `preview.png`, the model's own arrays and `summary.json`."""
+"""The folder of results: `splats.ply`, `head.npz`, `preview.png`, a model's own arrays and `summary.json`."""
 
 import json
 import time
@@ -14,6 +14,7 @@ from fastavatar.formats.html import viewer_page
 from fastavatar.formats.splats import encode_ply
 from fastavatar.results import (
     CHECKSUM_FIELD,
+    HEAD,
     PREVIEW,
     SPLATS,
     SUMMARY,
@@ -25,6 +26,7 @@ from fastavatar.results import (
     checksum_of,
     clear_staging,
     compose_preview,
+    encode_head,
     places_of_results,
     require_apart,
     require_folder,
@@ -73,7 +75,7 @@ def write_results(
     """
     outputs, run = outputs or Outputs(), run or Run()
     arrays = {f"{name}.npy": array for name, array in avatar.arrays.items()}
-    files = outputs.names(avatar.arrays)
+    files = outputs.names(avatar.arrays, avatar.mesh is not None)
     read = [avatar.photo.path, *(photo.path for photo, _ in avatar.others), *run.inputs]
     require_writable(folder, overwrite, files, read)
 
@@ -88,6 +90,8 @@ def write_results(
         started = time.perf_counter()
         if outputs.save_ply:
             (staging / SPLATS).write_bytes(encode_ply(avatar.gaussians, outputs.frame))
+        if HEAD in files:
+            (staging / HEAD).write_bytes(encode_head(avatar))
         for name, array in arrays.items():
             np.save(staging / name, array, allow_pickle=False)
         seconds["write"] = time.perf_counter() - started

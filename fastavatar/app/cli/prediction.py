@@ -68,7 +68,7 @@ _ABOUT_THE_RESULTS = (
     click.option(
         "--frame", default="supersplat", show_default=True, type=click.Choice(FRAMES), help="Axes of the PLY."
     ),
-    click.option("--no_save_ply", is_flag=True, help="Do not write splats.ply."),
+    click.option("--no_save_ply", is_flag=True, help="Do not write splats.ply and head.npz."),
     click.option("--turntable", is_flag=True, help="Also write turntable.mp4: one turn around the head."),
     click.option(
         "--background",
@@ -159,7 +159,14 @@ def settings_of(**given: Any) -> "Settings":
         optimization=steps if flags.optimize else None,
         shoulders=flags.shoulders,
         check_identity=flags.check_identity,
-        outputs=Outputs(flags.frame, not flags.no_save_ply, flags.turntable, flags.viewer, color),
+        outputs=Outputs(
+            flags.frame,
+            save_ply=not flags.no_save_ply,
+            save_head=not flags.no_save_ply,
+            turntable=flags.turntable,
+            viewer=flags.viewer,
+            background=color,
+        ),
         cache_dir=flags.cache_dir,
         offline=flags.offline,
         published=published,

@@ -193,10 +193,9 @@ def _surface(filled: Bools, low: Array) -> Volume:
     large = np.bincount(pieces.ravel()) >= _LEAST_VOXELS
     large[0] = False
     kept = np.pad(large[pieces], 3).astype(np.float32)
-    if not kept.any():
-        return Volume(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
     # Blurred occupancy has its half level near the voxels' border; a little lower keeps thin hair
-    vertices, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
-        gaussian_filter(kept, _BLUR_VOXELS), _LEVEL
-    )
+    field = gaussian_filter(kept, _BLUR_VOXELS)
+    if field.max() <= _LEVEL:
+        return Volume(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+    vertices, faces, _, _ = marching_cubes(field, _LEVEL)  # type: ignore[no-untyped-call]
     return Volume(low + (vertices.astype(np.float64) - 2.5) * _VOXEL_M, faces[:, ::-1].astype(np.int64))

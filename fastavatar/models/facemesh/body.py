@@ -1,20 +1,16 @@
 """The neck as a joint: the torso takes the orientation of the body in the photo, not that of the head."""
 
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix, diags
-from scipy.sparse.linalg import spsolve
 from scipy.spatial.transform import Rotation
 
 from fastavatar.faces import Body, find_body
-from fastavatar.geometry import Array, edge_graph
-from fastavatar.models.facemesh import NECK, TORSO, HeadTemplate, HeadView, load_template
+from fastavatar.geometry import Array
+from fastavatar.head import load_head
+from fastavatar.models.facemesh import HeadView
 
-PIVOT = np.array([0.0, -0.02, -0.065])
-"""Joint between the template's skull and neck, head frame, metres: head and torso rotate about it."""
 EARS_BEFORE_SHOULDERS = 0.14
 """Distance of the ears in front of the shoulders in an upright person, per metre of height between them."""
 _MOST_BENT_DEG = 60.0  # a larger angle between head and torso is an error of the network
@@ -26,7 +22,8 @@ _NEAR_NOSE_M = 0.08
 def body_in(view: HeadView) -> Body | None:
     """The body that belongs to the view's head; None where the network finds none or another person's."""
     body = find_body(view.photo_rgb)
-    nose = torch.from_numpy(load_template().vertices[[_NOSE_TIP]])
+    head = load_head()
+    nose = torch.from_numpy(head.places.at(head.mean)[[_NOSE_TIP]])
     pixels, depth = (values.numpy()[0] for values in view.camera.project(nose))
     near_px = _NEAR_NOSE_M * float(view.camera.K[0, 0]) / depth
     return body if body is not None and np.linalg.norm(body.nose_px - pixels) < near_px else None
@@ -72,25 +69,3 @@ def _angles(rotation: Array) -> Array:
 
 def _from_angles(yaw: float, pitch: float, roll: float) -> Array:
     return np.asarray(_FACING @ Rotation.from_euler("YXZ", [yaw, -pitch, -roll]).as_matrix())
-
-
-def turn_torso(template: HeadTemplate, vertices: Array, turn: Array) -> Array:
-    """Vertices (V, 3), head frame, with the torso rotated by `turn` (3, 3) and the neck bent between."""
-    neck = np.flatnonzero(template.region == NECK)
-    middle = neck[np.abs(template.vertices[neck] - PIVOT).sum(1).argmin()]
-    pivot = PIVOT + (vertices - template.vertices)[middle] * [0, 1, 1]
-    turns = Rotation.from_rotvec(torso_share()[:, None] * Rotation.from_matrix(turn).as_rotvec())
-    return np.asarray(pivot + turns.apply(vertices - pivot))
-
-
-@cache
-def torso_share() -> Array:
-    """(V,) skinning weight of the torso: 0 on the head, 1 on the torso, harmonic on the neck."""
-    template = load_template()
-    links = edge_graph(template.faces, len(template.vertices))
-    share = (template.region == TORSO).astype(np.float64)
-    neck = np.flatnonzero(template.region == NECK)
-    # Dirichlet problem: the graph Laplacian vanishes on the neck, head and torso are the boundary
-    laplacian = csr_matrix(diags(np.asarray(links.sum(1)).ravel()) - links)
-    share[neck] = spsolve(laplacian[neck][:, neck].tocsc(), links[neck] @ share)
-    return np.asarray(share, np.float64)

@@ -19,7 +19,7 @@ from fastavatar.models.facemesh import HeadView
 SLOPE = 0.25
 """Rise of the plane per metre toward the back; chosen by eye on both captures."""
 _FADE_M = 0.012  # height above the line in which cut-outs fade into the backdrop
-_RIM_M = 0.008
+_RIM_M = 0.02
 _LEAST_RIM = 12
 _NEAR_M = 0.02
 

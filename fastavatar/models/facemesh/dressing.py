@@ -6,38 +6,36 @@ shell ─▶ points ─ blend ─▶ colours where seen ─ materials ─▶ col
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt, map_coordinates
 from scipy.spatial import cKDTree
 
-from fastavatar.core import Binding, Gaussians, Mesh, concatenate
+from fastavatar.core import Binding, Gaussians, HeadParameters, Mesh, concatenate
 from fastavatar.geometry import Array, Bools, Ints, unit_vectors
 from fastavatar.images import HAIR
 from fastavatar.models.facemesh import (
     BEYOND,
+    EYE,
     FACE,
+    MOUTH,
     NECK,
     STEEPEST,
+    TEETH,
     TORSO,
     Cut,
     DetailPoints,
+    Fitted,
     HeadView,
-    Mouth,
-    OnMesh,
     Shell,
-    Volume,
     detail_discs,
     detail_points,
     even_discs,
     expected_materials,
     hangs_below,
-    inner_lips,
     make_shell,
-    open_mouth,
-    seat_eyeballs,
-    seen_between_lips,
     seen_materials,
     sharpened,
     with_hidden,
@@ -48,6 +46,9 @@ from fastavatar.surfaces import Blend, blend, colors_in_view
 
 _SAME_M = 0.006
 """A point this much deeper than what a view sees is still what it sees."""
+_SAME_INSIDE_M = 0.001
+"""The same for eyes and mouth, which lids and lips cover."""
+_INNER = (EYE, TEETH, MOUTH)
 _ASIDE_DEG = 20.0
 """Yaw from which a view shows half of the face from aside; from the front, hair beside the face is there."""
 _LEAST_ROOM = 0.75
@@ -60,43 +61,48 @@ class DressedHead:
 
     gaussians: Gaussians
     mesh: Mesh
-    """The surface the Gaussians lie on: its torso closed at the cut, its open eyes flat."""
+    """The surface the Gaussians lie on: the parametric head's, its torso ending at the cut, and the volume."""
     binding: Binding
-    """Where on the mesh each Gaussian is held; those of eyeballs and teeth lie before or behind it."""
+    """Where on the mesh each Gaussian is held."""
+    parameters: HeadParameters
+    """The parametric head that the mesh follows."""
     gains: Array
     """(P, 3) factors on the colours of each view, which made their exposures agree."""
 
 
-def dress(vertices: Array, volume: Volume, cut: Cut | None, views: Sequence[HeadView]) -> DressedHead:
-    """Gaussians on the fitted head (V, 3), head frame, and a volume beyond it, coloured from P views.
+def dress(fitted: Fitted, parameters: HeadParameters, views: Sequence[HeadView]) -> DressedHead:
+    """Gaussians on a fitted head and on what is beyond it, coloured from P views.
 
     The torso ends at the cut; without one, where it hangs below the person in the views.
     """
-    shell = make_shell(vertices, volume, cut)
-    placed = _placed(shell, shell.points.at(shell.vertices), shell.point_normals(), shell.points)
-    blended = _blend(shell, placed, [without_fade(view) for view in views])
-    material = seen_materials(views, placed.means, blended.shares)
-    material = expected_materials(shell.points, placed.means, material, blended.seen)
-    colors = with_hidden(shell.points, placed.means, blended.colors, blended.seen, material)
+    shell = make_shell(*fitted)
+    whole = [_Seen(view, rasterise_mesh(shell.vertices, shell.faces, view.camera)) for view in views]
+    blended = _blend(shell, [_Seen(without_fade(seen.view), seen.sight) for seen in whole])
+    material = seen_materials(views, shell.means, blended.shares)
+    material = expected_materials(shell.points, shell.means, material, blended.seen)
+    colors = with_hidden(shell.points, shell.means, blended.colors, blended.seen, material)
 
-    sights = [rasterise_mesh(shell.vertices, shell.faces, view.camera) for view in views]
-    layers = [_even(shell, placed, colors, blended, list(zip(views, sights, strict=True)), cut)]
-    for index, (view, sight) in enumerate(zip(views, sights, strict=True)):
-        points = detail_points(view, sight, shell.vertices, shell.faces)
-        layers.append(_detail(shell, _best_seen(points, index, placed, blended), view, blended.gains[index]))
+    layers = [_even(shell, colors, blended, whole, fitted.cut)]
+    for index, seen in enumerate(whole):
+        points = detail_points(seen.view, seen.sight, shell.vertices, shell.faces)
+        layers.append(
+            _detail(shell, _best_seen(points, index, shell, blended), seen.view, blended.gains[index])
+        )
     # The even discs come first and have no view of their own
     source = np.repeat(np.arange(-1, len(views)), [len(layer.discs) for layer in layers])
     gaussians = sharpened(concatenate([layer.discs for layer in layers]), source, views, blended.gains)
-    mesh = Mesh(
-        torch.from_numpy(shell.vertices).float(),
-        torch.from_numpy(shell.faces),
-        regions=torch.from_numpy(shell.region),
-    )
     binding = Binding(
         torch.from_numpy(np.concatenate([layer.corners for layer in layers])),
         torch.from_numpy(np.concatenate([layer.weights for layer in layers])).float(),
     )
-    return DressedHead(gaussians, mesh, binding, blended.gains)
+    return DressedHead(gaussians, shell.mesh(), binding, parameters, blended.gains)
+
+
+class _Seen(NamedTuple):
+    """A view, and what it shows of the shell's mesh."""
+
+    view: HeadView
+    sight: Fragments
 
 
 @dataclass(frozen=True)
@@ -110,65 +116,66 @@ class _Layer:
     """(N, 3)"""
 
 
-def _even(
-    shell: Shell,
-    placed: Mouth,
-    colors: Array,
-    blended: Blend,
-    seen: Sequence[tuple[HeadView, Fragments]],
-    cut: Cut | None,
-) -> _Layer:
+def _even(shell: Shell, colors: Array, blended: Blend, seen: Sequence[_Seen], cut: Cut | None) -> _Layer:
     """Discs spread evenly over what no view's own pixels cover and nothing cuts off."""
     views = [view for view, _ in seen]
     # In turn: before backdrop, covered by detail, cut off below
-    means, kept = _within(shell, placed, seen)
-    for view, sight in seen:
-        kept &= ~_shown(view, sight, means, placed)
+    means, kept = _within(shell, seen)
+    for one in seen:
+        kept &= ~_shown(shell, one, means)
     kept &= shell.stays & ~_cut_off(shell, means, blended.seen, views, cut)
-    spacing = shell.spacing * placed.stretch * _room(means, shell.spacing, views)
-    discs = even_discs(spacing, means, placed.normals, colors, blended.seen)
+    spacing = shell.spacing * _room(means, shell.spacing, views)
+    discs = even_discs(spacing, means, shell.point_normals, colors, blended.seen)
+    discs = discs.subset(torch.from_numpy(kept))
     points = shell.points
-    return _Layer(discs.subset(torch.from_numpy(kept)), points.corners[kept], points.weights[kept])
+    return _Layer(discs, points.corners[kept], points.weights[kept])
 
 
-def _best_seen(points: DetailPoints, index: int, placed: Mouth, blended: Blend) -> DetailPoints:
+def _best_seen(points: DetailPoints, index: int, shell: Shell, blended: Blend) -> DetailPoints:
     """The detail of a view where it has the largest share in the colour of the nearest point."""
     if len(blended.shares) == 1:
         return points
-    nearest = cKDTree(placed.means).query(points.means)[1]
+    nearest = cKDTree(shell.means).query(points.means)[1]
     return points.subset(blended.shares[:, nearest].argmax(0) == index)
 
 
-def _placed(shell: Shell, means: Array, normals: Array, points: OnMesh) -> Mouth:
-    """Points of the shell's mesh, with eyeballs between the lids and the mouth behind the lips."""
-    means, normals = seat_eyeballs(points, shell.vertices, means, normals)
-    return open_mouth(points, shell.vertices, means, normals)
-
-
-def _blend(shell: Shell, placed: Mouth, views: Sequence[HeadView]) -> Blend:
-    """Colours of the shell's points at their places, from all views."""
-    lips, colors, facing = inner_lips(shell.vertices), [], []
-    for view in views:
-        where = placed.means, placed.normals
-        color, cosine, sees = colors_in_view(*where, view.rgb, view.mask, view.camera, placed.depth)
-        sees &= ~_is_lock(shell.points.region == FACE, cosine, placed.means, view)
-        sees &= (placed.depth == 0) | seen_between_lips(placed.means, lips, view.camera)
+def _blend(shell: Shell, seen: Sequence[_Seen]) -> Blend:
+    """Colours of the shell's points, from all views."""
+    colors, facing = [], []
+    for one in seen:
+        view = one.view
+        behind, shows = _behind_lids_and_lips(shell, one, shell.means)
+        color, cosine, sees = colors_in_view(
+            shell.means, shell.point_normals, view.rgb, view.mask, view.camera, behind
+        )
+        sees &= shows & ~_is_lock(shell.points.region == FACE, cosine, shell.means, view)
         colors.append(color)
         facing.append(np.where(sees, cosine, 0.0))
     return blend(np.stack(colors), np.stack(facing), shell.points.neighbours)
 
 
-def _within(shell: Shell, placed: Mouth, seen: Sequence[tuple[HeadView, Fragments]]) -> tuple[Array, Bools]:
+def _behind_lids_and_lips(shell: Shell, seen: _Seen, means: Array) -> tuple[Array, Bools]:
+    """How far (N,) eyes and mouth lie behind what the view shows there, metres, and which points (N,) it may show.
+
+    Lids and lips are thinner than the depths by which other points are told apart.
+    """
+    at, _, depth = seen.view.cells(means)
+    inner = np.isin(shell.points.region, _INNER)
+    behind = np.where(inner, np.clip(depth - np.minimum(seen.sight.depth[at], 1e6), 0, None), 0)
+    return behind, ~inner | (behind < _SAME_INSIDE_M)
+
+
+def _within(shell: Shell, seen: Sequence[_Seen]) -> tuple[Array, Bools]:
     """Means (N, 3) with those of head and neck that stand before backdrop moved to the person's outline.
 
     Returns which points (N,) stay as well: those of torso and volume before backdrop do not. Masks err, so a
     point goes only where more views have it before backdrop than see it on the person.
     """
-    means, votes = placed.means, np.zeros(len(placed.means), np.int64)
+    means, votes = shell.means, np.zeros(len(shell.means), np.int64)
     for view, sight in seen:
         at, shown, depth = view.cells(means)
         votes += shown & (view.mask[at] < 0.5)
-        votes -= shown & (view.mask[at] > 0.5) & (depth - placed.depth < sight.depth[at] + _SAME_M)
+        votes -= shown & (view.mask[at] > 0.5) & (depth < sight.depth[at] + _SAME_M)
     # With one view a single vote decides
     outside = votes > 0
     goes = np.isin(shell.points.region, (TORSO, BEYOND))
@@ -194,12 +201,13 @@ def _room(means: Array, spacing: Array, views: Sequence[HeadView]) -> Array:
     return factor
 
 
-def _shown(view: HeadView, sight: Fragments, means: Array, placed: Mouth) -> Bools:
+def _shown(shell: Shell, seen: _Seen, means: Array) -> Bools:
     """Which points (N,) the view's own pixels cover: it sees them, and not from aside."""
+    view, sight = seen
     at, shown, depth = view.cells(means)
     to_camera = unit_vectors(view.camera.center.numpy() - means)
-    faces_view = (placed.normals * to_camera).sum(1) > STEEPEST
-    near = depth - placed.depth < sight.depth[at] + _SAME_M
+    faces_view = (shell.point_normals * to_camera).sum(1) > STEEPEST
+    near = (depth < sight.depth[at] + _SAME_M) & _behind_lids_and_lips(shell, seen, means)[1]
     return np.asarray(shown & faces_view & (view.mask[at] > 0.5) & near)
 
 
@@ -228,10 +236,9 @@ def _detail(shell: Shell, points: DetailPoints, view: HeadView, gain: Array) -> 
     normals = unit_vectors(points.at(shell.normals))
     facing = (normals * unit_vectors(view.camera.center.numpy() - points.means)).sum(1)
     on_skin = ~_is_lock(shell.region[points.corners[:, 0]] == FACE, facing, points.means, view)
-    points = points.subset(on_skin)
-    placed = _placed(shell, points.means, normals[on_skin], points)
-    pixels = view.camera.project(torch.from_numpy(placed.means))[0].numpy()
+    points, normals = points.subset(on_skin), normals[on_skin]
+    pixels = view.camera.project(torch.from_numpy(points.means))[0].numpy()
     at = [pixels[:, 1] - 0.5, pixels[:, 0] - 0.5]
     colors = np.stack([map_coordinates(view.rgb[..., c], at, order=1, mode="nearest") for c in range(3)], 1)
-    discs = detail_discs(points, placed.means, placed.normals, np.clip(colors * gain, 0, 1), view)
+    discs = detail_discs(points, points.means, normals, np.clip(colors * gain, 0, 1), view)
     return _Layer(discs, points.corners, points.weights)

@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from scipy.spatial.transform import Rotation
+
+from fastavatar.core import HeadParameters
 from fastavatar.geometry import Array
+from fastavatar.head import load_head, torso_turned
 from fastavatar.models.facemesh import (
     TORSO,
     Cut,
@@ -14,7 +18,6 @@ from fastavatar.models.facemesh import (
     fit_outline,
     load_template,
     torso_turn,
-    turn_torso,
     volume_beyond,
 )
 
@@ -23,7 +26,7 @@ class Fitted(NamedTuple):
     """A person's surface, head frame, metres."""
 
     vertices: Array
-    """(V, 3) of the template."""
+    """(V, 3) of the parametric head."""
     volume: Volume
     """What is beyond them."""
     cut: Cut | None
@@ -35,9 +38,11 @@ def turn_in(view: HeadView) -> Array:
     return torso_turn(body_in(view), view.camera.world_to_camera[:3, :3].numpy())
 
 
-def fit_to_views(shape: Array, turn: Array, views: Sequence[HeadView]) -> Fitted:
-    """The template in a shape (V, 3), head frame, its torso turned by `turn` (3, 3), fitted to the views."""
-    template = load_template()
-    vertices = fit_outline(template, turn_torso(template, shape, turn), views, turn)
+def fit_to_views(shape: Array, parameters: HeadParameters, turn: Array, views: Sequence[HeadView]) -> Fitted:
+    """The head in a shape (V, 3), head frame, its torso turned by `turn` (3, 3), fitted to the views."""
+    template, weights = load_template(), load_head().weights
+    vector = Rotation.from_matrix(turn).as_rotvec()
+    turned = torso_turned(shape, parameters.joints.double().numpy(), weights, vector)
+    vertices = fit_outline(template, turned, views, turn)
     volume = volume_beyond(template, vertices, views, turn)
     return Fitted(vertices, volume, cut_seen_best(vertices[template.region == TORSO], turn, views))

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from fastavatar.geometry import Array, Bools, Ints, diffused, row_mean
 from fastavatar.images import HAIR, SKIN
-from fastavatar.models.facemesh import FACE, NECK, SurfacePoints
+from fastavatar.models.facemesh import FACE, GUM, NECK, TOOTH, WHITE, SurfacePoints
 from fastavatar.surfaces import FAR_PULL, complete_colors
 
 WHORL = np.array([0.0, 0.115, -0.115])
@@ -25,6 +25,9 @@ _HAIR_PULL = 0.05
 """Pull toward the hair's own colour, beside 1 of a neighbour's: felt one to two centimetres from the skin."""
 _STRAND_CONTRAST = 0.7
 """Contrast of synthesised strands, as a fraction of the contrast observed; chosen by eye."""
+_USUAL = {WHITE: (0.78, 0.74, 0.72), TOOTH: (0.80, 0.76, 0.68), GUM: (0.52, 0.26, 0.25)}
+"""sRGB of eyes, teeth and gums where none is seen, beside a face of `_USUAL_LUMA`; chosen by eye."""
+_USUAL_LUMA, _LUMA = 0.65, np.array([0.299, 0.587, 0.114])
 _ENOUGH = 50  # seen points from which a part has a colour of its own
 _SEED = 0
 
@@ -69,6 +72,12 @@ def _far_colors(colors: Array, seen: Bools, region: Ints, material: Ints) -> Arr
     face = seen & skin & (region == FACE)
     if face.any():
         far[skin] = np.median(colors[face], 0)
+    # Light changes eyes and teeth as it does the face, its skin's own darkness apart
+    light = np.clip(float(np.median(colors[face] @ _LUMA)) / _USUAL_LUMA, 0.6, 1.1) if face.any() else 1.0
+    for kind, usual in _USUAL.items():
+        here = material == kind
+        shown = colors[seen & here]
+        far[here] = light * np.array(usual) if len(shown) < _ENOUGH else np.median(shown, 0)
     neck = skin & (region == NECK)
     if (seen & neck).sum() >= _ENOUGH:
         far[neck] = np.median(colors[seen & neck], 0)

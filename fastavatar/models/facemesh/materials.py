@@ -1,4 +1,4 @@
-"""What each point of a head is made of: hair, skin or cloth. Colours do not mix between them."""
+"""What each point of a head is made of: hair, skin, cloth, eye, teeth or gums. Colours do not mix between them."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,20 @@ from scipy.spatial import cKDTree
 
 from fastavatar.geometry import Array, Bools, Ints
 from fastavatar.images import CLOTH, HAIR, SKIN, THING
-from fastavatar.models.facemesh import BEYOND, NECK, SKULL, TORSO, HeadView, SurfacePoints
+from fastavatar.models.facemesh import (
+    BEYOND,
+    EYE,
+    MOUTH,
+    NECK,
+    SKULL,
+    TEETH,
+    TORSO,
+    HeadView,
+    SurfacePoints,
+)
 
+WHITE, TOOTH, GUM = 10, 11, 12
+"""What eyes, teeth and the inside of the mouth are made of, in addition to the parts that photos tell."""
 _ENOUGH = 50
 """Seen points that decide what their region is made of."""
 _COVERED_NECK = 0.7
@@ -47,7 +59,10 @@ def expected_materials(points: SurfacePoints, means: Array, material: Ints, seen
     if known.any():
         nearest = cKDTree(means[known]).query(means[beyond])[1]
         guess[beyond] = material[known][nearest]
-    return np.where(hidden, guess, material)
+    expected = np.where(hidden, guess, material)
+    for region, made_of in ((EYE, WHITE), (TEETH, TOOTH), (MOUTH, GUM)):
+        expected[points.region == region] = made_of
+    return expected
 
 
 def _most(material: Ints, otherwise: int) -> int:

@@ -1,7 +1,7 @@
 """One face in each of one or several photos: the head that all show, and the camera of each.
 
-photos ─ Face Mesh ─▶ landmarks (px) ─ parametric head ─▶ shape of the template, poses, lenses
-                        └─ rays to the shape's depth ─▶ landmarks (m)
+photos ─ Face Mesh ─▶ landmarks (px) ─ parametric head ─▶ shape, poses, lenses
+                        └─ minus the shape's landmarks ─▶ offsets (m)
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from fastavatar.core import Camera, Face, Photo
+from fastavatar.core import Camera, Face, HeadParameters, Photo
 from fastavatar.faces import SMALL_FACE_PX
 from fastavatar.geometry import Array
 from fastavatar.head import LandmarkView, fit_head, load_head
-from fastavatar.models.facemesh import LANDMARKS, shaped_template
+from fastavatar.models.facemesh import person_of
 
 FAR_TURNED_DEG, FAR_TILTED_DEG = 40.0, 30.0
 """Yaw beyond which half of a face is hidden, and roll beyond which Face Mesh places landmarks less surely."""
@@ -27,19 +27,15 @@ class Observation:
     photo: Photo
     face: Face
     shape: Array
-    """(V, 3) the template in the shape of the head that all photos show, head frame, metres."""
-    in_camera: Array
-    """(478, 3) landmarks in metres, OpenCV camera axes: where the photo shows them, as deep as the shape."""
+    """(V, 3) the head that all photos show, head frame, metres."""
+    parameters: HeadParameters
+    """Its identity, mean expression and joints."""
+    offsets: Array
+    """(468, 3) from the head's landmarks to where the photo shows them, as deep; head frame, metres."""
     camera: Camera
     """The photo's camera, float64; its `world_to_camera` is the head's pose by the landmarks alone."""
     warnings: tuple[str, ...]
     """Warnings for the user, one sentence each."""
-
-    @property
-    def in_head(self) -> Array:
-        """(478, 3) the landmarks in metres, head frame."""
-        pose = self.camera.world_to_camera.numpy()
-        return np.asarray((self.in_camera - pose[:3, 3]) @ pose[:3, :3])
 
 
 def observe(photos: Sequence[Photo], faces: Sequence[Face], chosen: bool = False) -> list[Observation]:
@@ -49,26 +45,29 @@ def observe(photos: Sequence[Photo], faces: Sequence[Face], chosen: bool = False
     face stands at a usual distance. `chosen` is whether the caller picked the face among several.
     """
     centers = [(photo.width / 2, photo.height / 2) for photo in photos]
+    head = load_head()
     fit = fit_head(
-        load_head(),
+        head,
         [
             LandmarkView(face.landmarks, center, photo.focal_px)
             for photo, face, center in zip(photos, faces, centers, strict=True)
         ],
     )
-    shape = shaped_template(fit.identity, fit.expressions.mean(0))
+    expression = fit.expressions.mean(0)
+    shape = person_of(fit.identity, expression)
+    joints = head.joints_of(fit.identity)
+    parameters = HeadParameters(*(torch.from_numpy(a).float() for a in (fit.identity, expression, joints)))
     seen = []
-    for photo, face, center, focal, pose in zip(
-        photos, faces, centers, fit.focal_px, fit.world_to_camera, strict=True
+    for photo, face, center, focal, pose, residual_px in zip(
+        photos, faces, centers, fit.focal_px, fit.world_to_camera, fit.residuals_px, strict=True
     ):
         K = torch.tensor([[focal, 0, center[0]], [0, focal, center[1]], [0, 0, 1]])
         camera = Camera(K, torch.from_numpy(pose), photo.width, photo.height).to("cpu", torch.float64)
         # A landmark lies on its pixel's ray, as deep as the fitted head is there
-        depth = shape[:LANDMARKS] @ pose[2, :3] + pose[2, 3]
-        on_plane = (face.landmarks[:, :2].astype(np.float64) - np.array(center)) / focal
-        in_camera = np.concatenate([on_plane * depth[:, None], depth[:, None]], 1)
+        depth = head.places.at(shape)[: len(residual_px)] @ pose[2, :3] + pose[2, 3]
+        offsets = (residual_px / focal * depth[:, None]) @ pose[:2, :3]
         warnings = (*_face_warnings(face, chosen), *_pose_warnings(pose[:3, :3]))
-        seen.append(Observation(photo, face, shape, in_camera, camera, warnings))
+        seen.append(Observation(photo, face, shape, parameters, offsets, camera, warnings))
     return seen
 
 

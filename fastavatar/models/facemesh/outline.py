@@ -11,12 +11,32 @@ from functools import cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import binary_closing, map_coordinates
-from scipy.sparse import csr_matrix, identity
+from scipy.ndimage import map_coordinates
+from scipy.sparse import csc_matrix, diags
+from scipy.sparse.linalg import SuperLU, splu
 
 from fastavatar.core import Camera
-from fastavatar.geometry import Array, Ints, edge_graph, row_mean, unit_vectors, vertex_normals
-from fastavatar.models.facemesh import EAR, LANDMARKS, NECK, TORSO, HeadTemplate, HeadView, load_template
+from fastavatar.geometry import (
+    Array,
+    Bools,
+    Ints,
+    cotangent_laplacian,
+    triangle_areas,
+    unit_vectors,
+    vertex_normals,
+)
+from fastavatar.models.facemesh import (
+    EAR,
+    FACE,
+    JAW,
+    NECK,
+    SKULL,
+    TORSO,
+    HeadTemplate,
+    HeadView,
+    load_template,
+)
+from fastavatar.rendering import rasterise_mesh
 
 # The outline changes as the surface moves, so it is measured again each round; a fifth changed nothing
 _ROUNDS = 4
@@ -27,11 +47,13 @@ _BODY_RANGE_M = (-0.04, 0.04)
 _RAY_STEPS = 81
 _RIM_FACING = 0.25  # cosine between normal and view below which a vertex may be on the outline
 _MOST_DOWNWARD = 0.5  # normals that point down more than this belong to the cut below, not to the outline
-_CELL_M = 0.006  # of the drawn silhouette: about the distance between vertices
-# Steps of each diffusion of the offsets over the surface, and its weight: near the outline the short one
-# decides
-_DIFFUSIONS = ((32, 1.0), (160, 0.1))
-_BODY_STEPS = 100
+_BESIDE_M = 0.015  # a vertex on the outline has nothing of the head this far beside it
+_SILHOUETTE_M = 0.003  # a pixel of the drawn silhouette
+# How far each diffusion of the offsets over the surface reaches, metres, and its weight: near the outline the
+# short one decides
+_DIFFUSIONS = ((0.023, 1.0), (0.052, 0.1))
+_BODY_REACH_M = 0.042
+_DIFFUSION_STEPS = 3
 _EDGE_SLOPE = 0.45  # rise of the lower edge per metre toward the back, as of the template's own bottom
 
 
@@ -45,7 +67,7 @@ def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[HeadVie
     least, most = np.where(body[:, None], _BODY_RANGE_M, _HEAD_RANGE_M).T
     offset_m = np.zeros(len(vertices))
     for _ in range(_ROUNDS):
-        normals = vertex_normals(vertices, template.faces)
+        normals = vertex_normals(vertices, template.skin)
         rims = [_rim_distances(vertices, normals, view.camera, view.mask) for view in views]
         rim, distance_m = (np.concatenate(parts) for parts in zip(*rims, strict=True))
         wanted_m = _calmed(np.clip(offset_m + _spread(rim, distance_m), least, most), body)
@@ -66,12 +88,12 @@ def _rim_distances(
     facing = (normals * ray).sum(1) / np.linalg.norm(ray, axis=1)
     across = unit_vectors((normals @ camera.world_to_camera[:3, :3].numpy().T)[:, :2])
 
-    cell_px = _CELL_M / metres_per_px.mean()
     # On the outline: almost edge-on, and just outside of it nothing else of the head
-    beside = pixels + 2.5 * cell_px * across
-    rim = np.flatnonzero((np.abs(facing) < _RIM_FACING) & ~_covered(beside, pixels, cell_px))
-    movable = (np.arange(len(vertices)) >= LANDMARKS) & (load_template().region != EAR)
-    rim = rim[movable[rim] & (across[rim, 1] < _MOST_DOWNWARD)]
+    beside = pixels + (_BESIDE_M / metres_per_px)[:, None] * across
+    template = load_template()
+    movable = np.isin(template.region, (SKULL, JAW, NECK, TORSO)) & (across[:, 1] < _MOST_DOWNWARD)
+    rim = np.flatnonzero(movable & (np.abs(facing) < _RIM_FACING))
+    rim = rim[~_covered(beside[rim], vertices, camera, _SILHOUETTE_M / metres_per_px.mean())]
 
     # Along each rim normal, from inside to outside, the nearest place where the mask ends
     steps = np.linspace(-_REACH_M, _REACH_M, _RAY_STEPS)
@@ -86,16 +108,20 @@ def _rim_distances(
     return rim[known], middle[nearest[known]]
 
 
-def _covered(points: Array, pixels: Array, cell_px: float) -> NDArray[np.bool_]:
-    """Which points (N, 2) lie inside the silhouette of the vertices at `pixels` (V, 2)."""
-    low = np.minimum(points.min(0), pixels.min(0)) - 2 * cell_px
-    size = np.ceil((np.maximum(points.max(0), pixels.max(0)) - low) / cell_px).astype(int) + 2
-    drawn = np.zeros(tuple(size), bool)
-    cell = ((pixels - low) / cell_px).astype(int)
-    drawn[cell[:, 0], cell[:, 1]] = True
-    drawn = binary_closing(drawn, np.ones((3, 3), bool), iterations=2)
-    at = ((points - low) / cell_px).astype(int)
-    return np.asarray(drawn[at[:, 0], at[:, 1]])
+def _covered(pixels: Array, vertices: Array, camera: Camera, cell_px: float) -> Bools:
+    """Which pixels (N, 2) of a camera's picture, or beside it, the head (V, 3) covers; by cells."""
+    edge = 2 * _BESIDE_M / _SILHOUETTE_M  # the head may end beyond the picture
+    small = camera.resized(max(1, round(camera.width / cell_px)), max(1, round(camera.height / cell_px)))
+    margin = round(edge)
+    K = small.K.clone()
+    K[:2, 2] += margin
+    wide = Camera(K, small.world_to_camera, small.width + 2 * margin, small.height + 2 * margin)
+    drawn = rasterise_mesh(vertices, load_template().faces, wide).hit
+    scale = np.array([small.width / camera.width, small.height / camera.height])
+    at = np.floor(pixels * scale + margin).astype(np.int64)
+    inside = ((at >= 0) & (at < [wide.width, wide.height])).all(1)
+    at = np.clip(at, 0, [wide.width - 1, wide.height - 1])
+    return np.asarray(inside & drawn[at[:, 1], at[:, 0]])
 
 
 def _spread(rim: Ints, distance_m: Array) -> Array:
@@ -104,35 +130,41 @@ def _spread(rim: Ints, distance_m: Array) -> Array:
     Each vertex takes the mean of the known offsets around it, weighted by diffusion over the surface. The
     shortest diffusion that reaches a vertex counts most.
     """
-    smoothing = _smoothing()
-    known = np.zeros((smoothing.shape[0], 2))  # weight, and weight times offset
-    known[:LANDMARKS, 0] = 1
-    known[load_template().region == EAR, 0] = 1  # ears do not swell with the hair over them
+    region = load_template().region
+    known = np.zeros((len(region), 2))  # weight, and weight times offset
+    # Ears do not swell with the hair over them
+    known[np.isin(region, (FACE, EAR)), 0] = 1
     np.add.at(known, rim, np.stack([np.ones(len(rim)), distance_m], 1))  # several views may know the same
     # Normalised convolution: diffuse weight · offset and weight, then divide
-    total, done = np.zeros_like(known), 0
-    for steps, share in _DIFFUSIONS:
-        for _ in range(steps - done):
-            known = smoothing @ known
-        done = steps
-        total += share * known
+    total = sum(share * _diffused(known, reach_m) for reach_m, share in _DIFFUSIONS)
     return np.asarray(total[:, 1] / (total[:, 0] + 1e-12))
 
 
-def _calmed(offset_m: Array, body: NDArray[np.bool_]) -> Array:
+def _calmed(offset_m: Array, body: Bools) -> Array:
     """The offsets (V,) with those of the body (V,) smoothed, as masks often show something else there."""
-    smooth = offset_m
-    for _ in range(_BODY_STEPS):
-        smooth = np.where(body, _smoothing() @ smooth, offset_m)
-    return smooth
+    return np.where(body, _diffused(offset_m[:, None], _BODY_REACH_M)[:, 0], offset_m)
+
+
+def _diffused(values: Array, reach_m: float) -> Array:
+    """Values (V, C) after diffusion over the skin by a standard deviation of `reach_m`, metres.
+
+    Implicit steps of the heat equation, (M + t L) u' = M u, are stable at any length.
+    """
+    mass, system = _heat(reach_m)
+    for _ in range(_DIFFUSION_STEPS):
+        values = system.solve(mass[:, None] * values)
+    return values
 
 
 @cache
-def _smoothing() -> csr_matrix:
-    """(V, V) one diffusion step over the template: half of a vertex, half the mean of its neighbours."""
+def _heat(reach_m: float) -> tuple[Array, SuperLU]:
+    """Areas (V,) of the vertices of the template's skin, and the factors of one step's matrix."""
     template = load_template()
     size = len(template.vertices)
-    return csr_matrix(0.5 * (identity(size) + row_mean(edge_graph(template.faces, size))))
+    areas = triangle_areas(template.vertices, template.skin)
+    mass = np.bincount(template.skin.ravel(), np.repeat(areas / 3, 3), size) + 1e-9
+    step = reach_m**2 / 2 / _DIFFUSION_STEPS
+    return mass, splu(csc_matrix(diags(mass) + step * cotangent_laplacian(template.vertices, template.skin)))
 
 
 def hangs_below(

@@ -51,9 +51,10 @@ class FaceMeshPredictor:
             view = head_and_shoulders(photo, found.box, seen.camera)
         with stage(seconds, "fit head"):
             turn = turn_in(view)
-            fitted = fit_to_views(pulled_to_landmarks(seen.shape, seen.in_head), turn, [view])
+            shape = pulled_to_landmarks(seen.shape, seen.offsets)
+            fitted = fit_to_views(shape, seen.parameters, turn, [view])
         with stage(seconds, "colours"):
-            head = dress(*fitted, [view])
+            head = dress(fitted, seen.parameters, [view])
         provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, seen.warnings)
         camera = seen.camera.to("cpu", torch.float32)
         return Avatar(
@@ -64,6 +65,7 @@ class FaceMeshPredictor:
             provenance,
             mesh=head.mesh,
             binding=head.binding,
+            head=head.parameters,
         )
 
     def predict_several(self, photos: Sequence[Photo]) -> Avatar:
@@ -91,4 +93,5 @@ class FaceMeshPredictor:
             others=others,
             mesh=head.mesh,
             binding=head.binding,
+            head=head.parameters,
         )

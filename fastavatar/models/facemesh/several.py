@@ -13,9 +13,9 @@ import torch
 from fastavatar.core import Camera, Face, Photo
 from fastavatar.errors import NoFaceError
 from fastavatar.faces import FaceMeshFinder, find_face
-from fastavatar.geometry import Array, vertex_normals
+from fastavatar.geometry import Array, unit_vectors, vertex_normals
+from fastavatar.head import load_head
 from fastavatar.models.facemesh import (
-    LANDMARKS,
     DressedHead,
     Observation,
     dress,
@@ -82,9 +82,10 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
         views = [head_and_shoulders(one.photo, one.face.box, one.camera) for one in seen]
     with stage(seconds, "fit head"):
         turn = mean_rotation([turn_in(view) for view in views])
-        fitted = fit_to_views(pulled_to_landmarks(seen[0].shape, _mean_landmarks(seen)), turn, views)
+        shape = pulled_to_landmarks(seen[0].shape, _mean_offsets(seen))
+        fitted = fit_to_views(shape, seen[0].parameters, turn, views)
     with stage(seconds, "colours"):
-        head = dress(*fitted, views)
+        head = dress(fitted, seen[0].parameters, views)
     shots = {}
     for index, one, gain in zip(order, seen, head.gains, strict=True):
         camera = one.camera.to("cpu", torch.float32)
@@ -92,18 +93,18 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
     return head, [shots[index] for index in range(len(photos))]
 
 
-def _mean_landmarks(seen: Sequence[Observation]) -> Array:
-    """(478, 3) mean landmarks of all photos, head frame, metres, weighted by how squarely they are seen."""
-    template = load_template()
-    normals = vertex_normals(seen[0].shape, template.faces)[:LANDMARKS]
+def _mean_offsets(seen: Sequence[Observation]) -> Array:
+    """(468, 3) mean offsets of landmarks over all photos, weighted by how squarely they are seen."""
+    places, shape = load_head().places, seen[0].shape
+    normals = unit_vectors(places.at(vertex_normals(shape, load_template().skin)))
     weights = []
     for one in seen:
-        ray = one.camera.center.numpy() - one.in_head
+        ray = one.camera.center.numpy() - places.at(shape)
         cosine = (normals * ray).sum(1) / np.linalg.norm(ray, axis=1)
-        weights.append(np.clip(cosine, _LEAST_FACING, 1))
-    # Sum over photos of cosine times landmark, divided by the sum of cosines
-    places = np.stack([one.in_head for one in seen])
-    return np.average(places, axis=0, weights=np.repeat(np.stack(weights)[..., None], 3, axis=2))
+        weights.append(np.clip(cosine, _LEAST_FACING, 1)[: len(one.offsets)])
+    # Sum over photos of cosine times offset, divided by the sum of cosines
+    offsets = np.stack([one.offsets for one in seen])
+    return np.average(offsets, axis=0, weights=np.repeat(np.stack(weights)[..., None], 3, axis=2))
 
 
 def _face_in(photo: Photo) -> Face:

@@ -9,12 +9,36 @@ from scipy.sparse import bmat, csr_matrix
 from scipy.spatial import cKDTree
 
 from fastavatar.geometry import Array, Bools, Ints, neighbour_graph, sample_triangles, triangle_areas
-from fastavatar.models.facemesh import EAR, EYE_RINGS, FACE, JAW, NECK, SKULL, TORSO, Volume, load_template
+from fastavatar.models.facemesh import (
+    EAR,
+    EYE,
+    FACE,
+    JAW,
+    MOUTH,
+    NECK,
+    SKULL,
+    SOCKET,
+    TEETH,
+    TORSO,
+    Volume,
+    load_template,
+)
 
-EYE, BEYOND = 6, 7
-"""Regions of points in addition to those of `HeadTemplate`: between the lids, and beyond the head."""
+BEYOND = 10
+"""The region of points beyond the head, in addition to those of `HeadTemplate`."""
 # Distance between neighbouring points in metres: fine where photos have detail; chosen by eye
-SPACING_M = {EYE: 0.0007, FACE: 0.0013, SKULL: 0.0026, EAR: 0.0020, NECK: 0.0030, TORSO: 0.0042, JAW: 0.0026}
+SPACING_M = {
+    EYE: 0.0010,
+    FACE: 0.0013,
+    SKULL: 0.0026,
+    EAR: 0.0020,
+    NECK: 0.0030,
+    TORSO: 0.0042,
+    JAW: 0.0026,
+    TEETH: 0.0015,
+    MOUTH: 0.0026,
+    SOCKET: 0.0026,
+}
 BEYOND_SPACING_M = 0.0030
 _TOUCHING_M = 0.008
 """A point beyond the head is linked to the head's nearest point up to this distance."""
@@ -42,7 +66,7 @@ class SurfacePoints:
     weights: Array
     """(N, 3) barycentric coordinates in it."""
     region: Ints
-    """(N,) region of the nearest corner, as in `HeadTemplate`, or `EYE`."""
+    """(N,) region of the nearest corner, as in `HeadTemplate`, or `BEYOND`."""
     spacing: Array
     """(N,) distance to neighbouring points on the template, metres."""
     mirror: Ints
@@ -56,42 +80,32 @@ class SurfacePoints:
 
 
 @cache
-def surface_points(fine_eyes: bool = False) -> SurfacePoints:
-    """The points; every call gives the same.
-
-    With `fine_eyes` the points between the lids are a region of their own, with the spacing of that region.
-    """
+def surface_points() -> SurfacePoints:
+    """The points; every call gives the same. The sockets behind the eyes have none."""
     template = load_template()
+    drawn = template.faces[(template.region[template.faces] != SOCKET).any(1)]
     # Only the half with x ≤ 0 is sampled; mirroring it makes the halves match point for point
-    half = template.faces[template.vertices[template.faces, 0].max(1) <= 1e-7]
-    spacing = np.vectorize(SPACING_M.get)(template.region[half]).mean(1)
-    owner, weights = sample_triangles(template.vertices, half, spacing)
+    half = drawn[template.vertices[drawn, 0].max(1) <= 1e-7]
+    owner, weights = sample_triangles(template.vertices, half, _spacing(template.region[half]).mean(1))
     corners = half[owner]
-    if fine_eyes:
-        skin, eyes = ~_between_lids(corners), half[_between_lids(half)]
-        owner, fine_weights = sample_triangles(template.vertices, eyes, SPACING_M[EYE])
-        corners = np.concatenate([corners[skin], eyes[owner]])
-        weights = np.concatenate([weights[skin], fine_weights])
     corners = np.concatenate([corners, template.mirror[corners]])
     weights = np.concatenate([weights, weights])
     count = len(corners)
     region = template.region[corners[np.arange(count), weights.argmax(1)]]
-    if fine_eyes:
-        region[_between_lids(corners)] = EYE
     positions = np.einsum("nk,nkc->nc", weights, template.vertices[corners])
     return SurfacePoints(
         corners,
         weights,
         region,
-        np.vectorize(SPACING_M.get)(region).astype(np.float64),
+        _spacing(region),
         (np.arange(count) + count // 2) % count,
         _links(positions, region == SKULL),
     )
 
 
-def _between_lids(triangles: Ints) -> Bools:
-    """Which triangles (F, 3) span an eye, (F,)."""
-    return np.asarray(np.isin(triangles, list(EYE_RINGS)).any(1))
+def _spacing(region: Ints) -> Array:
+    """Distances between points in regions (...), metres."""
+    return np.asarray(np.vectorize(SPACING_M.get)(region), np.float64)
 
 
 def _links(positions: Array, hairy: Bools) -> csr_matrix:

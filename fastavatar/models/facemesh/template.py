@@ -1,20 +1,32 @@
-"""The head template: a closed, symmetric mesh whose first vertices are Face Mesh's landmarks.
-
-`python -m scripts.head_template` makes the file.
-"""
+"""The average parametric head as this model uses it: coarse regions, and a surface closed below."""
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 
-from fastavatar.geometry import Array, Ints
+from fastavatar.geometry import Array, Ints, boundary_loops
+from fastavatar.head import ParametricHead, load_head
 
-LANDMARKS = 478
-"""Landmarks of Face Mesh; the last ten describe the irises."""
-FACE, SKULL, EAR, NECK, TORSO, JAW = range(6)
+FACE, SKULL, EAR, NECK, TORSO, JAW, EYE, TEETH, MOUTH, SOCKET = range(10)
 """What `HeadTemplate.region` holds."""
+_REGIONS = {
+    "face": FACE,
+    "lips": FACE,
+    "eyelids": FACE,
+    "lashes": FACE,
+    "skull": SKULL,
+    "ear": EAR,
+    "neck": NECK,
+    "torso": TORSO,
+    "jaw": JAW,
+    "eyes": EYE,
+    "teeth": TEETH,
+    "mouth": MOUTH,
+    "gums": MOUTH,
+    "tongue": MOUTH,
+    "sockets": SOCKET,
+}
 
 
 @dataclass(frozen=True)
@@ -22,23 +34,45 @@ class HeadTemplate:
     """An average adult head in the head frame."""
 
     vertices: Array
-    """(V, 3) metres; the first 478 are Face Mesh's landmarks in their order."""
+    """(V, 3) metres, those of the parametric head in its order."""
     faces: Ints
-    """(F, 3) triangles, counter-clockwise from outside."""
+    """(F, 3) triangles that are drawn, counter-clockwise from outside: all but the lashes, closed below."""
+    skin: Ints
+    """(G, 3) those of them that are skin, as one connected surface."""
     mirror: Ints
     """(V,) the vertex at the same place on the other half."""
     region: Ints
-    """(V,) `FACE`, `SKULL`, `EAR`, `NECK`, `TORSO` or `JAW`."""
+    """(V,) `FACE`, `SKULL` and so on."""
 
 
 @cache
 def load_template() -> HeadTemplate:
-    """The template shipped with the package."""
-    with files(__package__).joinpath("head_template.npz").open("rb") as file:
-        data = np.load(file)
-        return HeadTemplate(
-            data["vertices"].astype(np.float64),
-            data["faces"].astype(np.int64),
-            data["mirror"].astype(np.int64),
-            data["region"].astype(np.int64),
-        )
+    """The template, made from the parametric head that ships with the package."""
+    head = load_head()
+    return HeadTemplate(
+        head.mean,
+        np.concatenate([head.faces[~head.part("left_lashes", "right_lashes")], closing_triangles(head)]),
+        head.faces[head.part("skin")],
+        head.mirror,
+        np.array([_REGIONS[name] for name in head.region_names])[head.regions],
+    )
+
+
+def closing_triangles(head: ParametricHead) -> Ints:
+    """Triangles (L, 3) that close the skin where torso and arms end, without further vertices.
+
+    Each opening is nearly convex, so a strip that zigzags from its front to its back covers it.
+    """
+    strips = []
+    for loop in boundary_loops(head.faces[head.part("skin")]):
+        loop = np.roll(loop, -int(head.mean[loop, 2].argmax()))
+        size = len(loop)
+        # From the front: one step along the one side, one along the other
+        zigzag = [loop[(step + 1) // 2 * (1 if step % 2 else -1) % size] for step in range(size)]
+        strips += [zigzag[k : k + 3] if k % 2 else zigzag[k : k + 3][::-1] for k in range(size - 2)]
+    found = np.array(strips)
+    # The bottom faces down
+    a, b, c = (head.mean[found[:, k]] for k in range(3))
+    up = np.cross(b - a, c - a)[:, 1] > 0
+    found[up] = found[up, ::-1]
+    return found

@@ -27,7 +27,7 @@ def fit_shoulders(surface: Surface) -> Surface:
     template, spread = load_template(), surface_points()
     body = np.isin(spread.region, (NECK, TORSO))
     points = spread.at(template.vertices)[body]
-    normals = unit_vectors(spread.at(vertex_normals(template.vertices, template.faces))[body])
+    normals = unit_vectors(spread.at(vertex_normals(template.vertices, template.skin))[body])
 
     low = surface.subset(surface.points[:, 1] < surface.points[:, 1].min() + _NECK_M)
     fit = Similarity(1.0, np.eye(3), np.zeros(3))

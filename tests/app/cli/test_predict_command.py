@@ -24,7 +24,7 @@ from tests.browser import needs_viewer
 from tests.portraits import PORTRAIT, ROOT, photo_of, picture, small_left_large_right, without_face
 
 SCHEMA = json.loads(files("fastavatar.results").joinpath("summary.schema.json").read_text("utf-8"))
-RESULTS = ["preview.png", "splats.ply", "summary.json"]
+RESULTS = ["head.npz", "preview.png", "splats.ply", "summary.json"]
 STAGES = ["find faces …", "pose …", "person mask …", "fit head …", "colours …"]
 
 
@@ -95,7 +95,7 @@ def test_the_summary_says_what_was_done(plain: Done) -> None:
     assert summary["image_path"] == "data/example.png"
     assert summary["image"] == {"width": 512, "height": 512, "focal_px_from_exif": None}
     assert summary["face"]["index"] == 0 and summary["face"]["count"] == 1
-    assert summary["files"] == ["splats.ply", "preview.png", "summary.json"]
+    assert summary["files"] == ["splats.ply", "head.npz", "preview.png", "summary.json"]
     assert summary["warnings"] == []
     assert list(summary["seconds"]) == [stage.removesuffix(" …") for stage in STAGES] + ["write", "preview"]
     assert abs(summary["head_pose"]["yaw_deg"]) < 15 and abs(summary["head_pose"]["roll_deg"]) < 15
@@ -117,7 +117,7 @@ def test_quiet_is_silent_and_hyphens_are_underscores(quiet: Done) -> None:
 
 
 def test_two_processes_write_the_same_bytes(plain: Done, quiet: Done) -> None:
-    for name in ("splats.ply", "preview.png"):
+    for name in ("splats.ply", "head.npz", "preview.png"):
         assert (plain.folder / name).read_bytes() == (quiet.folder / name).read_bytes()
 
 
