@@ -14,7 +14,7 @@ from fastavatar.core import Avatar, Binding, Gaussians, Mesh, Shapes, Skeleton, 
 from fastavatar.errors import InputError
 from fastavatar.geometry import edge_graph
 from fastavatar.head import ARKIT_NAMES, PARENTS, load_head
-from fastavatar.meshing import closed, draw_texture, levelled, padded, solid
+from fastavatar.meshing import closed, draw_texture, levelled
 
 CAPS = ((0.91, 0.08, 0.06), (0.91, 0.22, 0.06), (0.91, 0.36, 0.06))
 """Circles in an empty corner of the texture: right arm, torso, left arm."""
@@ -44,16 +44,6 @@ def follows_head(avatar: Avatar) -> bool:
         and len(mesh.faces) >= len(head.faces)
         and bool((mesh.faces[: len(head.faces)].numpy() == head.faces).all())
     )
-
-
-def mesh_of(avatar: Avatar, kind: str) -> Mesh:
-    """The mesh of an avatar for a file with the ending `kind`: for `stl` one solid, without colours.
-
-    Raises `InputError` for an avatar whose model fits no mesh.
-    """
-    if kind == "stl":
-        return solid(fitted_mesh(avatar, 0))
-    return fitted_mesh(avatar)
 
 
 def fitted_mesh(avatar: Avatar, texture_px: int = 2048) -> Mesh:

@@ -46,6 +46,19 @@ def head_sphere(gaussians: Gaussians) -> tuple[Tensor, float]:
     scaled by another program, it holds everything but stray Gaussians. Raises `InputError` for Gaussians
     that span more than a camera can frame, or that lie too far from the origin.
     """
+    return _sphere_of(gaussians, whole=False)
+
+
+def whole_sphere(gaussians: Gaussians) -> tuple[Tensor, float]:
+    """Centre (3,) and radius in metres of a sphere about everything but stray Gaussians, shoulders included.
+
+    Raises `InputError` as `head_sphere` does.
+    """
+    return _sphere_of(gaussians, whole=True)
+
+
+def _sphere_of(gaussians: Gaussians, whole: bool) -> tuple[Tensor, float]:
+    """Centre (3,) and radius of a sphere about the `whole` scene, or about the head where there is one."""
     if not len(gaussians):
         return torch.zeros(3), HEAD_REACH_M
     g = gaussians.detach().to("cpu", torch.float32)
@@ -54,7 +67,7 @@ def head_sphere(gaussians: Gaussians) -> tuple[Tensor, float]:
         opaque = torch.ones_like(opaque)
     means = g.means[opaque]
     reached = means.norm(dim=1) < HEAD_REACH_M
-    if _is_head_at_origin(means, reached):
+    if not whole and _is_head_at_origin(means, reached):
         center, radius_m = _sphere_about(means[reached])
         radius_m = min(radius_m, HEAD_REACH_M)
     else:

@@ -13,7 +13,7 @@ from fastavatar.core import Avatar
 from fastavatar.formats import write_mesh
 from fastavatar.formats.html import viewer_page
 from fastavatar.formats.splats import encode_ply
-from fastavatar.meshing import mesh_of
+from fastavatar.meshing import TEXTURE_PX, extract_mesh, printable
 from fastavatar.results import (
     CHECKSUM_FIELD,
     HEAD,
@@ -118,7 +118,9 @@ def write_results(
 
         if outputs.mesh:
             started = time.perf_counter()
-            write_mesh(mesh_of(avatar, outputs.mesh), staging / MESH_FILES[outputs.mesh][0])
+            prints = outputs.mesh == "stl"
+            mesh = extract_mesh(avatar, texture_px=0 if prints else TEXTURE_PX)
+            write_mesh(printable(mesh) if prints else mesh, staging / MESH_FILES[outputs.mesh][0])
             seconds["mesh"] = time.perf_counter() - started
 
         written = {name: Written.of(staging / name) for name in files if name != SUMMARY}
