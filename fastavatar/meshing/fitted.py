@@ -14,7 +14,7 @@ from fastavatar.core import Avatar, Binding, Gaussians, Mesh, Shapes, Skeleton, 
 from fastavatar.errors import InputError
 from fastavatar.geometry import edge_graph
 from fastavatar.head import ARKIT_NAMES, PARENTS, load_head
-from fastavatar.meshing import closed, draw_texture, levelled
+from fastavatar.meshing import closed, draw_texture, levelled, padded
 
 CAPS = ((0.91, 0.08, 0.06), (0.91, 0.22, 0.06), (0.91, 0.36, 0.06))
 """Circles in an empty corner of the texture: right arm, torso, left arm."""
