@@ -25,7 +25,7 @@ def printable(mesh: Mesh) -> Mesh:
 
     parts = torch.zeros(len(mesh.faces)) if mesh.parts is None else mesh.parts
     bodies = []
-    for part in parts.unique():
+    for part in sorted(set(parts.tolist())):
         piece = mesh.subset(parts == part)
         vertices = np.ascontiguousarray(piece.vertices.detach().float().cpu().numpy())
         body = Manifold(ManifoldMesh(vertices, piece.faces.cpu().numpy().astype(np.uint32)))
@@ -47,7 +47,7 @@ def printable(mesh: Mesh) -> Mesh:
 
 
 def _apart(mesh: Mesh) -> Mesh:
-    """The mesh with vertices that lie at one point moved inward, so that a file without indices stays closed."""
+    """The mesh with vertices at one point moved inward, so that a file without indices stays closed."""
     index, count = torch.unique(mesh.vertices, dim=0, return_inverse=True, return_counts=True)[1:]
     alone = (count[index] == 1)[:, None]
     return replace(mesh, vertices=mesh.vertices - torch.where(alone, 0.0, LEAST_EDGE_M * mesh.normals()))

@@ -11,10 +11,11 @@ from fastavatar.formats.html import DATA_SLOT, RECIPE, filled, json_in_script, p
 MESH_TEMPLATE: Path = RECIPE / "mesh.html"
 TITLE_SLOT = "<title>Mesh Viewer</title>"
 POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
-    "connect-src data: blob:"
+    "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; connect-src data: blob:"
 )
-"""As of the splats' page; the texture is fetched from a `blob:`."""
+"""The policy of the splats' page, with two more permissions: the texture is fetched from a `blob:`, and
+model-viewer compiles a decoder of compressed meshes, in WebAssembly, when it starts."""
 
 
 def mesh_page(glb: bytes, title: str = "3D head") -> bytes:

@@ -63,7 +63,7 @@ html, body, model-viewer { width: 100%; height: 100%; margin: 0; background: #ff
 </style>
 </head>
 <body>
-<model-viewer camera-controls interaction-prompt="none" camera-orbit="0deg 85deg auto" alt="The head; drag to turn it"></model-viewer>
+<model-viewer camera-controls interaction-prompt="none" camera-orbit="0deg 85deg auto" alt="The head; drag to turn it"><div slot="progress-bar"></div></model-viewer>
 <script id="data" type="application/json">"fastavatar-data"</script>
 <script type="module">${inline}</script>
 <script type="module">(${showMesh})();</script>
