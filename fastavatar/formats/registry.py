@@ -168,6 +168,12 @@ def holds_mesh(path: str | Path) -> bool:
     return any(known.ending == ending for known in MESH_FORMATS)
 
 
+def holds_splats(path: str | Path) -> bool:
+    """Whether the file at `path` is read as Gaussians: by its ending, and a .ply unless it has faces."""
+    name = Path(path).name.lower()
+    return any(name.endswith(known.ending) for known in FORMATS) and not holds_mesh(path)
+
+
 def read_mesh(path: str | Path) -> Mesh:
     """Read a mesh of any format into the head frame: metres, y up, the face along +z.
 

@@ -38,9 +38,10 @@ def extract_mesh(
     """A closed mesh of a head, wound outward, in metres, with a texture or colours of its vertices.
 
     An avatar of the embedded model gives its own mesh, which has the same vertices and texture map for
-    everybody, eyes and teeth as parts, expressions as shapes and a skeleton. Any other Gaussians, and those of
-    an avatar whose mesh is to be smoothed or to end at the neck, are drawn from all round, and their depths fused into a volume of signed distances, whose surface is cut out, smoothed,
-    simplified, unwrapped and coloured from the same pictures: one piece. The same input gives the same mesh.
+    everybody, eyes and teeth as parts, expressions as shapes and a skeleton. Any other Gaussians, and those
+    of an avatar whose mesh is to be smoothed or to end at the neck, are drawn from all round. Their depths
+    are fused into a volume of signed distances, whose surface is cut out, smoothed, simplified, unwrapped and
+    coloured from the same pictures: one piece. The same input gives the same mesh.
 
     Args:
         head: An avatar, or any Gaussians in the head frame.

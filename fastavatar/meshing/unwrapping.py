@@ -71,7 +71,7 @@ def _axes_of(vertices: Array, faces: Ints) -> Ints:
             new = axis[side]
             fits = (side >= 0) & ((own[small] * AXES[new]).sum(1) > LEAST_COSINE)
             axis[small[fits]] = new[fits]
-    return axis
+    return np.asarray(axis)
 
 
 def _neighbours(faces: Ints) -> Ints:
