@@ -1,8 +1,8 @@
 """Meshes of heads that the embedded model fitted, against their goals: `python -m benchmarks.mesh_fitted`.
 
-With `--capture DIR`, one with a true surface such as bust, view 0 alone is the photo, and the mesh is compared
-with the true surface in all views. Of each photo it measures the picture, by 8 cameras round the head, seconds
-and the size of the file. Prints Markdown.
+With `--capture DIR`, one with a true surface such as bust, view 0 alone is the photo, and the mesh is
+compared with the true surface in all views. Of each photo it measures the picture, by 8 cameras round the
+head, seconds and the size of the file. Prints Markdown.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def surface_mm(folder: Path) -> tuple[float, float]:
-    """Mean distances of the mesh from one view to the true surface of a capture, face and skull, millimetres."""
+    """Mean distances of the mesh of one view to the true surface of a capture, face and skull, mm."""
     capture = read_capture(folder)
     placed = METHODS["photo"](capture, [0], Options()).mesh
     assert placed is not None and capture.mesh is not None
