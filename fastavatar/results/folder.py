@@ -106,7 +106,7 @@ def write_results(
         )
         seconds["preview"] = time.perf_counter() - started
 
-        seconds |= _write_wanted(avatar, outputs, staging)
+        seconds |= _write_wanted(avatar, outputs, run, staging)
         written = {name: Written.of(staging / name) for name in files if name != SUMMARY}
         summary = summarize(avatar, run, outputs.frame, written, seconds, versions(), peak_memory_mb())
         stated = json.loads(json.dumps(summary, allow_nan=False))  # tuples are lists from here on
@@ -115,7 +115,7 @@ def write_results(
     return folder
 
 
-def _write_wanted(avatar: Avatar, outputs: Outputs, folder: Path) -> dict[str, float]:
+def _write_wanted(avatar: Avatar, outputs: Outputs, run: Run, folder: Path) -> dict[str, float]:
     """Write the files that only some runs ask for; the seconds of each by its name in a summary."""
     seconds = {}
     if outputs.turntable:
@@ -129,7 +129,9 @@ def _write_wanted(avatar: Avatar, outputs: Outputs, folder: Path) -> dict[str, f
     if outputs.mesh:
         started = time.perf_counter()
         prints = outputs.mesh == "stl"
-        mesh = extract_mesh(avatar, texture_px=0 if prints else TEXTURE_PX)
+        # The model's own mesh has shoulders even where their Gaussians are gone
+        shoulders = bool(run.settings.get("shoulders", True))
+        mesh = extract_mesh(avatar, texture_px=0 if prints else TEXTURE_PX, shoulders=shoulders)
         write_mesh(printable(mesh) if prints else mesh, folder / MESH_FILES[outputs.mesh][0])
         seconds["mesh"] = time.perf_counter() - started
     return seconds
