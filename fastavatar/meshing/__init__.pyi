@@ -19,6 +19,7 @@ from .printing import printable as printable
 from .seams import levelled as levelled
 from .seams import padded as padded
 from .solid import solid_of as solid_of
+from .solid import surface_of_solid as surface_of_solid
 from .texels import Layout as Layout
 from .texels import rasterise_layout as rasterise_layout
 from .texture import draw_texture as draw_texture

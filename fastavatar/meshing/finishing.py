@@ -21,25 +21,25 @@ def smoothed(vertices: Array, faces: Ints, rounds: int) -> Array:
     return vertices
 
 
-def simplified(vertices: Array, faces: Ints, count: int) -> tuple[Array, Ints]:
+def simplified(vertices: Array, faces: Ints, count: int) -> tuple[Array, Ints] | None:
     """The closed surface with about `count` triangles, by quadric error; itself if it has no more.
 
-    Where collapsing edges opens it, more triangles are kept.
+    Where collapsing edges opens it, up to twice as many are kept. None if it is opened even so.
     """
+    if count >= len(faces):
+        return vertices, faces
     import fast_simplification
 
     low, size = vertices.min(0), float(np.ptp(vertices, axis=0).max())
     scaled = (vertices - low) / size  # the library's thresholds are absolute, and its numbers are floats
     for greed, share in TRIES:
-        if count * share >= len(faces):
-            break
         kept, triangles = fast_simplification.simplify(
             scaled.astype(np.float32), faces.astype(np.int32), target_count=round(count * share), agg=greed
         )
         used, index = np.unique(triangles, return_inverse=True)
         if is_closed(index.reshape(-1, 3)):
             return low + size * kept[used].astype(np.float64), index.reshape(-1, 3).astype(np.int64)
-    return vertices, faces
+    return None
 
 
 def is_closed(faces: Ints) -> bool:
