@@ -14,6 +14,7 @@ from .formats.splats.ply import write_ply as write_ply
 from .head import ParametricHead as ParametricHead
 from .head import load_head as load_head
 from .images.photo import load_photo as load_photo
+from .meshing import extract_mesh as extract_mesh
 from .models import load_predictor as load_predictor
 from .refinement import refine as refine
 from .rendering import Render as Render

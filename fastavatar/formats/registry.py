@@ -8,16 +8,19 @@ from fastavatar.core import Gaussians, Mesh
 from fastavatar.errors import InputError, UsageError
 from fastavatar.formats.html import page
 from fastavatar.formats.meshes import (
+    encode_glb,
     encode_mesh_ply,
     encode_obj,
     encode_stl,
     has_faces,
     obj,
+    parse_glb,
     parse_mesh_ply,
     parse_obj,
     parse_stl,
     stl,
 )
+from fastavatar.formats.meshes import glb as mesh_glb
 from fastavatar.formats.meshes import ply as mesh_ply
 from fastavatar.formats.splats import (
     DEFAULT_FRAME,
@@ -99,6 +102,7 @@ FORMATS = (
 
 
 MESH_FORMATS = (
+    MeshFormat(".glb", encode_glb, parse_glb, mesh_glb.losses),
     MeshFormat(".obj", encode_obj, parse_obj, obj.losses),
     MeshFormat(".ply", encode_mesh_ply, parse_mesh_ply, mesh_ply.losses),
     MeshFormat(".stl", encode_stl, parse_stl, stl.losses),
@@ -162,6 +166,12 @@ def holds_mesh(path: str | Path) -> bool:
     if ending == ".ply":
         return has_faces(Path(path))
     return any(known.ending == ending for known in MESH_FORMATS)
+
+
+def holds_splats(path: str | Path) -> bool:
+    """Whether the file at `path` is read as Gaussians: by its ending, and a .ply unless it has faces."""
+    name = Path(path).name.lower()
+    return any(name.endswith(known.ending) for known in FORMATS) and not holds_mesh(path)
 
 
 def read_mesh(path: str | Path) -> Mesh:

@@ -18,5 +18,6 @@ from .observed import residuals_px as residuals_px
 from .parametric import JointTurns as JointTurns
 from .parametric import ParametricHead as ParametricHead
 from .places import LandmarkPlaces as LandmarkPlaces
+from .skinning import PARENTS as PARENTS
 from .skinning import skinned as skinned
 from .skinning import torso_turned as torso_turned

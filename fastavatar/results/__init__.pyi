@@ -14,11 +14,14 @@ from .motion_film import captioned as captioned
 from .motion_film import draw_motion as draw_motion
 from .motion_film import poses as poses
 from .outputs import HEAD as HEAD
+from .outputs import MESH_FILES as MESH_FILES
+from .outputs import MESH_KINDS as MESH_KINDS
 from .outputs import PREVIEW as PREVIEW
 from .outputs import SPLATS as SPLATS
 from .outputs import SUMMARY as SUMMARY
 from .outputs import TURNTABLE as TURNTABLE
 from .outputs import VIEWER as VIEWER
+from .outputs import MeshKind as MeshKind
 from .outputs import Outputs as Outputs
 from .ownership import CHECKSUM_FIELD as CHECKSUM_FIELD
 from .ownership import ResultsExist as ResultsExist
@@ -30,6 +33,7 @@ from .ownership import require_apart as require_apart
 from .ownership import require_replaceable as require_replaceable
 from .preview import compose_preview as compose_preview
 from .reading import read_avatar as read_avatar
+from .sheets import sheet_of as sheet_of
 from .sound import Sound as Sound
 from .staging import clear_staging as clear_staging
 from .staging import require_folder as require_folder

@@ -14,6 +14,8 @@ from .files import read_bytes as read_bytes
 from .files import require_regular_file as require_regular_file
 from .folders import cache_folder as cache_folder
 from .folders import free_bytes as free_bytes
+from .glb import pack_glb as pack_glb
+from .glb import unpack_glb as unpack_glb
 from .locks import Lock as Lock
 from .locks import lock_on as lock_on
 from .memory import peak_memory_mb as peak_memory_mb

@@ -19,7 +19,9 @@ ClipName = Literal["idle", "expressions", "vowels"]
 """The clips of `fastavatar.rig` that a head can be played with."""
 FileName = Literal[
     "splats.ply",
+    "head.glb",
     "head.html",
+    "mesh.html",
     "turntable.mp4",
     "preview.png",
     "summary.json",
@@ -27,6 +29,8 @@ FileName = Literal[
     "expressions.mp4",
     "vowels.mp4",
 ]
+PAGES = ("head.html", "mesh.html")
+"""Files that the page of the server shows in frames."""
 
 
 class Cancelled(Exception):

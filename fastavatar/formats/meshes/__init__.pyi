@@ -1,3 +1,13 @@
+from .glb import encode_glb as encode_glb
+from .glb_primitives import GltfPrimitive as GltfPrimitive
+from .glb_primitives import gltf_primitives as gltf_primitives
+from .glb_reading import parse_glb as parse_glb
+from .gltf import INDICES as INDICES
+from .gltf import LEAST_OFFSET_M as LEAST_OFFSET_M
+from .gltf import VERTICES as VERTICES
+from .gltf import GltfBuffer as GltfBuffer
+from .gltf import GltfObject as GltfObject
+from .gltf import read_accessor as read_accessor
 from .libraries import damaged_in_one_line as damaged_in_one_line
 from .libraries import loaded_by_trimesh as loaded_by_trimesh
 from .libraries import to_trimesh as to_trimesh
@@ -8,6 +18,7 @@ from .ply import has_faces as has_faces
 from .ply import parse_mesh_ply as parse_mesh_ply
 from .stl import encode_stl as encode_stl
 from .stl import parse_stl as parse_stl
+from .textures import MOST_PIXELS as MOST_PIXELS
 from .textures import colors_of_vertices as colors_of_vertices
 from .textures import encode_texture as encode_texture
 from .textures import read_texture as read_texture

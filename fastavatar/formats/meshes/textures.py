@@ -12,6 +12,7 @@ from torch import Tensor
 from fastavatar.core import Mesh
 from fastavatar.errors import InputError
 from fastavatar.geometry import require_shape
+from fastavatar.rendering import texture_colors
 from fastavatar.system import opened
 
 MOST_PIXELS = 16384**2
@@ -49,15 +50,4 @@ def colors_of_vertices(mesh: Mesh) -> Tensor | None:
     if mesh.uv_faces is not None:  # on both sides of a seam the texture has one colour: either will do
         uv = torch.zeros(len(mesh.vertices), 2).to(mesh.uv)
         uv[mesh.faces.reshape(-1)] = mesh.uv[mesh.uv_faces.reshape(-1)]
-    height, width = mesh.texture.shape[:2]
-    place = torch.stack([uv[:, 0], 1 - uv[:, 1]], 1).double() * torch.tensor([width, height]) - 0.5
-    place = place.clamp(torch.zeros(2).double(), torch.tensor([width - 1.0, height - 1.0]).double())
-    left = place.floor().long()
-    right = torch.minimum(left + 1, torch.tensor([width - 1, height - 1]))
-    x, y = (place - left).unbind(1)
-    # Bilinear: four neighbouring texels by the areas of the opposite rectangles
-    colors = torch.zeros(len(uv), 3).double()
-    for column, across in ((left[:, 0], 1 - x), (right[:, 0], x)):
-        for row, down in ((left[:, 1], 1 - y), (right[:, 1], y)):
-            colors += (across * down)[:, None] * mesh.texture[row, column].double()
-    return (colors / 255).float()
+    return texture_colors(mesh.texture, uv).float()
