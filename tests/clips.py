@@ -1,5 +1,6 @@
 """Small videos that the tests make themselves."""
 
+import wave
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,4 +31,13 @@ def write_clip(
             limited = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
             container.mux(stream.encode(limited))
         container.mux(stream.encode())
+    return path
+
+
+def write_tone(path: Path, seconds: float, hertz: float = 440.0, rate: int = 44100) -> Path:
+    """Write a mono WAV file of one tone."""
+    tone = np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes((tone * 20000).astype("<i2").tobytes())
     return path

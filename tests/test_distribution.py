@@ -14,6 +14,7 @@ import pytest
 from tests.portraits import ROOT
 
 PAGE = "fastavatar/formats/html/viewer/page.html"
+MESH_PAGE = "fastavatar/formats/html/viewer/mesh.html"
 MODELS = "fastavatar/images/face_models"
 LAST_MODEL = f"{MODELS}/selfie_multiclass.tflite"
 
@@ -23,7 +24,7 @@ def copy_source(target: Path) -> Path:
     shutil.copytree(ROOT / "fastavatar", target / "fastavatar", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, target)
-    for name in (PAGE, LAST_MODEL):
+    for name in (PAGE, MESH_PAGE, LAST_MODEL):
         if not (target / name).exists():
             (target / name).parent.mkdir(exist_ok=True)
             (target / name).write_text("made up")
@@ -114,5 +115,5 @@ def test_the_wheel_alone_makes_the_demo_head_without_a_network(wheel: Path, tmp_
     assert Path(origin).is_relative_to(packages)
     program = python.with_name("fastavatar")
     run(program, "predict", "--image", ROOT / "data" / "example.png", "--output_dir", "head")
-    assert sorted(os.listdir(tmp_path / "head")) == ["preview.png", "splats.ply", "summary.json"]
+    assert sorted(os.listdir(tmp_path / "head")) == ["head.npz", "preview.png", "splats.ply", "summary.json"]
     assert "Gaussians" in run(program, "info", "head/splats.ply")

@@ -3,11 +3,14 @@ from .body import find_body as find_body
 from .concerns import face_concerns as face_concerns
 from .facemesh import SMALL_FACE_PX as SMALL_FACE_PX
 from .facemesh import FaceMeshFinder as FaceMeshFinder
+from .facemesh import face_in as face_in
 from .finder import FaceFinder as FaceFinder
 from .finder import choose_face as choose_face
 from .finder import find_face as find_face
 from .frames import FRAMES as FRAMES
 from .frames import choose_frames as choose_frames
+from .frames import head_angles as head_angles
 from .insightface import EMBEDDING_SIZE as EMBEDDING_SIZE
 from .insightface import FaceRecogniser as FaceRecogniser
 from .upright import find_upright_face as find_upright_face
+from .tracking import track_face as track_face

@@ -1,6 +1,7 @@
 """Faces, their 478 landmarks and their expressions by MediaPipe's Face Mesh."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,8 +76,14 @@ def _face_around(rgb: NDArray[np.uint8], box: Box) -> Face | None:
     sized = np.asarray(crop.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
     with open_task("FaceLandmarker", "face_landmarker.task", output_face_blendshapes=True) as network:
         found = network.detect(as_image(sized))
+    return face_in(found, (left, top, right, bottom))
+
+
+def face_in(found: Any, area: tuple[int, int, int, int]) -> Face | None:
+    """The face that the task FaceLandmarker found in a part of a photo, given by its edges in pixels."""
     if not found.face_landmarks:
         return None
+    left, top, right, bottom = area
     unit = np.array([[point.x, point.y, point.z] for point in found.face_landmarks[0]], np.float32)
     for iris, lids in _IRISES_AND_LIDS:
         unit[iris, 2] = unit[lids, 2].mean()  # its own depth is wrong from aside

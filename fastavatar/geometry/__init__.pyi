@@ -22,6 +22,7 @@ from .spherical_harmonics import C2 as C2
 from .spherical_harmonics import C3 as C3
 from .spherical_harmonics import MAX_DEGREE as MAX_DEGREE
 from .spherical_harmonics import basis as basis
+from .spherical_harmonics import rotate_each as rotate_each
 from .triangles import boundary_loops as boundary_loops
 from .triangles import cotangent_laplacian as cotangent_laplacian
 from .triangles import nearest_on_mesh as nearest_on_mesh

@@ -76,6 +76,23 @@ def rotate(coefficients: Tensor, rotation: Tensor) -> Tensor:
     return torch.einsum("jk,nkc->njc", matrix.to(coefficients), coefficients)
 
 
+def rotate_each(coefficients: Tensor, rotations: Tensor) -> Tensor:
+    """Coefficients (N, K, C) of which each set is turned by its own of `rotations` (N, 3, 3).
+
+    Differentiable in both. As `rotate`, with as many directions as a band has functions: the first of a
+    longer spiral, which unlike a whole one is not symmetric, so that they determine the odd bands too.
+    """
+    degree = degree_of(coefficients.shape[1])
+    bands = [coefficients[:, :1]]
+    for band in range(1, degree + 1):
+        k = slice(band**2, (band + 1) ** 2)
+        directions = _spread_directions(2 * band + 8)[: 2 * band + 1]
+        inverse = torch.linalg.inv(basis(directions, degree)[:, k]).to(coefficients)
+        turned_back = basis(directions.to(coefficients) @ rotations, degree)[:, :, k]
+        bands.append(torch.einsum("ij,njk,nkc->nic", inverse, turned_back, coefficients[:, k]))
+    return torch.cat(bands, 1)
+
+
 def _spread_directions(count: int = 32) -> Tensor:
     """Unit vectors (count, 3) on a Fibonacci spiral: enough to determine every band up to degree 3."""
     # Equal steps in z are equal areas; the golden angle spreads the azimuths

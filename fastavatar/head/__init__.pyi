@@ -2,8 +2,10 @@ from .arkit import ARKIT_NAMES as ARKIT_NAMES
 from .arkit import arkit_weights as arkit_weights
 from .asset import HEAD_FORMAT as HEAD_FORMAT
 from .asset import load_head as load_head
+from .fit import DISTANCE_M as DISTANCE_M
 from .fit import HeadFit as HeadFit
 from .fit import fit_head as fit_head
+from .fit import follow_head as follow_head
 from .observed import EXPRESSIONS as EXPRESSIONS
 from .observed import LENS as LENS
 from .observed import POSE as POSE
@@ -16,5 +18,6 @@ from .observed import residuals_px as residuals_px
 from .parametric import JointTurns as JointTurns
 from .parametric import ParametricHead as ParametricHead
 from .places import LandmarkPlaces as LandmarkPlaces
+from .skinning import PARENTS as PARENTS
 from .skinning import skinned as skinned
 from .skinning import torso_turned as torso_turned

@@ -28,6 +28,8 @@ from fastavatar.head import (
 
 STEPS, POSE_STEPS = 10, 3
 """Steps of Gauss–Newton, the first of them for poses alone; 30 more move no landmark by 0.01 px."""
+FOLLOWING_STEPS = 2
+"""Steps from one frame of a video to the next."""
 EXPRESSION_SIGMA = 0.25
 """Prior standard deviation of a weight; 0.1 and 0.5 make faces of captures worse by 0.03 to 0.1 mm."""
 DISTANCE_M, DISTANCE_RANGE_M = 1.06, (0.45, 2.5)
@@ -83,6 +85,17 @@ def fit_head(head: ParametricHead, views: Sequence[LandmarkView]) -> HeadFit:
         left,
         np.sqrt((left**2).sum(2).mean(1)) * metres_per_px,
     )
+
+
+def follow_head(model: LandmarkModel, view: LandmarkView, start: HeadShot) -> HeadShot:
+    """Expression and pose of a head of known identity (`LandmarkModel.known`) in the next frame of a video.
+
+    `start` is the shot of the frame before, or of `first_shot`; the view must state its focal length. BLAS is
+    best limited to one thread around all calls, as the matrices are small.
+    """
+    for _ in range(FOLLOWING_STEPS):
+        _, (start,) = _System(model, [view], [start], np.zeros(0)).step(pose_only=False)
+    return start
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,10 @@ class LandmarkModel:
         mean, modes, actions = (head.places.at(part)[..., :FACE_LANDMARKS, :] for part in parts)
         return cls(mean, modes, actions, head.places)
 
+    def known(self, identity: Array) -> "LandmarkModel":
+        """The model of one person with coefficients (K,), which leaves no identity to be found."""
+        return replace(self, mean=self.mean + np.tensordot(identity, self.modes, 1), modes=self.modes[:0])
+
     def at(self, identity: Array, expression: Array) -> Array:
         """The landmarks (468, 3) of coefficients (K,) and weights (E,), head frame."""
         return np.asarray(
@@ -101,6 +105,13 @@ class HeadShot:
         """Azimuth of the camera seen from the head, positive toward the person's left."""
         center = -self.rotation.T @ self.shift
         return float(np.degrees(np.arctan2(center[0], center[2])))
+
+    @property
+    def turn_deg(self) -> Array:
+        """Yaw, pitch and roll (3,) of the head before the camera, signs as in `summary.json`."""
+        turned = np.diag([1.0, -1.0, -1.0]) @ self.rotation
+        yaw, pitch = np.arctan2(turned[0, 2], turned[2, 2]), np.arcsin(turned[1, 2].clip(-1, 1))
+        return np.degrees([yaw, pitch, -np.arctan2(turned[1, 0], turned[1, 1])])
 
     def project(self, points: Array, center_px: tuple[float, float]) -> Array:
         """Pixels (N, 2) of points (N, 3) in the head frame."""

@@ -59,5 +59,6 @@ from .segmentation import person_mask as person_mask
 from .segmentation import white_backdrop as white_backdrop
 from .tiff import make_zero_black as make_zero_black
 from .tiff import require_usable_tiff as require_usable_tiff
+from .video import read_frames as read_frames
 from .video import read_stills as read_stills
 from .video import sharpness_of as sharpness_of

@@ -1,4 +1,4 @@
-"""Reads the sharpest frames of a video, spread over its length, as photos."""
+"""Reads the frames of a video as photos: the sharpest ones, spread over its length, or all."""
 
 import importlib
 import logging
@@ -79,12 +79,26 @@ def read_stills(path: Path) -> list[Still]:
         path, name, max_bytes=float("inf")
     )  # any size is allowed, because the file is never read as a whole
     with failures_in_one_line(name):
-        kept = _sharpest_of_spans(_frames(path, name))
+        kept = _sharpest_of_spans(_frames(path, name, MAX_FRAMES))
     if not kept:
         raise InputError(f"cannot read {name}: the video has no pictures; record or export it again")
     if any(one.encoding.is_hdr for one in kept):
         log.warning("%s is HDR: light above %.0f cd/m² is compressed to fit sRGB", name, WHITE_CD_M2)
     return [Still(Photo(one.srgb(), None, None, path, one.seconds, one.scale), one.sharpness) for one in kept]
+
+
+def read_frames(path: Path, max_side_px: int) -> Iterator[Photo]:
+    """Every frame of a video in temporal order, upright, its longest side at most `max_side_px`.
+
+    Frames are decoded as they are asked for, so that memory does not grow with the video's length. Raises as
+    `read_stills` does, at the first frame; damage after that ends the video with a warning.
+    """
+    name = shown(path)
+    require_file(path, name, max_bytes=float("inf"))
+    with failures_in_one_line(name):
+        for frame in _frames(path, name, most=None):
+            kept = _kept(frame, 0.0, max_side_px)
+            yield Photo(kept.srgb(), None, None, path, kept.seconds, kept.scale)
 
 
 def sharpness_of(luma: NDArray[Any]) -> float:
@@ -134,8 +148,8 @@ def _sharpest_of_spans(frames: Iterator[_Frame]) -> list[_Kept]:
     return kept
 
 
-def _frames(path: Path, name: str) -> Iterator[_Frame]:
-    """Yield the decoded frames as stored, at most `MAX_FRAMES`."""
+def _frames(path: Path, name: str, most: int | None) -> Iterator[_Frame]:
+    """Yield the decoded frames as stored, at most `most`."""
     av = _pyav()
     with (
         _failures_in_one_line(name, av) as seen,
@@ -149,12 +163,12 @@ def _frames(path: Path, name: str) -> Iterator[_Frame]:
             raise InputError(f"cannot read {name}: its codec is unknown; export it as MP4 with H.264")
         require_size(stream.codec_context.width, stream.codec_context.height, name, MAX_FRAME_PIXELS)
         stream.thread_type = "AUTO"
-        least, most = _CREDIBLE_RATIOS
+        narrowest, widest = _CREDIBLE_RATIOS
         ratio = float(stream.sample_aspect_ratio or 1)
-        ratio = ratio if least <= ratio <= most else 1.0
+        ratio = ratio if narrowest <= ratio <= widest else 1.0
         start, rate = None, float(stream.average_rate or 0) or _USUAL_RATE
         for index, frame in enumerate(video.decode(stream)):
-            if index == MAX_FRAMES:
+            if index == most:
                 log.warning("%s is long: only its first %.0f s are used", name, seen[-1])
                 return
             require_size(frame.width, frame.height, name, MAX_FRAME_PIXELS)
@@ -195,11 +209,11 @@ def _luma(frame: "VideoFrame") -> NDArray[np.uint8]:
     return np.asarray(frame.reformat(width, height, format="gray").to_ndarray(), np.uint8)
 
 
-def _kept(frame: _Frame, sharpness: float) -> _Kept:
-    """The frame upright, with square pixels, no larger than `MAX_SIDE_PX`."""
+def _kept(frame: _Frame, sharpness: float, max_side_px: int = MAX_SIDE_PX) -> _Kept:
+    """The frame upright, with square pixels, no larger than `max_side_px`."""
     decoded = frame.decoded
     width = decoded.width * frame.pixel_ratio
-    scale = min(1.0, MAX_SIDE_PX / max(width, decoded.height))
+    scale = min(1.0, max_side_px / max(width, decoded.height))
     is_unstated = decoded.colorspace == _UNSTATED_MATRIX and decoded.height >= _HD_ROWS
     rgb = decoded.reformat(
         max(1, round(width * scale)),

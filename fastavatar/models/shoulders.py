@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
-from fastavatar.core import Avatar, encode_opacities
+from fastavatar.core import Avatar, Gaussians, encode_opacities
 
 _NECK_SLOPE = 0.25
 """How far the line across the neck rises for each metre toward the face; the neck rises to the back."""
@@ -17,13 +18,26 @@ _LEAST_OPACITY = 1 / 255
 
 
 def without_shoulders(avatar: Avatar) -> Avatar:
-    """The avatar's head and neck; opacities end smoothly over three centimetres of the neck.
+    """The avatar's head and neck, cut as by `gaussians_without_shoulders`.
+
+    Gaussians below are removed with their bindings. The latent is removed too, because it would decode to the
+    whole bust again.
+    """
+    gaussians, kept = gaussians_without_shoulders(avatar.gaussians)
+    return replace(
+        avatar,
+        gaussians=gaussians,
+        binding=None if avatar.binding is None else avatar.binding.subset(kept),
+        latent=None,
+    )
+
+
+def gaussians_without_shoulders(gaussians: Gaussians) -> tuple[Gaussians, Tensor]:
+    """Head and neck, and which of the Gaussians (N,) they are; opacities end smoothly over 3 cm of the neck.
 
     They fade between y = −0.12 m and y = −0.15 m of the head frame where z is 0, higher at the back and
-    beside the neck. Gaussians below are removed with their bindings. The latent is removed too, because it
-    would decode to the whole bust again.
+    beside the neck.
     """
-    gaussians = avatar.gaussians
     x, y, z = gaussians.means.T
     height = y + _NECK_SLOPE * z - _SHOULDER_SLOPE * (x.abs() - _NECK_HALF_M).clamp_min(0)
     share = ((height - _FADE_TO_M) / (_FADE_FROM_M - _FADE_TO_M)).clamp(0, 1)
@@ -32,9 +46,4 @@ def without_shoulders(avatar: Avatar) -> Avatar:
     faded = encode_opacities(opacities.clamp(_LEAST_OPACITY, 1))
     logits = torch.where(share < 1, faded, gaussians.opacity_logits)
     kept = (share == 1) | (opacities > _LEAST_OPACITY)
-    return replace(
-        avatar,
-        gaussians=replace(gaussians, opacity_logits=logits).subset(kept),
-        binding=None if avatar.binding is None else avatar.binding.subset(kept),
-        latent=None,
-    )
+    return replace(gaussians, opacity_logits=logits).subset(kept), kept

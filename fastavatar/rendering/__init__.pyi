@@ -128,8 +128,11 @@ from .cuda import render_cuda as render_cuda
 from .head_view import facing_camera as facing_camera
 from .head_view import frame_sphere as frame_sphere
 from .head_view import head_sphere as head_sphere
+from .head_view import whole_sphere as whole_sphere
 from .mesh import Fragments as Fragments
 from .mesh import rasterise_mesh as rasterise_mesh
+from .mesh_picture import draw_mesh as draw_mesh
+from .mesh_picture import texture_colors as texture_colors
 from .picture import Compositing as Compositing
 from .picture import Render as Render
 from .picture import lay_over as lay_over

@@ -1,4 +1,4 @@
-"""Where the head is among the Gaussians, and cameras that show it."""
+"""Where the head is among Gaussians or in a mesh, and cameras that show it."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fastavatar.core import Camera, Gaussians, frontal_camera
+from fastavatar.core import Camera, Gaussians, Mesh, frontal_camera
 from fastavatar.errors import InputError
 
 HEAD_REACH_M = 0.25
@@ -39,27 +39,35 @@ COARSEST = 0.02
 """Share of a camera's distance by which float32 may round places; beyond it the camera would lie anywhere."""
 
 
-def head_sphere(gaussians: Gaussians) -> tuple[Tensor, float]:
-    """Centre (3,) and radius in metres of a sphere about the head, in the head frame.
+def head_sphere(shown: Gaussians | Mesh) -> tuple[Tensor, float]:
+    """Centre (3,) and radius in metres of a sphere about the head in Gaussians or a mesh, in the head frame.
 
     For a head in metres at the origin the sphere leaves out the shoulders. For anything else, a head moved or
     scaled by another program, it holds everything but stray Gaussians. Raises `InputError` for Gaussians
     that span more than a camera can frame, or that lie too far from the origin.
     """
-    if not len(gaussians):
+    return _sphere_of(shown, whole=False)
+
+
+def whole_sphere(gaussians: Gaussians) -> tuple[Tensor, float]:
+    """Centre (3,) and radius in metres of a sphere about everything but stray Gaussians, shoulders included.
+
+    Raises `InputError` as `head_sphere` does.
+    """
+    return _sphere_of(gaussians, whole=True)
+
+
+def _sphere_of(shown: Gaussians | Mesh, whole: bool) -> tuple[Tensor, float]:
+    """Centre (3,) and radius of a sphere about the `whole` scene, or about the head where there is one."""
+    means, sigma_m = _places(shown)
+    if not len(means):
         return torch.zeros(3), HEAD_REACH_M
-    g = gaussians.detach().to("cpu", torch.float32)
-    opaque = g.opacities > LEAST_OPACITY
-    if not bool(opaque.any()):
-        opaque = torch.ones_like(opaque)
-    means = g.means[opaque]
     reached = means.norm(dim=1) < HEAD_REACH_M
-    if _is_head_at_origin(means, reached):
+    if not whole and _is_head_at_origin(means, reached):
         center, radius_m = _sphere_about(means[reached])
         radius_m = min(radius_m, HEAD_REACH_M)
     else:
         center, radius_m = _sphere_about(_without_strays(means.double()))
-    sigma_m = float(g.scales[opaque].amax(1).median())
     if radius_m < sigma_m or not radius_m:  # a single Gaussian, or all centres in one place
         radius_m = max(MARGIN * SIGMAS * sigma_m, SMALLEST_M)
     if not (radius_m < LARGEST_M and float(center.abs().max()) < LARGEST_M):
@@ -74,6 +82,19 @@ def head_sphere(gaussians: Gaussians) -> tuple[Tensor, float]:
             "move them to the origin"
         )
     return center, radius_m
+
+
+def _places(shown: Gaussians | Mesh) -> tuple[Tensor, float]:
+    """Centres (N, 3) that are not transparent, unless all are, or vertices; and the reach of one, metres."""
+    if isinstance(shown, Mesh):
+        return shown.vertices.detach().to("cpu", torch.float32), 0.0
+    if not len(shown):
+        return torch.zeros(0, 3), 0.0
+    g = shown.detach().to("cpu", torch.float32)
+    opaque = g.opacities > LEAST_OPACITY
+    if not bool(opaque.any()):
+        opaque = torch.ones_like(opaque)
+    return g.means[opaque], float(g.scales[opaque].amax(1).median())
 
 
 def frame_sphere(camera: Camera, center: Tensor, radius_m: float, size_px: int) -> Camera:

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fastavatar.core import Camera, Gaussians
-from fastavatar.rendering import Render, cameras_along, facing_camera, head_sphere, render
+from fastavatar.core import Camera, Gaussians, Mesh
+from fastavatar.rendering import Render, cameras_along, draw_mesh, facing_camera, head_sphere, render
 from fastavatar.results import Picture, write_video
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ DEPTH_RADII = 1.5
 
 
 def head_cameras(
-    gaussians: Gaussians,
+    shown: Gaussians | Mesh,
     path: str = "turntable",
     frames: int = FRAMES,
     size_px: int = SIZE_PX,
@@ -36,35 +36,40 @@ def head_cameras(
 
     Raises `UsageError` for an unknown path or no pictures.
     """
-    center, radius_m = head_sphere(gaussians)
+    center, radius_m = head_sphere(shown)
     camera = facing_camera(center, ROOM * radius_m, size_px)
     return cameras_along(path, frames, camera, center, elevation_deg)
 
 
 def draw_film(
-    gaussians: Gaussians, cameras: Iterable[Camera], background: Sequence[float] | None = WHITE
+    shown: Gaussians | Mesh, cameras: Iterable[Camera], background: Sequence[float] | None = WHITE
+) -> Iterator[Picture]:
+    """Pictures of one head from each camera; see `draw_views`."""
+    return draw_views(((shown, camera) for camera in cameras), background)
+
+
+def draw_views(
+    views: Iterable[tuple[Gaussians | Mesh, Camera]], background: Sequence[float] | None = WHITE
 ) -> Iterator[Picture]:
     """Pictures (H, W, 3) over `background` (3,), or (H, W, 4) with alpha if `background` is None.
 
-    They are drawn on the Gaussians' device. Afterwards a warning counts the pictures that show nothing.
+    Gaussians are drawn on their device. Afterwards a warning counts the pictures that show nothing.
     """
     covered = []
-    for camera in cameras:
-        with torch.no_grad():
-            drawn = render(gaussians, camera.to(gaussians.means.device), background or BLACK)
-            covered.append(_shows_something(drawn))
-            yield _pixels(drawn.image if background else _with_alpha(drawn))
+    for shown, camera in views:
+        drawn = _drawn(shown, camera, background or BLACK)
+        covered.append(_shows_something(drawn))
+        yield _pixels(drawn.image if background else _with_alpha(drawn))
     _warn_of_empty(covered)
 
 
-def draw_depth_film(gaussians: Gaussians, cameras: Iterable[Camera]) -> Iterator[Picture]:
+def draw_depth_film(shown: Gaussians | Mesh, cameras: Iterable[Camera]) -> Iterator[Picture]:
     """Grey pictures (H, W, 3) of depth: white at the near side of the head, dark behind its middle."""
-    center, radius_m = head_sphere(gaussians)
+    center, radius_m = head_sphere(shown)
     covered = []
     for camera in cameras:
         middle_m = float(camera.to("cpu").project(center[None].to(camera.K.dtype))[1])
-        with torch.no_grad():
-            drawn = render(gaussians, camera.to(gaussians.means.device))
+        drawn = _drawn(shown, camera, WHITE)
         covered.append(_shows_something(drawn))
         away = ((drawn.depth - middle_m + radius_m) / (DEPTH_RADII * radius_m)).clamp(0, 1)
         shade = (1 - (1 - FAR_SHADE) * away) * drawn.alpha
@@ -80,6 +85,13 @@ def write_turntable(gaussians: Gaussians, path: str | Path, background: Sequence
     write_video(draw_film(gaussians, head_cameras(gaussians), background), Path(path), FPS)
 
 
+def _drawn(shown: Gaussians | Mesh, camera: Camera, background: Sequence[float]) -> Render:
+    if isinstance(shown, Mesh):
+        return draw_mesh(shown, camera, background)
+    with torch.no_grad():
+        return render(shown, camera.to(shown.means.device), background)
+
+
 def _shows_something(drawn: Render) -> bool:
     """Whether one pixel at least differs from the background in 8 bits."""
     return bool(drawn.alpha.max() > 0.5 / 255)
@@ -90,7 +102,7 @@ def _warn_of_empty(covered: Sequence[bool]) -> None:
     empty = len(covered) - sum(covered)
     if empty:
         log.warning(
-            "%d of %d pictures are empty: the Gaussians are transparent or outside the view",
+            "%d of %d pictures are empty: what they should show is transparent or outside the view",
             *(empty, len(covered)),
         )
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fastavatar.errors import FastAvatarError, UsageError
+from fastavatar.results import Sound
 from fastavatar.system import replacing
 
 Picture = NDArray[np.uint8]
@@ -71,12 +72,15 @@ _WITH_ALPHA = {
 ENDINGS = (".mp4", ".webm", ".mov", ".gif", ".webp", ".png")
 
 
-def write_video(pictures: Iterable[Picture], path: Path, fps: float, overwrite: bool = True) -> None:
+def write_video(
+    pictures: Iterable[Picture], path: Path, fps: float, overwrite: bool = True, sound: Path | None = None
+) -> None:
     """Write pictures (H, W, C) of one size to `path` in the format of its ending, one of `ENDINGS`.
 
-    `path` is replaced as a whole. Raises `UsageError` for another ending, for pictures of different sizes and
-    for alpha where the format has none, `FastAvatarError` when PyAV is missing, and what `replacing` raises
-    when `path` cannot or, without `overwrite`, may not be written.
+    `path` is replaced as a whole. `sound` is a video or sound file whose sound the result gets, as long as
+    both go, if its format can have any. Raises `UsageError` for another ending, for pictures of different
+    sizes and for alpha where the format has none, `FastAvatarError` when PyAV is missing, and what
+    `replacing` raises when `path` cannot or, without `overwrite`, may not be written.
     """
     writer_of(path)
     alike = _alike(pictures)
@@ -85,6 +89,8 @@ def write_video(pictures: Iterable[Picture], path: Path, fps: float, overwrite: 
         raise UsageError(f"there are no pictures for {path}")
     write = writer_of(path, transparent=first.shape[2] == 4)
     with replacing(path, overwrite) as target:
+        if sound and isinstance(write, partial):
+            write = partial(write, sound=sound)
         write(chain([first], alike), target, fps)
 
 
@@ -125,7 +131,9 @@ def _alike(pictures: Iterable[Picture]) -> Iterator[Picture]:
         yield picture
 
 
-def _write_stream(encoding: _Encoding, pictures: Iterator[Picture], path: Path, fps: float) -> None:
+def _write_stream(
+    encoding: _Encoding, pictures: Iterator[Picture], path: Path, fps: float, sound: Path | None = None
+) -> None:
     """Write a video whose colours are, and are tagged as, BT.709 of limited range."""
     av = _pyav(f".{encoding.container}")
     first = next(pictures)
@@ -139,7 +147,10 @@ def _write_stream(encoding: _Encoding, pictures: Iterator[Picture], path: Path, 
         colors = stream.codec_context
         colors.colorspace = colors.color_primaries = colors.color_trc = 1  # BT.709
         colors.color_range = 1  # limited
-        for picture in chain([first], pictures):
+        track = Sound(av, container, sound) if sound else None
+        for index, picture in enumerate(chain([first], pictures)):
+            if track:
+                track.write_until(index / fps)
             # 4:2:0 needs even sides: the last pixel of an odd one is repeated.
             margins = ((0, rows - len(picture)), (0, columns - picture.shape[1]), (0, 0))
             frame = av.VideoFrame.from_ndarray(np.pad(picture, margins, mode="edge"), format=kind).reformat(
@@ -147,6 +158,8 @@ def _write_stream(encoding: _Encoding, pictures: Iterator[Picture], path: Path, 
             )
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+        if track:
+            track.finish((index + 1) / fps)
 
 
 def _write_gif(pictures: Iterator[Picture], path: Path, fps: float) -> None:

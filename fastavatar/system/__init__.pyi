@@ -14,12 +14,15 @@ from .files import read_bytes as read_bytes
 from .files import require_regular_file as require_regular_file
 from .folders import cache_folder as cache_folder
 from .folders import free_bytes as free_bytes
+from .glb import pack_glb as pack_glb
+from .glb import unpack_glb as unpack_glb
 from .locks import Lock as Lock
 from .locks import lock_on as lock_on
 from .memory import memory_limit_bytes as memory_limit_bytes
 from .memory import peak_memory_mb as peak_memory_mb
 from .memory import return_large_arrays as return_large_arrays
 from .memory import share_arenas as share_arenas
+from .ply import MAX_PLY_HEADER_BYTES as MAX_PLY_HEADER_BYTES
 from .ply import Columns as Columns
 from .ply import encode_ply_elements as encode_ply_elements
 from .ply import read_ply_elements as read_ply_elements

@@ -30,7 +30,7 @@ from fastavatar.system import (
     require_regular_file,
 )
 
-MAX_HEADER_BYTES = 1 << 20
+MAX_PLY_HEADER_BYTES = 1 << 20
 """Most bytes of a header; 62 properties take 2 kB, the rest is room for comments."""
 MAX_LIST_ROWS = 1_000_000
 """Most rows with lists before a wanted element: they are skipped one by one, a million in about a second."""
@@ -58,7 +58,7 @@ def read_ply_elements(path: str | Path, wanted: Iterable[str]) -> PlyElements:
     size = require_regular_file(path)
     try:
         with opened(path) as file:
-            header = parse_header(file.read(MAX_HEADER_BYTES))
+            header = parse_header(file.read(MAX_PLY_HEADER_BYTES))
             left = {element.name for element in header.elements} & set(wanted)
             require_enough_bytes(header, size)
             read = _read_text if header.format == "ascii" else _read_binary

@@ -67,6 +67,21 @@ class ViewIndex(click.types.StringParamType):
         return str(value)
 
 
+class Grid(click.types.StringParamType):
+    """Columns and rows of a sheet of pictures, such as 3x2."""
+
+    name = "grid"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Both numbers; fails for anything but two from 1 to 99."""
+        found = (
+            re.fullmatch(r"\s*([1-9][0-9]?)[xX×]([1-9][0-9]?)\s*", value) if isinstance(value, str) else None
+        )
+        if found is None:
+            self.fail(f"{value!r} is not a number of columns and of rows, such as 3x2", param, ctx)
+        return int(found[1]), int(found[2])
+
+
 class FileName(click.Path):
     """A path, or a web or storage address, whose names are valid for a file system."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MODELS = ("auto", "facemesh", "fastavatar")
 FRAMES = ("supersplat", "opencv", "head")
+MESH_KINDS = ("glb", "obj", "ply", "stl")
 
 _ABOUT_THE_MODEL = (
     click.option(
@@ -68,7 +69,7 @@ _ABOUT_THE_RESULTS = (
     click.option(
         "--frame", default="supersplat", show_default=True, type=click.Choice(FRAMES), help="Axes of the PLY."
     ),
-    click.option("--no_save_ply", is_flag=True, help="Do not write splats.ply."),
+    click.option("--no_save_ply", is_flag=True, help="Do not write splats.ply and head.npz."),
     click.option("--turntable", is_flag=True, help="Also write turntable.mp4: one turn around the head."),
     click.option(
         "--background",
@@ -82,6 +83,12 @@ _ABOUT_THE_RESULTS = (
         is_flag=True,
         help="Compare head and photo by InsightFace's recogniser, if its pack is here; the result is in "
         "summary.json.",
+    ),
+    click.option(
+        "--mesh",
+        type=click.Choice(MESH_KINDS),
+        help="Also write head.glb, .obj, .ply or .stl: a closed mesh. The first has ARKit's 52 shapes "
+        "and a skeleton.",
     ),
     click.option("--viewer", is_flag=True, help="Also write head.html: a page to open in a browser."),
 )
@@ -124,6 +131,7 @@ class PredictionFlags:
     no_save_ply: bool = False
     turntable: bool = False
     viewer: bool = False
+    mesh: Literal["glb", "obj", "ply", "stl"] | None = None
     background: str = "white"
     shoulders: bool = True
     check_identity: bool = False
@@ -159,7 +167,15 @@ def settings_of(**given: Any) -> "Settings":
         optimization=steps if flags.optimize else None,
         shoulders=flags.shoulders,
         check_identity=flags.check_identity,
-        outputs=Outputs(flags.frame, not flags.no_save_ply, flags.turntable, flags.viewer, color),
+        outputs=Outputs(
+            flags.frame,
+            save_ply=not flags.no_save_ply,
+            save_head=not flags.no_save_ply,
+            turntable=flags.turntable,
+            viewer=flags.viewer,
+            mesh=flags.mesh,
+            background=color,
+        ),
         cache_dir=flags.cache_dir,
         offline=flags.offline,
         published=published,

@@ -68,7 +68,7 @@ def photos_of_one(
         for unread in (place for listing in listings for place in listing.unreadable):
             raise InputError(f"photos may be missing, cannot read {unread}: allow reading it")
         named = [photo for listing in listings for photo in listing.photos]
-    return [Path(named[index]) for index in _chosen(views, len(named))]
+    return [Path(named[index]) for index in chosen_views(views, len(named), "photos")]
 
 
 def load_photos(paths: Sequence[str | Path], settings: "Settings") -> "list[Photo]":
@@ -90,11 +90,14 @@ def load_photos(paths: Sequence[str | Path], settings: "Settings") -> "list[Phot
     return photos
 
 
-def _chosen(views: str | None, count: int) -> list[int]:
-    """Indices of the photos to use, each once, in the order given."""
+def chosen_views(views: str | None, count: int, what: str) -> list[int]:
+    """Indices of the views to use, each once, in the order given; all of them if `views` is None.
+
+    Raises `UsageError`, which calls them `what`, for an index that is none of `count`.
+    """
     if views is None:
         return list(range(count))
     places = [int(text) if text.strip().isdigit() else -1 for text in views.split(",")]
     if not all(0 <= place < count for place in places):
-        raise UsageError(f"--views {views}: there are photos 0 to {count - 1}, as in --views 0,{count - 1}")
+        raise UsageError(f"--views {views}: there are {what} 0 to {count - 1}, as in --views 0,{count - 1}")
     return list(dict.fromkeys(places))

@@ -15,7 +15,22 @@ State = Literal[
 ]
 
 
-FileName = Literal["splats.ply", "head.html", "turntable.mp4", "preview.png", "summary.json"]
+ClipName = Literal["idle", "expressions", "vowels"]
+"""The clips of `fastavatar.rig` that a head can be played with."""
+FileName = Literal[
+    "splats.ply",
+    "head.glb",
+    "head.html",
+    "mesh.html",
+    "turntable.mp4",
+    "preview.png",
+    "summary.json",
+    "idle.mp4",
+    "expressions.mp4",
+    "vowels.mp4",
+]
+PAGES = ("head.html", "mesh.html")
+"""Files that the page of the server shows in frames."""
 
 
 class Cancelled(Exception):
@@ -32,6 +47,8 @@ class Choices:
     """Focal length in pixels; None takes it from the file."""
     optimize: bool = False
     """Whether the Gaussians are refined on the photo."""
+    clips: tuple[ClipName, ...] = ()
+    """The clips that the head is played with, each as a video."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +131,10 @@ class Job:
     def explain(self, summary: tuple[str, ...], warnings: tuple[str, ...]) -> None:
         """Record the result in words."""
         self._update(summary=summary, warnings=warnings)
+
+    def warn(self, warning: str) -> None:
+        """Record what went wrong with a part of the result that the rest can do without."""
+        self._update(warnings=(*self.status.warnings, warning))
 
     def succeed(self) -> None:
         """Record that the job is done."""

@@ -6,7 +6,9 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Res
 from fastapi.responses import FileResponse
 
 from fastavatar.app.serve import (
+    PAGES,
     Choices,
+    ClipName,
     FileName,
     Job,
     JobView,
@@ -21,13 +23,18 @@ from fastavatar.images import KNOWN
 
 MEDIA_TYPES = {
     "splats.ply": "application/octet-stream",
+    "head.glb": "model/gltf-binary",
     "head.html": "text/html; charset=utf-8",
+    "mesh.html": "text/html; charset=utf-8",
     "turntable.mp4": "video/mp4",
+    "idle.mp4": "video/mp4",
+    "expressions.mp4": "video/mp4",
+    "vowels.mp4": "video/mp4",
     "preview.png": "image/png",
     "summary.json": "application/json",
 }
 VIEWER_POLICY = "sandbox allow-scripts; frame-ancestors 'self'"
-"""Added to the viewer page's own policy: the page runs as if from another site and cannot reach the API."""
+"""Added to a viewer page's own policy: the page runs as if from another site and cannot reach the API."""
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -99,13 +106,19 @@ async def send_photo(
         Query(gt=0, le=1e7, allow_inf_nan=False, description="Focal length in pixels, instead of EXIF's."),
     ] = None,
     optimize: Annotated[bool, Query(description="Refine the Gaussians on the photo; takes longer.")] = False,
+    clips: Annotated[
+        tuple[ClipName, ...],
+        Query(max_length=3, description="Clips that the head is played with, each as a video; takes longer."),
+    ] = (),
 ) -> JobView:
     """Send a photo; its job joins the queue."""
     require_acceptable(
         request.headers.get("content-type"), request.headers.get("content-length"), service.limits
     )
     with service.queue.place():
-        job = service.new_job(shown_name(name), Choices(face, focal_px, optimize))
+        job = service.new_job(
+            shown_name(name), Choices(face, focal_px, optimize, tuple(dict.fromkeys(clips)))
+        )
         try:
             await service.arrivals.store(request.stream(), job.photo)
             await require_photo(job.photo, job.name, service.limits)
@@ -142,5 +155,5 @@ def result_file(job: TheJob, file_name: FileName) -> FileResponse:
     """The content of a result file."""
     if file_name not in job.status.files:
         raise HTTPException(404, f"this job has no {file_name}, or not yet")
-    headers = {"content-security-policy": VIEWER_POLICY} if file_name == "head.html" else None
+    headers = {"content-security-policy": VIEWER_POLICY} if file_name in PAGES else None
     return FileResponse(job.results / file_name, headers=headers, media_type=MEDIA_TYPES[file_name])

@@ -7,25 +7,46 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastavatar.app.pipeline import Pipeline
-from fastavatar.app.serve import Cancelled, Job
+from fastavatar.app.serve import Cancelled, ClipName, FileName, Job
 from fastavatar.app.settings import Optimization
-from fastavatar.core import Facts
-from fastavatar.errors import DeviceError, FastAvatarError, out_of_memory
-from fastavatar.formats.html import TEMPLATE
+from fastavatar.core import Avatar, Facts
+from fastavatar.errors import DeviceError, FastAvatarError, InputError, out_of_memory
+from fastavatar.formats import write_mesh
+from fastavatar.formats.html import MESH_TEMPLATE, TEMPLATE, mesh_page
 from fastavatar.images import load_photo
+from fastavatar.meshing import extract_mesh
 from fastavatar.models.stages import listening, stage
-from fastavatar.results import FPS, SUMMARY, TURNTABLE, Outputs, Picture, draw_film, head_cameras, write_video
+from fastavatar.results import (
+    FPS,
+    MESH_FILES,
+    SUMMARY,
+    TURNTABLE,
+    WHITE,
+    Outputs,
+    captioned,
+    draw_film,
+    draw_motion,
+    head_cameras,
+    write_video,
+)
+from fastavatar.rig import bind, captions, clip
 
 if TYPE_CHECKING:
     from fastavatar.optimise import Progress
 
 log = logging.getLogger(__name__)
 
+Item = TypeVar("Item")
 MODEL_REASON = "chosen when the server started"
 """The `model_reason` in summaries of the server."""
+FILES_OF_CLIPS: Mapping[ClipName, FileName] = {
+    "idle": "idle.mp4",
+    "expressions": "expressions.mp4",
+    "vowels": "vowels.mp4",
+}
 MODELS = {"facemesh": "the embedded model", "fastavatar": "the published networks"}
 _FOLDERS = re.compile(r"(?<![\w./:])/(?:[^/\s]+/)+")
 """The folders at the start of an absolute path, not those of a web address."""
@@ -93,17 +114,51 @@ class Worker:
         job.add_files("splats.ply", "preview.png", "summary.json")
         if self._has_viewer:
             job.add_files("head.html")
+        with stage({}, "mesh"):
+            _write_mesh(avatar, job)
         with stage({}, "video"):
             cameras = head_cameras(avatar.gaussians)
             pictures = draw_film(avatar.gaussians, cameras)
             write_video(_with_progress(pictures, len(cameras), job), job.results / TURNTABLE, FPS)
         job.add_files("turntable.mp4")
+        if choices.clips:
+            self._play(job, avatar)
+
+    def _play(self, job: Job, avatar: Avatar) -> None:
+        """Film the head as it moves; a head that cannot be moved keeps its other results, with a warning."""
+        try:
+            with stage({}, "bind"):
+                rig = bind(avatar)
+        except FastAvatarError as error:
+            return job.warn(f"the head cannot be played with clips: {without_folders(str(error))}")
+        (camera,) = head_cameras(rig.rest, frames=1)
+        for name in job.choices.clips:
+            with stage({}, f"clip {name}"):
+                motion = clip(name)
+                frames = _with_progress(motion, len(motion), job)
+                film = captioned(draw_motion(rig, frames, camera, WHITE), motion.fps, captions(name))
+                write_video(film, job.results / f"{name}.mp4", motion.fps)
+            job.add_files(FILES_OF_CLIPS[name])
 
     def _fail(self, job: Job, error: FastAvatarError) -> None:
         message = without_folders(str(error).replace(str(job.photo), job.name))
         log.warning("%s", message)
         job.delete_files()
         job.fail(message, error.exit_code)
+
+
+def _write_mesh(avatar: Avatar, job: Job) -> None:
+    """Write the mesh and, if its template was built, a page that shows it; a job may end without a mesh."""
+    place = job.results / MESH_FILES["glb"][0]
+    try:
+        write_mesh(extract_mesh(avatar), place)
+    except InputError as error:
+        log.warning("no mesh: %s", error)
+        return
+    job.add_files("head.glb")
+    if MESH_TEMPLATE.is_file():
+        (job.results / "mesh.html").write_bytes(mesh_page(place.read_bytes()))
+        job.add_files("mesh.html")
 
 
 @dataclass(frozen=True)
@@ -130,11 +185,11 @@ def without_folders(value: Any) -> Any:
     return value
 
 
-def _with_progress(pictures: Iterable[Picture], count: int, job: Job) -> Iterator[Picture]:
-    """Yield the pictures unchanged, and record the progress of the job."""
-    for index, picture in enumerate(pictures):
+def _with_progress(items: Iterable[Item], count: int, job: Job) -> Iterator[Item]:
+    """Yield pictures or frames unchanged, and record the progress of the job."""
+    for index, item in enumerate(items):
         job.advance(index / count)
-        yield picture
+        yield item
 
 
 def in_words(summary: Mapping[str, Any]) -> tuple[str, ...]:

@@ -5,8 +5,6 @@ axes, so a .glb in the frame `supersplat` has the axes of the head frame.
 Source: the description of the extension in github.com/KhronosGroup/glTF.
 """
 
-import json
-import struct
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from fastavatar.formats.splats import (
     head_to_frame,
     to_be_stored,
 )
+from fastavatar.system import pack_glb
 
 EXTENSION = "KHR_gaussian_splatting"
 FLOAT, UNSIGNED_BYTE, ARRAY_BUFFER, POINTS = 5126, 5121, 34962, 0
@@ -46,13 +45,7 @@ def encode_glb(gaussians: Gaussians, frame: Frame) -> bytes:
         for index in range(2 * degree + 1):
             columns[f"{EXTENSION}:SH_DEGREE_{degree}_COEF_{index}"] = g.sh[:, degree**2 + index].numpy()
     content = b"".join(values.tobytes() for values in columns.values())  # all are multiples of 4 bytes
-    document = json.dumps(_document(columns, len(content)), separators=(",", ":")).encode()
-    document += b" " * (-len(document) % 4)
-    chunks = b"".join(
-        struct.pack("<I4s", len(chunk), kind) + chunk
-        for chunk, kind in ((document, b"JSON"), (content, b"BIN\0"))
-    )
-    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+    return pack_glb(_document(columns, len(content)), content)
 
 
 def losses(gaussians: Gaussians) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from tests import stores
 from tests.portraits import ROOT, picture
 from tests.stores import Store
 
-RESULTS = {"splats.ply", "preview.png", "summary.json"}
+RESULTS = {"splats.ply", "head.npz", "preview.png", "summary.json"}
 
 
 @pytest.fixture

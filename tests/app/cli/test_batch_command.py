@@ -98,7 +98,8 @@ def test_a_folder_stopped_killed_and_resumed(tmp_path: Path) -> None:
     assert {row["output"] for row in rows.values()} == {str(out / name) for name in names}
     after = files_below(out)
     assert {name: after[name] for name in kept} == kept, "finished work is not done again"
-    expected = {f"{name}/{file}" for name in names for file in ("splats.ply", "preview.png", "summary.json")}
+    results = ("splats.ply", "head.npz", "preview.png", "summary.json")
+    expected = {f"{name}/{file}" for name in names for file in results}
     assert set(after) == expected | {"results.jsonl", "results.parquet", "contact_sheet.html"}
     assert len({(out / name / "splats.ply").read_bytes() for name in names}) == len(names)
     table = pyarrow.parquet.read_table(out / "results.parquet")
@@ -122,7 +123,7 @@ def test_batch_gives_what_predict_gives(tmp_path: Path, monkeypatch: pytest.Monk
     assert (
         run(["predict", "--image", "x/me.png", "--output_dir", "one", "--quiet", "--model", "facemesh"]) == 0
     )
-    for name in ("splats.ply", "preview.png"):
+    for name in ("splats.ply", "head.npz", "preview.png"):
         assert (tmp_path / "out/x/me.png" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
     assert [row["error_code"] for row in rows_of(tmp_path / "out")].count(4) == 1
     assert not (tmp_path / "out/x/none.png").exists()

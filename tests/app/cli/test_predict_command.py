@@ -17,6 +17,7 @@ from PIL import Image
 import fastavatar as fa
 from fastavatar.app.cli.main import run
 from fastavatar.app.cli.prediction import FRAMES
+from fastavatar.formats import read_mesh
 from fastavatar.formats.html.page import viewer_page
 from fastavatar.formats.splats.frames import Frame, head_to_frame
 from fastavatar.formats.splats.ply import read_ply
@@ -24,7 +25,7 @@ from tests.browser import needs_viewer
 from tests.portraits import PORTRAIT, ROOT, photo_of, picture, small_left_large_right, without_face
 
 SCHEMA = json.loads(files("fastavatar.results").joinpath("summary.schema.json").read_text("utf-8"))
-RESULTS = ["preview.png", "splats.ply", "summary.json"]
+RESULTS = ["head.npz", "preview.png", "splats.ply", "summary.json"]
 STAGES = ["find faces …", "pose …", "person mask …", "fit head …", "colours …"]
 
 
@@ -95,7 +96,7 @@ def test_the_summary_says_what_was_done(plain: Done) -> None:
     assert summary["image_path"] == "data/example.png"
     assert summary["image"] == {"width": 512, "height": 512, "focal_px_from_exif": None}
     assert summary["face"]["index"] == 0 and summary["face"]["count"] == 1
-    assert summary["files"] == ["splats.ply", "preview.png", "summary.json"]
+    assert summary["files"] == ["splats.ply", "head.npz", "preview.png", "summary.json"]
     assert summary["warnings"] == []
     assert list(summary["seconds"]) == [stage.removesuffix(" …") for stage in STAGES] + ["write", "preview"]
     assert abs(summary["head_pose"]["yaw_deg"]) < 15 and abs(summary["head_pose"]["roll_deg"]) < 15
@@ -117,7 +118,7 @@ def test_quiet_is_silent_and_hyphens_are_underscores(quiet: Done) -> None:
 
 
 def test_two_processes_write_the_same_bytes(plain: Done, quiet: Done) -> None:
-    for name in ("splats.ply", "preview.png"):
+    for name in ("splats.ply", "head.npz", "preview.png"):
         assert (plain.folder / name).read_bytes() == (quiet.folder / name).read_bytes()
 
 
@@ -369,6 +370,20 @@ def test_a_turntable_turns_once_around_the_head(tmp_path: Path, messages: Any) -
 
 
 @needs_viewer
+def test_mesh_also_writes_a_closed_mesh_that_the_summary_lists(tmp_path: Path, plain: Done) -> None:
+    folder = tmp_path / "results"
+    flags = ("--quiet", "--mesh", "glb", "--no_save_ply", "--focal_px", "700")
+    assert predict(PORTRAIT, folder, *flags) == 0
+    summary = read_summary(folder)
+    assert summary["files"] == ["preview.png", "head.glb", "summary.json"]
+    assert summary["seconds"]["mesh"] > 0 and summary["settings"]["mesh"] == "glb"
+    mesh = read_mesh(folder / "head.glb")
+    assert mesh.shapes is not None and len(mesh.shapes.names) == 52 and not mesh.boundary_loops()
+    assert mesh.texture is not None and mesh.texture.shape == (2048, 2048, 3)
+    assert predict(PORTRAIT, folder, "--quiet", "--force", "--mesh", "stl", "--focal_px", "700") == 0
+    assert names(folder) == ["head.npz", "head.stl", "preview.png", "splats.ply", "summary.json"]
+
+
 def test_viewer_also_writes_head_html(tmp_path: Path) -> None:
     folder = tmp_path / "results"
     assert predict(PORTRAIT, folder, "--quiet", "--viewer", "--frame", "head", "--focal_px", "700") == 0

@@ -1,6 +1,19 @@
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
+import av
+import pytest
+
+from fastavatar.app.pipeline import Pipeline
+from fastavatar.app.serve import Choices, ClipName, Job, Worker
 from fastavatar.app.serve.worker import in_words, without_folders
+from fastavatar.app.settings import Settings
+from fastavatar.core import Avatar
+from fastavatar.errors import NoFaceError
+from fastavatar.rig import Motion, still
+from tests.portraits import PORTRAIT
 
 SUMMARY: dict[str, Any] = {
     "model": "facemesh",
@@ -47,3 +60,47 @@ def test_folders_of_the_server_are_left_out_of_every_text() -> None:
     assert without_folders(("cannot read /a/b c.pth", 1.5)) == ("cannot read b c.pth", 1.5)
     for text in ("see https://example.org/a/b", "and/or", "a / b"):
         assert without_folders(text) == text
+
+
+@pytest.fixture
+def worked(
+    avatar: Avatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[tuple[ClipName, ...]], Job]:
+    """Works on the portrait with an avatar that is at hand, and clips of one frame."""
+    monkeypatch.setattr(Pipeline, "predict", lambda *_: avatar)
+    monkeypatch.setattr("fastavatar.app.serve.worker.clip", lambda name: one_frame())
+
+    def work(clips: tuple[ClipName, ...]) -> Job:
+        job = Job(tmp_path, "portrait.png", Choices(clips=clips))
+        copyfile(PORTRAIT, job.photo)
+        Worker(Pipeline(Settings(model="facemesh", device="cpu")))(job)
+        return job
+
+    return work
+
+
+def one_frame() -> Motion:
+    return still({"jawOpen": 0.5})
+
+
+def test_a_head_is_played_with_the_clips_that_were_asked_for(
+    worked: Callable[[tuple[ClipName, ...]], Job],
+) -> None:
+    job = worked(("vowels",))
+    assert job.status.state == "done" and job.status.files[-1] == "vowels.mp4"
+    assert [stage.name for stage in job.status.stages[-2:]] == ["bind", "clip vowels"]
+    with av.open(str(job.results / "vowels.mp4")) as video:
+        assert len(list(video.decode(video=0))) == 1
+
+
+def test_a_head_that_cannot_be_moved_keeps_its_other_results(
+    worked: Callable[[tuple[ClipName, ...]], Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Avatar) -> None:
+        raise NoFaceError("no face is found on the Gaussians")
+
+    monkeypatch.setattr("fastavatar.app.serve.worker.bind", refuse)
+    job = worked(("idle",))
+    assert job.status.state == "done" and "turntable.mp4" in job.status.files
+    assert "idle.mp4" not in job.status.files
+    assert "cannot be played with clips: no face is found" in job.status.warnings[-1]

@@ -28,7 +28,7 @@ export function fileUrl(id, name) {
 // Sends a photo, with XMLHttpRequest, because fetch does not report how much has been sent.
 export function sendPhoto(photo, choices, { onProgress, signal }) {
   return new Promise((resolve, reject) => {
-    const query = new URLSearchParams({ name: photo.name.slice(-200), ...choices });
+    const query = new URLSearchParams([["name", photo.name.slice(-200)], ...choices]);
     const request = new XMLHttpRequest();
     request.open("POST", `/api/jobs?${query}`);
     request.setRequestHeader("Content-Type", photo.type.startsWith("image/") ? photo.type : "application/octet-stream");

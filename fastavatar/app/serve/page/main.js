@@ -113,7 +113,8 @@ function choices() {
   const asked = { optimize: $("optimize").checked };
   if ($("face").value) asked.face = $("face").value;
   if ($("focal").value) asked.focal_px = $("focal").value;
-  return asked;
+  const clips = [...document.querySelectorAll("input[name=clip]:checked")].map((box) => box.value);
+  return [...Object.entries(asked), ...clips.map((clip) => ["clips", clip])];
 }
 
 async function watchServer() {
