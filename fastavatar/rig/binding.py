@@ -30,8 +30,8 @@ from fastavatar.rig import (
 SEEN_M = 0.002
 """Depth behind the surface drawn up to which a splat shows its colour."""
 LID_OVERLAP = 1.0
-"""How far a blink takes the upper lid, in distances to the lower one. The parametric head's goes on to 1.15; at
-1.0 Face Mesh sees eyes of three people most nearly shut."""
+"""How far a blink takes the upper lid, in distances to the lower one. The parametric head's goes on to
+1.15; at 1.0 Face Mesh sees the eyes of three people most nearly shut."""
 LID_GAINS = (0.6, 1.8)
 LIDS = (
     ((159, 158, 160, 157, 161), (145, 153, 144, 154, 163)),
