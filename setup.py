@@ -9,8 +9,8 @@ from setuptools.command.sdist import sdist
 
 FACE_MODELS = Path("fastavatar/images/face_models/selfie_multiclass.tflite")
 """The last of its folder to be made."""
-VIEWER_PAGE = Path("fastavatar/formats/html/viewer/page.html")
-"""An installation from a clone works without it; `fastavatar viewer` adds it later."""
+VIEWER_PAGES = [Path("fastavatar/formats/html/viewer") / name for name in ("page.html", "mesh.html")]
+"""An installation from a clone works without them; `fastavatar viewer` adds them later."""
 
 
 def require(path: Path, how: str) -> None:
@@ -35,7 +35,8 @@ class BuildSource(sdist):
     def run(self) -> None:
         """Check, then build."""
         require(FACE_MODELS, "python -m scripts.face_models")
-        require(VIEWER_PAGE, "fastavatar viewer")
+        for page in VIEWER_PAGES:
+            require(page, "fastavatar viewer")
         super().run()
 
 

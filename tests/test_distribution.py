@@ -14,6 +14,7 @@ import pytest
 from tests.portraits import ROOT
 
 PAGE = "fastavatar/formats/html/viewer/page.html"
+MESH_PAGE = "fastavatar/formats/html/viewer/mesh.html"
 MODELS = "fastavatar/images/face_models"
 LAST_MODEL = f"{MODELS}/selfie_multiclass.tflite"
 
@@ -23,7 +24,7 @@ def copy_source(target: Path) -> Path:
     shutil.copytree(ROOT / "fastavatar", target / "fastavatar", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, target)
-    for name in (PAGE, LAST_MODEL):
+    for name in (PAGE, MESH_PAGE, LAST_MODEL):
         if not (target / name).exists():
             (target / name).parent.mkdir(exist_ok=True)
             (target / name).write_text("made up")

@@ -102,6 +102,8 @@ def _vertex_colors(mesh: Mesh, gaussians: Gaussians, binding: Binding) -> Tensor
         around = links @ share
         mean = links @ (share[:, None] * found) / np.maximum(around, 1e-9)[:, None]
         found, share = np.where(known[:, None], found, mean), np.where(known, 1.0, np.minimum(around, 1.0))
+    # A part without any Gaussian, such as teeth behind closed lips, gets the mean colour
+    found[share == 0] = found[known].mean(0) if known.any() else 0.5
     return torch.from_numpy(found).float()
 
 
@@ -140,9 +142,9 @@ def _rigged(avatar: Avatar, mesh: Mesh) -> Mesh:
 def _fill_beyond(texture: Tensor, used: Tensor, mesh: Mesh) -> None:
     """Give the corner of the texture at `BEYOND_UV` the mean colour of what is beyond, in place."""
     assert mesh.parts is not None and mesh.colors is not None
-    beyond = mesh.faces[mesh.parts >= len(load_head().part_names)].unique()
+    beyond = mesh.faces[mesh.parts >= len(load_head().part_names)]
     if len(beyond):
         size = texture.shape[0]
         column, row = round(BEYOND_UV[0] * size), round((1 - BEYOND_UV[1]) * size)
         block = (slice(row - _BEYOND_PX, row + _BEYOND_PX), slice(column - _BEYOND_PX, column + _BEYOND_PX))
-        texture[block], used[block] = mesh.colors[beyond].mean(0), True
+        texture[block], used[block] = mesh.colors[beyond].mean((0, 1)), True

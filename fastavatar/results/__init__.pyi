@@ -9,11 +9,14 @@ from .head_file import HeadContent as HeadContent
 from .head_file import encode_head as encode_head
 from .head_file import read_head as read_head
 from .outputs import HEAD as HEAD
+from .outputs import MESH_FILES as MESH_FILES
+from .outputs import MESH_KINDS as MESH_KINDS
 from .outputs import PREVIEW as PREVIEW
 from .outputs import SPLATS as SPLATS
 from .outputs import SUMMARY as SUMMARY
 from .outputs import TURNTABLE as TURNTABLE
 from .outputs import VIEWER as VIEWER
+from .outputs import MeshKind as MeshKind
 from .outputs import Outputs as Outputs
 from .ownership import CHECKSUM_FIELD as CHECKSUM_FIELD
 from .ownership import ResultsExist as ResultsExist

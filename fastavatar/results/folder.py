@@ -10,11 +10,14 @@ import numpy as np
 from PIL import Image
 
 from fastavatar.core import Avatar
+from fastavatar.formats import write_mesh
 from fastavatar.formats.html import viewer_page
 from fastavatar.formats.splats import encode_ply
+from fastavatar.meshing import TEXTURE_PX, extract_mesh, printable
 from fastavatar.results import (
     CHECKSUM_FIELD,
     HEAD,
+    MESH_FILES,
     PREVIEW,
     SPLATS,
     SUMMARY,
@@ -103,19 +106,32 @@ def write_results(
         )
         seconds["preview"] = time.perf_counter() - started
 
-        if outputs.turntable:
-            started = time.perf_counter()
-            write_turntable(avatar.gaussians, staging / TURNTABLE, outputs.background)
-            seconds["turntable"] = time.perf_counter() - started
-
-        if outputs.viewer:
-            started = time.perf_counter()
-            (staging / VIEWER).write_bytes(viewer_page(avatar.gaussians))
-            seconds["viewer"] = time.perf_counter() - started
-
+        seconds |= _write_wanted(avatar, outputs, run, staging)
         written = {name: Written.of(staging / name) for name in files if name != SUMMARY}
         summary = summarize(avatar, run, outputs.frame, written, seconds, versions(), peak_memory_mb())
         stated = json.loads(json.dumps(summary, allow_nan=False))  # tuples are lists from here on
         text = json.dumps({**stated, CHECKSUM_FIELD: checksum_of(stated)}, indent=2)
         (staging / SUMMARY).write_text(text + "\n", encoding="utf-8")
     return folder
+
+
+def _write_wanted(avatar: Avatar, outputs: Outputs, run: Run, folder: Path) -> dict[str, float]:
+    """Write the files that only some runs ask for; the seconds of each by its name in a summary."""
+    seconds = {}
+    if outputs.turntable:
+        started = time.perf_counter()
+        write_turntable(avatar.gaussians, folder / TURNTABLE, outputs.background)
+        seconds["turntable"] = time.perf_counter() - started
+    if outputs.viewer:
+        started = time.perf_counter()
+        (folder / VIEWER).write_bytes(viewer_page(avatar.gaussians))
+        seconds["viewer"] = time.perf_counter() - started
+    if outputs.mesh:
+        started = time.perf_counter()
+        prints = outputs.mesh == "stl"
+        # The model's own mesh has shoulders even where their Gaussians are gone
+        shoulders = bool(run.settings.get("shoulders", True))
+        mesh = extract_mesh(avatar, texture_px=0 if prints else TEXTURE_PX, shoulders=shoulders)
+        write_mesh(printable(mesh) if prints else mesh, folder / MESH_FILES[outputs.mesh][0])
+        seconds["mesh"] = time.perf_counter() - started
+    return seconds

@@ -3,13 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from fastavatar.formats.splats import Frame
 
 SPLATS, PREVIEW, SUMMARY = "splats.ply", "preview.png", "summary.json"
 HEAD, TURNTABLE, VIEWER = "head.npz", "turntable.mp4", "head.html"
+MeshKind = Literal["glb", "obj", "ply", "stl"]
+MESH_KINDS: tuple[MeshKind, ...] = get_args(MeshKind)
+MESH_FILES = {kind: (f"head.{kind}",) for kind in MESH_KINDS} | {"obj": ("head.obj", "head.mtl", "head.png")}
+"""The files of a mesh by the kind that is asked for, the mesh itself first."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Outputs:
     """Whether there is a `turntable.mp4`, one turn around the head."""
     viewer: bool = False
     """Whether there is a `head.html`, a page to open in a browser."""
+    mesh: MeshKind | None = None
+    """Ending of the file with the closed mesh, which is called `head`; None for no mesh."""
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """Background colour of preview and turntable, (3,) sRGB in 0…1."""
 
@@ -35,6 +41,7 @@ class Outputs:
         `arrays` are the model's own; `has_mesh` says whether the avatar has a mesh.
         """
         shown = [*([TURNTABLE] if self.turntable else []), *([VIEWER] if self.viewer else [])]
+        shown += MESH_FILES[self.mesh] if self.mesh else ()
         saved = [*([HEAD] if has_mesh and self.save_head else []), *(f"{name}.npy" for name in arrays)]
         return [*([SPLATS] if self.save_ply else []), *saved, PREVIEW, *shown, SUMMARY]
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from fastavatar.errors import OverwriteError, UsageError
-from fastavatar.results import HEAD, PREVIEW, SPLATS, SUMMARY, TURNTABLE, VIEWER
+from fastavatar.results import HEAD, MESH_FILES, PREVIEW, SPLATS, SUMMARY, TURNTABLE, VIEWER
 
 CHECKSUM_FIELD = "summary_sha256"
 _USUAL_NAMES = frozenset({SPLATS, PREVIEW, SUMMARY})
-_FIXED_NAMES = _USUAL_NAMES | {HEAD, TURNTABLE, VIEWER}
+_FIXED_NAMES = _USUAL_NAMES.union([HEAD, TURNTABLE, VIEWER], *MESH_FILES.values())
 _LARGEST_SUMMARY = 16_000_000
 """Bytes of the largest summary that is read; one of a thousand photos has 1 MB."""
 

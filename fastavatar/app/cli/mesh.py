@@ -89,13 +89,15 @@ def command(
     head = head_from(inputs, settings, frame_in)
 
     from fastavatar.formats import write_mesh
-    from fastavatar.meshing import extract_mesh
+    from fastavatar.meshing import extract_mesh, printable
     from fastavatar.rendering import limit_threads
 
     limit_threads(settings.threads)
     mesh = extract_mesh(
         head, faces=faces, texture_px=texture, smooth=smooth, shapes=shapes, shoulders=shoulders
     )
+    if ending == ".stl":
+        mesh = printable(mesh)
     for loss in write_mesh(mesh, output, overwrite=force):
         log.warning("%s: %s", output, loss)
     log.info("%d triangles in %s", len(mesh.faces), output)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MODELS = ("auto", "facemesh", "fastavatar")
 FRAMES = ("supersplat", "opencv", "head")
+MESH_KINDS = ("glb", "obj", "ply", "stl")
 
 _ABOUT_THE_MODEL = (
     click.option(
@@ -83,6 +84,12 @@ _ABOUT_THE_RESULTS = (
         help="Compare head and photo by InsightFace's recogniser, if its pack is here; the result is in "
         "summary.json.",
     ),
+    click.option(
+        "--mesh",
+        type=click.Choice(MESH_KINDS),
+        help="Also write head.glb, .obj, .ply or .stl: a closed mesh. The first has ARKit's 52 shapes "
+        "and a skeleton.",
+    ),
     click.option("--viewer", is_flag=True, help="Also write head.html: a page to open in a browser."),
 )
 
@@ -124,6 +131,7 @@ class PredictionFlags:
     no_save_ply: bool = False
     turntable: bool = False
     viewer: bool = False
+    mesh: Literal["glb", "obj", "ply", "stl"] | None = None
     background: str = "white"
     shoulders: bool = True
     check_identity: bool = False
@@ -165,6 +173,7 @@ def settings_of(**given: Any) -> "Settings":
             save_head=not flags.no_save_ply,
             turntable=flags.turntable,
             viewer=flags.viewer,
+            mesh=flags.mesh,
             background=color,
         ),
         cache_dir=flags.cache_dir,

@@ -8,6 +8,7 @@ from .access import is_loopback as is_loopback
 from .app import create_app as create_app
 from .connections import MAX_CONNECTIONS as MAX_CONNECTIONS
 from .connections import PatientProtocol as PatientProtocol
+from .jobs import PAGES as PAGES
 from .jobs import Cancelled as Cancelled
 from .jobs import Choices as Choices
 from .jobs import FileName as FileName

@@ -15,7 +15,11 @@ State = Literal[
 ]
 
 
-FileName = Literal["splats.ply", "head.html", "turntable.mp4", "preview.png", "summary.json"]
+FileName = Literal[
+    "splats.ply", "head.glb", "head.html", "mesh.html", "turntable.mp4", "preview.png", "summary.json"
+]
+PAGES = ("head.html", "mesh.html")
+"""Files that the page of the server shows in frames."""
 
 
 class Cancelled(Exception):

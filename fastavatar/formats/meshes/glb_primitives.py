@@ -88,10 +88,12 @@ def _placed_nodes(document: GltfObject) -> Iterator[tuple[GltfObject, Array]]:
     nodes = document.get("nodes", [])
     scenes = document.get("scenes", [{"nodes": range(len(nodes))}])
     waiting = [(index, np.eye(4)) for index in scenes[document.get("scene", 0)].get("nodes", [])]
-    for _ in range(len(nodes)):  # a node has one parent, so a walk of more steps would go round in circles
-        if not waiting:
-            return
+    visited = set()
+    while waiting:
         index, above = waiting.pop(0)
+        if index in visited:
+            raise InputError(f"its node {index} stands in two places")
+        visited.add(index)
         placed = above @ _matrix(nodes[index])
         waiting += [(child, placed) for child in nodes[index].get("children", [])]
         yield nodes[index], placed

@@ -15,8 +15,8 @@ import torch
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label
 
 from fastavatar.geometry import Array, Bools, Ints
-from fastavatar.images import HAIR
-from fastavatar.models.facemesh import EAR, NECK, SKULL, TORSO, HeadTemplate, HeadView
+from fastavatar.images import HAIR, SKIN
+from fastavatar.models.facemesh import EAR, FACE, JAW, NECK, SKULL, TORSO, HeadTemplate, HeadView
 from fastavatar.rendering import rasterise_mesh
 
 _VOXEL_M = 0.005
@@ -107,7 +107,11 @@ def _loose_in(template: HeadTemplate, vertices: Array, view: HeadView, torso: Ar
     person, m = view.mask > 0.5, view.metres_per_px
     hair = person & (view.parts.shares[..., HAIR] > 0.5)
     on_body = hair & np.isin(region, (TORSO, NECK))
-    where = (person & ~seen.hit) | on_body
+    # Skin beside the face is the face's own outline: points of the view's pixels cover it
+    row, column = distance_transform_edt(~seen.hit, return_distances=False, return_indices=True)
+    skin = view.parts.shares.argmax(2) == SKIN
+    beside_face = skin & np.isin(region[row, column], (FACE, JAW, EAR))
+    where = (person & ~seen.hit & ~beside_face) | on_body
     # Loose pixels continue the depth of the nearest covered one; the face is too far forward
     away = ~np.isin(region, (SKULL, EAR, NECK, TORSO))
     row, column = distance_transform_edt(away, return_distances=False, return_indices=True)

@@ -10,16 +10,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from scipy.ndimage import map_coordinates, maximum_filter
-from scipy.spatial import Delaunay
+from scipy.spatial import Delaunay, cKDTree
 
-from fastavatar.geometry import Array, Bools
+from fastavatar.geometry import Array, Bools, Ints
 from fastavatar.images import lower_edge
 from fastavatar.models.facemesh import HeadView
 
 SLOPE = 0.25
 """Rise of the plane per metre toward the back; chosen by eye on both captures."""
 _FADE_M = 0.012  # height above the line in which cut-outs fade into the backdrop
-_RIM_M = 0.02
 _LEAST_RIM = 12
 _NEAR_M = 0.02
 
@@ -41,19 +40,24 @@ class Cut:
         """Heights (N,) of points (N, 3) above the plane, along the torso's up axis, metres."""
         return np.asarray((points - self.origin) @ self.normal / (self.axes[:, 1] @ self.normal))
 
-    def closed(self, vertices: Array, torso: Bools) -> tuple[Array, Bools]:
-        """Vertices (V, 3) with those of the torso (V,) below the plane moved onto it; which (V,) are kept.
+    def closed(self, vertices: Array, torso: Bools, edges: Ints) -> tuple[Array, Bools]:
+        """Vertices (V, 3) with those of the torso (V,) below the plane moved up onto it; which (V,) lie well.
 
-        On the plane, vertices within the bust's outline are kept: they close it.
+        Lower ends of the `edges` (E, 2) that cross the plane become its rim. Others close the bust where they
+        lie within the rim, and go to the nearest place on it where they would stick out.
         """
         height = self.height(vertices)
         low = torso & (height < 0)
         moved = vertices - np.where(low, height, 0)[:, None] * self.axes[:, 1]
-        on_plane = (moved - self.origin) @ self.axes[:, [0, 2]]
-        rim = torso & ~low & (height < _RIM_M)
-        if rim.sum() < _LEAST_RIM:
+        ends = np.concatenate([edges, edges[:, ::-1]])
+        rim = np.unique(ends[low[ends[:, 0]] & ~low[ends[:, 1]], 0])
+        if len(rim) < _LEAST_RIM:
             return moved, ~low
-        return moved, ~low | (Delaunay(on_plane[rim]).find_simplex(on_plane) >= 0)
+        on_plane = (moved - self.origin) @ self.axes[:, [0, 2]]
+        outside = low & (Delaunay(on_plane[rim]).find_simplex(on_plane) < 0)
+        outside[rim] = False
+        moved[outside] = moved[rim][cKDTree(on_plane[rim]).query(on_plane[outside])[1]]
+        return moved, ~outside
 
     def outside(self, points: Array) -> Bools:
         """Which points (N, 3) project onto background with no person pixel below them."""

@@ -48,6 +48,8 @@ _SAME_M = 0.006
 """A point this much deeper than what a view sees is still what it sees."""
 _SAME_INSIDE_M = 0.001
 """The same for eyes and mouth, which lids and lips cover."""
+_BESIDE_M = 0.02
+"""A torso's point so far beside the person is not there; nearer ones are errors of its outline."""
 _INNER = (EYE, TEETH, MOUTH)
 _ASIDE_DEG = 20.0
 """Yaw from which a view shows half of the face from aside; from the front, hair beside the face is there."""
@@ -166,10 +168,10 @@ def _behind_lids_and_lips(shell: Shell, seen: _Seen, means: Array) -> tuple[Arra
 
 
 def _within(shell: Shell, seen: Sequence[_Seen]) -> tuple[Array, Bools]:
-    """Means (N, 3) with those of head and neck that stand before backdrop moved to the person's outline.
+    """Means (N, 3) with those that stand before backdrop moved to the person's outline.
 
-    Returns which points (N,) stay as well: those of torso and volume before backdrop do not. Masks err, so a
-    point goes only where more views have it before backdrop than see it on the person.
+    Returns which points (N,) stay as well: those of the volume, and of a torso far beside the person, do not.
+    Masks err, so a point goes only where more views have it before backdrop than see it on the person.
     """
     means, votes = shell.means, np.zeros(len(shell.means), np.int64)
     for view, sight in seen:
@@ -178,11 +180,12 @@ def _within(shell: Shell, seen: Sequence[_Seen]) -> tuple[Array, Bools]:
         votes -= shown & (view.mask[at] > 0.5) & (depth < sight.depth[at] + _SAME_M)
     # With one view a single vote decides
     outside = votes > 0
-    goes = np.isin(shell.points.region, (TORSO, BEYOND))
+    goes = shell.points.region == BEYOND
     for view, _ in seen:
         at, shown, depth = view.cells(means)
         # Nearest pixel of the person in the view, at the point's own depth
-        row, column = distance_transform_edt(view.mask < 0.9, return_distances=False, return_indices=True)
+        apart, (row, column) = distance_transform_edt(view.mask < 0.9, return_indices=True)
+        goes |= (shell.points.region == TORSO) & (apart[at] * view.metres_per_px > _BESIDE_M)
         nearest = np.stack([column[at] + 0.5, row[at] + 0.5], 1)
         moved = view.camera.unproject(torch.from_numpy(nearest), torch.from_numpy(depth)).numpy()
         means = np.where((outside & ~goes & shown & (view.mask[at] < 0.5))[:, None], moved, means)

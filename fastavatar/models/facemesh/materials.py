@@ -1,4 +1,4 @@
-"""What each point of a head is made of: hair, skin, cloth, eye, teeth or gums. Colours do not mix between them."""
+"""What each point of a head is made of, such as hair, skin or cloth: colours do not mix between them."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,10 @@ from fastavatar.geometry import Array, Bools, Ints
 from fastavatar.images import CLOTH, HAIR, SKIN, THING
 from fastavatar.models.facemesh import (
     BEYOND,
+    EAR,
     EYE,
+    FACE,
+    JAW,
     MOUTH,
     NECK,
     SKULL,
@@ -52,6 +55,9 @@ def expected_materials(points: SurfacePoints, means: Array, material: Ints, seen
     neck = material[seen & (points.region == NECK)]
     if len(neck) >= _ENOUGH and (neck == CLOTH).mean() > _COVERED_NECK:
         guess[points.region == NECK] = CLOTH
+    # The hidden half of a head is the mirror image of the other
+    mirrored = seen[points.mirror] & np.isin(points.region, (FACE, SKULL, JAW, EAR))
+    guess[mirrored] = material[points.mirror[mirrored]]
     # Beyond the head there is hair or cloth
     beyond, known = points.region == BEYOND, seen & (points.region == BEYOND) & (material != SKIN)
     if beyond.any():

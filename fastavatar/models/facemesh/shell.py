@@ -73,7 +73,7 @@ def make_shell(vertices: Array, volume: Volume, cut: Cut | None) -> Shell:
     template, points = load_template(), surface_points()
     stays = np.ones(len(points.region), bool)
     if cut is not None:
-        vertices, whole = cut.closed(vertices, template.region == TORSO)
+        vertices, whole = cut.closed(vertices, template.region == TORSO, template.edges)
         stays = points.at(whole[:, None].astype(np.float64))[:, 0] > 0.5
     spacing = points.spacing * stretch(points, template.vertices, vertices)
     points = with_volume(points, volume, vertices)

@@ -123,6 +123,8 @@ def with_volume(points: SurfacePoints, volume: Volume, vertices: Array) -> Surfa
     if not len(volume.vertices):
         return points
     owner, weights = sample_triangles(volume.vertices, volume.faces, BEYOND_SPACING_M)
+    if not len(owner):
+        return points
     corners = volume.faces[owner]
     places = np.einsum("nk,nkc->nc", weights, volume.vertices[corners])
     first, count = len(points.corners), len(places)

@@ -27,6 +27,8 @@ _REGIONS = {
     "tongue": MOUTH,
     "sockets": SOCKET,
 }
+_HAIR_ABOVE_M, _HAIR_BEHIND_M = -0.002, -0.082
+"""Height of the ears' middle, and depth of their back, in the average head: skin below is no skull."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class HeadTemplate:
     """(F, 3) triangles that are drawn, counter-clockwise from outside: all but the lashes, closed below."""
     skin: Ints
     """(G, 3) those of them that are skin, as one connected surface."""
+    edges: Ints
+    """(E, 2) the skin's edges."""
     mirror: Ints
     """(V,) the vertex at the same place on the other half."""
     region: Ints
@@ -49,13 +53,24 @@ class HeadTemplate:
 def load_template() -> HeadTemplate:
     """The template, made from the parametric head that ships with the package."""
     head = load_head()
+    skin = head.faces[head.part("skin")]
+    corners = np.concatenate([skin[:, [0, 1]], skin[:, [1, 2]], skin[:, [2, 0]]])
     return HeadTemplate(
         head.mean,
         np.concatenate([head.faces[~head.part("left_lashes", "right_lashes")], closing_triangles(head)]),
-        head.faces[head.part("skin")],
+        skin,
+        np.unique(np.sort(corners, 1), axis=0),
         head.mirror,
-        np.array([_REGIONS[name] for name in head.region_names])[head.regions],
+        _regions(head),
     )
+
+
+def _regions(head: ParametricHead) -> Ints:
+    """(V,) `FACE`, `SKULL` and so on, of which the skull is where hair grows."""
+    region = np.array([_REGIONS[name] for name in head.region_names])[head.regions]
+    below_ears = (head.mean[:, 1] < _HAIR_ABOVE_M) & (head.mean[:, 2] > _HAIR_BEHIND_M)
+    region[(region == SKULL) & below_ears] = JAW
+    return np.asarray(region)
 
 
 def closing_triangles(head: ParametricHead) -> Ints:

@@ -17,6 +17,7 @@ from PIL import Image
 import fastavatar as fa
 from fastavatar.app.cli.main import run
 from fastavatar.app.cli.prediction import FRAMES
+from fastavatar.formats import read_mesh
 from fastavatar.formats.html.page import viewer_page
 from fastavatar.formats.splats.frames import Frame, head_to_frame
 from fastavatar.formats.splats.ply import read_ply
@@ -369,6 +370,20 @@ def test_a_turntable_turns_once_around_the_head(tmp_path: Path, messages: Any) -
 
 
 @needs_viewer
+def test_mesh_also_writes_a_closed_mesh_that_the_summary_lists(tmp_path: Path, plain: Done) -> None:
+    folder = tmp_path / "results"
+    flags = ("--quiet", "--mesh", "glb", "--no_save_ply", "--focal_px", "700")
+    assert predict(PORTRAIT, folder, *flags) == 0
+    summary = read_summary(folder)
+    assert summary["files"] == ["preview.png", "head.glb", "summary.json"]
+    assert summary["seconds"]["mesh"] > 0 and summary["settings"]["mesh"] == "glb"
+    mesh = read_mesh(folder / "head.glb")
+    assert mesh.shapes is not None and len(mesh.shapes.names) == 52 and not mesh.boundary_loops()
+    assert mesh.texture is not None and mesh.texture.shape == (2048, 2048, 3)
+    assert predict(PORTRAIT, folder, "--quiet", "--force", "--mesh", "stl", "--focal_px", "700") == 0
+    assert names(folder) == ["head.npz", "head.stl", "preview.png", "splats.ply", "summary.json"]
+
+
 def test_viewer_also_writes_head_html(tmp_path: Path) -> None:
     folder = tmp_path / "results"
     assert predict(PORTRAIT, folder, "--quiet", "--viewer", "--frame", "head", "--focal_px", "700") == 0

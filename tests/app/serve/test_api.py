@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fastavatar.formats.html.mesh_page import MESH_TEMPLATE
 from fastavatar.formats.html.page import TEMPLATE
 from fastavatar.formats.splats.ply import read_ply
 from fastavatar.results import summary as summary_module
@@ -30,7 +31,8 @@ def file(client: httpx2.Client, job: Json, name: str) -> httpx2.Response:
 def test_a_photo_becomes_every_file(client: httpx2.Client, done: Json, tmp_path: Path) -> None:
     assert done["state"] == "done" and done["error"] is None and done["ahead"] == 0
     page = ["head.html"] if TEMPLATE.is_file() else []
-    assert done["files"] == ["splats.ply", "preview.png", "summary.json", *page, "turntable.mp4"]
+    mesh = ["head.glb", *(["mesh.html"] if MESH_TEMPLATE.is_file() else [])]
+    assert done["files"] == ["splats.ply", "preview.png", "summary.json", *page, *mesh, "turntable.mp4"]
     ply = tmp_path / "splats.ply"
     ply.write_bytes(file(client, done, "splats.ply").content)
     summary = file(client, done, "summary.json").json()
@@ -38,6 +40,8 @@ def test_a_photo_becomes_every_file(client: httpx2.Client, done: Json, tmp_path:
     schema = json.loads(Path(summary_module.__file__).with_name("summary.schema.json").read_bytes())
     jsonschema.validate(summary, schema)
     assert Image.open(io.BytesIO(file(client, done, "preview.png").content)).width > 500
+    glb = file(client, done, "head.glb")
+    assert glb.content[:4] == b"glTF" and glb.headers["content-type"] == "model/gltf-binary"
     video = file(client, done, "turntable.mp4")
     assert video.content[4:8] == b"ftyp" and video.headers["content-type"] == "video/mp4"
 
@@ -58,6 +62,7 @@ def test_the_stages_are_reported_in_order_with_their_times(done: Json) -> None:
         "fit head",
         "colours",
         "write",
+        "mesh",
         "video",
     ]
     assert all(stage["seconds"] >= 0 for stage in done["stages"])
@@ -132,7 +137,7 @@ def test_refining_is_reported_step_by_step_and_can_be_cancelled(
 
 def test_a_job_in_the_video_can_be_cancelled(client: httpx2.Client, server: Server) -> None:
     job = send(client)
-    assert until(client, job, "done", file="summary.json")["stages"][-1]["name"] in ("write", "video")
+    assert until(client, job, "done", file="summary.json")["stages"][-1]["name"] in ("write", "mesh", "video")
     deleted(client, job, server)
 
 
@@ -143,7 +148,7 @@ def deleted(client: httpx2.Client, job: Json, server: Server) -> None:
     for method in ("GET", "DELETE"):
         assert client.request(method, f"/api/jobs/{job['id']}").status_code == 404
     assert file(client, job, "summary.json").status_code == 404
-    for _ in range(200):
+    for _ in range(600):
         if len(server.job_folders()) < before and client.get("/api/status").json()["running"] == 0:
             return
         time.sleep(0.05)

@@ -107,12 +107,22 @@ def test_a_photo_becomes_a_head_on_the_page(page: Page, server: Server, tmp_path
     page.wait_for_timeout(1500)
     assert np.abs(stage(page) - first).mean() > 0.02 + 2 * still, "it turns with the mouse"
 
-    for kind, name in (("PLY", "splats.ply"), ("HTML", "head.html"), ("MP4", "turntable.mp4")):
+    page.get_by_role("tab", name="Mesh").click()
+    expect(page.frame_locator("#stage iframe").locator("model-viewer")).to_be_visible()
+    for _ in range(60):
+        page.wait_for_timeout(500)
+        if (mesh := stage(page)).std() > 0.1:
+            break
+    assert mesh.std() > 0.1 and (mesh > 0.98).all(2).mean() > 0.1, "a mesh on white"
+
+    kinds = {"PLY": "splats.ply", "GLB": "head.glb", "HTML": "head.html", "MP4": "turntable.mp4"}
+    for kind, name in kinds.items():
         with page.expect_download() as download:
             page.locator("#downloads a").filter(has_text=kind).click()
         assert download.value.suggested_filename == f"example-{name}"
         download.value.save_as(tmp_path / name)
     assert len(read_ply(tmp_path / "splats.ply")) > 1000
+    assert (tmp_path / "head.glb").read_bytes()[:4] == b"glTF"
     assert b"<html" in (tmp_path / "head.html").read_bytes()[:2000]
     assert (tmp_path / "turntable.mp4").read_bytes()[4:8] == b"ftyp"
     assert "Gaussians, made by the embedded model" in page.locator("#summary").inner_text()
@@ -148,7 +158,7 @@ def test_without_the_viewer_page_the_head_is_a_video(page: Page) -> None:
         if answer.status != 200:
             return route.fulfill(response=answer)
         job = answer.json()
-        job["files"] = [file for file in job["files"] if file != "head.html"]
+        job["files"] = [file for file in job["files"] if not file.endswith(".html")]
         route.fulfill(response=answer, json=job)
 
     page.route(re.compile(r"/api/jobs/[^/]+$"), without_viewer)

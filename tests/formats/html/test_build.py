@@ -28,7 +28,10 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_lock_pins_every_package_by_its_hash_and_names_no_registry() -> None:
     text = (RECIPE / "package-lock.json").read_text()
     packages = json.loads(text)["packages"]
-    assert packages.pop("")["dependencies"] == {"@playcanvas/supersplat-viewer": "1.36.2"}
+    assert packages.pop("")["dependencies"] == {
+        "@google/model-viewer": "4.4.0",
+        "@playcanvas/supersplat-viewer": "1.36.2",
+    }
     assert packages and all(package["integrity"].startswith("sha512-") for package in packages.values())
     assert "://" not in text and "resolved" not in text
 
@@ -58,9 +61,10 @@ def test_a_failure_is_one_line_and_leaves_what_was_there(programs: Path, tmp_pat
 
 def test_npm_fetches_what_the_lock_says_and_runs_no_script_of_it(programs: Path, tmp_path: Path) -> None:
     program(programs, "npm", f'echo "$@" > {tmp_path}/asked; /bin/ls >> {tmp_path}/asked')
-    program(programs, "node", 'echo "page by $1"')
+    program(programs, "node", 'echo "page by $@"')
     build_viewer(tmp_path / "page.html")
     asked = (tmp_path / "asked").read_text().split()
     assert asked[:2] == ["ci", "--ignore-scripts"]
     assert asked[-3:] == ["build.mjs", "package-lock.json", "package.json"]
     assert (tmp_path / "page.html").read_text() == "page by build.mjs\n"
+    assert (tmp_path / "mesh.html").read_text() == "page by build.mjs mesh\n"

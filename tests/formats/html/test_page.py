@@ -56,7 +56,7 @@ def test_its_first_kilobyte_says_how_it_is_encoded_whatever_the_title(template: 
 
 
 def test_data_ends_no_script() -> None:
-    text = module._json_in_script({"title": "</script><!-- <script>"})
+    text = module.json_in_script({"title": "</script><!-- <script>"})
     assert "<" not in text and json.loads(text) == {"title": "</script><!-- <script>"}
 
 

@@ -4,6 +4,7 @@ import { fileUrl } from "./api.js";
 
 const DOWNLOADS = [
   ["splats.ply", "3D Gaussians", "PLY"],
+  ["head.glb", "Mesh with expressions", "GLB"],
   ["head.html", "Interactive page", "HTML"],
   ["turntable.mp4", "Turntable", "MP4"],
   ["preview.png", "Preview", "PNG"],
@@ -11,12 +12,21 @@ const DOWNLOADS = [
 ];
 const ALWAYS = ["splats.ply", "turntable.mp4"];
 
+const TABS = [
+  ["head.html", "Splats"],
+  ["mesh.html", "Mesh"],
+];
+
 const stage = document.getElementById("stage");
 const downloads = document.getElementById("downloads");
 let shown = "";
+let chosen = null; // the file of the tab that the user chose
+
+const tabs = document.getElementById("tabs");
 
 // Shows the files and facts that a job has so far; called again when it has more.
 export function showResult(job) {
+  showTabs(job);
   showHead(job);
   showDownloads(job);
   document.getElementById("summary").replaceChildren(...job.summary.map(sentence));
@@ -26,7 +36,10 @@ export function showResult(job) {
 export function clearResult() {
   stage.replaceChildren();
   downloads.replaceChildren();
+  tabs.replaceChildren();
+  tabs.hidden = true;
   shown = "";
+  chosen = null;
 }
 
 // Each file has its place from the start, so that nothing moves when the place becomes a link.
@@ -42,15 +55,35 @@ function showDownloads(job) {
   }
 }
 
-// Shows the viewer page if there is one, else the video, else the preview.
+// One tab for each way to look at the head, as soon as there are two.
+function showTabs(job) {
+  const there = TABS.filter(([name]) => job.files.includes(name));
+  if (there.length < 2 || tabs.children.length === there.length) return;
+  tabs.replaceChildren(...there.map(([name, label]) => tab(job, name, label)));
+  tabs.hidden = false;
+}
+
+function tab(job, name, label) {
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: label });
+  button.setAttribute("role", "tab");
+  button.setAttribute("aria-selected", name === (chosen ?? TABS[0][0]));
+  button.onclick = () => {
+    chosen = name;
+    for (const other of tabs.children) other.setAttribute("aria-selected", other === button);
+    showHead(job);
+  };
+  return button;
+}
+
+// Shows the chosen page, else the viewer page if there is one, else the video, else the preview.
 function showHead(job) {
-  const name = ["head.html", "turntable.mp4", "preview.png"].find((file) => job.files.includes(file));
+  const name = [chosen, "head.html", "turntable.mp4", "preview.png"].find((file) => job.files.includes(file));
   const key = `${job.id} ${name}`;
   if (!name || key === shown) return;
   shown = key;
-  const kinds = { "head.html": viewer, "turntable.mp4": video, "preview.png": preview };
+  const kinds = { "head.html": viewer, "mesh.html": viewer, "turntable.mp4": video, "preview.png": preview };
   stage.replaceChildren(kinds[name](fileUrl(job.id, name)));
-  document.getElementById("hint").hidden = name !== "head.html";
+  document.getElementById("hint").hidden = !TABS.some(([page]) => page === name);
 }
 
 function viewer(url) {

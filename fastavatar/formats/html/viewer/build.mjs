@@ -1,4 +1,5 @@
-// Prints the page that fastavatar/formats/html/page.py fills: PlayCanvas' viewer, its licence, and our additions.
+// Prints a page: without an argument the one that fastavatar/formats/html/page.py fills, PlayCanvas' viewer for splats;
+// with `mesh` the one that mesh_page.py fills, Google's model-viewer. Each holds the viewer's licence and our additions.
 import { readFileSync } from 'node:fs';
 import { renderViewerHtml } from '@playcanvas/supersplat-viewer';
 
@@ -28,14 +29,47 @@ const closeControlsPanel = () => {
     }
 };
 
-const licence = readFileSync('node_modules/@playcanvas/supersplat-viewer/LICENSE', 'utf8');
-process.stdout.write(
+const withLicence = (name) => {
+    const licence = readFileSync(`node_modules/${name}/LICENSE`, 'utf8');
+    return `<!-- The viewer in this page:\n\n${licence.replaceAll('--', '- -')}-->`;
+};
+
+const splatPage = () =>
     renderViewerHtml({
         bootstrap: 'fastavatar-data',
         backgroundColor: [1, 1, 1],
-        headExtras: `<!-- The viewer in this page:\n\n${licence}-->
+        headExtras: `${withLicence('@playcanvas/supersplat-viewer')}
         <script>(${fitToPage})();(${closeControlsPanel})();</script>`,
         inlineCss: true,
         inlineJs: true
-    })
-);
+    });
+
+const showMesh = () => {
+    document.querySelector('model-viewer').src = JSON.parse(document.getElementById('data').textContent).contentUrl;
+};
+
+const meshPage = () => {
+    const script = readFileSync('node_modules/@google/model-viewer/dist/model-viewer.min.js', 'utf8');
+    // Neither may stand in a script of a page: the first ends it, the second begins a comment
+    const inline = script.replaceAll('</script', '<\\/script').replaceAll('<!--', '<\\!--');
+    return `<!doctype html>
+<html lang="en">
+<head>
+<title>Mesh Viewer</title>
+<meta name="viewport" content="width=device-width, initial-scale=1" />
+${withLicence('@google/model-viewer')}
+<style>
+html, body, model-viewer { width: 100%; height: 100%; margin: 0; background: #fff; --poster-color: #fff; }
+</style>
+</head>
+<body>
+<model-viewer camera-controls interaction-prompt="none" camera-orbit="0deg 85deg auto" alt="The head; drag to turn it"><div slot="progress-bar"></div></model-viewer>
+<script id="data" type="application/json">"fastavatar-data"</script>
+<script type="module">${inline}</script>
+<script type="module">(${showMesh})();</script>
+</body>
+</html>
+`;
+};
+
+process.stdout.write(process.argv[2] === 'mesh' ? meshPage() : splatPage());

@@ -1,0 +1,165 @@
+"""The mesh of a fitted head: closed, the same for everybody, with the colours of its Gaussians."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+import fastavatar as fa
+from fastavatar.core import Mesh
+from fastavatar.errors import InputError
+from fastavatar.formats.meshes.glb import encode_glb
+from fastavatar.head import ARKIT_NAMES
+from fastavatar.meshing import seams
+from fastavatar.meshing.fitted import fitted_mesh, follows_head
+from fastavatar.meshing.printing import printable
+from fastavatar.meshing.seams import bilinear, padded, seam_points
+from fastavatar.rendering import facing_camera, rasterise_mesh, render
+from tests.meshing.made_head import BEYOND_CENTER, BEYOND_M, made_head, pattern
+
+PARTS = ["skin", "left_eye", "right_eye", "upper_teeth", "lower_teeth", "gums", "tongue", "beyond"]
+
+
+@pytest.fixture(scope="module")
+def mesh() -> Mesh:
+    return fitted_mesh(made_head(), 1024)
+
+
+def judged(mesh: Mesh) -> trimesh.Trimesh:
+    return trimesh.Trimesh(mesh.vertices.numpy(), mesh.faces.numpy(), process=False)
+
+
+def part(mesh: Mesh, name: str) -> Mesh:
+    assert mesh.parts is not None
+    return mesh.subset(mesh.parts == mesh.part_names.index(name))
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_part_is_closed(mesh: Mesh, name: str) -> None:
+    seen = judged(part(mesh, name))
+    assert seen.is_watertight and seen.is_winding_consistent and seen.volume > 0
+    assert seen.body_count == (2 if name == "gums" else 1)
+
+
+def test_the_whole_is_closed_and_begins_with_the_parametric_head(mesh: Mesh) -> None:
+    seen, head = judged(mesh), fa.load_head()
+    assert seen.is_watertight and seen.is_winding_consistent
+    torch.testing.assert_close(
+        mesh.vertices[: len(head.mean)].double(), torch.from_numpy(head.mean), atol=1e-6, rtol=0
+    )
+    assert mesh.parts is not None
+    used = {mesh.part_names[number] for number in mesh.parts.tolist()}
+    assert used == set(PARTS), "lashes are left out"
+
+
+def test_everybody_has_the_same_vertices_triangles_and_texture_map(mesh: Mesh) -> None:
+    other = fitted_mesh(made_head((2.0, -1.5, 1.0)), 1024)
+    assert torch.equal(other.faces, mesh.faces) and not torch.equal(other.vertices, mesh.vertices)
+    assert mesh.uv is not None and other.uv is not None and torch.equal(other.uv, mesh.uv)
+    assert mesh.uv_faces is not None and other.uv_faces is not None
+    assert torch.equal(other.uv_faces, mesh.uv_faces)
+
+
+def test_shapes_and_skeleton_are_the_heads_and_leave_what_is_beyond(mesh: Mesh) -> None:
+    head = fa.load_head()
+    assert mesh.shapes is not None and mesh.skeleton is not None
+    assert mesh.shapes.names == ARKIT_NAMES and mesh.skeleton.names == head.joint_names
+    np.testing.assert_array_equal(mesh.shapes.offsets[:, : len(head.mean)], head.actions)
+    beyond = (mesh.vertices - BEYOND_CENTER).norm(dim=1) < BEYOND_M + 1e-4
+    beyond[: len(head.mean)] = False
+    assert beyond.sum() == 642 and not mesh.shapes.offsets[:, beyond].any()
+    weights = mesh.skeleton.weights[beyond]
+    assert not weights[:, 2:].any() and weights[:, 1].mean() > 0.9, "a bun follows the head, not the jaw"
+    # The middle of a cap is the mean of its rim, and what moves the rim moves it
+    assert mesh.shapes.offsets.isfinite().all() and mesh.skeleton.weights.sum(1).max() < 1.01
+
+
+def test_the_texture_has_the_colors_of_the_gaussians(mesh: Mesh) -> None:
+    assert mesh.uv is not None and mesh.uv_faces is not None and mesh.texture is not None
+    skin = part(mesh, "skin")
+    assert skin.uv is not None and skin.uv_faces is not None and skin.regions is not None
+    points = skin.sample(20_000)
+    owner = {tuple(face): number for number, face in enumerate(skin.faces.tolist())}
+    number = torch.tensor([owner[tuple(corners)] for corners in points.corners.tolist()])
+    uv = (points.weights[..., None] * skin.uv[skin.uv_faces[number]]).sum(1)
+    texels = torch.stack([uv[:, 0], 1 - uv[:, 1]], 1).double().numpy() * 1024
+    seen = bilinear(mesh.texture.numpy() / 255, texels)
+    # Caps, a sixth of the area, and sockets have no Gaussians; what is left has the pattern
+    error = np.abs(seen - pattern(points.at(skin.vertices)).numpy()).mean(1)
+    assert np.median(error) < 0.01 and np.quantile(error, 0.75) < 0.02
+    assert seen.min() > 0.2 and seen.max() < 0.8, "no texel of a background"
+
+
+def test_both_sides_of_a_seam_have_one_color(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
+    def difference(mesh: Mesh) -> float:
+        assert mesh.texture is not None
+        here, there = seam_points(mesh, 1024)
+        assert len(here) > 1000
+        pixels = mesh.texture.numpy().astype(np.float64)
+        return float(np.abs(bilinear(pixels, here) - bilinear(pixels, there)).mean())
+
+    assert difference(mesh) < 2
+    monkeypatch.setattr("fastavatar.meshing.fitted.levelled", lambda texture, mesh: texture)
+    assert difference(fitted_mesh(made_head(), 1024)) > 1.5 * difference(mesh)
+
+
+def test_its_picture_is_that_of_its_gaussians(mesh: Mesh) -> None:
+    avatar = made_head()
+    assert mesh.uv is not None and mesh.uv_faces is not None and mesh.texture is not None
+    center = torch.tensor([0.0, 0.0, -0.04])
+    for azimuth in (0, 60, 180):
+        camera = facing_camera(center, 0.13, 200).orbited(azimuth, target=center)
+        seen = rasterise_mesh(mesh.vertices.double().numpy(), mesh.faces.numpy(), camera)
+        drawn = render(avatar.gaussians, camera)
+        inside = seen.hit & (drawn.alpha.numpy() > 0.95)
+        face, weights = torch.from_numpy(seen.face[inside]), torch.from_numpy(seen.weights[inside]).float()
+        uv = (weights[..., None] * mesh.uv[mesh.uv_faces[face]]).sum(1)
+        texels = torch.stack([uv[:, 0], 1 - uv[:, 1]], 1).double().numpy() * 1024
+        colors = bilinear(mesh.texture.numpy() / 255, texels)
+        skin = seen.face[inside] < 11848  # hair has colours of its vertices instead
+        error = ((colors - drawn.image.numpy()[inside]) ** 2)[skin].mean()
+        assert -10 * np.log10(error) > 32
+
+
+def test_without_a_texture_vertices_have_colors() -> None:
+    mesh = fitted_mesh(made_head(), 0)
+    assert mesh.texture is None and mesh.uv is None and mesh.colors is not None
+    assert mesh.colors.min() > 0.2 and mesh.colors.max() < 0.8
+    head = fa.load_head()
+    seen = np.unique(head.faces[head.part("skin")])
+    error = (mesh.colors[seen] - pattern(mesh.vertices[seen])).abs().mean(1)
+    assert error.median() < 0.03
+
+
+def test_the_same_avatar_gives_the_same_bytes(mesh: Mesh) -> None:
+    assert encode_glb(fitted_mesh(made_head(), 1024), "a") == encode_glb(mesh, "a")
+
+
+def test_only_an_avatar_of_the_parametric_head_has_such_a_mesh() -> None:
+    avatar = made_head()
+    assert follows_head(avatar) and not follows_head(replace(avatar, head=None))
+    with pytest.raises(InputError, match="no mesh of the parametric head"):
+        fitted_mesh(replace(avatar, binding=None, mesh=None))
+    with pytest.raises(InputError, match="a power of two, found 1000"):
+        fitted_mesh(avatar, 1000)
+
+
+def test_a_printable_mesh_is_one_solid_in_a_file_without_indices(tmp_path: object) -> None:
+    mesh = printable(fitted_mesh(made_head(), 0))
+    triangles = mesh.vertices[mesh.faces].numpy()
+    merged = trimesh.Trimesh(**trimesh.triangles.to_kwargs(triangles))
+    merged.merge_vertices()
+    assert merged.is_watertight and merged.is_winding_consistent and merged.body_count == 1
+    assert merged.volume == pytest.approx(0.016, rel=0.2)
+    with pytest.raises(InputError, match="no part of the mesh encloses"):
+        printable(Mesh(mesh.vertices, mesh.faces[:5]))
+
+
+def test_padding_keeps_what_is_used_and_fills_the_rest() -> None:
+    texture, used = torch.zeros(64, 64, 3), torch.zeros(64, 64, dtype=torch.bool)
+    texture[20:30, 20:30], used[20:30, 20:30] = torch.tensor([0.2, 0.6, 0.9]), True
+    filled = padded(texture, used)
+    torch.testing.assert_close(filled, torch.tensor([0.2, 0.6, 0.9]).expand(64, 64, 3))
+    assert seams._REACH_PX < 10
