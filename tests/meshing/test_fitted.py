@@ -126,9 +126,9 @@ def test_its_picture_is_that_of_its_gaussians(mesh: Mesh) -> None:
 def test_without_a_texture_vertices_have_colors() -> None:
     mesh = fitted_mesh(made_head(), 0)
     assert mesh.texture is None and mesh.uv is None and mesh.colors is not None
-    assert mesh.colors.min() > 0.2 and mesh.colors.max() < 0.8
     head = fa.load_head()
     seen = np.unique(head.faces[head.part("skin")])
+    assert mesh.colors[seen].min() > 0.2 and mesh.colors[seen].max() < 0.8
     error = (mesh.colors[seen] - pattern(mesh.vertices[seen])).abs().mean(1)
     assert error.median() < 0.03
 
