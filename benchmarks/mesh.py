@@ -1,8 +1,9 @@
 """Meshes of splats against their goals: `python -m benchmarks.mesh --capture DIR --splats PLY`.
 
-The capture is one with a true surface, such as bust. Where there is no file at PLY, splats are made there first:
-from points on the hull that the capture's silhouettes carve, refined on all its views, which takes minutes. With
-`--timed PLY ...`, files of splats, seconds and memory of `fastavatar mesh` are measured, too. Prints Markdown.
+The capture is one with a true surface, such as bust. Where there is no file at PLY, splats are made there
+first: from points on the hull that the capture's silhouettes carve, refined on all its views, which takes
+minutes. With `--timed PLY ...`, files of splats, seconds and memory of `fastavatar mesh` are measured, too.
+Surfaces are compared where at least three views see them and all pictures hold them. Prints Markdown.
 """
 
 import argparse
@@ -138,7 +139,7 @@ def cost(path: Path) -> tuple[float, float, float]:
             "-m",
             "fastavatar",
             "mesh",
-            path,
+            str(path),
             "--output",
             f"{folder}/head.glb",
             "--force",
