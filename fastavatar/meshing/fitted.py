@@ -58,8 +58,8 @@ def fitted_mesh(avatar: Avatar, texture_px: int = 2048) -> Mesh:
         raise InputError("the avatar has no mesh of the parametric head")
     if texture_px < 0 or texture_px & (texture_px - 1):
         raise InputError(f"a texture's side must be a power of two, found {texture_px}")
-    assert avatar.mesh is not None and avatar.binding is not None
     avatar = with_plausible_insides(avatar)
+    assert avatar.mesh is not None and avatar.binding is not None
     gaussians = avatar.gaussians.detach().to("cpu", torch.float32)
     colored = replace(avatar.mesh, colors=_vertex_colors(avatar.mesh, gaussians, avatar.binding))
     names = load_head().part_names

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from fastavatar.core import Avatar, decode_colors, encode_colors
-from fastavatar.geometry import Array
+from fastavatar.geometry import Array, Bools
 from fastavatar.head import load_head
 
 TEETH = np.array([0.80, 0.76, 0.68])
@@ -18,7 +18,7 @@ LEAST_TOOTH, LEAST_BLUE = 0.45, 0.65
 WHITE_FROM_DEG, WHITE_TO_DEG = 50.0, 70.0
 """Angles from straight ahead between which an eyeball becomes the white that the photo shows of it."""
 WHITE_QUANTILE = 0.85
-"""Of the brightnesses that a photo shows of an eyeball: all above count as its white."""
+"""Quantile of the brightness that a photo shows of an eyeball, above which it counts as its white."""
 
 
 def with_plausible_insides(avatar: Avatar) -> Avatar:
@@ -30,10 +30,10 @@ def with_plausible_insides(avatar: Avatar) -> Avatar:
     head, corners = load_head(), avatar.binding.corners.numpy()
     colors = decode_colors(avatar.gaussians.sh[:, 0].detach().cpu().double()).numpy().copy()
 
-    def on(*parts: str) -> Array:
+    def on(*parts: str) -> Bools:
         """Which Gaussians (N,) lie on any of the parts."""
         vertices = np.unique(head.faces[head.part(*parts)])
-        return np.isin(corners, vertices).all(1)
+        return np.asarray(np.isin(corners, vertices).all(1))
 
     teeth = np.flatnonzero(on("upper_teeth", "lower_teeth"))
     red, green, blue = colors[teeth].T
