@@ -19,8 +19,8 @@ from fastavatar.core import Box, Camera, Face
 from fastavatar.evaluation.placement import visible_points
 from fastavatar.faces import FaceMeshFinder, find_face
 from fastavatar.geometry import Array, Ints, nearest_on_mesh
-from fastavatar.head import LandmarkView, fit_head, load_head
-from fastavatar.models.facemesh import load_template, observe, pulled_to_landmarks
+from fastavatar.head import LandmarkView, ParametricHead, fit_head, load_head
+from fastavatar.models.facemesh import observe, pulled_to_landmarks
 from fastavatar.refinement import photo_of_view
 from fastavatar.rendering import rasterise_mesh
 
@@ -43,11 +43,11 @@ class Placed:
     """(4, 4)"""
 
 
-def template(face: Face, view: View, capture: Capture) -> Placed:
-    """The embedded model's template in the parametric head's shape, its landmarks where they are seen."""
+def pulled(face: Face, view: View, capture: Capture) -> Placed:
+    """The parametric head as the embedded model uses it: its landmarks moved to where they are seen."""
     (seen,) = observe([photo_of_view(view, capture.folder)], [face], chosen=True)
-    vertices = pulled_to_landmarks(seen.shape, seen.in_head)
-    return Placed(vertices, load_template().faces, seen.camera.world_to_camera.numpy())
+    vertices = pulled_to_landmarks(seen.shape, seen.offsets)
+    return Placed(vertices, _outside(load_head()), seen.camera.world_to_camera.numpy())
 
 
 def parametric(face: Face, view: View, capture: Capture) -> Placed:
@@ -55,13 +55,17 @@ def parametric(face: Face, view: View, capture: Capture) -> Placed:
     head, K = load_head(), view.camera.K
     center_px = (float(K[0, 2]), float(K[1, 2]))
     fit = fit_head(head, [LandmarkView(face.landmarks, center_px, float(K[0, 0]))])
-    inside = head.region("mouth", "sockets")[head.faces].any(1)
-    outside = head.part("skin", "left_eye", "right_eye") & ~inside
     vertices = head.vertices(fit.identity, fit.expressions[0])
-    return Placed(vertices, head.faces[outside], fit.world_to_camera[0])
+    return Placed(vertices, _outside(head), fit.world_to_camera[0])
 
 
-METHODS: dict[str, Callable[[Face, View, Capture], Placed]] = {"template": template, "parametric": parametric}
+def _outside(head: ParametricHead) -> Ints:
+    """The triangles (F, 3) of skin and eyeballs that show from outside."""
+    inside = head.region("mouth", "sockets")[head.faces].any(1)
+    return head.faces[head.part("skin", "left_eye", "right_eye") & ~inside]
+
+
+METHODS: dict[str, Callable[[Face, View, Capture], Placed]] = {"pulled": pulled, "parametric": parametric}
 
 
 def main() -> None:

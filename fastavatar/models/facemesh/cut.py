@@ -40,24 +40,24 @@ class Cut:
         """Heights (N,) of points (N, 3) above the plane, along the torso's up axis, metres."""
         return np.asarray((points - self.origin) @ self.normal / (self.axes[:, 1] @ self.normal))
 
-    def closed(self, vertices: Array, torso: Bools, edges: Ints) -> tuple[Array, Bools]:
-        """Vertices (V, 3) with those of the torso (V,) below the plane moved up onto it; which (V,) lie well.
+    def closed(self, vertices: Array, body: Bools, edges: Ints) -> Array:
+        """Vertices (V, 3) with those of neck and torso (V,), the `body`, below the plane moved up onto it.
 
         Lower ends of the `edges` (E, 2) that cross the plane become its rim. Others close the bust where they
         lie within the rim, and go to the nearest place on it where they would stick out.
         """
         height = self.height(vertices)
-        low = torso & (height < 0)
+        low = body & (height < 0)
         moved = vertices - np.where(low, height, 0)[:, None] * self.axes[:, 1]
         ends = np.concatenate([edges, edges[:, ::-1]])
         rim = np.unique(ends[low[ends[:, 0]] & ~low[ends[:, 1]], 0])
         if len(rim) < _LEAST_RIM:
-            return moved, ~low
+            return moved
         on_plane = (moved - self.origin) @ self.axes[:, [0, 2]]
         outside = low & (Delaunay(on_plane[rim]).find_simplex(on_plane) < 0)
         outside[rim] = False
         moved[outside] = moved[rim][cKDTree(on_plane[rim]).query(on_plane[outside])[1]]
-        return moved, ~outside
+        return moved
 
     def outside(self, points: Array) -> Bools:
         """Which points (N, 3) project onto background with no person pixel below them."""

@@ -63,7 +63,7 @@ class DressedHead:
 
     gaussians: Gaussians
     mesh: Mesh
-    """The surface the Gaussians lie on: the parametric head's, its torso ending at the cut, and the volume."""
+    """The surface the Gaussians lie on: the parametric head, ending at the cut, and the volume."""
     binding: Binding
     """Where on the mesh each Gaussian is held."""
     parameters: HeadParameters
@@ -157,7 +157,7 @@ def _blend(shell: Shell, seen: Sequence[_Seen]) -> Blend:
 
 
 def _behind_lids_and_lips(shell: Shell, seen: _Seen, means: Array) -> tuple[Array, Bools]:
-    """How far (N,) eyes and mouth lie behind what the view shows there, metres, and which points (N,) it may show.
+    """How far (N,) eyes and mouth lie behind what a view shows there, metres, and which (N,) it can show.
 
     Lids and lips are thinner than the depths by which other points are told apart.
     """

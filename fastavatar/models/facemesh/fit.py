@@ -17,6 +17,7 @@ from fastavatar.models.facemesh import (
     cut_seen_best,
     fit_outline,
     load_template,
+    surface_points,
     torso_turn,
     volume_beyond,
 )
@@ -45,4 +46,6 @@ def fit_to_views(shape: Array, parameters: HeadParameters, turn: Array, views: S
     turned = torso_turned(shape, parameters.joints.double().numpy(), weights, vector)
     vertices = fit_outline(template, turned, views, turn)
     volume = volume_beyond(template, vertices, views, turn)
-    return Fitted(vertices, volume, cut_seen_best(vertices[template.region == TORSO], turn, views))
+    points = surface_points()
+    torso = points.at(vertices)[points.region == TORSO]
+    return Fitted(vertices, volume, cut_seen_best(torso, turn, views))

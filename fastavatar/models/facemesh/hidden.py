@@ -16,7 +16,7 @@ from fastavatar.surfaces import FAR_PULL, complete_colors
 WHORL = np.array([0.0, 0.115, -0.115])
 """The point on the skull that hair falls from, head frame, metres; chosen by eye."""
 _DEEP_M = 0.04  # hair this far from skin has its own colour alone
-_ACROSS = 0.01
+_ACROSS = 0.003
 """Weight of links between hair, skin and cloth, against 1 within each."""
 # Diffusion steps: those that smooth colours over one to two centimetres, and those that draw out strands
 _SMOOTH_STEPS, _STRAND_STEPS = 12, 16

@@ -136,7 +136,7 @@ def _spread(rim: Ints, distance_m: Array) -> Array:
     known[np.isin(region, (FACE, EAR)), 0] = 1
     np.add.at(known, rim, np.stack([np.ones(len(rim)), distance_m], 1))  # several views may know the same
     # Normalised convolution: diffuse weight · offset and weight, then divide
-    total = sum(share * _diffused(known, reach_m) for reach_m, share in _DIFFUSIONS)
+    total = np.sum([share * _diffused(known, reach_m) for reach_m, share in _DIFFUSIONS], axis=0)
     return np.asarray(total[:, 1] / (total[:, 0] + 1e-12))
 
 
@@ -162,7 +162,7 @@ def _heat(reach_m: float) -> tuple[Array, SuperLU]:
     template = load_template()
     size = len(template.vertices)
     areas = triangle_areas(template.vertices, template.skin)
-    mass = np.bincount(template.skin.ravel(), np.repeat(areas / 3, 3), size) + 1e-9
+    mass: Array = np.bincount(template.skin.ravel(), np.repeat(areas / 3, 3), size).astype(np.float64) + 1e-9
     step = reach_m**2 / 2 / _DIFFUSION_STEPS
     return mass, splu(csc_matrix(diags(mass) + step * cotangent_laplacian(template.vertices, template.skin)))
 

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 
 from fastavatar.core import Mesh
-from fastavatar.geometry import Array, Bools, Ints, unit_vectors, vertex_normals
+from fastavatar.geometry import Array, Bools, Ints, triangle_areas, unit_vectors, vertex_normals
 from fastavatar.head import load_head
 from fastavatar.models.facemesh import (
     BEYOND,
+    NECK,
     TORSO,
     Cut,
     SurfacePoints,
@@ -22,6 +23,8 @@ from fastavatar.models.facemesh import (
 
 BEYOND_PART = "beyond"
 """Name of the part of an avatar's mesh that is no part of the parametric head: hair and collars."""
+
+_LEAST_AREA_M2 = 1e-9
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Shell:
     spacing: Array
     """(N,) distances between them on this mesh."""
     stays: Bools
-    """(N,) which of them are not cut off."""
+    """(N,) which of them lie on triangles that are not cut off."""
 
     def mesh(self) -> Mesh:
         """The shell with the parametric head's parts and texture coordinates, lashes included.
@@ -71,10 +74,10 @@ class Shell:
 def make_shell(vertices: Array, volume: Volume, cut: Cut | None) -> Shell:
     """The shell of a fitted head (V, 3) and a volume; the torso ends at the cut."""
     template, points = load_template(), surface_points()
-    stays = np.ones(len(points.region), bool)
     if cut is not None:
-        vertices, whole = cut.closed(vertices, template.region == TORSO, template.edges)
-        stays = points.at(whole[:, None].astype(np.float64))[:, 0] > 0.5
+        vertices = cut.closed(vertices, np.isin(template.region, (NECK, TORSO)), template.edges)
+    # Triangles below the cut have shrunk to nothing on its rim
+    stays = triangle_areas(vertices, points.corners) > _LEAST_AREA_M2
     spacing = points.spacing * stretch(points, template.vertices, vertices)
     points = with_volume(points, volume, vertices)
     more = len(points.region) - len(stays)

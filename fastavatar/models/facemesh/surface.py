@@ -40,8 +40,12 @@ SPACING_M = {
     SOCKET: 0.0026,
 }
 BEYOND_SPACING_M = 0.0030
+_FEWEST = 20
+"""Fewer points are no volume."""
 _TOUCHING_M = 0.008
 """A point beyond the head is linked to the head's nearest point up to this distance."""
+_LEAST_STRETCH, _MOST_STRETCH = 0.3, 3.0
+"""Bounds on the change of lengths, so that slivers do not make discs huge."""
 ACROSS_HAIRLINE = 0.02
 """Weight of links between hair and skin, so that their colours hardly mix."""
 
@@ -123,7 +127,7 @@ def with_volume(points: SurfacePoints, volume: Volume, vertices: Array) -> Surfa
     if not len(volume.vertices):
         return points
     owner, weights = sample_triangles(volume.vertices, volume.faces, BEYOND_SPACING_M)
-    if not len(owner):
+    if len(owner) < _FEWEST:
         return points
     corners = volume.faces[owner]
     places = np.einsum("nk,nkc->nc", weights, volume.vertices[corners])
@@ -143,6 +147,6 @@ def with_volume(points: SurfacePoints, volume: Volume, vertices: Array) -> Surfa
 
 def stretch(points: SurfacePoints, before: Array, after: Array) -> Array:
     """Factor (N,) on lengths around each point from vertices `before` (V, 3) to `after` (V, 3)."""
-    # Lengths grow as the root of areas; the bounds keep slivers from making discs huge
+    # Lengths grow as the root of areas
     areas = [np.maximum(triangle_areas(vertices, points.corners), 1e-12) for vertices in (before, after)]
-    return np.clip(np.sqrt(areas[1] / areas[0]), 0.3, 3.0)
+    return np.clip(np.sqrt(areas[1] / areas[0]), _LEAST_STRETCH, _MOST_STRETCH)

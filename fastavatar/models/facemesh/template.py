@@ -14,7 +14,6 @@ _REGIONS = {
     "face": FACE,
     "lips": FACE,
     "eyelids": FACE,
-    "lashes": FACE,
     "skull": SKULL,
     "ear": EAR,
     "neck": NECK,
@@ -26,6 +25,7 @@ _REGIONS = {
     "gums": MOUTH,
     "tongue": MOUTH,
     "sockets": SOCKET,
+    "lashes": SOCKET,
 }
 _HAIR_ABOVE_M, _HAIR_BEHIND_M = -0.002, -0.082
 """Height of the ears' middle, and depth of their back, in the average head: skin below is no skull."""
@@ -70,7 +70,7 @@ def _regions(head: ParametricHead) -> Ints:
     region = np.array([_REGIONS[name] for name in head.region_names])[head.regions]
     below_ears = (head.mean[:, 1] < _HAIR_ABOVE_M) & (head.mean[:, 2] > _HAIR_BEHIND_M)
     region[(region == SKULL) & below_ears] = JAW
-    return np.asarray(region)
+    return np.where(head.mean[:, 0] <= 0, region, region[head.mirror])
 
 
 def closing_triangles(head: ParametricHead) -> Ints:
@@ -84,10 +84,8 @@ def closing_triangles(head: ParametricHead) -> Ints:
         size = len(loop)
         # From the front: one step along the one side, one along the other
         zigzag = [loop[(step + 1) // 2 * (1 if step % 2 else -1) % size] for step in range(size)]
-        strips += [zigzag[k : k + 3] if k % 2 else zigzag[k : k + 3][::-1] for k in range(size - 2)]
-    found = np.array(strips)
-    # The bottom faces down
-    a, b, c = (head.mean[found[:, k]] for k in range(3))
-    up = np.cross(b - a, c - a)[:, 1] > 0
-    found[up] = found[up, ::-1]
-    return found
+        strip = np.array([zigzag[k : k + 3][:: 1 if k % 2 else -1] for k in range(size - 2)])
+        a, b, c = (head.mean[strip[:, k]] for k in range(3))
+        faces_up = np.cross(b - a, c - a)[:, 1].sum() > 0
+        strips.append(strip[:, ::-1] if faces_up else strip)
+    return np.concatenate(strips)

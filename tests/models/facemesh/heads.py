@@ -41,4 +41,4 @@ def portraits_head() -> tuple[Array, HeadView]:
     """Vertices (V, 3) in the shape of the portrait's landmarks, and its view."""
     (seen,) = observe([portrait()], [find_face(FaceMeshFinder(), portrait().rgb)])
     view = head_and_shoulders(seen.photo, seen.face.box, seen.camera)
-    return pulled_to_landmarks(seen.shape, seen.in_head), view
+    return pulled_to_landmarks(seen.shape, seen.offsets), view

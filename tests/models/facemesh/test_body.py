@@ -7,8 +7,7 @@ from scipy.spatial.transform import Rotation
 from fastavatar.core import frontal_camera
 from fastavatar.faces.body import Body, find_body
 from fastavatar.geometry import Array
-from fastavatar.models.facemesh.body import PIVOT, body_in, mean_rotation, torso_share, torso_turn, turn_torso
-from fastavatar.models.facemesh.template import FACE, NECK, SKULL, TORSO, load_template
+from fastavatar.models.facemesh.body import body_in, mean_rotation, torso_turn
 from tests.models.facemesh.heads import view_of
 from tests.portraits import picture, portrait
 
@@ -61,33 +60,6 @@ def test_of_several_turns_the_mean_is_taken() -> None:
 
 def test_without_a_body_the_torso_goes_with_the_head() -> None:
     np.testing.assert_array_equal(torso_turn(None, FACING), np.eye(3))
-
-
-def test_the_head_stays_and_the_torso_turns_as_one() -> None:
-    template, turn = load_template(), Rotation.from_euler("XY", [20, 10], degrees=True).as_matrix()
-    turned = turn_torso(template, template.vertices, turn)
-    head, torso = np.isin(template.region, (FACE, SKULL)), template.region == TORSO
-    np.testing.assert_allclose(turned[head], template.vertices[head], atol=1e-12)
-    found = (
-        (turned[torso] - turned[torso].mean(0)),
-        template.vertices[torso] - template.vertices[torso].mean(0),
-    )
-    np.testing.assert_allclose(found[0], found[1] @ turn.T, atol=1e-9)
-    # the joint is what stays where it is
-    shift = turned[torso].mean(0) - turn @ template.vertices[torso].mean(0)
-    axis = Rotation.from_matrix(turn).as_rotvec()
-    joint = np.linalg.lstsq(np.vstack([np.eye(3) - turn, axis]), [*shift, axis @ PIVOT])[0]
-    np.testing.assert_allclose(joint, PIVOT, atol=1e-6)
-
-
-def test_the_neck_bends_smoothly() -> None:
-    template, share = load_template(), torso_share()
-    assert share.min() >= 0 and share.max() <= 1
-    neck = template.region == NECK
-    assert np.quantile(share[neck], 0.05) < 0.1 and np.quantile(share[neck], 0.95) > 0.9
-    edges = np.concatenate([template.faces[:, [0, 1]], template.faces[:, [1, 2]]])
-    assert np.abs(share[edges[:, 0]] - share[edges[:, 1]]).max() < 0.25
-    np.testing.assert_allclose(share[template.mirror], share, atol=0.02)
 
 
 def test_the_portraits_body_is_found() -> None:

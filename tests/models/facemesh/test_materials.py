@@ -14,7 +14,7 @@ from fastavatar.models.facemesh.template import EAR, FACE, NECK, SKULL, TORSO, l
 from tests.models.facemesh.heads import view_of
 from tests.rendering.shapes import ball
 
-POINTS = surface_points(fine_eyes=True)
+POINTS = surface_points()
 PLACES = POINTS.at(load_template().vertices)
 SEEN: Bools = np.asarray(PLACES[:, 2] > -0.03)
 

@@ -7,13 +7,12 @@ from scipy.spatial import cKDTree
 
 from fastavatar.geometry import Array, triangle_areas, vertex_normals
 from fastavatar.models.facemesh.surface import (
-    EYE,
     SPACING_M,
     SurfacePoints,
     stretch,
     surface_points,
 )
-from fastavatar.models.facemesh.template import load_template
+from fastavatar.models.facemesh.template import SOCKET, load_template
 from tests.rendering.shapes import ball
 
 FLIP = np.array([-1.0, 1, 1])
@@ -21,7 +20,7 @@ FLIP = np.array([-1.0, 1, 1])
 
 @pytest.fixture(scope="module")
 def points() -> SurfacePoints:
-    return surface_points(fine_eyes=True)
+    return surface_points()
 
 
 @pytest.fixture(scope="module")
@@ -48,19 +47,21 @@ def test_the_second_half_mirrors_the_first(points: SurfacePoints, positions: Arr
 
 def test_points_are_as_dense_as_requested(points: SurfacePoints, positions: Array) -> None:
     nearest = np.asarray(cKDTree(positions).query(positions, 2)[0])[:, 1]
+    assert (points.region == SOCKET).sum() < 0.02 * len(points.region), "only at the lids' rims"
     for region, spacing in SPACING_M.items():
         inside = points.region == region
+        if inside.sum() < 1000:
+            continue
         assert (points.spacing[inside] == spacing).all()
         # points of a regular pattern with one point per spacing² are about a spacing apart
         assert 0.4 * spacing < np.median(nearest[inside]) < 1.2 * spacing
-    assert min(SPACING_M, key=lambda region: SPACING_M[region]) == EYE
 
 
 def test_no_part_of_the_surface_is_without_points(points: SurfacePoints, positions: Array) -> None:
     template = load_template()
-    drawn = np.unique(template.faces)
+    drawn = np.setdiff1d(template.faces, np.flatnonzero(template.region == SOCKET))
     distance, nearest = cKDTree(positions).query(template.vertices[drawn])
-    assert (distance / points.spacing[nearest] < 2.5).all()
+    assert (distance / points.spacing[nearest] < 3).all()
 
 
 def test_neighbours_are_near_and_mutual_and_reach_everywhere(points: SurfacePoints, positions: Array) -> None:

@@ -1,1 +1,0 @@
-"""Makes the head that the embedded model fits to a face: `python -m scripts.head_template`."""

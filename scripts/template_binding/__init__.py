@@ -1,1 +1,0 @@
-"""Binds the template of the embedded model to the parametric head."""
