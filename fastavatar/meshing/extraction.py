@@ -23,7 +23,7 @@ from fastavatar.models.shoulders import gaussians_without_shoulders
 FACES = 30_000
 """Triangles of a mesh by default; chosen by eye."""
 TEXTURE_PX = 2048
-BLURS = (1.0, 2.0, 3.0)
+BLURS = (1.0, 1.5, 2.0)
 """Blur of the distances in voxels, tried in turn until triangles can be collapsed and none opens.
 
 Without it the bust has 66 handles of a voxel's size, with the first it has none.

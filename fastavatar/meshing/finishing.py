@@ -7,7 +7,7 @@ from fastavatar.geometry import Array, Ints, edge_graph, row_mean
 TAUBIN = (0.5, -0.53)
 """Steps of a round: shrink, then grow a little more, which smooths without shrinking. Source: Taubin, "A
 signal processing approach to fair surface design" (1995)."""
-TRIES = ((5, 1.0), (3, 1.0), (5, 1.1), (3, 1.1))
+TRIES = ((5, 1.0), (3, 1.0), (5, 1.1), (3, 1.1), (3, 1.3), (3, 1.6), (2, 2.0))
 """How greedy simplification is (the library's `agg`), and how many triangles are kept, as multiples of those
 wanted, until it leaves the surface closed. The first does for smooth surfaces."""
 
@@ -24,7 +24,7 @@ def smoothed(vertices: Array, faces: Ints, rounds: int) -> Array:
 def simplified(vertices: Array, faces: Ints, count: int) -> tuple[Array, Ints] | None:
     """The closed surface with about `count` triangles, by quadric error; itself if it has no more.
 
-    Where collapsing edges opens it, a tenth more are kept. None if it is opened even so.
+    Where collapsing edges opens it, up to twice as many are kept. None if it is opened even so.
     """
     if count >= len(faces):
         return vertices, faces
