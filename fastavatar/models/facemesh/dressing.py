@@ -159,10 +159,11 @@ def _blend(shell: Shell, seen: Sequence[_Seen]) -> Blend:
 def _behind_lids_and_lips(shell: Shell, seen: _Seen, means: Array) -> tuple[Array, Bools]:
     """How far (N,) eyes and mouth lie behind what a view shows there, metres, and which (N,) it can show.
 
-    Lids and lips are thinner than the depths by which other points are told apart.
+    Lids and lips are thinner than `_SAME_M`, by which the depths of other points are compared.
     """
     at, _, depth = seen.view.cells(means)
     inner = np.isin(shell.points.region, _INNER)
+    # Infinite depths stand where the view shows no mesh
     behind = np.where(inner, np.clip(depth - np.minimum(seen.sight.depth[at], 1e6), 0, None), 0)
     return behind, ~inner | (behind < _SAME_INSIDE_M)
 

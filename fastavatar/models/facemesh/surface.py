@@ -20,6 +20,7 @@ from fastavatar.models.facemesh import (
     SOCKET,
     TEETH,
     TORSO,
+    HeadTemplate,
     Volume,
     load_template,
 )
@@ -63,7 +64,10 @@ class OnMesh(Protocol):
 
 @dataclass(frozen=True)
 class SurfacePoints:
-    """Points bound to the template's triangles; the second half is the mirror image of the first."""
+    """Points bound to the template's triangles, each with its mirror image.
+
+    Points on triangles that cross the midplane, which close the torso below, are their own.
+    """
 
     corners: Ints
     """(N, 3) vertices of each point's triangle."""
@@ -88,23 +92,30 @@ def surface_points() -> SurfacePoints:
     """The points; every call gives the same. The sockets behind the eyes have none."""
     template = load_template()
     drawn = template.faces[(template.region[template.faces] != SOCKET).any(1)]
-    # Only the half with x ≤ 0 is sampled; mirroring it makes the halves match point for point
-    half = drawn[template.vertices[drawn, 0].max(1) <= 1e-7]
-    owner, weights = sample_triangles(template.vertices, half, _spacing(template.region[half]).mean(1))
-    corners = half[owner]
-    corners = np.concatenate([corners, template.mirror[corners]])
-    weights = np.concatenate([weights, weights])
-    count = len(corners)
+    # The half with x ≤ 0 is sampled and mirrored, so that the halves match point for point
+    x = template.vertices[drawn, 0]
+    right, across = drawn[x.max(1) <= 1e-7], drawn[(x.max(1) > 1e-7) & (x.min(1) < -1e-7)]
+    (half, halfs), (middle, middles) = (_sampled(template, faces) for faces in (right, across))
+    corners = np.concatenate([half, template.mirror[half], middle])
+    weights = np.concatenate([halfs, halfs, middles])
+    count, size = len(corners), len(half)
     region = template.region[corners[np.arange(count), weights.argmax(1)]]
     positions = np.einsum("nk,nkc->nc", weights, template.vertices[corners])
+    own = np.arange(count)
     return SurfacePoints(
         corners,
         weights,
         region,
         _spacing(region),
-        (np.arange(count) + count // 2) % count,
+        np.concatenate([own[size : 2 * size], own[:size], own[2 * size :]]),
         _links(positions, region == SKULL),
     )
+
+
+def _sampled(template: HeadTemplate, faces: Ints) -> tuple[Ints, Array]:
+    """Corners (M, 3) and barycentric weights (M, 3) of points on triangles of the template (F, 3)."""
+    owner, weights = sample_triangles(template.vertices, faces, _spacing(template.region[faces]).mean(1))
+    return faces[owner], weights
 
 
 def _spacing(region: Ints) -> Array:
