@@ -15,6 +15,7 @@ from .fusion import DistanceVolume as DistanceVolume
 from .fusion import Grid as Grid
 from .fusion import fuse as fuse
 from .fusion import grid_about as grid_about
+from .inside import with_plausible_insides as with_plausible_insides
 from .printing import printable as printable
 from .seams import levelled as levelled
 from .seams import padded as padded

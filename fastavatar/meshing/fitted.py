@@ -14,7 +14,7 @@ from fastavatar.core import Avatar, Binding, Gaussians, Mesh, Shapes, Skeleton, 
 from fastavatar.errors import InputError
 from fastavatar.geometry import edge_graph
 from fastavatar.head import ARKIT_NAMES, PARENTS, load_head
-from fastavatar.meshing import closed, draw_texture, levelled, padded
+from fastavatar.meshing import closed, draw_texture, levelled, padded, with_plausible_insides
 
 CAPS = ((0.91, 0.08, 0.06), (0.91, 0.22, 0.06), (0.91, 0.36, 0.06))
 """Circles in an empty corner of the texture: right arm, torso, left arm."""
@@ -58,6 +58,7 @@ def fitted_mesh(avatar: Avatar, texture_px: int = 2048) -> Mesh:
         raise InputError("the avatar has no mesh of the parametric head")
     if texture_px < 0 or texture_px & (texture_px - 1):
         raise InputError(f"a texture's side must be a power of two, found {texture_px}")
+    avatar = with_plausible_insides(avatar)
     assert avatar.mesh is not None and avatar.binding is not None
     gaussians = avatar.gaussians.detach().to("cpu", torch.float32)
     colored = replace(avatar.mesh, colors=_vertex_colors(avatar.mesh, gaussians, avatar.binding))

@@ -51,10 +51,10 @@ def solid_of(gaussians: Gaussians, views: DepthViews, sides: int) -> tuple[Float
 
 
 def surface_of_solid(distances: Floats, grid: Grid, blur_voxels: float) -> tuple[Array, Ints]:
-    """Vertices (V, 3), metres, and triangles (F, 3) of the closed surface where distances (X, Y, Z) change sign.
+    """Vertices (V, 3), metres, and triangles (F, 3) of the surface where distances (X, Y, Z) change sign.
 
-    They are blurred by a Gaussian of that standard deviation first. Raises `InputError` for no surface, and for
-    several pieces of like size.
+    It is closed. The distances are blurred by a Gaussian of that standard deviation first. Raises
+    `InputError` for no surface, and for several pieces of like size.
     """
     return _largest_piece(*_surface(gaussian_filter(distances, blur_voxels, truncate=2.5), grid))
 

@@ -57,7 +57,8 @@ def _colors(mesh: Mesh, seen: Fragments, camera: Camera) -> Tensor:
     weights = torch.from_numpy(seen.weights[seen.hit])
 
     def at(values: Tensor, corners: Tensor) -> Tensor:
-        return torch.einsum("nk,nkc->nc", weights, values.double()[corners[face]])
+        interpolated: Tensor = torch.einsum("nk,nkc->nc", weights, values.double()[corners[face]])
+        return interpolated
 
     plain = None if mesh.colors is None else at(mesh.colors, mesh.faces)
     if mesh.texture is None or mesh.uv is None:
@@ -68,7 +69,8 @@ def _colors(mesh: Mesh, seen: Fragments, camera: Camera) -> Tensor:
         return textured
     a, b, c = mesh.uv.double()[uv_faces].unbind(1)
     areas: Tensor = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
-    return torch.where((areas.abs() < 1e-12)[face][:, None], plain, textured)
+    chosen: Tensor = torch.where((areas.abs() < 1e-12)[face][:, None], plain, textured)
+    return chosen
 
 
 def _lit(mesh: Mesh, at: Callable[[Tensor, Tensor], Tensor], camera: Camera) -> Tensor:
@@ -76,7 +78,8 @@ def _lit(mesh: Mesh, at: Callable[[Tensor, Tensor], Tensor], camera: Camera) -> 
     normals = at(mesh.normals(), mesh.faces)
     toward = camera.center - at(mesh.vertices, mesh.faces)
     cosine = (normals * toward).sum(1) / (normals.norm(dim=1) * toward.norm(dim=1)).clamp(min=1e-12)
-    return (GREY * (AMBIENT + (1 - AMBIENT) * cosine.clamp(min=0)))[:, None].expand(-1, 3)
+    shade: Tensor = GREY * (AMBIENT + (1 - AMBIENT) * cosine.clamp(min=0))
+    return shade[:, None].expand(-1, 3)
 
 
 def _coarse(values: Tensor) -> Tensor:

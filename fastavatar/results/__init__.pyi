@@ -39,6 +39,7 @@ from .staging import clear_staging as clear_staging
 from .staging import require_folder as require_folder
 from .staging import staged as staged
 from .stills import earlier_stills as earlier_stills
+from .stills import sheet_of as sheet_of
 from .stills import write_stills as write_stills
 from .summary import Run as Run
 from .summary import summarize as summarize

@@ -1,13 +1,14 @@
-"""Writes pictures as PNG files with a mark of this program; only marked files are ever replaced."""
+"""Pictures as PNG files with a mark of this program, the only ones it ever replaces; sheets of pictures."""
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from fastavatar.errors import OverwriteError
+from fastavatar.errors import OverwriteError, UsageError
 from fastavatar.results import Picture, staged
 from fastavatar.system import refusals_in_one_line
 
@@ -25,6 +26,23 @@ def write_stills(pictures: Iterable[tuple[str, Picture]], folder: Path, replaced
     with refusals_in_one_line(folder), staged(folder, replaced) as staging:
         for name, picture in pictures:
             Image.fromarray(picture).save(staging / f"{name}.png", pnginfo=mark)
+
+
+def sheet_of(pictures: Iterable[Picture], columns: int, rows: int) -> Picture:
+    """The pictures (H, W, C) in a grid, left to right, then down; empty cells have the first one's corner.
+
+    Raises `UsageError` for more pictures than cells, none, and pictures of different sizes.
+    """
+    tiles = list(pictures)
+    sizes = {tile.shape for tile in tiles}
+    if not 0 < len(tiles) <= columns * rows:
+        raise UsageError(f"{len(tiles)} pictures do not fit into {columns}×{rows} cells: choose other views")
+    if len(sizes) > 1:
+        raise UsageError("the pictures of a sheet must have one size, as those of one camera have")
+    empty = np.broadcast_to(tiles[0][:1, :1], tiles[0].shape)
+    tiles += [empty] * (columns * rows - len(tiles))
+    lines = [np.concatenate(tiles[row * columns : (row + 1) * columns], 1) for row in range(rows)]
+    return np.concatenate(lines, 0)
 
 
 def earlier_stills(folder: Path, names: Iterable[str]) -> list[str]:

@@ -17,8 +17,9 @@ from fastavatar.errors import InputError
 def command(file: Path, as_json: bool) -> None:
     """Print what a file holds: how many Gaussians, their bounds, SH degree and frame, or a mesh's triangles.
 
-    Of a mesh it also says whether it is closed, and what colours and moves it. Of Gaussians, rows that other commands drop or clamp are counted. The exit code is 4 when the file is damaged or none of
-    its Gaussians can be drawn.
+    Of a mesh it also says whether it is closed, and what colours and moves it. Of Gaussians, rows that other
+    commands drop or clamp are counted. The exit code is 4 when the file is damaged or nothing in it can be
+    drawn.
     """
     from fastavatar.formats import holds_mesh
 

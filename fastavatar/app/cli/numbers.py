@@ -67,7 +67,7 @@ class ViewIndex(click.types.StringParamType):
         return str(value)
 
 
-class Grid(click.types.StringParamType):
+class SheetSize(click.types.StringParamType):
     """Columns and rows of a sheet of pictures, such as 3x2."""
 
     name = "grid"

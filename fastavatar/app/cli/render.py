@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from fastavatar.app.cli.colors import parse_color
-from fastavatar.app.cli.numbers import FILE, INDICES, Grid, count, finite
+from fastavatar.app.cli.numbers import FILE, INDICES, SheetSize, count, finite
 from fastavatar.app.cli.options import device_option, path_option
 from fastavatar.app.cli.outputs import require_outputs
 from fastavatar.app.loading import load_ahead
@@ -54,7 +54,7 @@ View = tuple[str, "Camera"]
     help="Which of the pictures to draw, counted from 0: 0 2 5 or 0,2,5 [default: all].",
 )
 @click.option(
-    "--grid", type=Grid(), metavar="COLUMNSxROWS", help="One .png sheet of the pictures, such as 3x2."
+    "--grid", type=SheetSize(), metavar="COLUMNSxROWS", help="One .png sheet of the pictures, such as 3x2."
 )
 @click.option("--fps", type=finite(1, 240), default=30.0, show_default=True, help="Pictures per second.")
 @click.option(
