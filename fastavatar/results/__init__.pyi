@@ -33,7 +33,6 @@ from .ownership import require_apart as require_apart
 from .ownership import require_replaceable as require_replaceable
 from .preview import compose_preview as compose_preview
 from .reading import read_avatar as read_avatar
-from .sheets import sheet_of as sheet_of
 from .sound import Sound as Sound
 from .staging import clear_staging as clear_staging
 from .staging import require_folder as require_folder

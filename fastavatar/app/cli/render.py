@@ -13,8 +13,8 @@ from fastavatar.app.cli.colors import parse_color
 from fastavatar.app.cli.numbers import FILE, INDICES, SheetSize, count, finite
 from fastavatar.app.cli.options import device_option, path_option
 from fastavatar.app.cli.outputs import require_outputs
-from fastavatar.app.loading import load_ahead
 from fastavatar.app.cli.several import TakesViews, chosen_views
+from fastavatar.app.loading import load_ahead
 from fastavatar.errors import OverwriteError, UsageError
 
 if TYPE_CHECKING:
