@@ -8,6 +8,8 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from threading import Timer
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -87,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for name in STOPPING_SIGNALS:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # `nohup` sets SIG_IGN
-            signal.signal(number, lambda number, frame: sys.exit(128 + number))
+            signal.signal(number, _stop)
     set_up_logs()
     try:
         code = within_limit(lambda: run(arguments), _failed)
@@ -99,6 +101,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.stdout.flush()
     close_streams()
     os._exit(code)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Handle a stopping signal: end by an exception, but not one inside Python's import machinery.
+
+    That ignores the exception in some places and then keeps its lock, for which other threads wait forever.
+    """
+    if frame is not None and frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+        Timer(0.01, os.kill, (os.getpid(), number)).start()
+    else:
+        sys.exit(128 + number)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -145,3 +145,17 @@ def test_a_closing_terminal_lets_a_batch_finish_the_photos_in_progress(tmp_path:
     rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
     assert 0 < len(rows) < 40 and all(row["status"] == "ok" for row in rows)
     assert len(list(out.rglob("splats.ply"))) == len(rows)
+
+
+def test_a_signal_inside_the_import_machinery_waits_until_it_is_left() -> None:
+    """An exception there can be ignored, with a lock kept that other threads wait for."""
+    program = (
+        "import signal, time; from types import SimpleNamespace as Fake\n"
+        "from fastavatar.app.cli import main\n"
+        "signal.signal(signal.SIGTERM, main._stop)\n"
+        "frame = Fake(f_code=Fake(co_filename='<frozen importlib._bootstrap>'))\n"
+        "main._stop(signal.SIGTERM, frame); print('goes on', flush=True); time.sleep(30)"
+    )
+    with signals_end_processes():
+        done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stdout) == (128 + signal.SIGTERM, b"goes on\n")
