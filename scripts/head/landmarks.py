@@ -27,6 +27,9 @@ BIAS_PEOPLE, BIAS_YAWS = 20, (0.0, 16.0, 32.0, 48.0)
 LOST_M = 0.03
 """Landmarks that lie farther than this from their places, rms, are those of a face that was not found."""
 SAMPLE_M = 0.0005
+INNER_UPPER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
+INNER_LOWER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324)
+"""Landmarks on the rims of the lips, which lie on one another while the mouth is closed."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +164,17 @@ def _on_surface(head: RawHead, places: Array, mirror: Ints) -> tuple[Ints, Array
     eyeball = np.isin(head.parts, [PARTS.index("left_eye"), PARTS.index("right_eye")])
     skin = (head.parts == PARTS.index("skin")) & ~hidden[head.faces].any(1)
     near = np.isin(head.faces, _within(head.mean, places, 0.02)).any(1)
+    # The jaw carries the lower lip
+    on_jaw = head.weights[:, JOINTS.index("jaw")] > head.weights[:, JOINTS.index("head")]
+    lower, upper = skin & near & on_jaw[head.faces].all(1), skin & near & ~on_jaw[head.faces].any(1)
     corners, weights = np.zeros((LANDMARKS, 3), np.int64), np.zeros((LANDMARKS, 3))
-    for allowed, which in ((skin & near, slice(0, FACE_LANDMARKS)), (eyeball, slice(FACE_LANDMARKS, None))):
+    layers = (
+        (skin & near, np.arange(FACE_LANDMARKS)),
+        (lower, np.array(INNER_LOWER_LIP)),
+        (upper, np.array(INNER_UPPER_LIP)),
+        (eyeball, np.arange(FACE_LANDMARKS, LANDMARKS)),
+    )
+    for allowed, which in layers:
         triangles = head.faces[allowed]
         owner, shares = sample_triangles(head.mean, triangles, SAMPLE_M)
         points = np.einsum("nk,nkc->nc", shares, head.mean[triangles[owner]])
@@ -170,7 +182,8 @@ def _on_surface(head: RawHead, places: Array, mirror: Ints) -> tuple[Ints, Array
         corners[which], weights[which] = triangles[owner[nearest]], shares[nearest]
     # Landmarks of the midplane lie on edges along it
     for landmark in np.flatnonzero(mirror == np.arange(LANDMARKS)):
-        corners[landmark], weights[landmark] = _on_midline(head, places[landmark], skin & near)
+        lip = lower if landmark in INNER_LOWER_LIP else upper if landmark in INNER_UPPER_LIP else skin & near
+        corners[landmark], weights[landmark] = _on_midline(head, places[landmark], lip)
     right = places[:, 0] < 0
     other = right & (mirror != np.arange(LANDMARKS))
     corners[other], weights[other] = head.mirror[corners[mirror[other]]], weights[mirror[other]]
