@@ -19,6 +19,10 @@ from .fit import Fitted as Fitted
 from .fit import fit_to_views as fit_to_views
 from .fit import turn_in as turn_in
 from .hidden import with_hidden as with_hidden
+from .layers import Layer as Layer
+from .layers import Seen as Seen
+from .layers import behind_lids_and_lips as behind_lids_and_lips
+from .layers import even_layer as even_layer
 from .materials import GUM as GUM
 from .materials import TOOTH as TOOTH
 from .materials import WHITE as WHITE
