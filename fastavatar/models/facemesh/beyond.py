@@ -30,6 +30,8 @@ _STRAND_M = 0.012
 """Half width of the thinnest hair that lets hair behind the neck be expected."""
 _LEAST_WIDTH_M = 0.045
 """Half width of hair below the ears from which there is hair behind the neck, about the neck's own."""
+_FEW, _LOWEST, _LONG_M = 50, 0.05, 0.05
+"""Hair is long if this share of its pixels lies so far below the ears' middle: below the jaw's corner."""
 _FAR_M = 0.04
 _BEHIND_NEAREST_M = (-0.04, 0.15)
 """Clothes this far beside the head and body are at the depth of the shoulders, within these limits."""
@@ -162,10 +164,12 @@ def _behind_neck(centers: Array, hair: Array, vertices: Array, region: Ints) -> 
     """Which voxels (N,) at `centers` (N, 3) hold hair behind ears and neck, from loose hair (K, 3).
 
     At each height the hair's cross-section is half an ellipse: as wide as the loose hair to either side, as
-    deep as the skull.
+    deep as the skull. Hair that ends at the ears lies on the skull.
     """
     filled = np.zeros(len(centers), bool)
     ears = vertices[region == EAR].mean(0)
+    if len(hair) < _FEW or np.quantile(hair[:, 1], _LOWEST) > ears[1] - _LONG_M:
+        return filled
     back = float(np.quantile(vertices[region == SKULL, 2], 0.01))
     for y in np.unique(centers[:, 1]):
         beside = hair[np.abs(hair[:, 1] - y) < 1.6 * _VOXEL_M, 0]
