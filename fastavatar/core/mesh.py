@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from fastavatar import geometry  # its functions load scipy when they are first used
 from fastavatar.core import Shapes, Skeleton
 from fastavatar.errors import InputError
-from fastavatar.geometry import Array, Ints, edge_graph, require_shape, triangles
+from fastavatar.geometry import Array, Ints, require_shape
 
 
 @dataclass(frozen=True)
@@ -70,21 +71,21 @@ class Mesh:
 
     def areas(self) -> Tensor:
         """(F,) areas of the triangles, square metres."""
-        return torch.from_numpy(triangles.triangle_areas(*self._arrays())).to(self.vertices)
+        return torch.from_numpy(geometry.triangle_areas(*self._arrays())).to(self.vertices)
 
     def normals(self) -> Tensor:
         """(V, 3) outward unit normals of the vertices, area-weighted means of the triangles' normals."""
-        return torch.from_numpy(triangles.vertex_normals(*self._arrays())).to(self.vertices)
+        return torch.from_numpy(geometry.vertex_normals(*self._arrays())).to(self.vertices)
 
     def edges(self) -> Tensor:
         """(E, 2) vertex indices of each edge, the smaller index first, in ascending order."""
-        links = edge_graph(self._arrays()[1], len(self.vertices)).tocoo()
+        links = geometry.edge_graph(self._arrays()[1], len(self.vertices)).tocoo()
         pairs = torch.stack([torch.from_numpy(links.row), torch.from_numpy(links.col)], 1).long()
         return pairs[pairs[:, 0] < pairs[:, 1]]
 
     def boundary_loops(self) -> list[Tensor]:
         """The vertex indices (L,) around each hole, in order; empty for a closed mesh."""
-        return [torch.from_numpy(loop) for loop in triangles.boundary_loops(self._arrays()[1])]
+        return [torch.from_numpy(loop) for loop in geometry.boundary_loops(self._arrays()[1])]
 
     def split_at_seams(self) -> "Mesh":
         """The mesh with a vertex for each texture coordinate, as GLB needs it; itself without `uv_faces`."""
@@ -129,14 +130,14 @@ class Mesh:
     def sample(self, count: int) -> "Binding":
         """About `count` points, spread evenly over the surface; the same at every call."""
         vertices, faces = self._arrays()
-        spacing = math.sqrt(float(triangles.triangle_areas(vertices, faces).sum()) / count)
-        owner, weights = triangles.sample_triangles(vertices, faces, spacing)
+        spacing = math.sqrt(float(geometry.triangle_areas(vertices, faces).sum()) / count)
+        owner, weights = geometry.sample_triangles(vertices, faces, spacing)
         return Binding(torch.from_numpy(faces[owner]), torch.from_numpy(weights).to(self.vertices))
 
     def nearest(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Distances (N,) of `points` (N, 3) from the surface, metres, and the surface points (N, 3) there."""
         require_shape("points", points, None, 3)
-        distances, nearest = triangles.nearest_on_mesh(points.double().cpu().numpy(), *self._arrays())
+        distances, nearest = geometry.nearest_on_mesh(points.double().cpu().numpy(), *self._arrays())
         return torch.from_numpy(distances).to(points), torch.from_numpy(nearest).to(points)
 
     def _arrays(self) -> tuple[Array, Ints]:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from fastavatar.errors import InputError
 from fastavatar.formats.meshes import GltfObject, read_accessor
@@ -103,6 +102,8 @@ def _matrix(node: GltfObject) -> Array:
     if "matrix" in node:
         return np.array(node["matrix"], np.float64).reshape(4, 4).T
     placed = np.eye(4)
+    from scipy.spatial.transform import Rotation  # here, as it takes 0.1 s that splats do not need
+
     turn = Rotation.from_quat(node.get("rotation", [0, 0, 0, 1])).as_matrix()
     placed[:3, :3] = turn * np.array(node.get("scale", [1, 1, 1]), np.float64)
     placed[:3, 3] = node.get("translation", [0, 0, 0])
