@@ -54,6 +54,7 @@ class Cut:
         if len(rim) < _LEAST_RIM:
             return moved
         on_plane = (moved - self.origin) @ self.axes[:, [0, 2]]
+        # Outside of the rim's convex hull a vertex would make a flange
         outside = low & (Delaunay(on_plane[rim]).find_simplex(on_plane) < 0)
         outside[rim] = False
         moved[outside] = moved[rim][cKDTree(on_plane[rim]).query(on_plane[outside])[1]]

@@ -142,6 +142,7 @@ def _before_the_mouth(shell: Shell, seen: Seen, at: tuple[Ints, Ints], depth: Ar
     opening = np.isin(shows, (TEETH, MOUTH))
     if not opening.any():
         return np.zeros(len(depth), bool)
+    # Discs are about as large as the reach, so they spill into the opening from beside it
     apart_px, (row, column) = distance_transform_edt(~opening, return_indices=True)
     reach_px = np.where(shell.points.region == FACE, 0, _IN_MOUTH_M / seen.view.metres_per_px)
     close = (apart_px[at] <= reach_px) & (depth < seen.sight.depth[row[at], column[at]] + _IN_MOUTH_M)

@@ -110,12 +110,12 @@ def _rim_distances(
 
 def _covered(pixels: Array, vertices: Array, camera: Camera, cell_px: float) -> Bools:
     """Which pixels (N, 2) of a camera's picture, or beside it, the head (V, 3) covers; by cells."""
-    edge = 2 * _BESIDE_M / _SILHOUETTE_M  # the head may end beyond the picture
+    margin = round(2 * _BESIDE_M / _SILHOUETTE_M)  # the head may end beyond the picture
     small = camera.resized(max(1, round(camera.width / cell_px)), max(1, round(camera.height / cell_px)))
-    margin = round(edge)
     K = small.K.clone()
     K[:2, 2] += margin
     wide = Camera(K, small.world_to_camera, small.width + 2 * margin, small.height + 2 * margin)
+    # A silhouette by triangles: vertices are too far apart to draw one
     drawn = rasterise_mesh(vertices, load_template().faces, wide).hit
     scale = np.array([small.width / camera.width, small.height / camera.height])
     at = np.floor(pixels * scale + margin).astype(np.int64)

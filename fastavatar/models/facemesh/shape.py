@@ -32,6 +32,7 @@ def pulled_to_landmarks(shape: Array, offsets: Array) -> Array:
     # A radial basis function carries the landmarks' offsets to the skin between them
     with threadpool_limits(1, "blas"):
         moves = spread_offsets(shape, anchors, offsets, _REACH_M, _NOISE)
+    # Eyes and teeth are hard: the mean of the smooth field moves them
     for names in _RIGID_PARTS:
         part = np.unique(head.faces[head.part(*names)])
         moves[part] = moves[part].mean(0)
