@@ -69,7 +69,9 @@ class Rig:
     def pose(
         self, weights: Weights, head_turn: Angles = (0.0, 0.0, 0.0), gaze: Gaze = (0.0, 0.0)
     ) -> Gaussians:
-        """The head with an expression, turned against its torso, and looking somewhere; N as in `rest`.
+        """The head with an expression, turned against its torso, and looking somewhere.
+
+        At rest these are the head's own Gaussians, otherwise N as in `rest`.
 
         `weights` are ARKit's, 0…1; a tensor may carry gradients. At 0 an expression is as in the photo and at
         1 complete, so that a head that smiles already goes the rest of the way; with `from_neutral` 0 is a
@@ -87,6 +89,8 @@ class Rig:
         turn, look = self._angles("head_turn", head_turn, 3), self._angles("gaze", gaze, 2, 2)
         eyes = eye_turns_deg(asked[_LOOKS], look)
         differentiable = surface.offsets.requires_grad or turn.requires_grad or eyes.requires_grad
+        if not (differentiable or bool(change.any()) or bool(turn.any()) or bool(eyes.any())):
+            return self.rest.subset(torch.arange(self.own))
         joints = None
         if differentiable or bool(turn.any()) or bool(eyes.any()):
             joints = joint_motions(self.joints, self.axes_wxyz, turn, eyes)
