@@ -14,7 +14,7 @@ from fastavatar.errors import FastAvatarError, UsageError
 from fastavatar.formats.html import viewer_settings
 from fastavatar.formats.splats import DEFAULT_FRAME, Frame, compressed_ply
 
-RECIPE = Path(__file__).with_name("viewer")
+RECIPE: Path = Path(__file__).with_name("viewer")
 """The folder of the page's sources and of the built page, also in an installed package."""
 TEMPLATE: Path = RECIPE / "page.html"
 

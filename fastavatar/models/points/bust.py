@@ -9,8 +9,10 @@ nothing under it.
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from fastavatar.captures import View
+from fastavatar.geometry import Array, Bools
 from fastavatar.models.points import SLOPE, CutLine, find_cut_line, fit_shoulders, nearest
 from fastavatar.surfaces import Surface
 
@@ -28,13 +30,28 @@ def complete_bust(surface: Surface, views: Sequence[View]) -> Surface:
         return surface
     shoulders = fit_shoulders(surface)
     distance, _ = nearest(surface.points, shoulders.points)
-    shoulders = shoulders.subset((distance > _OWN_M) & (line.height(shoulders.points) > 0))
+    shoulders = shoulders.subset(
+        (distance > _OWN_M) & (line.height(shoulders.points) > 0) & ~_before_backdrop(shoulders.points, views)
+    )
     ledge = _ledge(line)
     return (
         surface.subset(line.height(surface.points) > 0)
         .with_more(shoulders.points, shoulders.normals)
         .with_more(ledge.points, ledge.normals)
     )
+
+
+def _before_backdrop(points: Array, views: Sequence[View]) -> Bools:
+    """Which points (N, 3) any view shows to be backdrop: no shoulder is there."""
+    found = np.zeros(len(points), bool)
+    for view in views:
+        height, width = view.mask.shape
+        pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(points).float()))
+        column, row = np.floor(pixels).astype(np.int64).T
+        shown = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > 0)
+        mask = view.mask.numpy()[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
+        found |= shown & (mask < 0.5)
+    return found
 
 
 def _ledge(line: CutLine) -> Surface:

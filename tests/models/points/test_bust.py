@@ -67,3 +67,22 @@ def test_height_is_measured_from_the_ledge() -> None:
     line = CutLine(np.array([0.01, -0.2, 0.0]), np.array([1.0, 0.0, 0.0]))
     points = np.array([[0.1, -0.2, 0.0], [0.0, -0.15, -0.1], [0.0, -0.25, 0.1]])
     np.testing.assert_allclose(line.height(points), [0, 0.05 - 0.1 * SLOPE, 0.1 * SLOPE - 0.05], atol=1e-12)
+
+
+def test_no_shoulder_stands_where_a_view_shows_backdrop() -> None:
+    """A person whose picture is empty to one side of the neck has no shoulder there."""
+    surface, camera = _neck(), _camera(0, 10)
+    view = _cut(camera, _lowest_row(camera, surface.points) - 8)
+    whole = complete_bust(surface, [view])
+    one_sided = View(view.name, view.image, view.mask.clone(), camera)
+    empty = int(0.75 * WIDTH)  # columns to the person's left, beside the ellipsoid
+    one_sided.mask[: HEIGHT // 2 + 60, empty:] = 0
+    found, line = complete_bust(surface, [one_sided]), find_cut_line(surface, view)
+    assert line is not None
+
+    def beside(points: Array) -> int:
+        pixels = camera.to("cpu", torch.float64).project(torch.from_numpy(points))[0].numpy()
+        aside = (pixels[:, 0] > empty + 1) & (pixels[:, 0] < WIDTH) & (pixels[:, 1] < HEIGHT // 2 + 58)
+        return int((aside & (line.height(points) > 0.005)).sum())  # above the ledge, which stays
+
+    assert beside(found.points) == 0 < beside(whole.points)
