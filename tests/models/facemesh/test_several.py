@@ -67,7 +67,7 @@ def test_photos_from_the_sides_show_what_the_front_hides() -> None:
     front = FaceMeshPredictor().predict(photo_from(*SIDES[0]))
     true = torch.from_numpy(photo_from(45.0).rgb.copy()).float() / 255
     one, three = (_stripes(_seen_from(avatar, 45.0)) for avatar in (front, of_three(0, 1, 2)))
-    assert three > 0.8 * _stripes(true) and three > 1.25 * one
+    assert three > 0.75 * _stripes(true) and three > 1.25 * one
 
 
 def test_a_bust_cut_off_in_all_photos_is_closed_below() -> None:
