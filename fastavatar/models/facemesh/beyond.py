@@ -49,6 +49,9 @@ class Volume:
     """(G, 3) counter-clockwise from outside."""
 
 
+_NOTHING = Volume(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+
+
 @dataclass(frozen=True)
 class _Loose:
     """The loose pixels of one view."""
@@ -76,10 +79,9 @@ def volume_beyond(template: HeadTemplate, vertices: Array, views: Sequence[HeadV
     The columns of `torso` (3, 3) are the torso's left, up and front axes.
     """
     loose = [_loose_in(template, vertices, view, torso) for view in views]
-    nothing = Volume(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
     areas = [one.where.sum() * view.metres_per_px**2 for one, view in zip(loose, views, strict=True)]
     if max(areas) < _LEAST_LOOSE_M2:
-        return nothing
+        return _NOTHING
     # The grid spans all that is loose, from its front to its back, and the skull
     ends = [
         one.places(view, one.where, side)
@@ -204,6 +206,6 @@ def _surface(filled: Bools, low: Array) -> Volume:
     # Blurred occupancy has its half level near the voxels' border; a little lower keeps thin hair
     field = gaussian_filter(kept, _BLUR_VOXELS)
     if field.max() <= _LEVEL:
-        return Volume(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+        return _NOTHING
     vertices, faces, _, _ = marching_cubes(field, _LEVEL)  # type: ignore[no-untyped-call]
     return Volume(low + (vertices.astype(np.float64) - 2.5) * _VOXEL_M, faces[:, ::-1].astype(np.int64))

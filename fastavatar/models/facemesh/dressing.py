@@ -98,7 +98,7 @@ def _blend(shell: Shell, seen: Sequence[Seen]) -> Blend:
     colors, facing = [], []
     for one in seen:
         view = one.view
-        behind, shows = behind_lids_and_lips(shell, one, shell.means)
+        behind, shows = behind_lids_and_lips(shell, one, view.cells(shell.means))
         color, cosine, sees = colors_in_view(
             shell.means, shell.point_normals, view.rgb, view.mask, view.camera, behind
         )

@@ -19,6 +19,7 @@ from fastavatar.models.facemesh import (
     STEEPEST,
     TEETH,
     TORSO,
+    Cells,
     Cut,
     HeadView,
     Shell,
@@ -72,12 +73,13 @@ def even_layer(shell: Shell, colors: Array, blended: Blend, seen: Sequence[Seen]
     return Layer(discs, points.corners[kept], points.weights[kept])
 
 
-def behind_lids_and_lips(shell: Shell, seen: Seen, means: Array) -> tuple[Array, Bools]:
+def behind_lids_and_lips(shell: Shell, seen: Seen, cells: Cells) -> tuple[Array, Bools]:
     """How far (N,) eyes and mouth lie behind what a view shows there, metres, and which (N,) it can show.
 
-    Lids and lips are thinner than `_SAME_M`, by which the depths of other points are compared.
+    `cells` are those of the points in the view. Lids and lips are thinner than `_SAME_M`, by which the
+    depths of other points are compared.
     """
-    at, _, depth = seen.view.cells(means)
+    at, _, depth = cells
     inner = np.isin(shell.points.region, _INNER)
     # Infinite depths stand where the view shows no mesh
     behind = np.where(inner, np.clip(depth - np.minimum(seen.sight.depth[at], 1e6), 0, None), 0)
@@ -124,9 +126,10 @@ def _room(means: Array, spacing: Array, views: Sequence[HeadView]) -> Array:
 def _shown(shell: Shell, seen: Seen, means: Array) -> Bools:
     """Which points (N,) the view's own pixels cover: it sees them, and not from aside."""
     view, sight = seen
-    at, shown, depth = view.cells(means)
+    cells = view.cells(means)
+    at, shown, depth = cells
     to_camera = unit_vectors(view.camera.center.numpy() - means)
-    _, shows = behind_lids_and_lips(shell, seen, means)
+    _, shows = behind_lids_and_lips(shell, seen, cells)
     faces_view = (shell.point_normals * to_camera).sum(1) > STEEPEST
     near = (depth < sight.depth[at] + _SAME_M) & shows
     inside = _before_the_mouth(shell, seen, at, depth)
