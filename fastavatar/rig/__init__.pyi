@@ -46,6 +46,7 @@ from .surface import ExpressiveSurface as ExpressiveSurface
 from .surface import MovedSurface as MovedSurface
 from .surface import expressive_surface as expressive_surface
 from .surface import float32 as float32
+from .surface import tangents_of as tangents_of
 from .timeline import Samples as Samples
 from .timeline import against_frame as against_frame
 from .timeline import at_rate as at_rate

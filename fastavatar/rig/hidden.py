@@ -19,7 +19,7 @@ from fastavatar.geometry import (
     vertex_normals,
 )
 from fastavatar.head import ARKIT_NAMES, ParametricHead
-from fastavatar.rig import CLOSED_OPACITY, FittedHead
+from fastavatar.rig import CLOSED_OPACITY, FittedHead, tangents_of
 
 SPACING_M = {"teeth": 0.0012, "gums": 0.0018, "tongue": 0.0022, "mouth": 0.0030, "lid": 0.0012}
 """Distances between discs: teeth have edges, the cavity has none."""
@@ -202,9 +202,7 @@ def _hidden(parts: Sequence[tuple[_Part, Array]]) -> Hidden:
 
 def _discs(part: _Part, colors: Array) -> Gaussians:
     """Thin transparent discs that face along the normals."""
-    axis = np.eye(3)[np.abs(part.normals).argmin(1)]
-    first = unit_vectors(np.cross(part.normals, axis))
-    frames = np.stack([first, np.cross(part.normals, first), part.normals], 2)
+    frames = np.concatenate([tangents_of(part.normals), part.normals[..., None]], 2)
     width, count = part.width, len(part.means)
     return Gaussians(
         torch.from_numpy(part.means).float(),

@@ -123,7 +123,7 @@ def expressive_surface(
     moving = np.flatnonzero(np.linalg.norm(actions, axis=2).max(0) > STILL_M)
     actions = np.where(np.isin(np.arange(len(vertices)), moving)[:, None], actions, 0)
     normals = vertex_normals(vertices, faces)
-    tangents = _tangents(normals)
+    tangents = tangents_of(normals)
     # Derivative of each action along axis k: (52, V, 3) each
     along = [_apply(slope, actions) for slope in _gradient(vertices, faces)]
     slopes = np.einsum("kavi,vkj->avij", np.stack(along), tangents)[:, moving]
@@ -174,7 +174,7 @@ def _apply(matrix: csr_matrix, values: Array) -> Array:
     return np.asarray(matrix @ flat).reshape(-1, len(values), 3).transpose(1, 0, 2)
 
 
-def _tangents(normals: Array) -> Array:
+def tangents_of(normals: Array) -> Array:
     """Two unit tangents (V, 3, 2) perpendicular to unit normals (V, 3)."""
     axis = np.eye(3)[np.abs(normals).argmin(1)]
     first = np.cross(normals, axis)
