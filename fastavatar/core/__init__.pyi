@@ -5,6 +5,7 @@ from .avatar import Provenance as Provenance
 from .camera import FACING_THE_HEAD as FACING_THE_HEAD
 from .camera import Camera as Camera
 from .camera import frontal_camera as frontal_camera
+from .camera import head_turn_deg as head_turn_deg
 from .face import Box as Box
 from .face import Face as Face
 from .gaussians import Gaussians as Gaussians

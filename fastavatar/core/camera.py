@@ -3,11 +3,12 @@
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fastavatar.errors import InputError
-from fastavatar.geometry import require_shape
+from fastavatar.geometry import Array, require_shape
 
 # Head frame to OpenCV axes for a camera that looks at the face: half a turn about x.
 FACING_THE_HEAD = torch.diag(torch.tensor([1.0, -1.0, -1.0], dtype=torch.float64))
@@ -118,3 +119,14 @@ def _about_x(angle_deg: float) -> Tensor:
 def _about_y(angle_deg: float) -> Tensor:
     c, s = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
     return torch.tensor([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]], dtype=torch.float64)
+
+
+def head_turn_deg(rotation: Array) -> Array:
+    """Yaw, pitch and roll (3,) in degrees of a head, from its rotation (3, 3) into camera axes.
+
+    They are 0 face to face, and turn about the head's own axes y, x and z: positive yaw turns the face to the
+    person's left, pitch raises it, roll tilts it to the person's left shoulder.
+    """
+    turned = FACING_THE_HEAD.numpy() @ rotation
+    yaw, pitch = np.arctan2(turned[0, 2], turned[2, 2]), np.arcsin(turned[1, 2].clip(-1, 1))
+    return np.degrees([yaw, pitch, -np.arctan2(turned[1, 0], turned[1, 1])])

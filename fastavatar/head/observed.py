@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from fastavatar.core import head_turn_deg
 from fastavatar.errors import InputError
 from fastavatar.geometry import Array, Ints, fit_similarity
 from fastavatar.head import ARKIT_NAMES, LandmarkPlaces, ParametricHead
@@ -108,10 +109,8 @@ class HeadShot:
 
     @property
     def turn_deg(self) -> Array:
-        """Yaw, pitch and roll (3,) of the head before the camera, signs as in `summary.json`."""
-        turned = np.diag([1.0, -1.0, -1.0]) @ self.rotation
-        yaw, pitch = np.arctan2(turned[0, 2], turned[2, 2]), np.arcsin(turned[1, 2].clip(-1, 1))
-        return np.degrees([yaw, pitch, -np.arctan2(turned[1, 0], turned[1, 1])])
+        """Yaw, pitch and roll (3,) of the head before the camera; see `head_turn_deg`."""
+        return head_turn_deg(self.rotation)
 
     def project(self, points: Array, center_px: tuple[float, float]) -> Array:
         """Pixels (N, 2) of points (N, 3) in the head frame."""

@@ -1,6 +1,5 @@
 """`summary.json`: a result, its input and how it was made. `summary.schema.json` here describes it."""
 
-import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fastavatar.core import FACING_THE_HEAD, Avatar, Gaussians
+from fastavatar.core import Avatar, Gaussians, head_turn_deg
 from fastavatar.formats.splats import Frame, head_to_frame
 from fastavatar.results import SUMMARY, Written
 from fastavatar.version import __version__
@@ -118,16 +117,13 @@ def splat_statistics(gaussians: Gaussians) -> dict[str, float]:
 def head_pose(world_to_camera: Tensor) -> dict[str, Any]:
     """The head's pose before a camera (4, 4): the matrix, and three angles that are 0 face to face.
 
-    The angles are in degrees, in the order roll, pitch, yaw, about the head's own axes z, x and y: positive
-    yaw turns the face to the person's left, pitch raises it, roll tilts it to the person's left shoulder.
+    The angles are those of `head_turn_deg`.
     """
-    turned = FACING_THE_HEAD @ world_to_camera[:3, :3].detach().to("cpu", torch.float64)
-    pitch = math.asin(max(-1.0, min(1.0, float(turned[1, 2]))))
-    yaw = math.atan2(turned[0, 2], turned[2, 2])
-    roll = -math.atan2(turned[1, 0], turned[1, 1])
+    rotation = world_to_camera[:3, :3].detach().to("cpu", torch.float64)
+    yaw, pitch, roll = (round(float(angle), 3) for angle in head_turn_deg(rotation.numpy()))
     return {
         "head_to_camera": world_to_camera.tolist(),
-        "yaw_deg": round(math.degrees(yaw), 3) + 0.0,
-        "pitch_deg": round(math.degrees(pitch), 3) + 0.0,
-        "roll_deg": round(math.degrees(roll), 3) + 0.0,  # adding 0.0 turns -0.0 into 0.0
+        "yaw_deg": yaw + 0.0,
+        "pitch_deg": pitch + 0.0,
+        "roll_deg": roll + 0.0,  # adding 0.0 turns -0.0 into 0.0
     }
