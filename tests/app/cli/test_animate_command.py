@@ -16,7 +16,10 @@ SIZE = ("--size", "48")
 
 @pytest.fixture(scope="module")
 def results(avatar: Avatar, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return avatar.save(tmp_path_factory.mktemp("animate") / "results")
+    """A folder of results; what the command compiles once, and says so, is compiled."""
+    folder = avatar.save(tmp_path_factory.mktemp("animate") / "results")
+    assert call(folder, "--output", folder.parent / "first.png", "--drive", "idle", *SIZE) == 0
+    return folder
 
 
 @pytest.fixture(scope="module")
