@@ -11,10 +11,10 @@ TOOLS  := tests/web/node_modules
 
 setup: .venv/.ready faces viewer
 
-.venv/.ready: pyproject.toml constraints.txt constraints-dev.txt constraints-ray.txt
+.venv/.ready: pyproject.toml constraints.txt constraints-dev.txt constraints-ray.txt constraints-train.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) install $(TORCH)
-	$(PIP) install --no-deps -r constraints.txt -r constraints-dev.txt -r constraints-ray.txt
+	$(PIP) install --no-deps -r constraints.txt -r constraints-dev.txt -r constraints-ray.txt -r constraints-train.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
 	touch $@
 

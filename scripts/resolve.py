@@ -26,9 +26,9 @@ PLATFORMS = {
     "windows": "x86_64-pc-windows-msvc",
 }
 """Names of platforms, as in the table, and as uv calls them."""
-PINS = ("constraints.txt", "constraints-dev.txt", "constraints-ray.txt")
+PINS = ("constraints.txt", "constraints-dev.txt", "constraints-ray.txt", "constraints-train.txt")
 """What `make setup` installs, without following what packages declare."""
-LIMITS = ("constraints.txt", "constraints-ray.txt")
+LIMITS = ("constraints.txt", "constraints-ray.txt", "constraints-train.txt")
 LEFT_OUT = ("cuda", "dev", "lpips")
 """Extras that are not asked for: CUDA has one platform, pins hold `dev`, and lpips takes any torchvision."""
 
