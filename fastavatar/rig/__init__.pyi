@@ -41,6 +41,7 @@ from .reveal import CLOSED_OPACITY as CLOSED_OPACITY
 from .reveal import Reveal as Reveal
 from .reveal import reveal_of as reveal_of
 from .rig import Rig as Rig
+from .shown import as_judged as as_judged
 from .shown import as_shown as as_shown
 from .surface import ExpressiveSurface as ExpressiveSurface
 from .surface import MovedSurface as MovedSurface
