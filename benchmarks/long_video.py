@@ -1,9 +1,9 @@
 """Memory of `animate` over a long driving video: `python -m benchmarks.long_video [--minutes 1 10]`.
 
-The example photo, which moves from side to side, is written as a video of so many minutes, tracked, and drives
-a head whose pictures are written as another video. Prints Markdown: the peak of the process's memory after each
-of these, and frames per second of CPU time. Lengths are tried in turn, so the peaks of one that needs no more
-memory than the one before are the same.
+The example photo, which moves from side to side, is written as a video of so many minutes, tracked, and
+drives a head whose pictures are written as another video. Prints Markdown: the peak of the process's memory
+after each of these, and frames per second of CPU time. Lengths are tried in turn, so a video that needs no
+more memory than the one before does not raise the peak.
 """
 
 import argparse

@@ -17,6 +17,7 @@ from fastavatar.rig import (
     Hidden,
     Rig,
     attached,
+    brought_parts,
     expressive_surface,
     find_head,
     float32,
@@ -82,10 +83,12 @@ def make_rig(
 ) -> Rig:
     """The rig of Gaussians (N) that follow a fitted head, as `binding` (N) says or by their places."""
     own = attached(gaussians, head, fitted, binding)
-    skin = _skin(own, head, fitted, gaussians.means.double().numpy())
+    means = gaussians.means.double().numpy()
+    skin = _skin(own, head, fitted, means)
     colors = decode_colors(gaussians.sh[:, 0]).double().clamp(0, 1).numpy()
-    hidden = hidden_parts(head, fitted, gaussians.means.double().numpy()[skin], colors[skin])
-    own_kinds = hidden_kinds(head, fitted, own.corners, gaussians.means.double().numpy())
+    brought = brought_parts(head, fitted, own.corners, means, colors) if binding is not None else frozenset()
+    hidden = hidden_parts(head, fitted, means[skin], colors[skin], brought)
+    own_kinds = hidden_kinds(head, fitted, own.corners, means, brought)
     attachment = _with_hidden(own, hidden, head)
     rest = concatenate([gaussians, _with_bands(hidden.gaussians, gaussians.sh.shape[1])])
     actions = fitted.scale * head.actions.astype(np.float64) @ fitted.axes.T
