@@ -30,10 +30,10 @@ from fastavatar.rig import (
 
 SEEN_M = 0.002
 """Depth behind the surface drawn up to which a splat shows its colour."""
-LID_OVERLAP = 1.0
-"""How far a blink takes the upper lid, in distances to the lower one. The parametric head's goes on to
-1.15; at 1.0 Face Mesh sees the eyes of three people most nearly shut."""
-LID_GAINS = (0.6, 1.8)
+LID_OVERLAP = 1.15
+"""How far a blink takes the upper lid, in distances to the lower one, as in the parametric head. Face Mesh
+sees 10 % of the gap of five people then, in the mean, and 13 % at 1.0."""
+LID_GAINS = (0.5, 1.8)
 LIDS = (
     ((159, 158, 160, 157, 161), (145, 153, 144, 154, 163)),
     ((386, 385, 387, 384, 388), (374, 380, 373, 381, 390)),
