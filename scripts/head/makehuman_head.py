@@ -190,7 +190,7 @@ def _amplified(actions: Array) -> Array:
         AMPLITUDES.get(name, AMPLITUDES.get(stem, 1.0))
         for name, stem in zip(ARKIT_NAMES, unsided, strict=True)
     ]
-    return actions * np.array(factors)[:, None, None]
+    return np.asarray(actions * np.array(factors)[:, None, None])
 
 
 def _skin_weights(bust: Bust, bones: dict[str, Array], source: Source, parts: Ints) -> Array:
