@@ -4,7 +4,6 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from fastavatar.core import Gaussians, decode_colors, frontal_camera
-from fastavatar.geometry import Array
 from fastavatar.models.facemesh.discs import even_discs, sharpened
 from fastavatar.rendering import render
 from tests.models.facemesh.heads import Mask, view_of
@@ -25,13 +24,13 @@ def discs() -> Gaussians:
     means = np.stack([x, -y, 0 * x], 1)
     facing = np.tile([0.0, 0, 1], (len(means), 1))
     return even_discs(
-        np.full(len(means), 0.001), means, facing, RGB.reshape(-1, 3), np.ones(len(means), bool)
+        np.full(len(means), 0.001), means, facing, RGB.reshape(-1, 3).astype(float), np.ones(len(means), bool)
     )
 
 
 def error(discs: Gaussians) -> float:
     """Root of the mean squared difference to the picture, away from its edges."""
-    wrong: Array = (render(discs, CAMERA).image.numpy() - RGB)[4:-4, 4:-4]
+    wrong = (render(discs, CAMERA).image.numpy() - RGB)[4:-4, 4:-4]
     return float(np.sqrt((wrong**2).mean()))
 
 
