@@ -4,15 +4,14 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from fastavatar.core import Gaussians, decode_colors, frontal_camera
-from fastavatar.geometry import Array
 from fastavatar.models.facemesh.discs import even_discs, sharpened
 from fastavatar.rendering import render
-from tests.models.facemesh.heads import view_of
+from tests.models.facemesh.heads import Mask, view_of
 
 SIZE_PX = 48
 CAMERA = frontal_camera(1.0, 1000, SIZE_PX, SIZE_PX, torch.zeros(3))
-RGB = gaussian_filter(np.random.default_rng(0).normal(size=(SIZE_PX, SIZE_PX, 3)), (1, 1, 0))
-RGB = np.clip(0.5 + RGB, 0, 1).astype(np.float32)
+NOISE = gaussian_filter(np.random.default_rng(0).normal(size=(SIZE_PX, SIZE_PX, 3)), (1, 1, 0))
+RGB: Mask = np.clip(0.5 + NOISE, 0, 1).astype(np.float32)
 VIEW = view_of(np.ones((SIZE_PX, SIZE_PX), np.float32), CAMERA, RGB)
 SOURCE = np.arange(SIZE_PX**2) % 2 - 1
 """Every other disc has its colour from the view."""
@@ -25,13 +24,13 @@ def discs() -> Gaussians:
     means = np.stack([x, -y, 0 * x], 1)
     facing = np.tile([0.0, 0, 1], (len(means), 1))
     return even_discs(
-        np.full(len(means), 0.001), means, facing, RGB.reshape(-1, 3), np.ones(len(means), bool)
+        np.full(len(means), 0.001), means, facing, RGB.reshape(-1, 3).astype(float), np.ones(len(means), bool)
     )
 
 
 def error(discs: Gaussians) -> float:
     """Root of the mean squared difference to the picture, away from its edges."""
-    wrong: Array = (render(discs, CAMERA).image.numpy() - RGB)[4:-4, 4:-4]
+    wrong = (render(discs, CAMERA).image.numpy() - RGB)[4:-4, 4:-4]
     return float(np.sqrt((wrong**2).mean()))
 
 
@@ -49,7 +48,9 @@ def test_discs_without_a_view_keep_their_colours(discs: Gaussians) -> None:
 def test_before_backdrop_discs_do_not_make_up_for_what_shines_through() -> None:
     """Half-transparent discs of a grey picture stay grey over any backdrop."""
     grey = view_of(
-        np.ones((8, 8), np.float32), frontal_camera(1.0, 1000, 8, 8, torch.zeros(3)), RGB[:8, :8] * 0 + 0.5
+        np.ones((8, 8), np.float32),
+        frontal_camera(1.0, 1000, 8, 8, torch.zeros(3)),
+        np.full((8, 8, 3), 0.5, np.float32),
     )
     one = even_discs(
         np.array([0.001]), np.zeros((1, 3)), np.array([[0.0, 0, 1]]), np.full((1, 3), 0.5), np.ones(1, bool)
