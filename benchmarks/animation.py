@@ -4,8 +4,8 @@ Each expression is set to 0, ¼, ½, ¾ and 1, the head is drawn, and MediaPipe'
 weights back. Prints Markdown: for each head the network's value of that name, by how much it rises, its
 correlation with what was set, and whether left and right were told apart; then how far lids and lips part by
 Face Mesh, and times. The 20 expressions that move the skin most are marked *, and those that the network
-tells at all by a +: of the others it reads nothing even where a face at rest shows twice as much of them
-(`python -m benchmarks.painted_expressions`).
+tells at all by a +: of the others its value rises by less than 0.25 even where a face that is at rest
+otherwise shows twice as much of them (`python -m benchmarks.painted_expressions`).
 """
 
 import argparse
@@ -33,7 +33,7 @@ STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 VISIBLE = 20
 UNTOLD = (
     *("mouthClose", "jawForward", "jawLeft", "jawRight", "cheekPuff", "cheekSquint", "noseSneer", "eyeWide"),
-    *("mouthFrown", "mouthDimple", "mouthPress", "mouthRollLower", "mouthRollUpper", "mouthLowerDown"),
+    *("mouthDimple", "mouthPress", "mouthRollLower", "mouthRollUpper", "mouthLowerDown"),
     *("eyeLookUp", "eyeLookDown"),
 )
 """What the network does not tell, by the name without its side."""
