@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.ndimage import find_objects
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
@@ -46,11 +47,11 @@ def draw_texture(mesh: Mesh, avatar: Avatar, size_px: int) -> tuple[Tensor, Tens
     charts = _charts(uv_faces, len(uv))
     chart = np.where(used, charts[seen.face], -1)
     flat = _in_texture(mesh, avatar, places[:, :2] * size_px)
+    windows = find_objects(chart + 1)
     for number in np.unique(charts[flat.face]):
-        rows, columns = (np.flatnonzero((chart == number).any(axis)) for axis in (1, 0))
-        if not len(rows):
+        window = windows[number] if number < len(windows) else None
+        if window is None:
             continue
-        window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         where = (chart[window] == number)[..., None]
         drawn = flat.drawn(np.flatnonzero(charts[flat.face] == number), window)
         over = drawn[..., :3] + (1 - drawn[..., 3:]) * texture[window]
