@@ -19,6 +19,7 @@ from .fusion import Grid as Grid
 from .fusion import fuse as fuse
 from .fusion import grid_about as grid_about
 from .inside import with_plausible_insides as with_plausible_insides
+from .lids import with_lids as with_lids
 from .painting import painted as painted
 from .printing import printable as printable
 from .seams import levelled as levelled

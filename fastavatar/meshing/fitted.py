@@ -14,7 +14,7 @@ from fastavatar.core import Avatar, Binding, Gaussians, Mesh, Shapes, Skeleton, 
 from fastavatar.errors import InputError
 from fastavatar.geometry import edge_graph
 from fastavatar.head import ARKIT_NAMES, PARENTS, load_head
-from fastavatar.meshing import closed, painted, with_plausible_insides
+from fastavatar.meshing import closed, painted, with_lids, with_plausible_insides
 
 CAPS = ((0.91, 0.08, 0.06), (0.91, 0.22, 0.06), (0.91, 0.36, 0.06))
 """Circles in an empty corner of the texture: right arm, torso, left arm."""
@@ -59,13 +59,14 @@ def fitted_mesh(avatar: Avatar, texture_px: int = 2048) -> Mesh:
     assert avatar.mesh is not None and avatar.binding is not None
     gaussians = avatar.gaussians.detach().to("cpu", torch.float32)
     colored = replace(avatar.mesh, colors=_vertex_colors(avatar.mesh, gaussians, avatar.binding))
+    colored, lids = with_lids(colored, gaussians, avatar.binding)
     names = load_head().part_names
     mesh = closed(
         _rigged(avatar, colored), CAPS, {names.index(part): depth for part, depth in SHEETS_M.items()}
     )
     if not texture_px:
         return replace(_without_lashes(mesh), uv=None, uv_faces=None)
-    return _without_lashes(painted(mesh, avatar, len(names), texture_px))
+    return _without_lashes(painted(mesh, avatar, lids, texture_px))
 
 
 def _without_lashes(mesh: Mesh) -> Mesh:

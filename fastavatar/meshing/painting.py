@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate
 
 from fastavatar.core import Avatar, Mesh
 from fastavatar.geometry import Array, unit_vectors
+from fastavatar.head import load_head
 from fastavatar.meshing import (
     RIM_PX,
     SHARPNESS,
@@ -35,23 +36,27 @@ shows; with more the sides keep what only the photo's camera sees so. Chosen by 
 LEAST_WEIGHT = 0.01
 """The same where it turns away; pictures outweigh it from 56° to their axes on."""
 
+MOST_SHARE = 0.999
 
-def painted(mesh: Mesh, avatar: Avatar, beyond: int, texture_px: int) -> Mesh:
+
+def painted(mesh: Mesh, avatar: Avatar, shares: Tensor, texture_px: int) -> Mesh:
     """The closed mesh of `avatar` with a texture (texture_px, 2 texture_px, 3) of its Gaussians' colours.
 
-    `mesh` has vertex colours and the head's own texture coordinates, which move to the left half. Its part
-    number `beyond` gets coordinates in the right half, which depend on its shape.
+    `mesh` has vertex colours and the head's own texture coordinates, which move to the left half. What is no
+    part of the head gets coordinates in the right half, which depend on its shape. The first vertices keep
+    `shares` (N,) of their own colours in the texture.
     """
     assert mesh.uv is not None and mesh.uv_faces is not None and mesh.parts is not None
-    outside = (mesh.parts == beyond)[:, None]
+    outside = (mesh.parts >= len(load_head().part_names))[:, None]
+    shares = torch.cat([shares, torch.zeros(len(mesh.vertices) - len(shares))])
     views = views_around(avatar.gaussians)
     head = replace(mesh, uv_faces=torch.where(outside, 0, mesh.uv_faces))
-    halves = [_half(head, avatar, views, texture_px)]
+    halves = [_half(head, avatar, views, shares, texture_px)]
     uv, uv_faces = mesh.uv * torch.tensor([0.5, 1.0]), head.uv_faces
     if outside.any():
         hair = _unwrapped(mesh, outside)
         assert hair.uv is not None and hair.uv_faces is not None and uv_faces is not None
-        halves.append(_half(hair, avatar, views, texture_px))
+        halves.append(_half(hair, avatar, views, shares, texture_px))
         uv_faces = torch.where(outside, hair.uv_faces + len(uv), uv_faces)
         uv = torch.cat([uv, hair.uv * torch.tensor([0.5, 1.0]) + torch.tensor([0.5, 0.0])])
     else:
@@ -70,20 +75,20 @@ def _unwrapped(mesh: Mesh, chosen: Tensor) -> Mesh:
     return replace(mesh, uv=torch.from_numpy(uv).float(), uv_faces=uv_faces)
 
 
-def _half(mesh: Mesh, avatar: Avatar, views: DepthViews, size_px: int) -> Tensor:
+def _half(mesh: Mesh, avatar: Avatar, views: DepthViews, shares: Tensor, size_px: int) -> Tensor:
     """A texture (H, H, 3) in 0…1 for the texture map of `mesh`."""
     drawn, used = draw_texture(mesh, avatar, size_px)
     # Pictures are coarser than the texture, so they are looked up for every second texel
-    coarse = _around(mesh, avatar, views, max(size_px // 2, 1))
+    coarse = _around(mesh, avatar, views, shares, max(size_px // 2, 1))
     fine = interpolate(coarse[None], (size_px, size_px), mode="bilinear")[0, :, used]
     own, total, sums = fine[0, :, None], fine[1, :, None], fine[2:].T
     drawn[used] = (own * drawn[used] + sums) / (own + total)
     return levelled(padded(drawn, used), mesh)
 
 
-def _around(mesh: Mesh, avatar: Avatar, views: DepthViews, size_px: int) -> Tensor:
-    """(5, H, H): weights of the plane's colours, of those that views show, and these colours by weight."""
-    assert mesh.uv is not None and mesh.uv_faces is not None
+def _around(mesh: Mesh, avatar: Avatar, views: DepthViews, shares: Tensor, size_px: int) -> Tensor:
+    """(5, H, H): weights of the plane's colours and of others, and the sum of those others by weight."""
+    assert mesh.uv is not None and mesh.uv_faces is not None and mesh.colors is not None
     layout = rasterise_layout(mesh.uv.double().numpy(), mesh.uv_faces.numpy(), size_px, RIM_PX)
     used = layout.used
     corners, weights = mesh.faces.numpy()[layout.face[used]], layout.weights[used]
@@ -96,6 +101,10 @@ def _around(mesh: Mesh, avatar: Avatar, views: DepthViews, size_px: int) -> Tens
     eye = avatar.camera.to("cpu", torch.float64).center.numpy()
     facing = (unit_vectors(eye - points) * normals).sum(1).clip(0)
     own = PHOTO_WEIGHT * facing**SHARPNESS + LEAST_WEIGHT
+    # A share s of all weight belongs to the vertices: w = s / (1 − s) of the others' together
+    share = at(shares[:, None]).clip(0, MOST_SHARE)
+    kept = share / (1 - share) * (own + total)[:, None]
+    sums, total = sums + kept * at(mesh.colors), total + kept[:, 0]
     found = np.zeros((5, size_px, size_px), np.float32)
     found[0] = LEAST_WEIGHT
     found[:, used] = np.concatenate([[own, total], sums.T])

@@ -108,15 +108,18 @@ def head_from(
 ) -> "Avatar | Gaussians":
     """The head that the inputs are: a folder of results, a file of splats, or photos of one person.
 
-    Raises `UsageError` for a mesh and for several inputs that are not all photos, and what reading or
-    predicting raises.
+    Raises `UsageError` for a mesh and for several inputs that are not all photos, `InputError` for a damaged
+    mesh, and what reading or predicting raises.
     """
-    from fastavatar.formats import holds_mesh, holds_splats, read_gaussians
+    from fastavatar.formats import holds_mesh, holds_splats, read_gaussians, read_mesh
 
     paths = [Path(one) for one in inputs]
     for path in paths:
         if not path.is_dir() and holds_mesh(path):
-            raise UsageError(f"{path} is a mesh already: fastavatar convert writes it in another format")
+            count = len(read_mesh(path).faces)  # a damaged file says that instead
+            raise UsageError(
+                f"{path} is a mesh of {count} triangles already: fastavatar convert writes it in another format"
+            )
         if len(paths) > 1 and (path.is_dir() or holds_splats(path)):
             raise UsageError(f"{path} is no photo: only photos of one person can be given several at a time")
     if paths[0].is_dir():
