@@ -29,7 +29,6 @@ from .solid import surface_of_solid as surface_of_solid
 from .texels import Layout as Layout
 from .texels import rasterise_layout as rasterise_layout
 from .texture import draw_texture as draw_texture
-from .texture import texture_camera as texture_camera
 from .unwrapping import unwrap as unwrap
 from .views import UNKNOWN as UNKNOWN
 from .views import DepthViews as DepthViews

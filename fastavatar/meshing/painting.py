@@ -78,16 +78,19 @@ def _unwrapped(mesh: Mesh, chosen: Tensor) -> Mesh:
 def _half(mesh: Mesh, avatar: Avatar, views: DepthViews, shares: Tensor, size_px: int) -> Tensor:
     """A texture (H, H, 3) in 0…1 for the texture map of `mesh`."""
     drawn, used = draw_texture(mesh, avatar, size_px)
-    # Pictures are coarser than the texture, so they are looked up for every second texel
+    # Pictures and colours of vertices are coarser than the texture: every second texel will do
     coarse = _around(mesh, avatar, views, shares, max(size_px // 2, 1))
     fine = interpolate(coarse[None], (size_px, size_px), mode="bilinear")[0, :, used]
-    own, total, sums = fine[0, :, None], fine[1, :, None], fine[2:].T
-    drawn[used] = (own * drawn[used] + sums) / (own + total)
-    return levelled(padded(drawn, used), mesh)
+    own, total, sums, base = fine[0, :, None], fine[1, :, None], fine[2:5].T, fine[5:].T
+    own_colors = drawn[used]
+    own_colors = own_colors[:, :3] + (1 - own_colors[:, 3:]) * base
+    texture = torch.zeros(size_px, size_px, 3)
+    texture[used] = (own * own_colors + sums) / (own + total)
+    return levelled(padded(texture, used), mesh)
 
 
 def _around(mesh: Mesh, avatar: Avatar, views: DepthViews, shares: Tensor, size_px: int) -> Tensor:
-    """(5, H, H): weights of the plane's colours and of others, and the sum of those others by weight."""
+    """(8, H, H): weights of the plane and of others, the sum of those others by weight, vertex colours."""
     assert mesh.uv is not None and mesh.uv_faces is not None and mesh.colors is not None
     layout = rasterise_layout(mesh.uv.double().numpy(), mesh.uv_faces.numpy(), size_px, RIM_PX)
     used = layout.used
@@ -104,8 +107,9 @@ def _around(mesh: Mesh, avatar: Avatar, views: DepthViews, shares: Tensor, size_
     # A share s of all weight belongs to the vertices: w = s / (1 − s) of the others' together
     share = at(shares[:, None]).clip(0, MOST_SHARE)
     kept = share / (1 - share) * (own + total)[:, None]
-    sums, total = sums + kept * at(mesh.colors), total + kept[:, 0]
-    found = np.zeros((5, size_px, size_px), np.float32)
+    plain = at(mesh.colors)
+    sums, total = sums + kept * plain, total + kept[:, 0]
+    found = np.zeros((8, size_px, size_px), np.float32)
     found[0] = LEAST_WEIGHT
-    found[:, used] = np.concatenate([[own, total], sums.T])
+    found[:, used] = np.concatenate([[own, total], sums.T, plain.T])
     return torch.from_numpy(found)

@@ -27,8 +27,9 @@ def levelled(texture: Tensor, mesh: Mesh) -> Tensor:
     sums, total = np.zeros_like(pixels), np.zeros(pixels.shape[:2], np.float32)
     nearest = np.zeros_like(total)
     _spread(places, wanted, sums, total, nearest)
-    pixels += sums * (nearest / np.maximum(total, 1e-9))[..., None]
-    return torch.from_numpy(pixels.clip(0, 1))
+    at = np.nonzero(total)
+    pixels[at] = (pixels[at] + sums[at] * (nearest[at] / total[at])[:, None]).clip(0, 1)
+    return torch.from_numpy(pixels)
 
 
 @kernel
