@@ -13,6 +13,8 @@ _AWAY_M = 0.008
 """Distance of the cloth from the skin."""
 _BAND_M = 0.0065
 """Radius of the collar's band, which hides the cut edge."""
+_COLLAR_M = 0.105
+"""Distance from the neck's axis, level, within which the neckline is cut."""
 _PIT = np.array([0.0, -0.128, -0.035])
 """The pit of the neck on the average head, by eye."""
 _TILT = np.radians(38.0)
@@ -45,12 +47,16 @@ def shirt_cloth(shirt: Shirt, vertices: Array, random: np.random.Generator) -> C
     neck = vertices[head.region("neck")].mean(0) - head.mean[head.region("neck")].mean(0)
     up = np.array([0.0, np.cos(_TILT), np.sin(_TILT)])
     origin = _PIT + neck - [0, shirt.neckline_m, 0]
-    cut, cut_faces, _ = slice_faces_plane(cloth, faces, plane_normal=-up, plane_origin=origin)
+    axis = vertices[head.region("neck")].mean(0)
+    near = np.hypot(*(cloth - axis)[:, [0, 2]].T) < _COLLAR_M
+    at_collar = near[faces].all(1)  # a raised shoulder may reach above the plane, but is not cut
+    cut, cut_faces, _ = slice_faces_plane(cloth, faces[at_collar], plane_normal=-up, plane_origin=origin)
+    kept = faces[~at_collar]
     band, band_faces = _band(cut[np.abs((cut - origin) @ up) < 1e-6], up)
     return Cloth(
-        np.concatenate([cut, band]),
-        np.concatenate([cut_faces, band_faces + len(cut)]),
-        np.where((moved & ((cloth - origin) @ up < 0))[:, None], cloth, vertices),
+        np.concatenate([cloth, cut, band]),
+        np.concatenate([kept, cut_faces + len(cloth), band_faces + len(cloth) + len(cut)]),
+        np.where((moved & (~near | ((cloth - origin) @ up < 0)))[:, None], cloth, vertices),
     )
 
 
