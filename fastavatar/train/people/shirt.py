@@ -51,11 +51,12 @@ def shirt_cloth(shirt: Shirt, vertices: Array, random: np.random.Generator) -> C
     near = np.hypot(*(cloth - axis)[:, [0, 2]].T) < _COLLAR_M
     at_collar = near[faces].all(1)  # a raised shoulder may reach above the plane, but is not cut
     cut, cut_faces, _ = slice_faces_plane(cloth, faces[at_collar], plane_normal=-up, plane_origin=origin)
-    kept = faces[~at_collar]
+    used, kept = np.unique(faces[~at_collar], return_inverse=True)
+    body = cloth[used]
     band, band_faces = _band(cut[np.abs((cut - origin) @ up) < 1e-6], up)
     return Cloth(
-        np.concatenate([cloth, cut, band]),
-        np.concatenate([kept, cut_faces + len(cloth), band_faces + len(cloth) + len(cut)]),
+        np.concatenate([body, cut, band]),
+        np.concatenate([kept.reshape(-1, 3), cut_faces + len(body), band_faces + len(body) + len(cut)]),
         np.where((moved & (~near | ((cloth - origin) @ up < 0)))[:, None], cloth, vertices),
     )
 
