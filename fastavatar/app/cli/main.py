@@ -27,6 +27,8 @@ COMMANDS = {
     "refine": "Fit a 3D head to calibrated views.",
     "evaluate": "Measure how accurate an avatar is, on a calibrated capture.",
     "interpolate": "Walk between two people of the published model.",
+    "edit": "Change an attribute of a person of the published model.",
+    "directions": "Find the directions in W along which attributes grow.",
     "serve": "Turn photos into 3D heads on a web page.",
     "render": "Draw a 3D head from all around: a video or pictures.",
     "animate": "Make a 3D head move: a video, pictures or splats.",
