@@ -1,13 +1,13 @@
-from .directions import Direction as Direction
-from .directions import fit_direction as fit_direction
-from .labels import LabelledPeople as LabelledPeople
-from .labels import read_labelled as read_labelled
 from .data import DataSettings as DataSettings
 from .data import People as People
 from .data import Subject as Subject
 from .data import evenly as evenly
 from .data import read_people as read_people
 from .data import shrunk as shrunk
+from .directions import Direction as Direction
+from .directions import fit_direction as fit_direction
+from .labels import LabelledPeople as LabelledPeople
+from .labels import read_labelled as read_labelled
 from .loader import Example as Example
 from .loader import Loader as Loader
 from .loader import Pictures as Pictures
