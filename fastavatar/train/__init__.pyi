@@ -6,6 +6,7 @@ from .data import read_people as read_people
 from .data import shrunk as shrunk
 from .directions import Direction as Direction
 from .directions import fit_direction as fit_direction
+from .drawn import DrawnHeads as DrawnHeads
 from .labels import LabelledPeople as LabelledPeople
 from .labels import read_labelled as read_labelled
 from .loader import Example as Example
