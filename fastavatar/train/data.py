@@ -72,6 +72,8 @@ class People:
     held_out: tuple[Subject, ...]
     """Those who are not."""
     broken: "Broken"
+    names: tuple[str, ...]
+    """Names of the folders they are from."""
     terms: tuple[str, ...]
     """Terms of use of the folders, as far as stated."""
 
@@ -79,6 +81,14 @@ class People:
     def examples(self) -> list[tuple[int, int]]:
         """Subject and view of every example."""
         return [(who, view) for who, one in enumerate(self.trained) for view in one.trained]
+
+    def text(self) -> str:
+        """The data in a few words, for a model's file."""
+        return f"{len(self.trained)} people, {len(self.examples)} views of {', '.join(self.names)}"
+
+    def terms_text(self) -> str:
+        """The terms in one text."""
+        return "; ".join(self.terms) or "those of the captures, which state none"
 
     def facts(self) -> dict[str, object]:
         """What the summary of a run says about its data."""
@@ -151,7 +161,8 @@ def read_people(folders: Sequence[Path], settings: DataSettings) -> People:
         _split(one, number, settings.held_out_views) for number, one in enumerate(subjects[:kept])
     )
     terms = tuple(dict.fromkeys(filter(None, map(_terms, folders))))
-    return People(trained, tuple(subjects[kept:]), broken, terms)
+    names = tuple(folder.resolve().name for folder in folders)
+    return People(trained, tuple(subjects[kept:]), broken, names, terms)
 
 
 def evenly(points: Tensor, count: int) -> Tensor:

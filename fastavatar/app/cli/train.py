@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastavatar.app.cli.numbers import FILE_AS_TEXT, FOLDER, THREADS, count
+from fastavatar.app.cli.numbers import FILE, FILE_AS_TEXT, FOLDER, THREADS, count
 
 if TYPE_CHECKING:
     from fastavatar.train import Pace, RunSettings, Trainee
@@ -92,3 +93,17 @@ def train(make_trainee: "Callable[[Any], Trainee]", settings: "RunSettings") -> 
         log.info("continue it with --resume")
         raise click.exceptions.Exit(130)
     log.info("%d steps; the model is in %s", result.steps, settings.folder / "model")
+
+
+@command.command()
+@DATA
+@click.option(
+    "--template", type=FILE, help="PLY of the mean head, as `train template` writes it [default: grey discs]."
+)
+@run_options("decoder")
+def decoder(data: tuple[Path, ...], template: Path | None, config: str, **flags: Any) -> None:
+    """Train the decoder, W and points → Gaussians, and W of everybody in --data."""
+    from fastavatar.train import DecoderSettings, load_settings, make_decoder_trainee
+
+    settings = load_settings(DecoderSettings, config)
+    train(make_decoder_trainee(data, template, settings), run_settings(settings, settings.pace, flags))
