@@ -53,7 +53,7 @@ class ShiftTolerantLpips(nn.Module):
 
     def _stages(self, x: Tensor) -> list[Tensor]:
         """Features (2, C, h, w) after each of AlexNet's five rectified convolutions."""
-        stages = []
+        stages: list[Tensor] = []
         for name, padding, blur in zip(_CONVOLUTIONS, _PADDINGS, _BLURRED_BEFORE, strict=True):
             if blur is not None:
                 x = self._halved(F.max_pool2d(x, 3, stride=1), blur)

@@ -1,7 +1,7 @@
 """Heads of made-up people drawn in milliseconds: no strands, no light that bounces, but thousands of shapes.
 
-The point predictor learns from them what it cannot learn from few rendered people: how outlines and shading tell
-the shape. They have the points of `people`, in the same order.
+The point predictor learns from them what it cannot learn from few rendered people: how outlines and shading
+tell the shape. They have the points of `people`, in the same order.
 
  person, expression ─▶ vertices ─ hair as a swollen scalp ─▶ colours × light ─ rasterise ─▶ picture, mask
 """
@@ -63,14 +63,24 @@ class DrawnHeads:
     def __getitem__(self, number: int) -> tuple[View, Tensor]:
         """A view, and the points (P, 3) in metres of the person that it shows."""
         random = np.random.default_rng([self.seed, number, 11])
-        person = sample_person(self.seed, number)
-        vertices = load_head().vertices(person.identity, *sample_expression(self.seed, number, 0))
+        person, vertices = self._person(number)
         size = (WIDTH_PX, HEIGHT_PX)
         camera = place_cameras("nersemble", 16, size, random)[random.integers(16)]
         image, mask = _drawn(vertices, person, camera, random)
         view = View(f"drawn {number}", image, mask, camera, True)
-        points = torch.from_numpy(points_on(vertices)).float()
-        return view, evenly(points, self.points)
+        return view, self._points(vertices)
+
+    def points_of(self, number: int) -> Tensor:
+        """The points (P, 3) of a person, without the picture."""
+        return self._points(self._person(number)[1])
+
+    def _person(self, number: int) -> tuple[Person, Array]:
+        """A person, and the vertices (V, 3) with an expression."""
+        person = sample_person(self.seed, number)
+        return person, load_head().vertices(person.identity, *sample_expression(self.seed, number, 0))
+
+    def _points(self, vertices: Array) -> Tensor:
+        return evenly(torch.from_numpy(points_on(vertices)).float(), self.points)
 
 
 def _drawn(
@@ -92,8 +102,8 @@ def _drawn(
     image[~seen.hit, 3] = 0
     image[seen.hit, :3] = _interpolated(encoded, seen)
     coarse = image.reshape(camera.height, _FINENESS, camera.width, _FINENESS, 4).mean((1, 3))
-    picture, mask = torch.from_numpy(coarse).float().split([3, 1], -1)
-    return picture.contiguous(), mask[..., 0].contiguous()
+    picture = torch.from_numpy(coarse).float()
+    return picture[..., :3].contiguous(), picture[..., 3].contiguous()
 
 
 def _interpolated(values: Array, seen: Fragments) -> Array:

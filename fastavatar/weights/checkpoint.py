@@ -86,15 +86,17 @@ _INERT: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
 ]
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path, plain: bool = False) -> Checkpoint:
     """A published checkpoint (`.pth`) or one with the same names in safetensors.
+
+    With `plain`, the file may also hold nothing but tensors by name, as those of other projects do.
 
     Raises `WeightsError` when the file is missing, damaged, no checkpoint, holds anything but data, tensors
     of a kind that no network uses, or tensors that claim more memory than the file has numbers for.
     """
     if not path.is_file():
         raise WeightsError(f"there is no checkpoint {path}")
-    found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
+    found = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path, plain)
     if not found.state:
         raise WeightsError(f"{path} is no checkpoint: it holds no tensors")
     total = 0
@@ -109,10 +111,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return found
 
 
-def _read_pth(path: Path) -> Checkpoint:
+def _read_pth(path: Path, plain: bool) -> Checkpoint:
     holds = _read_pickle(path)
     state = (
-        next((holds[key] for key in _STATE_KEYS if key in holds), None)
+        next((holds[key] for key in _STATE_KEYS if key in holds), holds if plain else None)
         if isinstance(holds, Mapping)
         else None
     )

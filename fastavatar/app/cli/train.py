@@ -107,3 +107,19 @@ def decoder(data: tuple[Path, ...], template: Path | None, config: str, **flags:
 
     settings = load_settings(DecoderSettings, config)
     train(make_decoder_trainee(data, template, settings), run_settings(settings, settings.pace, flags))
+
+
+@command.command()
+@DATA
+@click.option(
+    "--backbone",
+    type=FILE,
+    help="Pretrained DINOv2 to start from [default: a backbone trained from nothing].",
+)
+@run_options("points")
+def points(data: tuple[Path, ...], backbone: Path | None, config: str, **flags: Any) -> None:
+    """Train the point predictor, photo → the points of the head, and the camera that took it."""
+    from fastavatar.train import PointsSettings, load_settings, make_points_trainee
+
+    settings = load_settings(PointsSettings, config)
+    train(make_points_trainee(data, backbone, settings), run_settings(settings, settings.pace, flags))

@@ -1,0 +1,251 @@
+"""Trains the point predictor: one photo → the points of the head, and the camera that took it.
+
+view ─ network_view ─▶ 224² picture, pose ─ PointPredictor ─▶ points, pose
+loss = MSE of points + angle between rotations + MSE of translations (Liang et al. 2025, section 3)
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fastavatar.captures import View
+from fastavatar.errors import InputError
+from fastavatar.models.published import (
+    Dinov2Sizes,
+    PointPredictor,
+    PointPredictorSizes,
+    load_strictly,
+    sizes_of,
+)
+from fastavatar.train import (
+    AugmentationSettings,
+    Batches,
+    DataSettings,
+    DrawnHeads,
+    Loader,
+    Pace,
+    People,
+    PointScores,
+    Process,
+    Validation,
+    network_view,
+    random_move,
+    read_people,
+    recolored,
+    rotation_angle,
+    write_network,
+)
+from fastavatar.weights import STEMS, Origin, read_checkpoint
+
+_MEAN_OF = 200  # drawn heads in the mean shape: its error is then below a tenth of a person's distance
+_ORDER_M = 0.04
+"""Most that two mean shapes with points in one order differ: people do by 0.01, another order by 0.1."""
+_BACKBONE_PREFIX = "encoder.dino."
+"""Of the backbone in checkpoints of the point predictor."""
+
+
+@dataclass(frozen=True)
+class BackboneSettings:
+    """A vision transformer in DINOv2's layout; a pretrained one brings sizes of its own."""
+
+    width: int
+    """Length of a token, a multiple of 64."""
+    depth: int
+    """Number of blocks."""
+    hidden: int
+    """Width inside a block's MLP."""
+    patch: int
+    """Side of a patch in pixels, of 224."""
+    layer_scale: float
+    """Start of the factors on every block's branches; DINOv2's 1e-5 needs more steps than small runs have."""
+
+
+@dataclass(frozen=True)
+class PointsLoss:
+    """Weights of the terms of the loss."""
+
+    points: float
+    """Mean square of the points' error, m²."""
+    rotation: float
+    """Mean angle between the camera's rotations, radians."""
+    translation: float
+    """Mean square of the error of the camera's place, m²."""
+
+
+@dataclass(frozen=True)
+class PointsSettings:
+    """Everything about the training of a point predictor."""
+
+    pace: Pace
+    """Its module is `predictor`, with the parts `dino`, `points_projector` and `pose_projector`."""
+    data: DataSettings
+    """The people."""
+    backbone: BackboneSettings
+    heads: tuple[int, ...]
+    """Widths of the hidden layers of both heads."""
+    loss: PointsLoss
+    augmentation: AugmentationSettings
+    drawn_heads: int
+    """Heads drawn on the way beside the data, which must then be made-up people; 0 for none."""
+    drawn_batch: int
+    """Drawn heads a step and process."""
+
+
+class PointsTrainee:
+    """The point predictor in training."""
+
+    def __init__(
+        self, people: People, settings: PointsSettings, process: Process, backbone: Path | None = None
+    ) -> None:
+        torch.manual_seed(settings.pace.seed)
+        self._people, self._settings, self._device = people, settings, process.device
+        self._backbone = backbone
+        self.predictor = _network(settings, backbone)
+        self._drawn = _Bank(DrawnHeads(settings.drawn_heads, settings.pace.seed, settings.data.points))
+        self.predictor.mean_shape.copy_(self._mean_shape())
+        self.predictor.to(self._device).train()
+        self.modules: Mapping[str, nn.Module] = {"predictor": self.predictor}
+        seed, drawn = settings.pace.seed, settings.drawn_batch if settings.drawn_heads else 0
+        self._loader = Loader(
+            people, settings.data, Batches(self.examples, settings.pace.batch, seed, process)
+        )
+        self._numbers = Batches(max(1, settings.drawn_heads), drawn, seed + 1, process)
+        self._scores = PointScores(people, settings.data, self._device)
+        self._last: tuple[float, float] | None = None
+
+    @property
+    def examples(self) -> int:
+        """Number of views trained on."""
+        return len(self._people.examples)
+
+    def loss(self, step: int) -> Tensor:
+        """() mean loss of the step's views and drawn heads."""
+        seen = [(example.view, example.points) for example in self._loader[step]]
+        seen += [self._drawn[number] for number in self._numbers[step]]
+        augmentation = self._settings.augmentation
+        views = [network_view(view, points.mean(0), random_move(augmentation)) for view, points in seen]
+        pictures, poses = (torch.stack(parts).to(self._device) for parts in zip(*views, strict=True))
+        truth = torch.stack([points for _, points in seen]).to(self._device)
+        # Mixed precision on CUDA: matrix products in 16 bits, the losses in 32
+        with torch.autocast("cuda", torch.bfloat16, enabled=self._device.startswith("cuda")):
+            points, pose = self.predictor(recolored(pictures, augmentation))
+        points, pose, weights = points.float(), pose.float(), self._settings.loss
+        angle = rotation_angle(pose[:, :3, :3], poses[:, :3, :3])
+        self._last = float((points - truth).detach().norm(dim=-1).mean()), float(angle.detach().mean())
+        return (
+            weights.points * nn.functional.mse_loss(points, truth)
+            + weights.rotation * angle.mean()
+            + weights.translation * nn.functional.mse_loss(pose[:, :3, 3], poses[:, :3, 3])
+        )
+
+    def figures(self) -> Mapping[str, float]:
+        """`points_mm` and `pose_deg` of the last step."""
+        if self._last is None:
+            return {}
+        return {"points_mm": 1e3 * self._last[0], "pose_deg": float(torch.tensor(self._last[1]).rad2deg())}
+
+    def validate(self) -> Validation:
+        """Errors on people held out, beside those of the mean shape."""
+        self.predictor.eval()
+        try:
+            return self._scores.of(self.predictor)
+        finally:
+            self.predictor.train()
+
+    def export(self, folder: Path) -> None:
+        """The network in the published layout."""
+        state = nn.ModuleDict({"encoder": self.predictor}).state_dict()
+        write_network(folder, STEMS.dino.name, "model_state_dict", state, self._origin())
+
+    def facts(self) -> Mapping[str, Any]:
+        """Data and terms of the run."""
+        counts = {**self._people.facts(), "drawn_heads": self._settings.drawn_heads}
+        return {**self._origin().for_summary(), "counts": counts}
+
+    def _origin(self) -> Origin:
+        drawn = self._settings.drawn_heads
+        data = self._people.text() + (f"; {drawn} drawn heads" if drawn else "")
+        data += f"; backbone {self._backbone.name}" if self._backbone else ""
+        weights = self._settings.loss
+        loss = (
+            f"{weights.points:g} points, {weights.rotation:g} rotation, {weights.translation:g} translation"
+        )
+        return Origin(data, self._people.terms_text(), loss=loss)
+
+    def _mean_shape(self) -> Tensor:
+        """(N, 3) the mean of the people trained on, or of drawn heads, which are many more."""
+        mean = torch.stack([one.points for one in self._people.trained]).mean(0)
+        if not self._settings.drawn_heads:
+            return mean
+        drawn = torch.stack([self._drawn.source.points_of(number) for number in range(_MEAN_OF)]).mean(0)
+        if float((drawn - mean).norm(dim=1).mean()) > _ORDER_M:
+            raise InputError(
+                "the data's points are not those of made-up people, so that drawn heads cannot stand beside "
+                "them: set drawn_heads to 0"
+            )
+        return drawn
+
+
+class _Bank:
+    """Drawn heads, kept in a byte a number once they are drawn."""
+
+    def __init__(self, source: DrawnHeads) -> None:
+        self.source = source
+        self._kept: dict[int, tuple[View, Tensor]] = {}
+
+    def __getitem__(self, number: int) -> tuple[View, Tensor]:
+        """View and points of a head."""
+        if number not in self._kept:
+            view, points = self.source[number]
+            stored = (torch.cat([view.image, view.mask[..., None]], -1) * 255).round().byte()
+            self._kept[number] = replace(view, image=stored[..., :3], mask=stored[..., 3]), points
+        view, points = self._kept[number]
+        return replace(view, image=view.image / 255, mask=view.mask / 255), points
+
+
+def _network(settings: PointsSettings, backbone: Path | None) -> PointPredictor:
+    """A new point predictor, its backbone pretrained where a file is given."""
+    stated = settings.backbone
+    sizes = Dinov2Sizes(
+        stated.width, stated.depth, stated.hidden, stated.patch, 1 + (224 // stated.patch) ** 2
+    )
+    state = {} if backbone is None else _backbone_state(backbone)
+    if state:
+        sizes = sizes_of({name: tuple(value.shape) for name, value in state.items()})
+    last = 3 * settings.data.points
+    wanted = PointPredictorSizes(
+        sizes, [sizes.width, *settings.heads, last], [sizes.width, *settings.heads, 9], residuals=True
+    )
+    if (fault := wanted.fault()) is not None:
+        raise InputError(f"no point predictor can be made: {fault}")
+    predictor = PointPredictor(wanted)
+    if state:
+        load_strictly(predictor.dino, state, "DINOv2 backbone", str(backbone))
+    else:
+        with torch.no_grad():
+            for name, value in predictor.dino.named_parameters():
+                if name.endswith("gamma"):
+                    value.fill_(stated.layer_scale)
+    return predictor
+
+
+def _backbone_state(path: Path) -> dict[str, Tensor]:
+    """DINOv2's parameters in a file of its own layout, or in one of the point predictor."""
+    state = read_checkpoint(path, plain=True).state
+    inner = {
+        name.removeprefix(_BACKBONE_PREFIX): value
+        for name, value in state.items()
+        if name.startswith(_BACKBONE_PREFIX)
+    }
+    return inner or state
+
+
+def make_points_trainee(
+    folders: Sequence[Path], backbone: Path | None, settings: PointsSettings
+) -> Callable[[Process], PointsTrainee]:
+    """A function that makes the trainee for a process; `backbone` is a file with a pretrained DINOv2."""
+    return lambda process: PointsTrainee(read_people(folders, settings.data), settings, process, backbone)
