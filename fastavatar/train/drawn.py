@@ -91,9 +91,10 @@ def _drawn(
     normals = vertex_normals(vertices, head.faces)
     hair = _hair(person.hair)
     thick = random.uniform(*_THICKNESS_M[person.hair.cut])
-    swollen = vertices + normals * (thick * hair * (1 + 0.15 * _lumps(vertices, random)))[:, None]
+    lumps = _lumps(vertices, random)
+    swollen = vertices + normals * (thick * hair * (1 + 0.15 * lumps))[:, None]
     colors = _colors(person, vertices, hair) * _light(normals, random)[:, None]
-    colors *= np.exp(0.06 * _lumps(vertices, random))[:, None]
+    colors *= np.exp(0.06 * lumps)[:, None]
     # sRGB's transfer function is close to this power
     encoded = np.clip(colors * random.uniform(0.8, 1.6), 0, 1) ** (1 / 2.2)
     fine = camera.resized(_FINENESS * camera.width, _FINENESS * camera.height)
@@ -152,8 +153,8 @@ def _light(normals: Array, random: np.random.Generator) -> Array:
 
 def _lumps(vertices: Array, random: np.random.Generator) -> Array:
     """(V,) smooth noise of standard deviation about 1, in waves of 1 to 6 cm."""
-    waves = random.normal(0, 1, (8, 3)) * 2 * np.pi / random.uniform(0.01, 0.06, (8, 1))
-    return np.asarray(np.sin(vertices @ waves.T + random.uniform(0, 2 * np.pi, 8)).sum(1) / 2)
+    waves = random.normal(0, 1, (5, 3)) * 2 * np.pi / random.uniform(0.01, 0.06, (5, 1))
+    return np.asarray(np.sin(vertices @ waves.T + random.uniform(0, 2 * np.pi, 5)).sum(1) / 1.6)
 
 
 @cache

@@ -107,6 +107,7 @@ class PointsTrainee:
         self.predictor = _network(settings, backbone)
         self._drawn = _Bank(DrawnHeads(settings.drawn_heads, settings.pace.seed, settings.data.points))
         self.predictor.mean_shape.copy_(self._mean_shape())
+        _start_at(self.predictor, _mean_pose(people))
         self.predictor.to(self._device).train()
         self.modules: Mapping[str, nn.Module] = {"predictor": self.predictor}
         seed, drawn = settings.pace.seed, settings.drawn_batch if settings.drawn_heads else 0
@@ -128,11 +129,12 @@ class PointsTrainee:
         seen += [self._drawn[number] for number in self._numbers[step]]
         augmentation = self._settings.augmentation
         views = [network_view(view, points.mean(0), random_move(augmentation)) for view, points in seen]
-        pictures, poses = (torch.stack(parts).to(self._device) for parts in zip(*views, strict=True))
+        poses = torch.stack([pose for _, pose in views]).to(self._device)
+        images = torch.stack([recolored(picture, augmentation) for picture, _ in views]).to(self._device)
         truth = torch.stack([points for _, points in seen]).to(self._device)
         # Mixed precision on CUDA: matrix products in 16 bits, the losses in 32
         with torch.autocast("cuda", torch.bfloat16, enabled=self._device.startswith("cuda")):
-            points, pose = self.predictor(recolored(pictures, augmentation))
+            points, pose = self.predictor(images)
         points, pose, weights = points.float(), pose.float(), self._settings.loss
         angle = rotation_angle(pose[:, :3, :3], poses[:, :3, :3])
         self._last = float((points - truth).detach().norm(dim=-1).mean()), float(angle.detach().mean())
@@ -231,6 +233,26 @@ def _network(settings: PointsSettings, backbone: Path | None) -> PointPredictor:
                 if name.endswith("gamma"):
                     value.fill_(stated.layer_scale)
     return predictor
+
+
+def _start_at(predictor: PointPredictor, pose: Tensor) -> None:
+    """Let a new network predict the mean shape and the pose (9,), a rotation as 6D and a place, at first.
+
+    Both heads' last layers start at a tenth of Glorot's weights, so that little is added to the means.
+    """
+    with torch.no_grad():
+        for head in (predictor.points_projector, predictor.pose_projector):
+            last = head[-1]
+            assert isinstance(last, nn.Linear)
+            last.weight.mul_(0.1)
+        last.bias.copy_(pose)
+
+
+def _mean_pose(people: People) -> Tensor:
+    """(9,) the first two rows of the cameras' rotations to the world, and their places: means."""
+    cameras = [one.views[place].camera for one in people.trained for place in one.trained]
+    poses = torch.stack([torch.linalg.inv(camera.world_to_camera.float()) for camera in cameras])
+    return torch.cat([poses[:, :2, :3].mean(0).flatten(), poses[:, :3, 3].mean(0)])
 
 
 def _backbone_state(path: Path) -> dict[str, Tensor]:
