@@ -24,6 +24,9 @@ from .loader import Pictures as Pictures
 from .logs import RunLog as RunLog
 from .point_scores import PointScores as PointScores
 from .point_scores import rotation_angle as rotation_angle
+from .point_start import BackboneSettings as BackboneSettings
+from .point_start import PointMeans as PointMeans
+from .point_start import start_points as start_points
 from .points import PointsSettings as PointsSettings
 from .points import make_points_trainee as make_points_trainee
 from .processes import SharedLoss as SharedLoss

@@ -14,21 +14,16 @@ from torch import Tensor, nn
 
 from fastavatar.captures import View
 from fastavatar.errors import InputError
-from fastavatar.models.published import (
-    Dinov2Sizes,
-    PointPredictor,
-    PointPredictorSizes,
-    load_strictly,
-    sizes_of,
-)
 from fastavatar.train import (
     AugmentationSettings,
+    BackboneSettings,
     Batches,
     DataSettings,
     DrawnHeads,
     Loader,
     Pace,
     People,
+    PointMeans,
     PointScores,
     Process,
     Validation,
@@ -37,31 +32,14 @@ from fastavatar.train import (
     read_people,
     recolored,
     rotation_angle,
+    start_points,
     write_network,
 )
-from fastavatar.weights import STEMS, Origin, read_checkpoint
+from fastavatar.weights import STEMS, Origin
 
 _MEAN_OF = 200  # drawn heads in the mean shape: its error is then below a tenth of a person's distance
 _ORDER_M = 0.04
 """Most that two mean shapes with points in one order differ: people do by 0.01, another order by 0.1."""
-_BACKBONE_PREFIX = "encoder.dino."
-"""Of the backbone in checkpoints of the point predictor."""
-
-
-@dataclass(frozen=True)
-class BackboneSettings:
-    """A vision transformer in DINOv2's layout; a pretrained one brings sizes of its own."""
-
-    width: int
-    """Length of a token, a multiple of 64."""
-    depth: int
-    """Number of blocks."""
-    hidden: int
-    """Width inside a block's MLP."""
-    patch: int
-    """Side of a patch in pixels, of 224."""
-    layer_scale: float
-    """Start of the factors on every block's branches; DINOv2's 1e-5 needs more steps than small runs have."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +82,9 @@ class PointsTrainee:
         torch.manual_seed(settings.pace.seed)
         self._people, self._settings, self._device = people, settings, process.device
         self._backbone = backbone
-        self.predictor = _network(settings, backbone)
         self._drawn = _Bank(DrawnHeads(settings.drawn_heads, settings.pace.seed, settings.data.points))
-        self.predictor.mean_shape.copy_(self._mean_shape())
-        _start_at(self.predictor, _mean_pose(people))
+        means = PointMeans(self._mean_shape(), _mean_pose(people))
+        self.predictor = start_points(settings.backbone, settings.heads, means, backbone)
         self.predictor.to(self._device).train()
         self.modules: Mapping[str, nn.Module] = {"predictor": self.predictor}
         seed, drawn = settings.pace.seed, settings.drawn_batch if settings.drawn_heads else 0
@@ -171,7 +148,7 @@ class PointsTrainee:
     def _origin(self) -> Origin:
         drawn = self._settings.drawn_heads
         data = self._people.text() + (f"; {drawn} drawn heads" if drawn else "")
-        data += f"; backbone {self._backbone.name}" if self._backbone else ""
+        data += f"; started from {self._backbone.name}" if self._backbone else ""
         weights = self._settings.loss
         loss = (
             f"{weights.points:g} points, {weights.rotation:g} rotation, {weights.translation:g} translation"
@@ -209,45 +186,6 @@ class _Bank:
         return replace(view, image=view.image / 255, mask=view.mask / 255), points
 
 
-def _network(settings: PointsSettings, backbone: Path | None) -> PointPredictor:
-    """A new point predictor, its backbone pretrained where a file is given."""
-    stated = settings.backbone
-    sizes = Dinov2Sizes(
-        stated.width, stated.depth, stated.hidden, stated.patch, 1 + (224 // stated.patch) ** 2
-    )
-    state = {} if backbone is None else _backbone_state(backbone)
-    if state:
-        sizes = sizes_of({name: tuple(value.shape) for name, value in state.items()})
-    last = 3 * settings.data.points
-    wanted = PointPredictorSizes(
-        sizes, [sizes.width, *settings.heads, last], [sizes.width, *settings.heads, 9], residuals=True
-    )
-    if (fault := wanted.fault()) is not None:
-        raise InputError(f"no point predictor can be made: {fault}")
-    predictor = PointPredictor(wanted)
-    if state:
-        load_strictly(predictor.dino, state, "DINOv2 backbone", str(backbone))
-    else:
-        with torch.no_grad():
-            for name, value in predictor.dino.named_parameters():
-                if name.endswith("gamma"):
-                    value.fill_(stated.layer_scale)
-    return predictor
-
-
-def _start_at(predictor: PointPredictor, pose: Tensor) -> None:
-    """Let a new network predict the mean shape and the pose (9,), a rotation as 6D and a place, at first.
-
-    Both heads' last layers start at a tenth of Glorot's weights, so that little is added to the means.
-    """
-    with torch.no_grad():
-        for head in (predictor.points_projector, predictor.pose_projector):
-            last = head[-1]
-            assert isinstance(last, nn.Linear)
-            last.weight.mul_(0.1)
-        last.bias.copy_(pose)
-
-
 def _mean_pose(people: People) -> Tensor:
     """(9,) the first two rows of the cameras' rotations to the world, and their places: means."""
     cameras = [one.views[place].camera for one in people.trained for place in one.trained]
@@ -255,19 +193,8 @@ def _mean_pose(people: People) -> Tensor:
     return torch.cat([poses[:, :2, :3].mean(0).flatten(), poses[:, :3, 3].mean(0)])
 
 
-def _backbone_state(path: Path) -> dict[str, Tensor]:
-    """DINOv2's parameters in a file of its own layout, or in one of the point predictor."""
-    state = read_checkpoint(path, plain=True).state
-    inner = {
-        name.removeprefix(_BACKBONE_PREFIX): value
-        for name, value in state.items()
-        if name.startswith(_BACKBONE_PREFIX)
-    }
-    return inner or state
-
-
 def make_points_trainee(
     folders: Sequence[Path], backbone: Path | None, settings: PointsSettings
 ) -> Callable[[Process], PointsTrainee]:
-    """A function that makes the trainee for a process; `backbone` is a file with a pretrained DINOv2."""
+    """A function that makes the trainee for a process; `backbone` is a file to start from."""
     return lambda process: PointsTrainee(read_people(folders, settings.data), settings, process, backbone)

@@ -12,6 +12,7 @@ from fastavatar.app.cli.train import command
 from fastavatar.captures import View
 from fastavatar.errors import InputError, WeightsError
 from fastavatar.models.published.dinov2 import Dinov2
+from fastavatar.models.published.made_up import write_made_up
 from fastavatar.models.published.networks import load_networks
 from fastavatar.models.published.point_predictor import load_point_predictor
 from fastavatar.train.drawn import DrawnHeads
@@ -21,7 +22,7 @@ from fastavatar.train.settings import load_settings, settings_text
 from fastavatar.train.trainee import Process
 from fastavatar.weights.checkpoint import read_checkpoint
 from fastavatar.weights.release import Checkpoints
-from tests.models.published.small import POINTS, SMALL_DECODER, SMALL_DINO, SMALL_POINTS, write_made_up
+from tests.models.published.small import POINTS, SMALL_DECODER, SMALL_DINO, SMALL_POINTS
 
 
 @pytest.fixture(scope="module")
@@ -122,13 +123,26 @@ def test_a_pretrained_backbone_is_taken_with_its_sizes(captures: Path, tmp_path:
     trainee = make_points_trainee([captures], tmp_path / "dinov2.pth", small())(Process())
     for name, value in trainee.predictor.dino.state_dict().items():
         torch.testing.assert_close(value, backbone.state_dict()[name])
-    assert "backbone dinov2.pth" in str(trainee.facts()["data"])
+    assert "started from dinov2.pth" in str(trainee.facts()["data"])
     trainee.export(tmp_path)
     file = read_checkpoint(tmp_path / "dino_encoder.pth")
     again = load_point_predictor(file.state, "model")
-    assert again.dino.blocks[0].mlp["fc1"].out_features == SMALL_DINO.hidden
-    second = make_points_trainee([captures], tmp_path / "dino_encoder.pth", small())(Process())
-    torch.testing.assert_close(second.predictor.dino.pos_embed, backbone.pos_embed)
+    assert again.dino.state_dict()["blocks.0.mlp.fc1.weight"].shape[0] == SMALL_DINO.hidden
+    wider = make_points_trainee([captures], tmp_path / "dino_encoder.pth", small(heads=(48,)))(Process())
+    torch.testing.assert_close(wider.predictor.dino.pos_embed, backbone.pos_embed)
+
+
+def test_a_point_predictor_trained_before_is_trained_on_with_its_heads(
+    captures: Path, tmp_path: Path
+) -> None:
+    first = make_points_trainee([captures], None, small())(Process())
+    with torch.no_grad():
+        first.predictor.learn_mean_shape.add_(0.001)
+    first.export(tmp_path)
+    changed = small(pace=replace(small().pace, seed=5))  # which alone would start other heads
+    second = make_points_trainee([captures], tmp_path / "dino_encoder.pth", changed)(Process())
+    for name, value in first.predictor.state_dict().items():
+        torch.testing.assert_close(second.predictor.state_dict()[name], value)
 
 
 def test_what_is_no_backbone_is_refused(captures: Path, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def decoder(data: tuple[Path, ...], template: Path | None, config: str, **flags:
 @click.option(
     "--backbone",
     type=FILE,
-    help="Pretrained DINOv2 to start from [default: a backbone trained from nothing].",
+    help="Pretrained DINOv2, or a point predictor, to start from [default: nothing].",
 )
 @run_options("points")
 def points(data: tuple[Path, ...], backbone: Path | None, config: str, **flags: Any) -> None:
