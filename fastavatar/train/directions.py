@@ -38,7 +38,7 @@ _Fit = tuple[Array, float]
 
 @dataclass(frozen=True)
 class Direction:
-    """A direction in W and how well the label can be told from W."""
+    """A direction in W and how well W predicts the label."""
 
     vector: Array
     """(D,) one standard deviation of the people's W along the unit normal, the way the label grows."""

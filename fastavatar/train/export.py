@@ -24,6 +24,8 @@ def write_network(folder: Path, stem: str, key: str, state: Mapping[str, Tensor]
 
 
 def loss_text(loss: Loss) -> str:
-    """The terms of a loss with their weights, and which were asked for but are missing."""
+    """The terms of a loss with their weights, what takes the place of LPIPS, and which terms are missing."""
     used = ", ".join(f"{getattr(loss.weights, name):.3g} {name}" for name in loss.terms)
+    if "lpips" in loss.terms and loss.no_lpips is not None:
+        used += " (its shift-tolerant variant)"
     return used + "".join(f"; without {name}" for name in loss.missing)

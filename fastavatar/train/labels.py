@@ -38,8 +38,8 @@ def read_labelled(folder: Path, table: Path) -> LabelledPeople:
 
     The folder holds a folder of results for each person, as `predict` and `batch` write them, or files
     NAME.npy. The table's first line names its columns, the first of which holds the people's names: those of
-    their folders, or of their files without `.npy`. Raises `InputError` for anything else, and where nobody
-    is in both.
+    their folders, or of their files without `.npy`. Raises `InputError` for anything else, and where no
+    person is in both.
     """
     people = find_w(folder)
     rows = read_labels(table)

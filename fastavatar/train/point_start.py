@@ -21,7 +21,7 @@ from fastavatar.models.published import (
 from fastavatar.weights import read_checkpoint, read_metadata
 
 _OWN_PREFIX = "encoder."
-"""Of the names in checkpoints of the point predictor."""
+"""Prefix of all names in checkpoints of the point predictor."""
 _LAST_LAYER = 0.1  # share of Glorot's weights: little is added to the means at first
 
 
@@ -62,8 +62,8 @@ def start_points(
     """A point predictor whose heads have hidden layers of the widths `heads`.
 
     `pretrained` is a file of DINOv2 in its own layout, or of a point predictor, whose heads and mean shape
-    are kept where they have the same sizes. Raises `WeightsError` for any other file, `InputError` for sizes that
-    no network can have.
+    are kept where they have the same sizes. Raises `WeightsError` for any other file, `InputError` for sizes
+    that no network can have.
     """
     given = None if pretrained is None else _read(pretrained)
     dino = given.dino if isinstance(given, PointPredictor) else given
