@@ -1,12 +1,16 @@
 from .data import DataSettings as DataSettings
 from .data import People as People
 from .data import Subject as Subject
-from .data import evenly as evenly
 from .data import read_people as read_people
 from .data import shrunk as shrunk
+from .decoder import PEOPLE_FILE as PEOPLE_FILE
+from .decoder import W_FILE as W_FILE
 from .decoder import DecoderSettings as DecoderSettings
 from .decoder import DecoderTrainee as DecoderTrainee
 from .decoder import make_decoder_trainee as make_decoder_trainee
+from .encoder import EncoderSettings as EncoderSettings
+from .encoder import EncoderTrainee as EncoderTrainee
+from .encoder import make_encoder_trainee as make_encoder_trainee
 from .export import loss_text as loss_text
 from .export import write_network as write_network
 from .loader import Example as Example

@@ -50,6 +50,8 @@ class NetworkSettings:
     """Degree of the colours' spherical harmonics, 0 to 3."""
     w: int
     """Length of W."""
+    w_deviation: float
+    """Standard deviation of its numbers at the start; the published training's is 1."""
     embedding: int
     """Length of a Gaussian's own embedding."""
     embedding_kind: Literal["learnt", "sinusoidal"]
@@ -103,7 +105,8 @@ class DecoderTrainee:
         start_decoder(self.decoder, mean_head, network.embedding_kind, network.hidden_gain)
         _freeze(self.decoder, settings)
         self.decoder.to(device)
-        self._latents = nn.Embedding(len(people.trained), network.w).to(device)  # drawn from N(0, I)
+        self._latents = nn.Embedding(len(people.trained), network.w).to(device)
+        nn.init.normal_(self._latents.weight, std=network.w_deviation)
         self.modules: Mapping[str, nn.Module] = {"decoder": self.decoder, "latents": self._latents}
         self._people, self._settings, self._device = people, settings, device
         batches = Batches(self.examples, settings.pace.batch, settings.pace.seed, process)
@@ -236,15 +239,16 @@ def _freeze(decoder: ConditionalDecoder, settings: DecoderSettings) -> None:
 
 
 def make_decoder_trainee(
-    folders: Sequence[Path], template: Path | None, settings: DecoderSettings
+    folders: tuple[Sequence[Path], Sequence[Path]], template: Path | None, settings: DecoderSettings
 ) -> Callable[[Process], DecoderTrainee]:
     """A function that makes the trainee for a process.
 
-    `template` is a PLY of the mean head in the head frame; without one, grey discs at the mean points.
+    `folders` are those of people to train on, and of people to be held out. `template` is a PLY of the mean
+    head in the head frame; without one, grey discs at the mean points.
     """
 
     def make(process: Process) -> DecoderTrainee:
-        people = read_people(folders, settings.data)
+        people = read_people(folders[0], settings.data, folders[1])
         if template is None:
             mean_head = mean_discs([one.points for one in people.trained])
         else:

@@ -250,7 +250,7 @@ def _write_summary(
         "steps": result.steps,
         "best_step": result.best_step,
         "stopped": result.stopped,
-        "loss": sum(recent) / max(1, len(recent)),
+        "last_loss": sum(recent) / max(1, len(recent)),
         "validation": dict(figures),
         "seconds": round(result.seconds, 1),
         "device": settings.device,

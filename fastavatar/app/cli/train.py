@@ -23,6 +23,9 @@ DATA = click.option(
     type=FOLDER,
     help="Folder of captures, one a person; repeat for several.",
 )
+HELD_OUT = click.option(
+    "--held_out", multiple=True, type=FOLDER, help="Folder of captures of people to validate on, too."
+)
 _OF_EVERY_RUN: tuple[Decorator, ...] = (
     click.option("--output", required=True, type=FOLDER, help="The run's folder: state, logs and the model."),
     click.option("--resume", is_flag=True, help="Continue the run in --output, if there is one."),
@@ -97,13 +100,39 @@ def train(make_trainee: "Callable[[Any], Trainee]", settings: "RunSettings") -> 
 
 @command.command()
 @DATA
+@HELD_OUT
 @click.option(
     "--template", type=FILE, help="PLY of the mean head, as `train template` writes it [default: grey discs]."
 )
 @run_options("decoder")
-def decoder(data: tuple[Path, ...], template: Path | None, config: str, **flags: Any) -> None:
+def decoder(
+    data: tuple[Path, ...], held_out: tuple[Path, ...], template: Path | None, config: str, **flags: Any
+) -> None:
     """Train the decoder, W and points → Gaussians, and W of everybody in --data."""
     from fastavatar.train import DecoderSettings, load_settings, make_decoder_trainee
 
     settings = load_settings(DecoderSettings, config)
-    train(make_decoder_trainee(data, template, settings), run_settings(settings, settings.pace, flags))
+    make = make_decoder_trainee((data, held_out), template, settings)
+    train(make, run_settings(settings, settings.pace, flags))
+
+
+@command.command()
+@DATA
+@HELD_OUT
+@click.option("--decoder", required=True, type=FOLDER, help="The decoder's run.")
+@click.option("--recogniser", type=FILE, help="Face recogniser (.onnx) [default: InsightFace's buffalo_l].")
+@run_options("encoder")
+def encoder(
+    data: tuple[Path, ...],
+    held_out: tuple[Path, ...],
+    decoder: Path,
+    recogniser: Path | None,
+    config: str,
+    **flags: Any,
+) -> None:
+    """Train the identity encoder, embedding of a face → W, on the people of the decoder's training."""
+    from fastavatar.train import EncoderSettings, load_settings, make_encoder_trainee
+
+    settings = load_settings(EncoderSettings, config)
+    make = make_encoder_trainee((data, held_out), decoder, recogniser, settings)
+    train(make, run_settings(settings, settings.pace, flags))
