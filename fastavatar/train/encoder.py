@@ -3,7 +3,6 @@
 view ─ recogniser ─▶ embedding ─ IdentityEncoder ─▶ W ─ 0.1 MSE + 1.0 (1 − cosine) against the learnt W
 """
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,13 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fastavatar.core import Gaussians
-from fastavatar.errors import InputError, UsageError, WeightsError
-from fastavatar.faces import FaceFinder, FaceRecogniser, MeshRecogniser, choose_face
-from fastavatar.models.published import ConditionalDecoder, IdentityEncoder, fold, load_decoder
+from fastavatar.errors import InputError, UsageError
+from fastavatar.faces import FaceFinder, choose_face
+from fastavatar.models.published import IdentityEncoder, fold
 from fastavatar.rendering import Compositing, render
 from fastavatar.train import (
-    PEOPLE_FILE,
-    W_FILE,
     Batches,
     DataSettings,
     Pace,
@@ -31,14 +28,17 @@ from fastavatar.train import (
     Pictures,
     Process,
     Subject,
+    TrainedDecoder,
     Validation,
     ViewScores,
+    load_recogniser,
     mean_head_of,
     pixels,
     read_people,
+    read_trained_decoder,
     write_network,
 )
-from fastavatar.weights import DEFAULT_PACK, STEMS, Origin, find_face_pack, read_checkpoint
+from fastavatar.weights import STEMS, Origin
 
 log = logging.getLogger(__name__)
 
@@ -59,49 +59,6 @@ class EncoderSettings:
     """Weight of 1 − cosine."""
     compositing: Compositing
     """How a render is composited over white, in validations."""
-
-
-@dataclass(frozen=True)
-class TrainedDecoder:
-    """What the run of a decoder has left."""
-
-    decoder: ConditionalDecoder
-    """Frozen."""
-    w: Tensor
-    """(S, 512) W of everybody it was trained on."""
-    names: tuple[str, ...]
-    """Names of these subjects."""
-    origin: Origin | None
-    """What it was trained on."""
-
-
-def read_trained_decoder(run: Path, device: str) -> TrainedDecoder:
-    """The decoder in the folder of a run, or in its `model` folder.
-
-    Raises `WeightsError` where a file is missing or they do not fit each other.
-    """
-    folder = run / "model" if (run / "model").is_dir() else run
-    path = folder / f"{STEMS.decoder.name}.pth"
-    file = read_checkpoint(path)
-    decoder = load_decoder(file.state, str(path), frozen=True).to(device)
-    try:
-        w = torch.from_numpy(np.load(folder / W_FILE, allow_pickle=False)).float()
-        names = tuple(map(str, json.loads((folder / PEOPLE_FILE).read_text("utf-8"))))
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{folder} is not from a training of the decoder: {error}") from error
-    if w.ndim != 2 or len(names) != len(w):
-        raise WeightsError(f"{folder}: {len(names)} names for a table of W of shape {tuple(w.shape)}")
-    return TrainedDecoder(decoder, w.to(device), names, file.origin)
-
-
-def load_recogniser(path: Path | None, device: str) -> tuple[FaceFinder, str]:
-    """The recogniser in a file, by default InsightFace's; and its name, empty for InsightFace's."""
-    if path is not None:
-        return MeshRecogniser(path, device), path.name
-    pack = find_face_pack(DEFAULT_PACK)
-    if pack is None:
-        raise WeightsError("InsightFace's pack is not on this machine: fetch it, or give another recogniser")
-    return FaceRecogniser(pack, device), ""
 
 
 class EncoderTrainee:
