@@ -15,10 +15,9 @@ from torch import Tensor
 
 from fastavatar.captures import View
 from fastavatar.core import Camera
-from fastavatar.geometry import Array, Bools, vertex_normals
+from fastavatar.geometry import Array, Bools, spread_over, vertex_normals
 from fastavatar.head import load_head
 from fastavatar.rendering import Fragments, rasterise_mesh
-from fastavatar.train import evenly
 from fastavatar.train.people import (
     Hair,
     Person,
@@ -80,7 +79,8 @@ class DrawnHeads:
         return person, load_head().vertices(person.identity, *sample_expression(self.seed, number, 0))
 
     def _points(self, vertices: Array) -> Tensor:
-        return evenly(torch.from_numpy(points_on(vertices)).float(), self.points)
+        points = points_on(vertices)
+        return torch.from_numpy(points[spread_over(len(points), self.points)]).float()
 
 
 def _drawn(

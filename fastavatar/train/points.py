@@ -194,7 +194,16 @@ def _mean_pose(people: People) -> Tensor:
 
 
 def make_points_trainee(
-    folders: Sequence[Path], backbone: Path | None, settings: PointsSettings
+    folders: tuple[Sequence[Path], Sequence[Path]], backbone: Path | None, settings: PointsSettings
 ) -> Callable[[Process], PointsTrainee]:
-    """A function that makes the trainee for a process; `backbone` is a file to start from."""
-    return lambda process: PointsTrainee(read_people(folders, settings.data), settings, process, backbone)
+    """A function that makes the trainee for a process.
+
+    `folders` are those of people to train on, and of people to be held out; `backbone` is a file to start
+    from, see `start_points`.
+    """
+
+    def make(process: Process) -> PointsTrainee:
+        people = read_people(folders[0], settings.data, folders[1])
+        return PointsTrainee(people, settings, process, backbone)
+
+    return make

@@ -98,7 +98,7 @@ def test_thirty_steps_learn_and_the_model_loads_beside_the_others(captures: Path
 def test_a_step_gives_the_same_loss_again(captures: Path) -> None:
     losses = []
     for _ in range(2):
-        trainee = make_points_trainee([captures], None, small())(Process())
+        trainee = make_points_trainee(([captures], []), None, small())(Process())
         torch.manual_seed(3)
         losses.append(float(trainee.loss(5).detach()))
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
@@ -106,10 +106,12 @@ def test_a_step_gives_the_same_loss_again(captures: Path) -> None:
 
 def test_the_rotation_counts_by_its_angle_in_radians(captures: Path) -> None:
     settings = small(drawn_heads=0)
-    trainee = make_points_trainee([captures], None, settings)(Process())
+    trainee = make_points_trainee(([captures], []), None, settings)(Process())
     torch.manual_seed(0)
     loss = float(trainee.loss(0).detach())
-    other = make_points_trainee([captures], None, replace(settings, loss=replace(settings.loss, rotation=0)))
+    other = make_points_trainee(
+        ([captures], []), None, replace(settings, loss=replace(settings.loss, rotation=0))
+    )
     trainee_without = other(Process())
     torch.manual_seed(0)
     without = float(trainee_without.loss(0).detach())
@@ -120,7 +122,7 @@ def test_a_pretrained_backbone_is_taken_with_its_sizes(captures: Path, tmp_path:
     torch.manual_seed(0)
     backbone = Dinov2(SMALL_DINO)
     torch.save(backbone.state_dict(), tmp_path / "dinov2.pth")
-    trainee = make_points_trainee([captures], tmp_path / "dinov2.pth", small())(Process())
+    trainee = make_points_trainee(([captures], []), tmp_path / "dinov2.pth", small())(Process())
     for name, value in trainee.predictor.dino.state_dict().items():
         torch.testing.assert_close(value, backbone.state_dict()[name])
     assert "started from dinov2.pth" in str(trainee.facts()["data"])
@@ -128,19 +130,21 @@ def test_a_pretrained_backbone_is_taken_with_its_sizes(captures: Path, tmp_path:
     file = read_checkpoint(tmp_path / "dino_encoder.pth")
     again = load_point_predictor(file.state, "model")
     assert again.dino.state_dict()["blocks.0.mlp.fc1.weight"].shape[0] == SMALL_DINO.hidden
-    wider = make_points_trainee([captures], tmp_path / "dino_encoder.pth", small(heads=(48,)))(Process())
+    wider = make_points_trainee(([captures], []), tmp_path / "dino_encoder.pth", small(heads=(48,)))(
+        Process()
+    )
     torch.testing.assert_close(wider.predictor.dino.pos_embed, backbone.pos_embed)
 
 
 def test_a_point_predictor_trained_before_is_trained_on_with_its_heads(
     captures: Path, tmp_path: Path
 ) -> None:
-    first = make_points_trainee([captures], None, small())(Process())
+    first = make_points_trainee(([captures], []), None, small())(Process())
     with torch.no_grad():
         first.predictor.learn_mean_shape.add_(0.001)
     first.export(tmp_path)
     changed = small(pace=replace(small().pace, seed=5))  # which alone would start other heads
-    second = make_points_trainee([captures], tmp_path / "dino_encoder.pth", changed)(Process())
+    second = make_points_trainee(([captures], []), tmp_path / "dino_encoder.pth", changed)(Process())
     for name, value in first.predictor.state_dict().items():
         torch.testing.assert_close(second.predictor.state_dict()[name], value)
 
@@ -148,20 +152,20 @@ def test_a_point_predictor_trained_before_is_trained_on_with_its_heads(
 def test_what_is_no_backbone_is_refused(captures: Path, tmp_path: Path) -> None:
     torch.save({"weight": torch.ones(3)}, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match=r"other\.pth does not hold the weights of the DINOv2 backbone"):
-        make_points_trainee([captures], tmp_path / "other.pth", small())(Process())
+        make_points_trainee(([captures], []), tmp_path / "other.pth", small())(Process())
     with pytest.raises(WeightsError, match="there is no checkpoint"):
-        make_points_trainee([captures], tmp_path / "none.pth", small())(Process())
+        make_points_trainee(([captures], []), tmp_path / "none.pth", small())(Process())
 
 
 def test_impossible_settings_and_points_of_others_are_refused(captures: Path, tmp_path: Path) -> None:
     odd = small(backbone=replace(small().backbone, width=100))
     with pytest.raises(InputError, match="no multiple of 64"):
-        make_points_trainee([captures], None, odd)(Process())
+        make_points_trainee(([captures], []), None, odd)(Process())
     view, points = DrawnHeads(1, 1, 10_144)[0]
     for number in range(3):
         write(tmp_path / "data" / str(number), view, points.flip(0))
     settings = small()
     settings = replace(settings, data=replace(settings.data, held_out_people=1))
     with pytest.raises(InputError, match="points are not those of made-up people"):
-        make_points_trainee([tmp_path / "data"], None, settings)(Process())
-    make_points_trainee([tmp_path / "data"], None, replace(settings, drawn_heads=0))(Process())
+        make_points_trainee(([tmp_path / "data"], []), None, settings)(Process())
+    make_points_trainee(([tmp_path / "data"], []), None, replace(settings, drawn_heads=0))(Process())
