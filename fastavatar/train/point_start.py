@@ -17,6 +17,7 @@ from fastavatar.models.published import (
     load_point_predictor,
     load_strictly,
     sizes_of,
+    start_linears,
 )
 from fastavatar.weights import read_checkpoint, read_metadata
 
@@ -37,8 +38,6 @@ class BackboneSettings:
     """Width inside a block's MLP."""
     patch: int
     """Side of a patch in pixels, of 224."""
-    layer_scale: float
-    """Start of the factors on every block's branches; DINOv2's 1e-5 needs more steps than small runs have."""
 
     def sizes(self) -> Dinov2Sizes:
         """The sizes of the network, with a position for each patch."""
@@ -79,10 +78,7 @@ def start_points(
     if dino is not None:
         predictor.dino.load_state_dict(dino.state_dict())
         return predictor
-    with torch.no_grad():
-        for name, value in predictor.dino.named_parameters():
-            if name.endswith("gamma"):
-                value.fill_(settings.layer_scale)
+    _start_backbone(predictor.dino)
     return predictor
 
 
@@ -92,6 +88,19 @@ def _start_heads(predictor: PointPredictor, means: PointMeans) -> None:
             _last(head).weight.mul_(_LAST_LAYER)
         _last(predictor.pose_projector).bias.copy_(means.pose)
         predictor.mean_shape.copy_(means.shape)
+
+
+def _start_backbone(dino: Dinov2) -> None:
+    """Let a backbone learn in few steps: Glorot's weights, whole branches, positions as strong as patches.
+
+    With DINOv2's own start, positions of 0.02 and branches of 1e-5, the class token does not know for hundreds
+    of steps where a patch lies, and so nothing of the pose.
+    """
+    start_linears(dino, nn.init.xavier_uniform_)
+    nn.init.normal_(dino.pos_embed)
+    for name, value in dino.named_parameters():
+        if name.endswith("gamma"):
+            nn.init.ones_(value)
 
 
 def _last(head: nn.Sequential) -> nn.Linear:
