@@ -93,8 +93,8 @@ def _start_heads(predictor: PointPredictor, means: PointMeans) -> None:
 def _start_backbone(dino: Dinov2) -> None:
     """Let a backbone learn in few steps: Glorot's weights, whole branches, positions as strong as patches.
 
-    With DINOv2's own start, positions of 0.02 and branches of 1e-5, the class token does not know for hundreds
-    of steps where a patch lies, and so nothing of the pose.
+    With DINOv2's own start, positions of 0.02 and branches of 1e-5, the class token does not know where a
+    patch lies for hundreds of steps, and so nothing of the pose.
     """
     start_linears(dino, nn.init.xavier_uniform_)
     nn.init.normal_(dino.pos_embed)
