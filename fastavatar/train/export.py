@@ -20,7 +20,7 @@ def write_network(folder: Path, stem: str, key: str, state: Mapping[str, Tensor]
     try:
         safe = folder / f"{stem}.safetensors"
         write_safetensors(Checkpoint(path, values, None, origin), safe)
-        safe.chmod(path.stat().st_mode)  # that library lets nobody else read its files
+        safe.chmod(path.stat().st_mode)  # that library leaves its files to their owner
     except ModuleNotFoundError:
         return
 
