@@ -1,6 +1,7 @@
 """`fastavatar train`: trains the networks; each command parses and logs, `fastavatar/train` does the work."""
 
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,7 @@ def train(make_trainee: "Callable[[Any], Trainee]", settings: "RunSettings") -> 
         return
     if result.stopped == "interrupted":
         log.info("continue it with --resume")
-        raise click.exceptions.Exit(130)
+        sys.exit(130)
     log.info("%d steps; the model is in %s", result.steps, settings.folder / "model")
 
 
