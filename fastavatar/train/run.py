@@ -61,7 +61,7 @@ def run(
             settings.folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(alone_in(settings.folder, wait_s=0))
             require_own(settings)
-        trainee = make_trainee(process)
+        trainee = make_trainee(replace(process, check=settings.check))
         schedule = settings.pace.schedule(trainee.examples, process.count, settings.steps)
         objective = _Shared(trainee, process, settings.pace.seed)
         schedule = replace(schedule, stages=(objective.stage(schedule.stages[0]),))

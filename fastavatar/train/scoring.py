@@ -14,7 +14,7 @@ from fastavatar.core import Gaussians
 from fastavatar.geometry import spread_over
 from fastavatar.losses import psnr, ssim
 from fastavatar.rendering import Compositing, render
-from fastavatar.train import DataSettings, People, Pictures, Subject
+from fastavatar.train import DataSettings, People, Pictures, Process, Subject
 
 Thing = TypeVar("Thing")
 
@@ -62,12 +62,15 @@ class ViewScores:
     Of a person held out, every other view is for fitting and the rest is judged.
     """
 
-    def __init__(self, people: People, settings: DataSettings, compositing: Compositing, device: str) -> None:
-        self._people, self._compositing, self._device = people, compositing, device
+    def __init__(
+        self, people: People, settings: DataSettings, compositing: Compositing, process: Process
+    ) -> None:
+        self._people, self._compositing, self._device = people, compositing, process.device
+        most = 1 if process.check else MOST_SUBJECTS
         self._pictures = Pictures(settings)
         with_views = [who for who, one in enumerate(people.trained) if one.held_out]
-        self._trained = spread(with_views, MOST_SUBJECTS)
-        self.held_out = spread(range(len(people.held_out)), MOST_SUBJECTS)
+        self._trained = spread(with_views, most)
+        self.held_out = spread(range(len(people.held_out)), most)
         """Indices of the people held out who are judged."""
 
     def of_trained(self, make: Maker) -> Scores:
