@@ -6,11 +6,15 @@ training at the published size: 10,144 points, 550×802 pixels, degree 3, L1 and
 `python -m benchmarks.training unseen --data DIR --decoder RUN --encoder RUN --recogniser FILE.onnx` prints,
 for people nothing was trained on, the PSNR of every other view: of the mean head, of the networks from one
 photo, and after 100 steps of the preset `published` on that photo, and on all views that are not judged.
+
+`python -m benchmarks.training curve RUN FILE.svg` draws the mean losses and the validations of a run.
 """
 
 import argparse
+import json
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -169,6 +173,37 @@ def _psnr(gaussians: Gaussians, views: list[View]) -> float:
     return float(np.mean([float(psnr(image, truth)) for image, truth in shown]))
 
 
+def draw_curve(run: Path, target: Path) -> None:
+    """Write the run's loss (left scale) and PSNR of views held out (right scale) as an SVG."""
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text("utf-8").splitlines()]
+    losses = [(line["step"], line["loss"]) for line in lines if "loss" in line]
+    name = (
+        "psnr_views" if any("psnr_views" in line.get("validation", {}) for line in lines) else "psnr_people"
+    )
+    scores = [(line["step"], line["validation"][name]) for line in lines if "validation" in line]
+    last = losses[-1][0]
+    parts = [
+        _polyline(losses, last, "#36c"),
+        _polyline(scores, last, "#c63"),
+        f'<text x="50" y="20" fill="#36c">loss, {losses[0][1]:.3f} to {losses[-1][1]:.3f}</text>',
+        f'<text x="590" y="20" fill="#c63" text-anchor="end">{name} in dB, to {scores[-1][1]:.2f}</text>',
+        f'<text x="590" y="290" text-anchor="end">{last} steps</text>',
+        '<path d="M50 30V270H590" fill="none" stroke="#888"/>',
+    ]
+    style = 'font-family="sans-serif" font-size="13"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 300" {style}>'
+    target.write_text("\n".join([head, *parts, "</svg>", ""]), "utf-8")
+
+
+def _polyline(points: Sequence[tuple[int, float]], last: int, color: str) -> str:
+    """The points over the whole height of the picture."""
+    low, high = min(y for _, y in points), max(y for _, y in points)
+    places = [
+        f"{50 + 540 * x / last:.1f},{270 - 230 * (y - low) / max(high - low, 1e-9):.1f}" for x, y in points
+    ]
+    return f'<polyline points="{" ".join(places)}" fill="none" stroke="{color}" stroke-width="2"/>'
+
+
 def main() -> None:
     """Run the benchmark that the arguments name."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -182,7 +217,13 @@ def main() -> None:
     unseen.add_argument("--recogniser", type=Path)
     unseen.add_argument("--max_side_px", type=int, default=192)
     unseen.add_argument("--threads", type=int)
+    curve = commands.add_parser("curve")
+    curve.add_argument("run", type=Path)
+    curve.add_argument("target", type=Path)
     arguments = parser.parse_args()
+    if arguments.what == "curve":
+        draw_curve(arguments.run, arguments.target)
+        return
     limit_threads(arguments.threads)
     if arguments.what == "step":
         measure_step(arguments.device)

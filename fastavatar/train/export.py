@@ -26,6 +26,7 @@ def write_network(folder: Path, stem: str, key: str, state: Mapping[str, Tensor]
 
 
 def loss_text(loss: Loss) -> str:
-    """The terms of a loss with their weights, and which were asked for but are missing."""
+    """The terms of a loss with their weights, what takes whose place, and which are missing."""
     used = ", ".join(f"{getattr(loss.weights, name):.3g} {name}" for name in loss.terms)
-    return used + "".join(f"; without {name}" for name in loss.missing)
+    instead = [getattr(term, "instead", None) for term in loss.terms.values()]
+    return "; ".join([used, *filter(None, instead), *(f"without {name}" for name in loss.missing)])
