@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 import torch
 
+from fastavatar.captures.reading import read_capture
 from fastavatar.models.published.decoder import DecoderSizes, load_decoder
-from fastavatar.models.published.loading import load
+from fastavatar.models.published.loading import load, load_guided
 from fastavatar.models.published.made_up import write_made_up
 from fastavatar.models.published.options import PublishedOptions
 from fastavatar.models.published.point_predictor import PointPredictorSizes
+from fastavatar.train.data import read_people
 from fastavatar.train.decoder import DecoderTrainee
 from fastavatar.train.decoder_settings import DecoderSettings
 from fastavatar.train.run import run
@@ -116,7 +118,7 @@ def test_the_result_predicts_and_says_what_it_was_trained_on(trained: Path, tmp_
 
 def test_a_decoder_that_was_read_back_is_the_one_that_was_trained(trained: Path) -> None:
     found = read_trained_decoder(trained, "cpu")
-    assert found.names == ("0000", "0001", "0002") and found.w.shape == (3, 16)
+    assert found.w.shape == (3, 16) and found.names == tuple(f"ellipsoids/000{n}" for n in range(3))
     assert found.origin is not None and found.origin.data.startswith("3 people")
     file = read_checkpoint(trained / "model" / "decoder_neutral_flame.safetensors")
     again = load_decoder(file.state, "file")
@@ -144,3 +146,15 @@ def test_sinusoids_tell_places_apart_and_stay_fixed(people: Path) -> None:
     settings = replace(SETTINGS, network=replace(SETTINGS.network, embedding_kind="sinusoidal"))
     embeddings = trainee(people, settings).decoder.gaussian_embeddings.weight
     assert not embeddings.requires_grad and embeddings[0].abs().max() > 0.5
+
+
+def test_a_capture_gives_the_decoder_the_points_it_was_trained_on(
+    trained: Path, people: Path, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "w.npy", np.load(trained / "model" / "w.npy")[0])
+    decoder = trained / "model" / "decoder_neutral_flame.pth"
+    networks = load_guided("cpu", PublishedOptions(decoder_checkpoint=decoder, w_vector=tmp_path / "w.npy"))
+    capture = read_capture(people / "0000")
+    assert capture.points is not None and len(capture.points) == 400
+    latent = networks.latent([], capture.points)
+    torch.testing.assert_close(latent.points, read_people([people], SETTINGS.data).trained[0].points)
