@@ -57,6 +57,16 @@ def pictures() -> tuple[Tensor, Tensor]:
     return image, torch.rand(96, 80, 3, generator=generator)
 
 
+def test_it_gives_the_numbers_of_the_package() -> None:
+    """Both computed by stlpips-pytorch 0.0.2 itself from the same made-up weights."""
+    distance = ShiftTolerantLpips(made_up())
+    image, other = pictures()
+    mask = torch.zeros(96, 80)
+    mask[20:60, 10:50] = 1
+    assert float(distance(image, other)) == pytest.approx(0.0128700035, rel=1e-4)
+    assert float(distance(image, other, mask)) == pytest.approx(0.0129938554, rel=1e-4)
+
+
 def test_it_is_a_distance_that_a_shift_changes_less_than_another_picture() -> None:
     distance = ShiftTolerantLpips(made_up())
     image, other = pictures()
