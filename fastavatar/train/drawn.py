@@ -43,6 +43,8 @@ _THICKNESS_M = {  # of hair, thinnest and thickest; chosen by eye
     "tied": (0.004, 0.014),
     "curls": (0.020, 0.065),
 }
+_EDGE_M = 0.012
+"""Distance from the hairline at which hair has its whole thickness."""
 _HANGING = ("medium", "long")
 """Cuts that also cover the sides and the back of the neck."""
 _LIP_RED = np.array([1.0, 0.6, 0.6])  # reflectance of lips over that of skin
@@ -62,43 +64,58 @@ class DrawnHeads:
     def __getitem__(self, number: int) -> tuple[View, Tensor]:
         """A view, and the points (P, 3) in metres of the person that it shows."""
         random = np.random.default_rng([self.seed, number, 11])
-        person, vertices = self._person(number)
+        shape = self._shape(number)
         size = (WIDTH_PX, HEIGHT_PX)
         camera = place_cameras("nersemble", 16, size, random)[random.integers(16)]
-        image, mask = _drawn(vertices, person, camera, random)
-        view = View(f"drawn {number}", image, mask, camera, True)
-        return view, self._points(vertices)
+        image, mask = _drawn(shape, camera, random)
+        return View(f"drawn {number}", image, mask, camera, True), self._points(shape)
 
     def points_of(self, number: int) -> Tensor:
         """The points (P, 3) of a person, without the picture."""
-        return self._points(self._person(number)[1])
+        return self._points(self._shape(number))
 
-    def _person(self, number: int) -> tuple[Person, Array]:
-        """A person, and the vertices (V, 3) with an expression."""
+    def _shape(self, number: int) -> "_Shape":
+        random = np.random.default_rng([self.seed, number, 12])
         person = sample_person(self.seed, number)
-        return person, load_head().vertices(person.identity, *sample_expression(self.seed, number, 0))
+        skin = load_head().vertices(person.identity, *sample_expression(self.seed, number, 0))
+        lumps = _lumps(skin, random)
+        thickness_m = random.uniform(*_THICKNESS_M[person.hair.cut]) * (1 + 0.15 * lumps)
+        return _Shape(person, skin, vertex_normals(skin, load_head().faces), thickness_m, lumps)
 
-    def _points(self, vertices: Array) -> Tensor:
-        points = points_on(vertices)
+    def _points(self, shape: "_Shape") -> Tensor:
+        """Like the points of `people`, they lie on the scalp's hair, but under hair that hangs."""
+        points = points_on(shape.grown(_on_scalp(shape.person.hair)))
         return torch.from_numpy(points[spread_over(len(points), self.points)]).float()
 
 
-def _drawn(
-    vertices: Array, person: Person, camera: Camera, random: np.random.Generator
-) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class _Shape:
+    """A person with an expression."""
+
+    person: Person
+    skin: Array
+    """(V, 3) vertices without hair, metres."""
+    normals: Array
+    """(V, 3) outward."""
+    thickness_m: Array
+    """(V,) of hair, where it is thickest."""
+    lumps: Array
+    """(V,) smooth noise."""
+
+    def grown(self, hair: Array) -> Array:
+        """The vertices (V, 3) with hair, of a share (V,) of the whole thickness."""
+        return np.asarray(self.skin + self.normals * (self.thickness_m * hair)[:, None])
+
+
+def _drawn(shape: _Shape, camera: Camera, random: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Picture (H, W, 3) on white and mask (H, W)."""
-    head = load_head()
-    normals = vertex_normals(vertices, head.faces)
-    hair = _hair(person.hair)
-    thick = random.uniform(*_THICKNESS_M[person.hair.cut])
-    lumps = _lumps(vertices, random)
-    swollen = vertices + normals * (thick * hair * (1 + 0.15 * lumps))[:, None]
-    colors = _colors(person, vertices, hair) * _light(normals, random)[:, None]
-    colors *= np.exp(0.06 * lumps)[:, None]
+    faces, hair = load_head().faces, _hair(shape.person.hair)
+    colors = _colors(shape.person, hair) * _light(shape.normals, random)[:, None]
+    colors *= np.exp(0.06 * shape.lumps)[:, None]
     # sRGB's transfer function is close to this power
     encoded = np.clip(colors * random.uniform(0.8, 1.6), 0, 1) ** (1 / 2.2)
     fine = camera.resized(_FINENESS * camera.width, _FINENESS * camera.height)
-    seen = rasterise_mesh(swollen, head.faces, fine)
+    seen = rasterise_mesh(shape.grown(hair), faces, fine)
     image = np.ones((*seen.hit.shape, 4))
     image[~seen.hit, 3] = 0
     image[seen.hit, :3] = _interpolated(encoded, seen)
@@ -112,24 +129,27 @@ def _interpolated(values: Array, seen: Fragments) -> Array:
     return np.asarray(np.einsum("pk,pkc->pc", seen.weights[seen.hit], values[corners]))
 
 
+def _on_scalp(hair: Hair) -> Array:
+    """(V,) 0 on bare skin … 1 where hair on the scalp is thickest."""
+    return np.asarray(np.clip(scalp(load_head().mean, hair.hairline_m) * _outer() / _EDGE_M, 0, 1))
+
+
 def _hair(hair: Hair) -> Array:
-    """(V,) 0 on bare skin … 1 where hair is thickest."""
-    head = load_head()
-    inside = scalp(head.mean, hair.hairline_m) * _outer()
-    if hair.cut in _HANGING:
-        low = -0.06 if hair.cut == "medium" else -0.14
-        behind = np.minimum(-0.035 - head.mean[:, 2], head.mean[:, 1] - low)
-        inside = np.maximum(
-            inside, np.where(head.region("face", "eyes", "lips", "jaw"), -1, behind) * _outer()
-        )
-    return np.asarray(np.clip(inside / 0.012, 0, 1))
+    """(V,) the same with hair that hangs over the sides and the back of the neck."""
+    head, found = load_head(), _on_scalp(hair)
+    if hair.cut not in _HANGING:
+        return found
+    low = -0.06 if hair.cut == "medium" else -0.14
+    behind = np.minimum(-0.035 - head.mean[:, 2], head.mean[:, 1] - low)
+    hanging = np.where(head.region("face", "eyes", "lips", "jaw"), 0, behind * _outer())
+    return np.asarray(np.maximum(found, np.clip(hanging / _EDGE_M, 0, 1)))
 
 
-def _colors(person: Person, vertices: Array, hair: Array) -> Array:
+def _colors(person: Person, hair: Array) -> Array:
     """Reflectance (V, 3), linear RGB."""
     head = load_head()
     skin = linear_rgb(skin_lab(person.skin.ita_deg))
-    colors = np.tile(skin, (len(vertices), 1))
+    colors = np.tile(skin, (len(hair), 1))
     colors[head.region("lips")] = skin * _LIP_RED
     colors[head.region("eyes")] = _SCLERA
     iris = head.region("eyes") & (head.mean[:, 2] > _front_of_eyes())

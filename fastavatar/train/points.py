@@ -37,7 +37,7 @@ from fastavatar.train import (
 )
 from fastavatar.weights import STEMS, Origin
 
-_MEAN_OF = 200  # drawn heads in the mean shape: its error is then below a tenth of a person's distance
+_COMPARED = 20  # drawn heads whose mean tells whether points have the same order
 _ORDER_M = 0.04
 """Most that two mean shapes with points in one order differ: people do by 0.01, another order by 0.1."""
 
@@ -156,17 +156,17 @@ class PointsTrainee:
         return Origin(data, self._people.terms_text(), loss=loss)
 
     def _mean_shape(self) -> Tensor:
-        """(N, 3) the mean of the people trained on, or of drawn heads, which are many more."""
+        """(N, 3) the mean of the people trained on; raises `InputError` where drawn heads are others."""
         mean = torch.stack([one.points for one in self._people.trained]).mean(0)
-        if not self._settings.drawn_heads:
-            return mean
-        drawn = torch.stack([self._drawn.source.points_of(number) for number in range(_MEAN_OF)]).mean(0)
-        if float((drawn - mean).norm(dim=1).mean()) > _ORDER_M:
-            raise InputError(
-                "the data's points are not those of made-up people, so that drawn heads cannot stand beside "
-                "them: set drawn_heads to 0"
-            )
-        return drawn
+        if self._settings.drawn_heads:
+            few = range(min(_COMPARED, self._settings.drawn_heads))
+            drawn = torch.stack([self._drawn.source.points_of(number) for number in few]).mean(0)
+            if float((drawn - mean).norm(dim=1).mean()) > _ORDER_M:
+                raise InputError(
+                    "the data's points are not those of made-up people, so that drawn heads cannot stand "
+                    "beside them: set drawn_heads to 0"
+                )
+        return mean
 
 
 class _Bank:
