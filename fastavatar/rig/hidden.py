@@ -1,6 +1,6 @@
 """What a photo does not show and a movement uncovers: a mouth's inside, and the skin in the fold of a lid."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,19 +72,25 @@ class Hidden:
     """(N,) `MOUTH`, `TONGUE`, `LEFT_LID` or `RIGHT_LID`."""
 
 
-def hidden_parts(head: ParametricHead, fitted: FittedHead, means: Array, colors: Array) -> Hidden:
-    """Discs inside of the mouth and on the upper lids, but for what is seen of them at rest.
+def hidden_parts(
+    head: ParametricHead, fitted: FittedHead, means: Array, colors: Array, brought: Set[str]
+) -> Hidden:
+    """Discs inside of the mouth, but for parts that are `brought`, and on the upper lids.
 
-    `means` (S, 3) and `colors` (S, 3) are the splats of the head's skin.
+    What is seen of the mouth at rest, the tongue apart, has none. `means` (S, 3) and `colors` (S, 3) are the
+    splats of the head's skin.
     """
     vertices, scale = fitted.vertices, fitted.scale
     light = np.clip(np.median(colors, 0).mean() / LIT_SKIN, *LIGHTS)
     lips = vertices[head.region("lips")]
     parts = []
     for name, color in COLORS.items():
+        if name in brought:
+            continue
         kind = TONGUE if name == "tongue" else MOUTH
         part = _part(fitted, head.faces[_inside(head, name)], SPACING_M[name], kind)
-        part = part.subset(~fitted.view.sees(part.means, BEHIND_M * scale))
+        if name != "tongue":
+            part = part.subset(~fitted.view.sees(part.means, BEHIND_M * scale))
         depth = np.maximum((lips[:, 2].max() - part.means[:, 2]) / scale - FRONT_M, 0)
         if name == "tongue":
             depth *= 0.2  # it comes forward to be seen
@@ -105,14 +111,18 @@ def hidden_parts(head: ParametricHead, fitted: FittedHead, means: Array, colors:
     return _hidden(parts)
 
 
-def hidden_kinds(head: ParametricHead, fitted: FittedHead, corners: Tensor, means: Array) -> Tensor:
+def hidden_kinds(
+    head: ParametricHead, fitted: FittedHead, corners: Tensor, means: Array, brought: Set[str]
+) -> Tensor:
     """The kind (N,) of Gaussians in places of hidden parts that are not seen at rest; −1 for all others.
 
-    They are bound to vertices `corners` (N, 3) and lie at `means` (N, 3).
+    They are bound to vertices `corners` (N, 3) and lie at `means` (N, 3). What is seen on a tongue that is
+    not brought counts, too.
     """
+    replaced = [name for name in COLORS if name not in brought]
     places = {
-        MOUTH: head.region("mouth", "teeth", "gums"),
-        TONGUE: head.region("tongue"),
+        MOUTH: head.region(*(name for name in replaced if name != "tongue")),
+        TONGUE: head.region(*(name for name in replaced if name == "tongue")),
         LEFT_LID: _falls(head, "Left"),
         RIGHT_LID: _falls(head, "Right"),
     }
@@ -120,7 +130,7 @@ def hidden_kinds(head: ParametricHead, fitted: FittedHead, corners: Tensor, mean
     for kind, vertices in places.items():
         kinds[vertices[corners.numpy()].all(1)] = kind
     seen = fitted.view.sees(means, OWN_BEHIND_M * fitted.scale)
-    kinds[seen & (kinds <= TONGUE)] = -1
+    kinds[seen & (kinds == MOUTH)] = -1
     kinds[_near_lashes(head, fitted, means)] = -1
     return torch.from_numpy(kinds)
 
