@@ -57,6 +57,8 @@ class EncoderSettings:
     """Weight of the mean square difference from the learnt W."""
     cosine: float
     """Weight of 1 − cosine."""
+    mix: bool
+    """Whether each face is mixed with another one of the batch, and W likewise (mixup, Zhang et al. 2018)."""
     compositing: Compositing
     """How a render is composited over white, in validations."""
 
@@ -104,7 +106,11 @@ class EncoderTrainee:
     def loss(self, step: int) -> Tensor:
         """() mean loss of the step's faces."""
         chosen = self._batches[step]
-        made, wanted = self.encoder(self._embedding[chosen]), self._w[chosen]
+        faces, wanted = F.normalize(self._embedding[chosen], dim=1), self._w[chosen]
+        if self._settings.mix:
+            share, other = torch.rand(len(chosen), 1).to(faces), torch.randperm(len(chosen))
+            faces, wanted = (torch.lerp(one, one[other], share) for one in (faces, wanted))
+        made = self.encoder(faces)
         cosine = F.cosine_similarity(made, wanted).mean()
         self._cosine = float(cosine.detach())
         return self._settings.mse * F.mse_loss(made, wanted) + self._settings.cosine * (1 - cosine)

@@ -37,6 +37,7 @@ SETTINGS = EncoderSettings(
     hidden=(32, 24, 16),
     mse=0.1,
     cosine=1.0,
+    mix=False,
     compositing="classic",
 )
 
