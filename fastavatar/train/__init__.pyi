@@ -8,9 +8,9 @@ from .decoder import W_FILE as W_FILE
 from .decoder import DecoderTrainee as DecoderTrainee
 from .decoder import make_decoder_trainee as make_decoder_trainee
 from .decoder_settings import DecoderSettings as DecoderSettings
-from .encoder import EncoderSettings as EncoderSettings
 from .encoder import EncoderTrainee as EncoderTrainee
 from .encoder import make_encoder_trainee as make_encoder_trainee
+from .encoder_settings import EncoderSettings as EncoderSettings
 from .export import loss_text as loss_text
 from .export import write_network as write_network
 from .loader import Example as Example

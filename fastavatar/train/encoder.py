@@ -19,11 +19,10 @@ from fastavatar.core import Gaussians
 from fastavatar.errors import InputError, UsageError
 from fastavatar.faces import FaceFinder, choose_face
 from fastavatar.models.published import IdentityEncoder, fold
-from fastavatar.rendering import Compositing, render
+from fastavatar.rendering import render
 from fastavatar.train import (
     Batches,
-    DataSettings,
-    Pace,
+    EncoderSettings,
     People,
     Pictures,
     Process,
@@ -41,26 +40,6 @@ from fastavatar.train import (
 from fastavatar.weights import STEMS, Origin
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class EncoderSettings:
-    """Everything about the training of an identity encoder."""
-
-    pace: Pace
-    """Its module is `encoder`."""
-    data: DataSettings
-    """The people the decoder was trained on, and its number of points."""
-    hidden: tuple[int, ...]
-    """Widths of the layers between embedding and W."""
-    mse: float
-    """Weight of the mean square difference from the learnt W."""
-    cosine: float
-    """Weight of 1 − cosine."""
-    mix: bool
-    """Whether each face is mixed with another one of the batch, and W likewise (mixup, Zhang et al. 2018)."""
-    compositing: Compositing
-    """How a render is composited over white, in validations."""
 
 
 class EncoderTrainee:
