@@ -14,6 +14,7 @@ from .drawn import DrawnHeads as DrawnHeads
 from .encoder import EncoderSettings as EncoderSettings
 from .encoder import EncoderTrainee as EncoderTrainee
 from .encoder import make_encoder_trainee as make_encoder_trainee
+from .encoder_settings import EncoderSettings as EncoderSettings
 from .export import loss_text as loss_text
 from .export import write_network as write_network
 from .framed_views import AugmentationSettings as AugmentationSettings

@@ -19,11 +19,10 @@ from fastavatar.core import Gaussians
 from fastavatar.errors import InputError, UsageError
 from fastavatar.faces import FaceFinder, choose_face
 from fastavatar.models.published import IdentityEncoder, fold
-from fastavatar.rendering import Compositing, render
+from fastavatar.rendering import render
 from fastavatar.train import (
     Batches,
-    DataSettings,
-    Pace,
+    EncoderSettings,
     People,
     Pictures,
     Process,
@@ -41,24 +40,6 @@ from fastavatar.train import (
 from fastavatar.weights import STEMS, Origin
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class EncoderSettings:
-    """Everything about the training of an identity encoder."""
-
-    pace: Pace
-    """Its module is `encoder`."""
-    data: DataSettings
-    """The people the decoder was trained on, and its number of points."""
-    hidden: tuple[int, ...]
-    """Widths of the layers between embedding and W."""
-    mse: float
-    """Weight of the mean square difference from the learnt W."""
-    cosine: float
-    """Weight of 1 − cosine."""
-    compositing: Compositing
-    """How a render is composited over white, in validations."""
 
 
 class EncoderTrainee:
@@ -104,7 +85,11 @@ class EncoderTrainee:
     def loss(self, step: int) -> Tensor:
         """() mean loss of the step's faces."""
         chosen = self._batches[step]
-        made, wanted = self.encoder(self._embedding[chosen]), self._w[chosen]
+        faces, wanted = F.normalize(self._embedding[chosen], dim=1), self._w[chosen]
+        if self._settings.mix:
+            share, other = torch.rand(len(chosen), 1).to(faces), torch.randperm(len(chosen))
+            faces, wanted = (torch.lerp(one, one[other], share) for one in (faces, wanted))
+        made = self.encoder(faces)
         cosine = F.cosine_similarity(made, wanted).mean()
         self._cosine = float(cosine.detach())
         return self._settings.mse * F.mse_loss(made, wanted) + self._settings.cosine * (1 - cosine)

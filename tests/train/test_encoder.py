@@ -19,7 +19,8 @@ from fastavatar.models.published.made_up import write_made_up
 from fastavatar.models.published.options import PublishedOptions
 from fastavatar.models.published.point_predictor import PointPredictorSizes
 from fastavatar.train.data import read_people
-from fastavatar.train.encoder import EncoderSettings, EncoderTrainee
+from fastavatar.train.encoder import EncoderTrainee
+from fastavatar.train.encoder_settings import EncoderSettings
 from fastavatar.train.run import run
 from fastavatar.train.run_folder import RunSettings
 from fastavatar.train.trained import read_trained_decoder
@@ -37,6 +38,7 @@ SETTINGS = EncoderSettings(
     hidden=(32, 24, 16),
     mse=0.1,
     cosine=1.0,
+    mix=False,
     compositing="classic",
 )
 

@@ -8,7 +8,7 @@ import pytest
 
 from fastavatar.errors import InputError, UsageError
 from fastavatar.train.decoder_settings import DecoderSettings
-from fastavatar.train.encoder import EncoderSettings
+from fastavatar.train.encoder_settings import EncoderSettings
 from fastavatar.train.settings import load_settings, settings_text, train_presets
 from fastavatar.train.template import TemplateSettings
 from tests.train.toy import PACE
