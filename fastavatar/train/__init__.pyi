@@ -11,7 +11,6 @@ from .decoder_settings import DecoderSettings as DecoderSettings
 from .directions import Direction as Direction
 from .directions import fit_direction as fit_direction
 from .drawn import DrawnHeads as DrawnHeads
-from .encoder import EncoderSettings as EncoderSettings
 from .encoder import EncoderTrainee as EncoderTrainee
 from .encoder import make_encoder_trainee as make_encoder_trainee
 from .encoder_settings import EncoderSettings as EncoderSettings
