@@ -21,8 +21,11 @@ from .fitting import FittedHead as FittedHead
 from .fitting import find_head as find_head
 from .hidden import OWN_BEHIND_M as OWN_BEHIND_M
 from .hidden import Hidden as Hidden
+from .hidden import distances_from_lashes as distances_from_lashes
+from .hidden import falls_with_blink as falls_with_blink
 from .hidden import hidden_kinds as hidden_kinds
 from .hidden import hidden_parts as hidden_parts
+from .hidden import lid_colors as lid_colors
 from .joints import HEAD as HEAD
 from .joints import LEFT_EYE as LEFT_EYE
 from .joints import NECK as NECK
