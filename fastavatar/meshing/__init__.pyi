@@ -1,4 +1,7 @@
+from .baking import RIM_PX as RIM_PX
+from .baking import SHARPNESS as SHARPNESS
 from .baking import colored as colored
+from .baking import seen_colors as seen_colors
 from .baking import textured as textured
 from .closing import closed as closed
 from .extraction import FACES as FACES
@@ -16,6 +19,8 @@ from .fusion import Grid as Grid
 from .fusion import fuse as fuse
 from .fusion import grid_about as grid_about
 from .inside import with_plausible_insides as with_plausible_insides
+from .lids import with_lids as with_lids
+from .painting import painted as painted
 from .printing import printable as printable
 from .seams import levelled as levelled
 from .seams import padded as padded
@@ -24,9 +29,9 @@ from .solid import surface_of_solid as surface_of_solid
 from .texels import Layout as Layout
 from .texels import rasterise_layout as rasterise_layout
 from .texture import draw_texture as draw_texture
-from .texture import texture_camera as texture_camera
 from .unwrapping import unwrap as unwrap
 from .views import UNKNOWN as UNKNOWN
 from .views import DepthViews as DepthViews
 from .views import views_all_round as views_all_round
+from .views import views_around as views_around
 from .views import views_of as views_of

@@ -76,6 +76,14 @@ def textured(mesh: Mesh, views: DepthViews, size_px: int) -> Mesh:
     return replace(mesh, texture=(filled.clamp(0, 1) * 255).round().byte())
 
 
+def seen_colors(points: Array, normals: Array, views: DepthViews) -> tuple[Floats, Floats]:
+    """Sums (N, 3) of the colours, 0…1, that views show of points (N, 3), and of their weights (N,).
+
+    A view counts by the cosine between it and the point's unit normal (N, 3), to the power of `SHARPNESS`.
+    """
+    return _seen(points.astype(np.float32), normals.astype(np.float32), _pictures(views))
+
+
 def _completed(vertices: Array, faces: Ints, normals: Array, pictures: _Pictures) -> Array:
     """(V, 3) colours of the vertices: those that no view sees continue what is around them smoothly."""
     sums, total = _seen(vertices.astype(np.float32), normals.astype(np.float32), pictures)

@@ -14,13 +14,10 @@ from fastavatar.core import Avatar, Binding, Gaussians, Mesh, Shapes, Skeleton, 
 from fastavatar.errors import InputError
 from fastavatar.geometry import edge_graph
 from fastavatar.head import ARKIT_NAMES, PARENTS, load_head
-from fastavatar.meshing import closed, draw_texture, levelled, padded, with_plausible_insides
+from fastavatar.meshing import closed, painted, with_lids, with_plausible_insides
 
 CAPS = ((0.91, 0.08, 0.06), (0.91, 0.22, 0.06), (0.91, 0.36, 0.06))
 """Circles in an empty corner of the texture: right arm, torso, left arm."""
-BEYOND_UV = (0.95, 0.95)
-"""An empty corner of the texture, which has the mean colour of hair and collars."""
-_BEYOND_PX = 16
 SHEETS_M = {
     "upper_teeth": 1e-3,
     "lower_teeth": 1e-3,
@@ -50,9 +47,9 @@ def fitted_mesh(avatar: Avatar, texture_px: int = 2048) -> Mesh:
     """The closed mesh of an avatar with colours, 52 shapes and a skeleton, and with a texture unless 0 px.
 
     Vertices 0…6098 are the parametric head's, those that close it follow, then those of hair and collars,
-    whose triangles are the last part; they have vertex colours, and one colour in the texture. Raises
-    `InputError` for an avatar that does not follow the parametric head and for a texture that is not square
-    with a power of two as its side.
+    whose triangles are the last part. The texture is twice as wide as high: its left half has the map that
+    all heads share, its right half a map of hair and collars. Raises `InputError` for an avatar that does not
+    follow the parametric head and for a texture whose height is no power of two.
     """
     if not follows_head(avatar):
         raise InputError("the avatar has no mesh of the parametric head")
@@ -62,16 +59,14 @@ def fitted_mesh(avatar: Avatar, texture_px: int = 2048) -> Mesh:
     assert avatar.mesh is not None and avatar.binding is not None
     gaussians = avatar.gaussians.detach().to("cpu", torch.float32)
     colored = replace(avatar.mesh, colors=_vertex_colors(avatar.mesh, gaussians, avatar.binding))
+    colored, lids = with_lids(colored, gaussians, avatar.binding)
     names = load_head().part_names
     mesh = closed(
         _rigged(avatar, colored), CAPS, {names.index(part): depth for part, depth in SHEETS_M.items()}
     )
     if not texture_px:
         return replace(_without_lashes(mesh), uv=None, uv_faces=None)
-    texture, used = draw_texture(mesh, avatar, texture_px)
-    _fill_beyond(texture, used, mesh)
-    texture = levelled(padded(texture, used), mesh)
-    return replace(_without_lashes(mesh), texture=(texture * 255).round().to(torch.uint8))
+    return _without_lashes(painted(mesh, avatar, lids, texture_px))
 
 
 def _without_lashes(mesh: Mesh) -> Mesh:
@@ -109,14 +104,13 @@ def _vertex_colors(mesh: Mesh, gaussians: Gaussians, binding: Binding) -> Tensor
 
 
 def _rigged(avatar: Avatar, mesh: Mesh) -> Mesh:
-    """The mesh with the head's shapes and skeleton, and a texture coordinate of its own for what is beyond.
+    """The mesh with the head's shapes and skeleton.
 
     What is beyond follows the head, the neck and the torso as the nearest skin does, not the jaw, and no
     shape moves it.
     """
     head = load_head()
-    assert avatar.head is not None and mesh.parts is not None and mesh.uv is not None
-    assert mesh.uv_faces is not None
+    assert avatar.head is not None
     first, count = len(head.mean), len(mesh.vertices)
     offsets = torch.zeros(len(ARKIT_NAMES), count, 3)
     offsets[:, :first] = torch.from_numpy(head.actions)
@@ -129,23 +123,8 @@ def _rigged(avatar: Avatar, mesh: Mesh) -> Mesh:
     followed[:, joint("head")] += followed[:, bones].sum(1)
     followed[:, bones] = 0
     weights = torch.from_numpy(np.concatenate([head.weights, followed])).float()
-    beyond = mesh.parts >= len(head.part_names)
-    uv_faces = torch.where(beyond[:, None], len(mesh.uv), mesh.uv_faces)
     return replace(
         mesh,
-        uv=torch.cat([mesh.uv, torch.tensor([BEYOND_UV])]),
-        uv_faces=uv_faces,
         shapes=Shapes(ARKIT_NAMES, offsets),
         skeleton=Skeleton(head.joint_names, PARENTS, avatar.head.joints, weights),
     )
-
-
-def _fill_beyond(texture: Tensor, used: Tensor, mesh: Mesh) -> None:
-    """Give the corner of the texture at `BEYOND_UV` the mean colour of what is beyond, in place."""
-    assert mesh.parts is not None and mesh.colors is not None
-    beyond = mesh.faces[mesh.parts >= len(load_head().part_names)]
-    if len(beyond):
-        size = texture.shape[0]
-        column, row = round(BEYOND_UV[0] * size), round((1 - BEYOND_UV[1]) * size)
-        block = (slice(row - _BEYOND_PX, row + _BEYOND_PX), slice(column - _BEYOND_PX, column + _BEYOND_PX))
-        texture[block], used[block] = mesh.colors[beyond].mean((0, 1)), True

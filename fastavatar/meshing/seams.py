@@ -6,6 +6,7 @@ from torch import Tensor
 
 from fastavatar.core import Mesh
 from fastavatar.geometry import Array, Ints
+from fastavatar.rendering import kernel
 
 _REACH_PX = 6
 """Texels over which a correction at a seam fades; charts lie at least 10 apart."""
@@ -17,33 +18,43 @@ def levelled(texture: Tensor, mesh: Mesh) -> Tensor:
     Each side moves to the mean of both, and the correction fades within a few texels, as in the mosaics of
     Lempitsky and Ivanov 2007, in one pass.
     """
-    here, there = seam_points(mesh, texture.shape[0])
+    here, there = seam_points(mesh, *texture.shape[:2])
     if not len(here):
         return texture
     pixels = texture.numpy().copy()
     a, b = bilinear(pixels, here), bilinear(pixels, there)
     places, wanted = np.concatenate([here, there]), np.concatenate([b - a, a - b]) / 2
-    size = texture.shape[0]
-    steps = np.arange(-_REACH_PX, _REACH_PX + 1)
-    offsets = np.stack(np.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2)
-    texels = np.floor(places).astype(np.int64)[:, None, ::-1] + offsets  # row, column
-    distance = np.linalg.norm(texels[..., ::-1] + 0.5 - places[:, None], axis=-1)
-    weight = np.maximum(1 - distance / _REACH_PX, 0) ** 2
-    inside = ((texels >= 0) & (texels < size)).all(-1) & (weight > 0)
-    index, weight = (texels[..., 0] * size + texels[..., 1])[inside], weight[inside]
-    which = np.nonzero(inside)[0]
-    touched, local = np.unique(index, return_inverse=True)
-    total = np.bincount(local, weight)
-    nearest = np.zeros(len(touched))
-    np.maximum.at(nearest, local, weight)
-    flat = pixels.reshape(-1, 3)
-    for channel in range(3):
-        flat[touched, channel] += np.bincount(local, weight * wanted[which, channel]) / total * nearest
-    return torch.from_numpy(pixels.clip(0, 1))
+    sums, total = np.zeros_like(pixels), np.zeros(pixels.shape[:2], np.float32)
+    nearest = np.zeros_like(total)
+    _spread(places, wanted, sums, total, nearest)
+    at = np.nonzero(total)
+    pixels[at] = (pixels[at] + sums[at] * (nearest[at] / total[at])[:, None]).clip(0, 1)
+    return torch.from_numpy(pixels)
 
 
-def seam_points(mesh: Mesh, size_px: int) -> tuple[Array, Array]:
-    """Points (N, 2) along all seams, about one a texel: column and row on one side, and on the other."""
+@kernel
+def _spread(places: Array, wanted: Array, sums: Array, total: Array, nearest: Array) -> None:
+    """Add corrections (N, 3) to `sums` (H, W, 3), weights to `total` (H, W) around places (N, 2)."""
+    height, width = total.shape
+    for point in range(len(places)):
+        x, y = places[point]
+        left, top = int(np.floor(x)), int(np.floor(y))
+        for row in range(max(top - _REACH_PX, 0), min(top + _REACH_PX + 1, height)):
+            for column in range(max(left - _REACH_PX, 0), min(left + _REACH_PX + 1, width)):
+                weight = 1 - np.hypot(column + 0.5 - x, row + 0.5 - y) / _REACH_PX
+                if weight > 0:
+                    weight *= weight
+                    total[row, column] += weight
+                    nearest[row, column] = max(nearest[row, column], weight)
+                    for k in range(3):
+                        sums[row, column, k] += weight * wanted[point, k]
+
+
+def seam_points(mesh: Mesh, height: int, width: int) -> tuple[Array, Array]:
+    """Points (N, 2) along all seams of a texture of that size, about one a texel: on one side, and the other.
+
+    Each is a column and a row, where texel 0 is at 0.5.
+    """
     assert mesh.uv is not None and mesh.uv_faces is not None
     faces, uv_faces = mesh.faces.numpy(), mesh.uv_faces.numpy()
     ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
@@ -55,7 +66,7 @@ def seam_points(mesh: Mesh, size_px: int) -> tuple[Array, Array]:
     # The two triangles of an edge follow each other
     first = np.flatnonzero((ends[1:] == ends[:-1]).all(1) & (places[1:] != places[:-1]).any(1))
     uv = mesh.uv.double().numpy()
-    texels = np.stack([uv[:, 0], 1 - uv[:, 1]], 1) * size_px
+    texels = np.stack([uv[:, 0] * width, (1 - uv[:, 1]) * height], 1)
     return _along(texels[places[first]], texels[places[first + 1]])
 
 

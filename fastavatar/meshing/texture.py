@@ -10,52 +10,41 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.ndimage import find_objects
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from fastavatar.core import Avatar, Camera, Gaussians, Mesh
 from fastavatar.geometry import Array, Ints, matrix_from_quaternion_wxyz
-from fastavatar.rendering import rasterise_mesh, render
+from fastavatar.meshing import rasterise_layout
+from fastavatar.rendering import render
 
 _FOCAL_PX = 4000.0
 """Focal length of the camera that draws the plane; it cancels out."""
 _LEAST_UV_AREA = 1e-12
 
 
-def texture_camera(size_px: int) -> Camera:
-    """A camera that sees the point (u, 1 − v, 1) at texture coordinate (u, v) of a square texture."""
-    K = torch.tensor([[size_px, 0.0, 0.0], [0.0, size_px, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64)
-    return Camera(K, torch.eye(4, dtype=torch.float64), size_px, size_px)
-
-
 def draw_texture(mesh: Mesh, avatar: Avatar, size_px: int) -> tuple[Tensor, Tensor]:
-    """The texture (H, W, 3), sRGB in 0…1, of a mesh with vertex colours, and which texels (H, W) it uses.
+    """Colours, sRGB in 0…1 times alpha, and alpha (H, W, 4) in the texture, and which texels (H, W) it uses.
 
-    The first triangles of `mesh` are those of the avatar's own mesh. Where the Gaussians cover a texel in
-    part, the vertex colours make up the rest; those bound to no triangle in the texture are left out.
+    The first triangles of `mesh` are those of the avatar's own mesh. Gaussians that are bound to no triangle
+    in the texture are left out.
     """
-    assert mesh.uv is not None and mesh.uv_faces is not None and mesh.colors is not None
+    assert mesh.uv is not None and mesh.uv_faces is not None
     uv, uv_faces = mesh.uv.double().numpy(), mesh.uv_faces.numpy()
-    places = np.stack([uv[:, 0], 1 - uv[:, 1], np.ones(len(uv))], 1)
-    seen = rasterise_mesh(places, uv_faces, texture_camera(size_px))
-    used, face = seen.hit, seen.face[seen.hit]
-    corners = mesh.colors.numpy()[mesh.faces.numpy()[face]]
-    texture = np.zeros((size_px, size_px, 3), np.float32)
-    texture[used] = np.einsum("nk,nkc->nc", seen.weights[used].astype(np.float32), corners)
+    layout = rasterise_layout(uv, uv_faces, size_px)
     charts = _charts(uv_faces, len(uv))
-    chart = np.where(used, charts[seen.face], -1)
-    flat = _in_texture(mesh, avatar, places[:, :2] * size_px)
+    chart = np.where(layout.used, charts[layout.face], -1)
+    flat = _in_texture(mesh, avatar, np.stack([uv[:, 0], 1 - uv[:, 1]], 1) * size_px)
+    drawn = np.zeros((size_px, size_px, 4), np.float32)
+    windows = find_objects(chart + 1)
     for number in np.unique(charts[flat.face]):
-        rows, columns = (np.flatnonzero((chart == number).any(axis)) for axis in (1, 0))
-        if not len(rows):
-            continue
-        window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        where = (chart[window] == number)[..., None]
-        drawn = flat.drawn(np.flatnonzero(charts[flat.face] == number), window)
-        over = drawn[..., :3] + (1 - drawn[..., 3:]) * texture[window]
-        texture[window] = np.where(where, over, texture[window])
-    return torch.from_numpy(texture), torch.from_numpy(used)
+        window = windows[number] if number < len(windows) else None
+        if window is not None:
+            layer = flat.drawn(np.flatnonzero(charts[flat.face] == number), window)
+            np.copyto(drawn[window], layer, where=(chart[window] == number)[..., None])
+    return torch.from_numpy(drawn), torch.from_numpy(layout.used)
 
 
 @dataclass(frozen=True)

@@ -96,9 +96,9 @@ def _charts(label: Ints, neighbours: Ints) -> Ints:
 
 def _packed(vertices: Array, faces: Ints, axis_of: Ints, chart_of: Ints) -> tuple[Array, Ints]:
     """Coordinates (U, 2) in 0…1 of the charts' corners, and their indices (F, 3)."""
-    corners = np.stack([np.repeat(chart_of, 3), faces.reshape(-1)], 1)
-    pairs, index = np.unique(corners, axis=0, return_inverse=True)
-    chart, vertex = pairs.T
+    corners = np.repeat(chart_of, 3) * len(vertices) + faces.reshape(-1)
+    pairs, index = np.unique(corners, return_inverse=True)
+    chart, vertex = np.divmod(pairs, len(vertices))
     axis = np.zeros(int(chart_of.max()) + 1, np.int64)
     axis[chart_of] = axis_of
     places = vertices[vertex]

@@ -1,5 +1,6 @@
 """DepthViews of Gaussians from all round: colours, and the depths of what a camera sees well."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ RINGS = ((0.0, 16), (30.0, 12), (60.0, 6), (90.0, 1))
 """Elevations in degrees, and the number of cameras evenly round each: 22.5° apart at eye level."""
 RINGS_BELOW = ((-25.0, 12),)
 """Cameras that look up at chin, nose and ears."""
+AROUND = 12
+"""Cameras at eye level for a fitted head, whose shape is known; none in front, where the photo's is."""
 SIZE_PX = 640
 """Side of the pictures: 0.7 mm a pixel for a bust of 0.4 m."""
 COARSE = 4
@@ -78,7 +81,15 @@ def views_all_round(gaussians: Gaussians) -> tuple[DepthViews, int]:
     return views_of(gaussians, [*sides, *below], DEEP * radius_m), len(sides)
 
 
-def views_of(gaussians: Gaussians, cameras: Sequence[Camera], deep_m: float) -> DepthViews:
+def views_around(gaussians: Gaussians) -> DepthViews:
+    """What `AROUND` cameras at eye level see."""
+    center, radius_m = whole_sphere(gaussians)
+    front = facing_camera(center, radius_m, SIZE_PX)
+    turns = [360 * (index + 0.5) / AROUND for index in range(AROUND)]
+    return views_of(gaussians, [front.orbited(turn, 0.0, center) for turn in turns])
+
+
+def views_of(gaussians: Gaussians, cameras: Sequence[Camera], deep_m: float = math.inf) -> DepthViews:
     """What the cameras see, drawn with only those Gaussians that lie less than `deep_m` behind the surface.
 
     Almost opaque Gaussians let 3 % of what is behind them through. Of the back of a head that is little
@@ -92,7 +103,8 @@ def views_of(gaussians: Gaussians, cameras: Sequence[Camera], deep_m: float) -> 
         np.zeros(size, np.float32),
     )
     for index, camera in enumerate(cameras):
-        drawn = _drawn(gaussians.subset(_in_front(gaussians, camera, deep_m)), camera)
+        near = gaussians if deep_m == math.inf else gaussians.subset(_in_front(gaussians, camera, deep_m))
+        drawn = _drawn(near, camera)
         alpha, depth = drawn.alpha.cpu().numpy(), drawn.depth.cpu().numpy()
         rgb = drawn.image.cpu().numpy() / np.maximum(alpha, 1e-3)[..., None]
         found.rgb[index] = (rgb.clip(0, 1) * 255).round()

@@ -7,6 +7,7 @@ from .attachment import Followers as Followers
 from .attachment import jointed as jointed
 from .attachment import turned_colors as turned_colors
 from .binding import bind as bind
+from .brought import brought_parts as brought_parts
 from .clips import CLIPS as CLIPS
 from .clips import Caption as Caption
 from .clips import captions as captions
@@ -18,9 +19,13 @@ from .drivers import Drive as Drive
 from .drivers import read_drive as read_drive
 from .fitting import FittedHead as FittedHead
 from .fitting import find_head as find_head
+from .hidden import OWN_BEHIND_M as OWN_BEHIND_M
 from .hidden import Hidden as Hidden
+from .hidden import distances_from_lashes as distances_from_lashes
+from .hidden import falls_with_blink as falls_with_blink
 from .hidden import hidden_kinds as hidden_kinds
 from .hidden import hidden_parts as hidden_parts
+from .hidden import lid_colors as lid_colors
 from .joints import HEAD as HEAD
 from .joints import LEFT_EYE as LEFT_EYE
 from .joints import NECK as NECK
@@ -41,6 +46,7 @@ from .reveal import CLOSED_OPACITY as CLOSED_OPACITY
 from .reveal import Reveal as Reveal
 from .reveal import reveal_of as reveal_of
 from .rig import Rig as Rig
+from .shown import as_judged as as_judged
 from .shown import as_shown as as_shown
 from .surface import ExpressiveSurface as ExpressiveSurface
 from .surface import MovedSurface as MovedSurface

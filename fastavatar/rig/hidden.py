@@ -1,6 +1,6 @@
 """What a photo does not show and a movement uncovers: a mouth's inside, and the skin in the fold of a lid."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,55 +72,63 @@ class Hidden:
     """(N,) `MOUTH`, `TONGUE`, `LEFT_LID` or `RIGHT_LID`."""
 
 
-def hidden_parts(head: ParametricHead, fitted: FittedHead, means: Array, colors: Array) -> Hidden:
-    """Discs inside of the mouth and on the upper lids, but for what is seen of them at rest.
+def hidden_parts(
+    head: ParametricHead, fitted: FittedHead, means: Array, colors: Array, brought: Set[str]
+) -> Hidden:
+    """Discs inside of the mouth, but for parts that are `brought`, and on the upper lids.
 
-    `means` (S, 3) and `colors` (S, 3) are the splats of the head's skin.
+    What is seen of the mouth at rest, the tongue apart, has none. `means` (S, 3) and `colors` (S, 3) are the
+    splats of the head's skin.
     """
     vertices, scale = fitted.vertices, fitted.scale
     light = np.clip(np.median(colors, 0).mean() / LIT_SKIN, *LIGHTS)
     lips = vertices[head.region("lips")]
     parts = []
     for name, color in COLORS.items():
+        if name in brought:
+            continue
         kind = TONGUE if name == "tongue" else MOUTH
         part = _part(fitted, head.faces[_inside(head, name)], SPACING_M[name], kind)
-        part = part.subset(~fitted.view.sees(part.means, BEHIND_M * scale))
+        if name != "tongue":
+            part = part.subset(~fitted.view.sees(part.means, BEHIND_M * scale))
         depth = np.maximum((lips[:, 2].max() - part.means[:, 2]) / scale - FRONT_M, 0)
         if name == "tongue":
             depth *= 0.2  # it comes forward to be seen
         shade = np.maximum(np.exp(-depth / DARKENS_M), DARKEST)
         parts.append((part, light * shade[:, None] * color))
-    tree = cKDTree(means)
     for side, kind in (("Left", LEFT_LID), ("Right", RIGHT_LID)):
         part = _part(fitted, head.faces[_lid(head, side)], SPACING_M["lid"], kind)
         part = part.subset(~_near_lashes(head, fitted, part.means))
-        parts.append(
-            (
-                part,
-                np.quantile(
-                    colors[tree.query(part.means, k=min(LID_NEIGHBOURS, len(means)))[1]], LID_SHADE, 1
-                ),
-            )
-        )
+        parts.append((part, lid_colors(part.means, means, colors)))
     return _hidden(parts)
 
 
-def hidden_kinds(head: ParametricHead, fitted: FittedHead, corners: Tensor, means: Array) -> Tensor:
+def lid_colors(places: Array, means: Array, colors: Array) -> Array:
+    """Colours (N, 3) of the skin of lids at `places` (N, 3), from splats (S, 3) of `colors` (S, 3)."""
+    around = cKDTree(means).query(places, k=min(LID_NEIGHBOURS, len(means)))[1]
+    return np.asarray(np.quantile(colors[around], LID_SHADE, 1))
+
+
+def hidden_kinds(
+    head: ParametricHead, fitted: FittedHead, corners: Tensor, means: Array, brought: Set[str]
+) -> Tensor:
     """The kind (N,) of Gaussians in places of hidden parts that are not seen at rest; −1 for all others.
 
-    They are bound to vertices `corners` (N, 3) and lie at `means` (N, 3).
+    They are bound to vertices `corners` (N, 3) and lie at `means` (N, 3). What is seen on a tongue that is
+    not brought counts, too.
     """
+    replaced = [name for name in COLORS if name not in brought]
     places = {
-        MOUTH: head.region("mouth", "teeth", "gums"),
-        TONGUE: head.region("tongue"),
-        LEFT_LID: _falls(head, "Left"),
-        RIGHT_LID: _falls(head, "Right"),
+        MOUTH: head.region(*(name for name in replaced if name != "tongue")),
+        TONGUE: head.region(*(name for name in replaced if name == "tongue")),
+        LEFT_LID: falls_with_blink(head, "Left"),
+        RIGHT_LID: falls_with_blink(head, "Right"),
     }
     kinds = np.full(len(means), -1)
     for kind, vertices in places.items():
         kinds[vertices[corners.numpy()].all(1)] = kind
     seen = fitted.view.sees(means, OWN_BEHIND_M * fitted.scale)
-    kinds[seen & (kinds <= TONGUE)] = -1
+    kinds[seen & (kinds == MOUTH)] = -1
     kinds[_near_lashes(head, fitted, means)] = -1
     return torch.from_numpy(kinds)
 
@@ -136,14 +144,14 @@ def _inside(head: ParametricHead, name: str) -> Bools:
 
 def _lid(head: ParametricHead, side: str) -> Bools:
     """Which triangles (F,) of the skin a blink of `Left` or `Right` brings down."""
-    lid = _falls(head, side) & head.region("eyelids")
+    lid = falls_with_blink(head, side) & head.region("eyelids")
     # The sockets behind the lids are no skin; beyond what moves the skin stretches
     skin = head.part("skin") & ~head.region("sockets")[head.faces].any(1)
     around = np.isin(np.arange(len(lid)), head.faces[lid[head.faces].any(1) & skin])
     return np.asarray(around[head.faces].any(1) & skin)
 
 
-def _falls(head: ParametricHead, side: str) -> Bools:
+def falls_with_blink(head: ParametricHead, side: str) -> Bools:
     """Which vertices (V,) of lids and sockets a blink of `Left` or `Right` brings down."""
     fallen = head.actions[ARKIT_NAMES.index(f"eyeBlink{side}"), :, 1] < -LID_FALLS_M
     return np.asarray(fallen & head.region("eyelids", "sockets"))
@@ -151,11 +159,16 @@ def _falls(head: ParametricHead, side: str) -> Bools:
 
 def _near_lashes(head: ParametricHead, fitted: FittedHead, means: Array) -> Bools:
     """Which of `means` (N, 3) lie on the edge of an upper lid, where the photo shows its lashes."""
-    landmarks = head.places.at(fitted.vertices)
+    return distances_from_lashes(head, fitted.vertices, means) < LASHES_M * fitted.scale
+
+
+def distances_from_lashes(head: ParametricHead, vertices: Array, points: Array) -> Array:
+    """Distances (N,) of `points` (N, 3) from the edges of the upper lids of a head (V, 3)."""
+    landmarks = head.places.at(vertices)
     share = np.linspace(0, 1, 8)[:, None, None]
     edges = [landmarks[list(edge)] for edge in UPPER_LIDS]
     dense = [((1 - share) * edge[:-1] + share * edge[1:]).reshape(-1, 3) for edge in edges]
-    return np.asarray(cKDTree(np.concatenate(dense)).query(means)[0] < LASHES_M * fitted.scale)
+    return np.asarray(cKDTree(np.concatenate(dense)).query(points)[0])
 
 
 @dataclass(frozen=True)

@@ -16,20 +16,20 @@ from threadpoolctl import threadpool_limits
 from fastavatar.core import Face, Photo
 from fastavatar.errors import NoFaceError
 from fastavatar.faces import SMALL_FACE_PX, head_angles, track_face
+from fastavatar.geometry import Array
 from fastavatar.head import (
     DISTANCE_M,
     EXPRESSIONS,
     HeadShot,
     LandmarkModel,
     LandmarkView,
-    arkit_weights,
     first_shot,
     fit_head,
     follow_head,
     load_head,
 )
 from fastavatar.images import read_frames
-from fastavatar.rig import Motion, Samples, as_shown, smoothed
+from fastavatar.rig import Motion, Samples, as_judged, as_shown, smoothed
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +53,9 @@ class _Seen:
     face: Face | None
     center_px: tuple[float, float]
 
-    def view(self, focal_px: float | None) -> LandmarkView:
-        """The face as the fit takes it, expected to have the expression that Face Mesh judges."""
+    def view(self, focal_px: float | None, expression: Array | None = None) -> LandmarkView:
+        """The face as the fit takes it, expected to have an expression (52,); neutral if none is given."""
         assert self.face is not None
-        expression = arkit_weights(self.face.expression)
         return LandmarkView(self.face.landmarks, self.center_px, focal_px, expression)
 
 
@@ -123,9 +122,10 @@ def _followed(model: LandmarkModel, focal_px: float, frames: Iterable[_Seen]) ->
         if seen.face is None:
             shot = None
             continue
-        view = seen.view(focal_px)
+        expression = as_judged(seen.face.expression)
+        view = seen.view(focal_px, expression)
         shot = follow_head(model, view, shot or first_shot(model, view, DISTANCE_M))
-        expression = np.array(view.expression)  # the landmarks say nothing about gaze and tongue
+        # The landmarks say nothing about gaze and tongue
         expression[EXPRESSIONS] = shot.expression
         times.append(seen.seconds)
         weights.append(expression.clip(0, 1))

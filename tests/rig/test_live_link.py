@@ -24,6 +24,39 @@ def test_a_take_gives_its_weights_and_turns(tmp_path: Path) -> None:
     assert not motion.head_turns[:70].any() and not motion.gazes.any()
 
 
+APP_COLUMNS = """Timecode,BlendShapeCount,EyeBlinkLeft,EyeLookDownLeft,EyeLookInLeft,EyeLookOutLeft,
+EyeLookUpLeft,EyeSquintLeft,EyeWideLeft,EyeBlinkRight,EyeLookDownRight,EyeLookInRight,EyeLookOutRight,EyeLookUpRight,
+EyeSquintRight,EyeWideRight,JawForward,JawRight,JawLeft,JawOpen,MouthClose,MouthFunnel,MouthPucker,MouthRight,
+MouthLeft,MouthSmileLeft,MouthSmileRight,MouthFrownLeft,MouthFrownRight,MouthDimpleLeft,MouthDimpleRight,
+MouthStretchLeft,MouthStretchRight,MouthRollLower,MouthRollUpper,MouthShrugLower,MouthShrugUpper,
+MouthPressLeft,MouthPressRight,MouthLowerDownLeft,MouthLowerDownRight,MouthUpperUpLeft,MouthUpperUpRight,BrowDownLeft,
+BrowDownRight,BrowInnerUp,BrowOuterUpLeft,BrowOuterUpRight,CheekPuff,CheekSquintLeft,CheekSquintRight,
+NoseSneerLeft,NoseSneerRight,TongueOut,HeadYaw,HeadPitch,HeadRoll,LeftEyeYaw,LeftEyePitch,LeftEyeRoll,
+RightEyeYaw,RightEyePitch,RightEyeRoll""".replace("\n", "")
+"""The first line of the app's CSV, as programs that read it publish it: ARKit's order, left before right."""
+
+
+def test_the_apps_own_layout_is_read_without_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = APP_COLUMNS.split(",")
+    assert len(names) == 63  # 52 weights, three turns of the head and of each eye
+    rows = [APP_COLUMNS]
+    for frame in range(120):
+        # 59.94 frames a second, counted as 60: hours, minutes, seconds, frame and thousandths of it
+        numbers = [f"{k / 100 if 2 <= k < 54 else 0.0:.8f}" for k in range(2, 63)]
+        numbers[names.index("JawOpen") - 2] = f"{frame / 200:.8f}"
+        rows.append(f"09:41:{7 + frame // 60:02}:{frame % 60:02}.{frame % 7:03},61,{','.join(numbers)}")
+    path = tmp_path / "MySlate_7_iPhone.csv"
+    path.write_bytes("\r\n".join(rows).encode())
+    motion = read_live_link(path)
+    assert not caplog.text and motion.fps == 60 and len(motion) == 120
+    assert motion.weights[:, JAW] == pytest.approx(np.arange(120) / 200, abs=1e-3)
+    for name in set(ARKIT_NAMES) - {"jawOpen"}:
+        column = names.index(name[0].upper() + name[1:])
+        assert motion.weights[50, ARKIT_NAMES.index(name)] == pytest.approx(column / 100, abs=1e-3), name
+
+
 @pytest.mark.parametrize(
     ("counted", "step", "fps"), [(30, 1.0, 30), (30, 0.5, 60), (60, 2.0, 30), (25, 1.0, 25)]
 )

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from fastavatar.core import Gaussians
+from fastavatar.core import Binding, Gaussians, concatenate, encode_colors
 from fastavatar.errors import InputError, UsageError
 from fastavatar.geometry import matrix_from_quaternion_wxyz
 from fastavatar.head import ARKIT_NAMES
@@ -202,3 +202,27 @@ def test_bad_weights_and_angles_are_refused() -> None:
         rig().pose({}, (0.0, 0.0))
     with pytest.raises(InputError, match="gaze"):
         rig().pose({}, gaze=(np.inf, 0.0))
+
+
+@pytest.mark.parametrize(("jaw", "tooth", "kept"), [(0.0, 0.8, False), (0.4, 0.8, True), (0.4, 0.1, False)])
+def test_teeth_that_a_photo_shows_are_kept_and_others_give_way(jaw: float, tooth: float, kept: bool) -> None:
+    """A head that brings teeth keeps them if its lips are apart and if they are as pale as teeth."""
+    gaussians, binding = discs()
+    mesh, teeth = (
+        parametric().mesh(expression={"jawOpen": jaw}),
+        parametric().part("upper_teeth", "lower_teeth"),
+    )
+    faces = mesh.faces[torch.from_numpy(teeth)]
+    more = Binding(faces, torch.full((len(faces), 3), 1 / 3))
+    own = replace(gaussians, means=binding.at(mesh.vertices))
+    inside = replace(
+        own.subset(torch.zeros(len(faces), dtype=torch.int64)),
+        means=more.at(mesh.vertices),
+        sh=encode_colors(torch.tensor([0.8, tooth, tooth])).expand(len(faces), 1, 3),
+    )
+    both = Binding(torch.cat([binding.corners, more.corners]), torch.cat([binding.weights, more.weights]))
+    head = make_rig(concatenate([own, inside]), parametric(), fitted({"jawOpen": jaw}), both, False)
+    opened = head.pose({"jawOpen": 1.0}).opacities
+    assert (float(opened[len(own) : head.own].median()) > 0.5) == kept
+    on_teeth = torch.from_numpy(parametric().region("teeth"))[head.attachment.corners[head.own :]].all(1)
+    assert bool(on_teeth.any()) != kept

@@ -12,7 +12,7 @@ from fastavatar.head import (
     load_head,
 )
 from fastavatar.head.observed import landmark_sigmas
-from fastavatar.rig import as_shown
+from fastavatar.rig import as_judged, as_shown
 from fastavatar.rig.shown import SHOWN
 
 CENTER = (256.0, 256.0)
@@ -36,3 +36,16 @@ def test_a_movement_that_face_mesh_shows_in_part_counts_whole(name: str, share: 
     index = list(EXPRESSIONS).index(ARKIT_NAMES.index(name))
     assert follow_head(as_shown(known), view, rest).expression[index] > 0.9
     assert follow_head(known, view, rest).expression[index] < 0.85
+
+
+def test_what_the_network_judges_in_part_counts_whole_and_what_it_does_not_tell_not_at_all() -> None:
+    seen = {
+        "jawOpen": 0.71,
+        "browInnerUp": 0.305,
+        "mouthSmileLeft": 0.9,
+        "cheekPuff": 0.2,
+        "eyeLookUpLeft": 0.3,
+    }
+    weights = dict(zip(ARKIT_NAMES, as_judged(seen), strict=True))
+    shown = {"jawOpen": 1.0, "browInnerUp": 0.5, "mouthSmileLeft": 1.0, "eyeLookUpLeft": 0.3}
+    assert weights == pytest.approx(dict.fromkeys(ARKIT_NAMES, 0.0) | shown)

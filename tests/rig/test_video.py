@@ -1,14 +1,19 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from fastavatar.core import Avatar
 from fastavatar.errors import NoFaceError
 from fastavatar.head import ARKIT_NAMES, HeadShot
 from fastavatar.images import read_frames
-from fastavatar.rig import track_video
+from fastavatar.rendering import render
+from fastavatar.results import head_cameras, poses
+from fastavatar.rig import bind, track_video
 from tests.clips import Rgb, write_clip
 from tests.portraits import picture, portrait, without_face
 
@@ -34,6 +39,17 @@ def test_a_still_video_gives_a_still_motion(tmp_path: Path) -> None:
     motion = track_video(write_clip(tmp_path / "still.mp4", [portrait().rgb] * 40, fps=30))
     assert np.abs(np.diff(motion.weights, axis=0)).max() < 0.02
     assert np.abs(np.diff(motion.head_turns, axis=0)).max() < 0.05
+
+
+def test_a_still_video_gives_a_still_picture(avatar: Avatar, tmp_path: Path) -> None:
+    """A driver who does not move makes a picture that changes by less than 1 of 255 from frame to frame."""
+    motion = track_video(write_clip(tmp_path / "still.mp4", [portrait().rgb] * 24, fps=30))
+    rig = bind(avatar)
+    (camera,) = head_cameras(rig.rest.subset(torch.arange(rig.own)), frames=1, size_px=128)
+    shown = [render(pose, camera).image for pose in poses(rig, motion)]
+    changes = [255 * (after - before).abs() for before, after in pairwise(shown)]
+    assert max(float(change.mean()) for change in changes) < 0.1
+    assert max(float(change.quantile(0.999)) for change in changes) < 1  # 3 at single pixels
 
 
 def test_frames_without_a_face_are_bridged_and_counted(

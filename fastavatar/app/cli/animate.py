@@ -1,12 +1,13 @@
 """`fastavatar animate`: a head moves as a driver does, or shows one expression."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
+from click.core import ParameterSource
 
 from fastavatar.app.cli.animation_files import Target
 from fastavatar.app.cli.colors import parse_color
@@ -50,7 +51,8 @@ CLIPS = ("idle", "expressions", "vowels")  # repeated from `clips`, so that `--h
 @click.option(
     "--size", type=count(16, 8192), default=512, show_default=True, help="Width and height in pixels."
 )
-@path_option("--camera", "A capture's transforms.json or folder: its first view.", "camera_file")
+@path_option("--camera", "A capture's transforms.json or folder: draw one of its views.", "camera_file")
+@click.option("--view", type=count(), metavar="N", help="Which view of --camera, from 0 [default: 0].")
 @click.option(
     "--background",
     default="white",
@@ -78,7 +80,9 @@ CLIPS = ("idle", "expressions", "vowels")  # repeated from `clips`, so that `--h
     help="Axes of a splat file [default: the axes it states].",
 )
 @click.option("--force", is_flag=True, help="Replace existing files.")
+@click.pass_context
 def command(
+    context: click.Context,
     source: Path,
     output: Path,
     drive: str | None,
@@ -87,6 +91,7 @@ def command(
     fps: float | None,
     size: int,
     camera_file: Path | None,
+    view: int | None,
     background: str,
     neutral: bool,
     neutral_frame: int | None,
@@ -100,8 +105,16 @@ def command(
     """Make HEAD move: a folder of results or a splat file, its face driven by a video, a take or a clip."""
     if (drive is None) == (not expressions):
         raise UsageError("give either --drive or --expression")
+    if view is not None and camera_file is None:
+        raise UsageError("--view is one of a capture's: give --camera as well")
+    if camera_file and context.get_parameter_source("size") is not ParameterSource.DEFAULT:
+        raise UsageError("--camera has its own views: leave out --size")
     color = None if background.lower() == "transparent" else parse_color(background)
-    inputs = [source, *([Path(drive)] if drive and drive not in CLIPS else []), *filter(None, [camera_file])]
+    inputs = [source, *([Path(drive)] if drive and drive not in CLIPS else [])]
+    captured: Camera | None = None
+    if camera_file:
+        captured, files_of_capture = view_of(camera_file, view or 0)
+        inputs += [camera_file, *files_of_capture]
     target = Target(output, files, color, force)
     target.require_free(inputs, one_pose=drive is None)
     if drive is None:
@@ -119,7 +132,7 @@ def command(
 
     limit_threads(None)
     rig = bind(read_head(source, frame_in), from_neutral=relax)
-    camera = camera_of(rig, size, camera_file)
+    camera = captured or camera_before(rig, size)
     target.write(rig, motion, camera, one_pose=drive is None)
     log.info("%d %s in %s", len(motion.motion), "frame" if len(motion.motion) == 1 else "frames", output)
 
@@ -168,15 +181,24 @@ def changed(drive: "Drive", neutral_frame: int | None, strength: float, turns: b
     return replace(drive, motion=motion)
 
 
-def camera_of(rig: "Rig", size: int, camera_file: Path | None) -> "Camera":
-    """A camera before the face, or the first view of a capture."""
+def camera_before(rig: "Rig", size: int) -> "Camera":
+    """A camera before the face, `size` pixels wide and high."""
     import torch
 
-    from fastavatar.captures import read_cameras
     from fastavatar.results import head_cameras
 
-    if camera_file is None:
-        own = rig.rest.subset(torch.arange(rig.own))
-        return head_cameras(own, frames=1, size_px=size)[0]
-    views = read_cameras(camera_file).views
-    return views[0][1]
+    own = rig.rest.subset(torch.arange(rig.own))
+    return head_cameras(own, frames=1, size_px=size)[0]
+
+
+def view_of(capture: Path, view: int) -> "tuple[Camera, Set[Path]]":
+    """The camera of one view of a capture, and the capture's files.
+
+    Raises `UsageError` for a view that it does not have, and what reading it raises.
+    """
+    from fastavatar.captures import read_cameras
+
+    cameras = read_cameras(capture)
+    if view >= len(cameras.views):
+        raise UsageError(f"there is no view {view}: {capture} has {len(cameras.views)}, numbered from 0")
+    return cameras.views[view][1], cameras.files

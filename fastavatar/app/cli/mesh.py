@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
@@ -11,7 +11,7 @@ from fastavatar.app.cli.numbers import FILE_AS_TEXT, WholeNumber, count
 from fastavatar.app.cli.options import path_option
 from fastavatar.app.cli.outputs import require_outputs
 from fastavatar.app.cli.prediction import FRAMES, model_options, settings_of
-from fastavatar.errors import UsageError
+from fastavatar.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from fastavatar.app.settings import Settings
@@ -108,15 +108,15 @@ def head_from(
 ) -> "Avatar | Gaussians":
     """The head that the inputs are: a folder of results, a file of splats, or photos of one person.
 
-    Raises `UsageError` for a mesh and for several inputs that are not all photos, and what reading or
-    predicting raises.
+    Raises `UsageError` for a mesh and for several inputs that are not all photos, `InputError` for a damaged
+    mesh, and what reading or predicting raises.
     """
     from fastavatar.formats import holds_mesh, holds_splats, read_gaussians
 
     paths = [Path(one) for one in inputs]
     for path in paths:
         if not path.is_dir() and holds_mesh(path):
-            raise UsageError(f"{path} is a mesh already: fastavatar convert writes it in another format")
+            _refuse_mesh(path)
         if len(paths) > 1 and (path.is_dir() or holds_splats(path)):
             raise UsageError(f"{path} is no photo: only photos of one person can be given several at a time")
     if paths[0].is_dir():
@@ -132,3 +132,18 @@ def head_from(
 
     photos = load_photos(list(inputs), settings)
     return Pipeline(settings if len(photos) == 1 else settings.for_several()).predict_several(photos)
+
+
+def _refuse_mesh(path: Path) -> NoReturn:
+    """Raise `UsageError` for a file that holds a mesh, `InputError` for a damaged one."""
+    from fastavatar.formats import read_mesh
+
+    try:
+        count = len(read_mesh(path).faces)
+    except InputError as error:
+        raise InputError(
+            f"{error}; give photos, a folder of results or splats, of which it is made"
+        ) from error
+    raise UsageError(
+        f"{path} is a mesh of {count} triangles already: fastavatar convert writes it in another format"
+    )

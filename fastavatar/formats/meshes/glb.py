@@ -39,9 +39,10 @@ class _Piece:
 
 def encode_glb(mesh: Mesh, name: str) -> dict[str, bytes]:
     """The bytes of the one file `name`; the same mesh gives the same bytes."""
-    buffer, document = GltfBuffer(), _document(mesh)
+    pieces = list(_pieces(mesh))
+    buffer, document = GltfBuffer(), _document(mesh, any(piece.uv is None for piece in pieces))
     normals = mesh.normals().float().cpu().numpy()
-    for number, piece in enumerate(_pieces(mesh)):
+    for number, piece in enumerate(pieces):
         document["meshes"].append(_mesh_object(mesh, piece, normals, buffer, whole=number == 0))
         # Programs rename nodes that share a name, and a joint may be called as the part that it turns
         taken = mesh.skeleton is not None and piece.name in (ROOT, *mesh.skeleton.names)
@@ -65,8 +66,11 @@ def losses(mesh: Mesh) -> tuple[str, ...]:
     return ("the texture is compressed as JPEG",) if mesh.texture is not None else ()
 
 
-def _document(mesh: Mesh) -> GltfObject:
-    """The parts of the document that need no numbers. Material 0 is plain or coloured, 1 has the texture."""
+def _document(mesh: Mesh, plain: bool) -> GltfObject:
+    """The parts of the document that need no numbers; `plain` says whether a part has no texture.
+
+    The first material has the texture, if there is one; the last is that of plain or coloured parts.
+    """
     surface = {"metallicFactor": 0.0, "roughnessFactor": 0.9}
     document: GltfObject = {
         "asset": {"version": "2.0", "generator": "fastavatar"},
@@ -74,7 +78,7 @@ def _document(mesh: Mesh) -> GltfObject:
         "scenes": [{}],
         "nodes": [],
         "meshes": [],
-        "materials": [{"name": "colors", "pbrMetallicRoughness": surface}],
+        "materials": [],
     }
     if mesh.texture is not None:
         textured = {"name": "texture", "pbrMetallicRoughness": {**surface, "baseColorTexture": {"index": 0}}}
@@ -82,6 +86,8 @@ def _document(mesh: Mesh) -> GltfObject:
         document["textures"] = [{"source": 0, "sampler": 0}]
         document["samplers"] = [{"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}]
         document["images"] = [{"mimeType": "image/jpeg"}]
+    if plain:
+        document["materials"].append({"name": "colors", "pbrMetallicRoughness": surface})
     return document
 
 
@@ -113,10 +119,10 @@ def _mesh_object(
         "POSITION": buffer.accessor(vertices, VERTICES, bounds=True),
         "NORMAL": buffer.accessor(normals[piece.vertices], VERTICES),
     }
-    material = 0
+    material = 0 if mesh.texture is None else 1
     if piece.uv is not None:
         flipped = np.stack([piece.uv[:, 0], 1 - piece.uv[:, 1]], 1).astype(np.float32)
-        attributes["TEXCOORD_0"], material = buffer.accessor(flipped, VERTICES), 1
+        attributes["TEXCOORD_0"], material = buffer.accessor(flipped, VERTICES), 0
     elif mesh.colors is not None:
         colors = _linear(mesh.colors.double().cpu().numpy()[piece.vertices])
         attributes["COLOR_0"] = buffer.accessor(colors, VERTICES, unit=True)

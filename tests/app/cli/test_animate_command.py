@@ -6,10 +6,13 @@ from PIL import Image
 
 from fastavatar.app.cli import animate as module
 from fastavatar.app.cli.main import run
+from fastavatar.captures import read_cameras
 from fastavatar.core import Avatar
 from fastavatar.formats.splats import read_ply, write_ply
+from fastavatar.rendering import render
+from fastavatar.results import read_avatar
 from fastavatar.rig import CLIPS
-from tests.synthetic_capture import make_head
+from tests.synthetic_capture import HEIGHT, WIDTH, make_head, write_capture
 
 SIZE = ("--size", "48")
 
@@ -84,6 +87,26 @@ def test_a_transparent_picture_has_alpha_and_a_mouth_that_opens(results: Path, t
     assert (np.abs(closed - opened).max(2) > 20).mean() > 0.005
 
 
+def test_a_view_of_a_capture_is_drawn_and_its_pictures_are_kept(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_capture(tmp_path / "capture")
+    camera = read_cameras(tmp_path / "capture").views[1][1]
+    flags = ("--expression", "jawOpen=0", "--camera", tmp_path / "capture")
+    for name, more in (("first", ()), ("second", ("--view", 1))):
+        assert call(results, "--output", tmp_path / f"{name}.png", *flags, *more) == 0
+    first, second = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("first", "second"))
+    assert first.shape == (HEIGHT, WIDTH, 3) and (first != second).any()
+    drawn = render(read_avatar(results).gaussians, camera).image
+    assert np.abs(second / 255 - drawn.numpy()).max() < 0.01
+    for more, says in ((("--view", 9), "no view 9"), (("--size", 48), "leave out --size")):
+        assert call(results, "--output", tmp_path / "no.png", *flags, *more) == 2
+        assert says in capsys.readouterr().err
+    picture = tmp_path / "capture" / "images" / "00000_00.png"
+    assert call(results, "--output", picture, *flags, "--force") == 2
+    assert "would overwrite an input" in capsys.readouterr().err
+
+
 def test_strength_0_is_the_head_at_rest(results: Path, take: Path, tmp_path: Path) -> None:
     for name, more in (("none", ("--strength", 0)), ("rest", ("--neutral_frame", 2))):
         assert call(results, "--output", tmp_path / name, "--drive", take, *SIZE, *more) == 0
@@ -100,6 +123,7 @@ def test_strength_0_is_the_head_at_rest(results: Path, take: Path, tmp_path: Pat
         (("--expression", "jawOpen=1.5"), 2, "within 0…1"),
         (("--expression", "jawOpen"), 2, "NAME=WEIGHT"),
         (("--expression", "jawOpen=wide"), 2, "NAME=WEIGHT"),
+        (("--drive", "idle", "--view", "1"), 2, "give --camera"),
         (("--drive", "dance"), 2, "dance"),
         (("--drive", "idle", "--neutral_frame", "100000"), 2, "no frame 100000"),
         (("--drive", "missing.csv"), 4, "missing.csv"),

@@ -61,11 +61,17 @@ def test_what_is_no_head_ends_in_one_line(
     tmp_path: Path, obj: Path, splats: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fa.write_ply(fog(opacity=0.05), tmp_path / "fog.ply")
+    fa.write_mesh(fa.read_mesh(obj), tmp_path / "whole.glb")
+    (tmp_path / "cut.glb").write_bytes((tmp_path / "whole.glb").read_bytes()[:-100])
+    (tmp_path / "empty.glb").write_bytes(b"")
     cases = {
+        (str(tmp_path / "whole.glb"),): (2, "triangles already: fastavatar convert"),
+        (str(tmp_path / "cut.glb"),): (4, "the file is cut off); give photos, a folder of results or splats"),
+        (str(tmp_path / "empty.glb"),): (4, "it is no GLB file, or a damaged one (its header is wrong"),
         (str(tmp_path / "fog.ply"),): (4, "opaque Gaussians, found 0"),
         (str(tmp_path),): (4, "no summary.json"),
         (str(tmp_path / "missing.ply"),): (4, "no such file"),
-        (str(obj),): (2, "is a mesh already"),
+        (str(obj),): (2, "triangles already"),
         (str(splats), str(splats)): (2, "is no photo"),
     }
     for inputs, (code, words) in cases.items():
