@@ -212,8 +212,9 @@ def main() -> None:
     step.add_argument("--threads", type=int)
     step.add_argument("--device", default="cpu")
     unseen = commands.add_parser("unseen")
-    for name in ("data", "decoder", "encoder"):
-        unseen.add_argument(f"--{name}", type=Path, required=True)
+    unseen.add_argument("--data", type=Path, required=True)
+    unseen.add_argument("--decoder", type=Path, required=True)
+    unseen.add_argument("--encoder", type=Path, required=True)
     unseen.add_argument("--recogniser", type=Path)
     unseen.add_argument("--max_side_px", type=int, default=192)
     unseen.add_argument("--threads", type=int)
