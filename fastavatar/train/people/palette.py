@@ -2,9 +2,9 @@
 
 Skin follows the individual typology angle, ITA = atan((L* − 50) / b*), by which dermatology sorts skin from
 very light (above 55°) over light (41°), intermediate (28°), tan (10°) and brown (−30°) to dark below
-(Chardon, Cretois and Hourseau 1991; Del Bino and Bernerd 2013). Angles are drawn evenly from −60° to 65°, so
-that no tone is rare. a* and b* at each angle follow the curves published with these classes: b* is highest for
-tan skin and falls towards both ends.
+(Chardon, Cretois and Hourseau 1991; Del Bino and Bernerd 2013). Angles are drawn evenly from −60° to 65°,
+so that no tone is rare. a* and b* at each angle are round figures in the ranges that these papers plot: b* is
+highest for tan skin and falls towards both ends.
 """
 
 import numpy as np
@@ -27,30 +27,39 @@ def skin_lab(ita_deg: float) -> Array:
 
 def linear_rgb(lab: Array) -> Array:
     """Linear RGB (..., 3) in 0…1 of L*, a*, b* (..., 3) under D65."""
-    encoded = np.clip(lab2rgb(lab), 0, 1)
-    return np.asarray(np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4))
+    return linear(np.clip(lab2rgb(np.asarray(lab, np.float64)), 0, 1))  # it would scale integers
 
 
+def linear(colors: Array) -> Array:
+    """Linear RGB of sRGB in 0…1."""
+    return np.asarray(np.where(colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4))
+
+
+def encoded(colors: Array) -> Array:
+    """SRGB of linear RGB in 0…1."""
+    return np.asarray(np.where(colors <= 0.0031308, 12.92 * colors, 1.055 * colors ** (1 / 2.4) - 0.055))
+
+
+_EUMELANIN, _PHEOMELANIN = np.array([0.419, 0.697, 1.37]), np.array([0.187, 0.4, 1.05])
+"""Absorption of a unit of each pigment in hair, RGB (d'Eon et al. 2011)."""
 HAIR_COLORS = {
-    "black": (6.0, 0.5),
-    "dark brown": (2.4, 0.5),
-    "brown": (1.2, 0.5),
-    "light brown": (0.65, 0.35),
-    "blond": (0.28, 0.18),
-    "red": (0.5, 1.3),
-    "grey": (0.22, 0.03),
-    "white": (0.05, 0.02),
+    "black": 6.0 * _EUMELANIN + 0.5 * _PHEOMELANIN,
+    "dark brown": 2.4 * _EUMELANIN + 0.5 * _PHEOMELANIN,
+    "brown": 1.2 * _EUMELANIN + 0.5 * _PHEOMELANIN,
+    "light brown": 0.65 * _EUMELANIN + 0.35 * _PHEOMELANIN,
+    "blond": 0.28 * _EUMELANIN + 0.18 * _PHEOMELANIN,
+    "red": 0.5 * _EUMELANIN + 1.3 * _PHEOMELANIN,
+    "grey": np.array([0.55, 0.58, 0.62]),  # of pigmented and white hair together, which is neutral
+    "white": np.array([0.07, 0.08, 0.11]),
 }
-"""Concentrations of eumelanin and pheomelanin, the units of d'Eon et al. 2011, as in Mitsuba's `hair`."""
+"""Absorption (3,) of hair by its colour: amounts of the pigments chosen by eye."""
 
 
-def hair_reflectance(eumelanin: float, pheomelanin: float) -> Array:
-    """Linear RGB (3,) of a mass of hair with these concentrations.
+def hair_reflectance(absorption: Array) -> Array:
+    """Linear RGB (3,) of a mass of hair with this absorption (3,).
 
-    Absorption as in d'Eon et al. 2011, then the fit of Chiang et al. 2016 for the colour after many bounces
-    between fibres of azimuthal roughness 0.3.
+    The fit of Chiang et al. 2016 for the colour after many bounces between fibres of azimuthal roughness 0.3.
     """
-    absorption = eumelanin * np.array([0.419, 0.697, 1.37]) + pheomelanin * np.array([0.187, 0.4, 1.05])
     roughness = 0.3
     fit = (
         5.969

@@ -1,4 +1,4 @@
-"""Draws people: shape, expression, and what they look like. One seed and number give one person everywhere."""
+"""Draws people: shape, expression and looks. One seed and number give one person everywhere."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -20,7 +20,7 @@ Cut = Literal[
 ]
 
 _WIDEST = 2.2
-"""Standard deviations at which an identity's coefficients end: beyond, faces look like nobody's."""
+"""Standard deviations at which an identity's coefficients end: wider ones look like caricatures."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Hair:
     """Height of the hairline above the eyes."""
     thinning: float
     """0…1 share of hair lost at temples and crown."""
-    melanin: tuple[float, float]
-    """Concentrations of eumelanin and pheomelanin, see `HAIR_COLORS`."""
+    absorption: Array
+    """(3,) RGB, see `HAIR_COLORS`."""
     beard_m: float
     """Length of a beard, 0 for none; below a millimetre it is a shadow."""
     goatee: bool
@@ -78,7 +78,7 @@ class Shirt:
 
 
 @dataclass(frozen=True)
-class Person:
+class MadeUpPerson:
     """All that makes up one person but the expression."""
 
     identity: Array
@@ -89,21 +89,21 @@ class Person:
     iris_lab: tuple[float, float, float]
 
 
-def sample_person(seed: int, number: int) -> Person:
+def sample_person(seed: int, number: int) -> MadeUpPerson:
     """The person of that number: identity from the head's own distribution, looks to fit it.
 
-    Beards grow on people with a broad neck and jaw for their head, since the head's modes do not say who is a man.
+    Beards grow on people with a broad neck and jaw for their head: the head's modes do not say who is a man.
     """
     random = np.random.default_rng([seed, number])
     identity = np.clip(random.standard_normal(len(load_head().modes)), -_WIDEST, _WIDEST)
     manly = _manliness(identity) > random.normal(0, 0.4)
     age = float(random.beta(1.3, 1.6))
     ita = float(random.uniform(*ITA_DEG))
-    return Person(
+    return MadeUpPerson(
         identity,
         _skin(random, ita, age, manly),
         _hair(random, ita, age, manly),
-        Shirt(_cloth(random), float(random.uniform(-0.005, 0.035))),
+        Shirt(_cloth(random), float(random.uniform(-0.010, 0.010))),
         IRIS_LAB[_iris(random, ita)],
     )
 
@@ -114,7 +114,7 @@ def sample_expression(seed: int, number: int, index: int) -> tuple[Array, Array]
     Every second expression is at rest; the others are one or two common ones, of any strength.
     """
     random = np.random.default_rng([seed, number, index, 1])
-    weights: dict[str, float] = {"jawOpen": float(random.beta(1, 25))}
+    weights: dict[str, float] = {"jawOpen": float(max(0.0, random.normal(-0.02, 0.03)))}
     if random.random() > 0.55:
         for name in random.choice(len(_EXPRESSIONS), random.integers(1, 3), replace=False):
             strength = random.uniform(0.25, 0.9)
@@ -131,9 +131,13 @@ def sample_expression(seed: int, number: int, index: int) -> tuple[Array, Array]
 _BOTH = ("Left", "Right")
 _EXPRESSIONS = (
     {f"mouthSmile{side}": 1.0 for side in _BOTH} | {f"cheekSquint{side}": 0.6 for side in _BOTH},
-    {f"mouthSmile{side}": 0.8 for side in _BOTH} | {"jawOpen": 0.3} | {f"mouthUpperUp{s}": 0.5 for s in _BOTH},
+    {f"mouthSmile{side}": 0.8 for side in _BOTH}
+    | {"jawOpen": 0.3}
+    | {f"mouthUpperUp{s}": 0.5 for s in _BOTH},
     {"jawOpen": 0.7},
-    {"browInnerUp": 1.0} | {f"browOuterUp{side}": 0.8 for side in _BOTH} | {f"eyeWide{s}": 0.6 for s in _BOTH},
+    {"browInnerUp": 1.0}
+    | {f"browOuterUp{side}": 0.8 for side in _BOTH}
+    | {f"eyeWide{s}": 0.6 for s in _BOTH},
     {f"browDown{side}": 1.0 for side in _BOTH} | {f"eyeSquint{side}": 0.5 for side in _BOTH},
     {"mouthPucker": 0.8},
     {f"mouthFrown{side}": 0.9 for side in _BOTH},

@@ -1,17 +1,20 @@
-"""A plain shirt: the torso's skin a little further out, cut along a plane at the neck, with a collar's band."""
+"""A plain shirt: the torso's skin a little further out, cut along a plane at the neck, with a band."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
-from fastavatar.geometry import Array, Ints, unit_vectors, vertex_normals
+from fastavatar.geometry import Array, Ints, vertex_normals
 from fastavatar.head import load_head
 from fastavatar.train.people import Noise, Shirt
 
-_AWAY_M = 0.005
+_AWAY_M = 0.008
 """Distance of the cloth from the skin."""
 _BAND_M = 0.0065
 """Radius of the collar's band, which hides the cut edge."""
+_COLLAR_M = 0.105
+"""Distance from the neck's axis, level, within which the neckline is cut."""
 _PIT = np.array([0.0, -0.128, -0.035])
 """The pit of the neck on the average head, by eye."""
 _TILT = np.radians(38.0)
@@ -26,29 +29,34 @@ class Cloth:
     """(V, 3) metres."""
     faces: Ints
     """(F, 3) counter-clockwise from outside."""
+    worn: Array
+    """(H, 3) the vertices of the parametric head, those under the cloth moved out to it."""
 
 
 def shirt_cloth(shirt: Shirt, vertices: Array, random: np.random.Generator) -> Cloth:
     """The shirt on a person with the parametric head's vertices (V, 3), in folds."""
-    from trimesh import Trimesh
     from trimesh.intersections import slice_faces_plane
 
     head = load_head()
-    moved = head.region("torso", "neck", "jaw", "skull") & (head.mean[:, 1] < -0.06)
+    moved = head.region("torso", "neck")
     faces = head.faces[moved[head.faces].all(1)]
     normals = vertex_normals(vertices, head.faces)
     noise = Noise(random)
     folds = 0.0035 * noise.at(head.mean * [1, 0.6, 1], 0.05) + 0.0018 * noise.at(head.mean, 0.022)
-    cloth = vertices + (_AWAY_M + np.maximum(folds, -0.004))[:, None] * normals
+    cloth = vertices + (_AWAY_M + np.maximum(folds, -0.003))[:, None] * normals
     neck = vertices[head.region("neck")].mean(0) - head.mean[head.region("neck")].mean(0)
     up = np.array([0.0, np.cos(_TILT), np.sin(_TILT)])
     origin = _PIT + neck - [0, shirt.neckline_m, 0]
-    cut, cut_faces, _ = slice_faces_plane(cloth, faces, plane_normal=-up, plane_origin=origin)
-    body = Trimesh(cut, cut_faces, process=False)
-    rim = body.vertices[np.abs((body.vertices - origin) @ up) < 1e-6]
-    band, band_faces = _band(np.asarray(rim), up)
+    axis = vertices[head.region("neck")].mean(0)
+    near = np.hypot(*(cloth - axis)[:, [0, 2]].T) < _COLLAR_M
+    at_collar = near[faces].all(1)  # a raised shoulder may reach above the plane, but is not cut
+    cut, cut_faces, _ = slice_faces_plane(cloth, faces[at_collar], plane_normal=-up, plane_origin=origin)
+    kept = faces[~at_collar]
+    band, band_faces = _band(cut[np.abs((cut - origin) @ up) < 1e-6], up)
     return Cloth(
-        np.concatenate([np.asarray(cut), band]), np.concatenate([np.asarray(cut_faces), band_faces + len(cut)])
+        np.concatenate([cloth, cut, band]),
+        np.concatenate([kept, cut_faces + len(cloth), band_faces + len(cloth) + len(cut)]),
+        np.where((moved & (~near | ((cloth - origin) @ up < 0)))[:, None], cloth, vertices),
     )
 
 
@@ -59,14 +67,13 @@ def _band(rim: Array, up: Array) -> tuple[Array, Ints]:
     center = rim.mean(0)
     flat = np.stack([(rim - center) @ side, (rim - center) @ front], 1)
     angle, radius = np.arctan2(flat[:, 1], flat[:, 0]), np.linalg.norm(flat, axis=1)
-    # The outline as a short Fourier series of the angle: smooth, closed, and blind to stray points
-    turns = np.arange(1, 6)
-    basis = np.column_stack([np.ones(len(angle)), np.cos(np.outer(angle, turns)), np.sin(np.outer(angle, turns))])
-    fitted = np.linalg.lstsq(basis, radius, rcond=None)[0]
     around = np.linspace(-np.pi, np.pi, 96, endpoint=False)
-    waves = np.column_stack([np.ones(96), np.cos(np.outer(around, turns)), np.sin(np.outer(around, turns))])
+    apart = np.abs((angle[:, None] - around + np.pi) % (2 * np.pi) - np.pi)
+    # The median of the points near each angle is blind to strays, and the mean of neighbours is smooth
+    reach = np.array([np.median(radius[np.argsort(column)[:4]]) for column in apart.T])
+    reach = uniform_filter1d(reach, 7, mode="wrap")
     out = np.cos(around)[:, None] * side + np.sin(around)[:, None] * front
-    middle = center + (waves @ fitted)[:, None] * out
+    middle = center + reach[:, None] * out
     section = np.linspace(0, 2 * np.pi, 10, endpoint=False)
     tube = np.cos(section)[:, None, None] * out * 0.45 + np.sin(section)[:, None, None] * up
     points = (middle + _BAND_M * tube).transpose(1, 0, 2)
@@ -75,8 +82,3 @@ def _band(rim: Array, up: Array) -> tuple[Array, Ints]:
     c, d = ((i + 1) % 96) * 10 + (j + 1) % 10, i * 10 + (j + 1) % 10
     faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
     return points.reshape(-1, 3), faces
-
-
-def outward(vertices: Array, faces: Ints) -> Array:
-    """Unit normals (V, 3) of cloth."""
-    return unit_vectors(vertex_normals(vertices, faces))
