@@ -20,7 +20,7 @@ from fastavatar.head import load_head
 from fastavatar.rendering import Fragments, rasterise_mesh
 from fastavatar.train.people import (
     Hair,
-    Person,
+    MadeUpPerson,
     hair_reflectance,
     linear_rgb,
     place_cameras,
@@ -92,7 +92,7 @@ class DrawnHeads:
 class _Shape:
     """A person with an expression."""
 
-    person: Person
+    person: MadeUpPerson
     skin: Array
     """(V, 3) vertices without hair, metres."""
     normals: Array
@@ -145,7 +145,7 @@ def _hair(hair: Hair) -> Array:
     return np.asarray(np.maximum(found, np.clip(hanging / _EDGE_M, 0, 1)))
 
 
-def _colors(person: Person, hair: Array) -> Array:
+def _colors(person: MadeUpPerson, hair: Array) -> Array:
     """Reflectance (V, 3), linear RGB."""
     head = load_head()
     skin = linear_rgb(skin_lab(person.skin.ita_deg))
