@@ -156,7 +156,7 @@ def _colors(person: MadeUpPerson, hair: Array) -> Array:
     colors[iris] = linear_rgb(np.array(person.iris_lab)) * 0.5
     cloth = (head.mean[:, 1] < -_CLOTH_EDGE_M - person.shirt.neckline_m) & _outer()
     colors[cloth] = linear_rgb(np.array(person.shirt.lab))
-    strands = hair_reflectance(*person.hair.melanin)
+    strands = hair_reflectance(person.hair.absorption)
     return np.asarray(colors + (hair > 0)[:, None] * np.minimum(1, 3 * hair)[:, None] * (strands - colors))
 
 
