@@ -10,7 +10,10 @@ from .metrics import ssim as ssim
 from .metrics import ssim_map as ssim_map
 from .metrics import structural_dissimilarity as structural_dissimilarity
 from .perceptual import Lpips as Lpips
+from .perceptual import Perceptual as Perceptual
 from .perceptual import load_lpips as load_lpips
+from .perceptual import load_perceptual as load_perceptual
 from .photometric import Loss as Loss
 from .photometric import LossWeights as LossWeights
 from .photometric import photometric_loss as photometric_loss
+from .shift_tolerant import load_shift_tolerant as load_shift_tolerant

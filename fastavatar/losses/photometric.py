@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.errors import WeightsError
-from fastavatar.losses import load_lpips, mean_absolute_error, structural_dissimilarity
+from fastavatar.losses import Perceptual, load_perceptual, mean_absolute_error, structural_dissimilarity
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,8 @@ class LossWeights:
     """Weight of the mean absolute difference."""
     ssim: float = _term(lambda device: structural_dissimilarity)
     """Weight of 1 − SSIM."""
-    lpips: float = _term(load_lpips)
-    """Weight of LPIPS; the other terms share it where LPIPS's backbone is not on this machine."""
+    lpips: float = _term(load_perceptual)
+    """Weight of LPIPS, or of its shift-tolerant variant; the other terms share it where neither is there."""
     alpha: float = 0.0
     """Weight of the mean absolute difference between what the Gaussians cover and the view's mask.
 
@@ -58,8 +58,9 @@ class Loss:
 
     @property
     def no_lpips(self) -> str | None:
-        """Why LPIPS is not in use though it was asked for; None where it is in use or was not asked for."""
-        return self.missing.get("lpips")
+        """Why LPIPS is not in use though it was asked for, and what takes its place; None otherwise."""
+        term = self.terms.get("lpips")
+        return term.instead if isinstance(term, Perceptual) else self.missing.get("lpips")
 
     def __call__(self, image: Tensor, truth: Tensor) -> Tensor:
         """The loss () of two images (H, W, 3), render then truth."""
@@ -72,8 +73,8 @@ class Loss:
 def photometric_loss(weights: LossWeights, device: torch.device | str) -> Loss:
     """The loss with these weights, on `device`.
 
-    Where this machine lacks something that a term needs, the other terms share its weight in proportion, and
-    the log says so.
+    Where this machine lacks something that a term needs, a stand-in takes its place or the other terms share
+    its weight in proportion, and the log says so.
     """
     terms: dict[str, Difference] = {}
     missing: dict[str, str] = {}
@@ -89,6 +90,9 @@ def photometric_loss(weights: LossWeights, device: torch.device | str) -> Loss:
                 weight.name.upper(),
                 error,
             )
+    perceptual = terms.get("lpips")
+    if isinstance(perceptual, Perceptual) and perceptual.instead is not None:
+        log.warning("%s", perceptual.instead)
     return Loss(without(weights, *missing), terms, missing)
 
 

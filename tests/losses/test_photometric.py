@@ -22,6 +22,7 @@ def test_lpips_weight_goes_to_the_others_where_lpips_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("fastavatar.losses.shift_tolerant._PACKAGE", "a_package_that_is_not_there")
     monkeypatch.setattr(logging.getLogger("fastavatar"), "propagate", True)
     with caplog.at_level(logging.WARNING):
         loss = photometric_loss(LossWeights(0.6, 0.3, 0.1), "cpu")

@@ -116,9 +116,15 @@ def network_input(rgb: NDArray[np.uint8]) -> Tensor:
     """A picture (H, W, 3) squashed to (1, 3, 224, 224) and normalised as DINOv2 was trained."""
     picture = Image.fromarray(rgb).resize((IMAGE_PX, IMAGE_PX), Image.Resampling.BILINEAR)
     # (H, W, 3) bytes → (3, H, W) in 0…1
-    values = torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255
-    mean, deviation = (torch.tensor(c)[:, None, None] for c in (_IMAGENET_MEAN, _IMAGENET_DEVIATION))
-    return ((values - mean) / deviation)[None]
+    return normalised(torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255)[None]
+
+
+def normalised(pictures: Tensor) -> Tensor:
+    """Pictures (..., 3, H, W) in 0…1 as DINOv2 takes them, by ImageNet's mean and deviation."""
+    mean, deviation = (
+        torch.tensor(c, device=pictures.device)[:, None, None] for c in (_IMAGENET_MEAN, _IMAGENET_DEVIATION)
+    )
+    return (pictures - mean) / deviation
 
 
 def camera_from_pose(camera_to_world: Tensor, region: Region, width: int, height: int) -> Camera:

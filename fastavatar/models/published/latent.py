@@ -1,6 +1,6 @@
 """What the published decoder makes Gaussians from: W and points, to be refined or interpolated."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -9,6 +9,25 @@ from torch import Tensor
 
 from fastavatar.core import Gaussians
 from fastavatar.models.published import ConditionalDecoder, FoldedDecoder, ShRefit, fold
+from fastavatar.weights import Origin
+
+
+@dataclass(frozen=True)
+class OriginFacts:
+    """What the summary says about networks that were trained with this program."""
+
+    origins: Mapping[str, Origin]
+    """What each was trained on, by its role: `encoder`, `decoder` or `points`."""
+
+    def for_summary(self) -> dict[str, object]:
+        """The field `trained_on` of `summary.json`; no field where no network states it."""
+        stated = {name: origin.for_summary() for name, origin in self.origins.items()}
+        return {"trained_on": stated} if stated else {}
+
+    def licence(self, networks: int, otherwise: str) -> str:
+        """The terms of the result: of the networks' data, and `otherwise` where a network states none."""
+        terms = [f"{name}: {origin.terms}" for name, origin in self.origins.items()]
+        return "; ".join([*terms, *([otherwise] if len(self.origins) < networks else [])])
 
 
 @dataclass(frozen=True)
@@ -63,12 +82,25 @@ class DecoderLatent:
 
 @dataclass(frozen=True)
 class End:
-    """Where a walk between two people begins or ends."""
+    """A person between whom and another a walk leads, or who is edited."""
 
     w: Tensor
     """(1, 512) W vector."""
     points: Tensor | None = None
     """(N, 3) the person's points in metres; None takes the mean head's."""
+
+    def moved(self, by: Tensor) -> "End":
+        """The person whose W differs by `by` (512,): attribute editing as in Liang et al. 2025."""
+        return replace(self, w=self.w + by)
+
+
+def decoded(decoder: FoldedDecoder, end: End) -> Gaussians:
+    """The person's head."""
+    # A W without points is decoded on those of the mean head.
+    points = decoder.decoder.mean_head_points if end.points is None else end.points
+    with torch.inference_mode():
+        found = decoder.decode(end.w, points)
+    return Gaussians(**{name: value.clone() for name, value in found.tensors().items()})
 
 
 def interpolate(decoder: FoldedDecoder, a: End, b: End, steps: int) -> Iterator[Gaussians]:
@@ -76,10 +108,7 @@ def interpolate(decoder: FoldedDecoder, a: End, b: End, steps: int) -> Iterator[
 
     The identity interpolation of Liang et al. 2025.
     """
-    # A W without points is decoded on those of the mean head.
     mean = decoder.decoder.mean_head_points
     from_points, to_points = (mean if end.points is None else end.points for end in (a, b))
     for t in torch.linspace(0, 1, steps).tolist():
-        with torch.inference_mode():
-            decoded = decoder.decode(torch.lerp(a.w, b.w, t), torch.lerp(from_points, to_points, t))
-        yield Gaussians(**{name: value.clone() for name, value in decoded.tensors().items()})
+        yield decoded(decoder, End(torch.lerp(a.w, b.w, t), torch.lerp(from_points, to_points, t)))
