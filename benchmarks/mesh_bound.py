@@ -1,8 +1,8 @@
 """The best that any texture can do for a fitted head's mesh: `python -m benchmarks.mesh_bound PHOTO…`.
 
-That texture fits the splats' pictures from the 8 cameras of `benchmarks.mesh_fitted` in least squares over its
-texels; printed is how its own pictures agree with them. What is left is what the splats show of one place
-differently from one camera to the next. Prints Markdown.
+That texture fits the splats' pictures from the 8 cameras of `benchmarks.mesh_fitted` in least squares.
+Its own pictures agree with them as printed, in Markdown. What is left is what the splats show of one place
+differently from one camera to the next.
 """
 
 import argparse

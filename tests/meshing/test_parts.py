@@ -55,9 +55,39 @@ def test_charts_of_a_bent_tube_lie_apart() -> None:
     assert layout.used.mean() == pytest.approx(areas.sum(), rel=0.01)
     assert 0.2 < areas.sum() < 1
     # Bilinear filters and smaller pictures of the texture read beyond a chart's edge
-    wide = binary_dilation(layout.used, np.ones((3, 3), bool), iterations=2)
-    assert label(wide, np.ones((3, 3), bool))[1] == label(layout.used, np.ones((3, 3), bool))[1], "charts lie 4 apart"
+    around = np.ones((3, 3), bool)
+    wide = binary_dilation(layout.used, around, iterations=2)
+    assert label(wide, around)[1] == label(layout.used, around)[1], "charts lie 4 apart"
     assert not layout.used[[0, 1, -2, -1]].any() and not layout.used[:, [0, 1, -2, -1]].any()
+
+
+def test_a_chart_that_lies_over_itself_is_split() -> None:
+    """The upper side of a coil of two turns is one piece that faces up, at two heights."""
+    along, tube = np.meshgrid(np.linspace(0, 4 * np.pi, 120), np.arange(16) * 2 * np.pi / 16, indexing="ij")
+    out = 0.1 + 0.015 * np.cos(tube)
+    height = 0.06 * along / (2 * np.pi) + 0.015 * np.sin(tube)
+    places = np.stack([out * np.cos(along), height, -out * np.sin(along)], -1).reshape(-1, 3)
+    number = np.arange(120 * 16).reshape(120, 16)
+    a, b = number[:-1], number[1:]
+    c, d = np.roll(b, -1, 1), np.roll(a, -1, 1)
+    first, last = number[0], number[-1]
+    caps = [(first, np.roll(first, -1), len(places)), (np.roll(last, -1), last, len(places) + 1)]
+    faces = np.concatenate(
+        [
+            np.stack([a, b, c], -1).reshape(-1, 3),
+            np.stack([a, c, d], -1).reshape(-1, 3),
+            *(np.stack([one, other, np.full(16, middle)], -1) for one, other, middle in caps),
+        ]
+    )
+    places = np.concatenate(
+        [places, places[first].mean(0, keepdims=True), places[last].mean(0, keepdims=True)]
+    )
+    assert is_closed(faces)
+    uv, uv_faces = unwrap(places, faces)
+    corners = uv[uv_faces]
+    one, other = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    areas = (one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]) / 2
+    assert rasterise_layout(uv, uv_faces, 1024).used.mean() == pytest.approx(areas.sum(), rel=0.02)
 
 
 def test_texels_beside_a_triangle_belong_to_its_rim() -> None:
