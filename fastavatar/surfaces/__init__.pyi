@@ -7,4 +7,12 @@ from .discs import DISC_WIDTH as DISC_WIDTH
 from .discs import opaque_discs as opaque_discs
 from .points import Surface as Surface
 from .points import surface_of as surface_of
+from .samples import NEEDS as NEEDS
+from .samples import Coloring as Coloring
+from .samples import Samples as Samples
+from .samples import painted as painted
+from .samples import projected as projected
+from .samples import reach_of as reach_of
+from .samples import shuffled as shuffled
+from .samples import thinned as thinned
 from .seen import colors_in_view as colors_in_view

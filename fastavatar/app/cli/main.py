@@ -33,6 +33,7 @@ COMMANDS = {
     "mesh": "Turn a 3D head, or photos, into a mesh.",
     "convert": "Write a 3D head or a mesh in another format or frame.",
     "info": "Print what a file of Gaussians or a mesh holds.",
+    "points": "Show clouds of points, truth beside estimate, on a web page.",
     "weights": "Fetch, check and find the published weights.",
     "warmup": "Compile the renderer before its first use.",
     "viewer": "Build the viewer page, the template of .html files.",

@@ -1,0 +1,12 @@
+from .choice import PARTS as PARTS
+from .choice import SIDES as SIDES
+from .choice import Choice as Choice
+from .choice import Placed as Placed
+from .choice import described as described
+from .choice import place as place
+from .page import PointsPage as PointsPage
+from .page import require_free as require_free
+from .subjects import Estimator as Estimator
+from .subjects import Subject as Subject
+from .subjects import estimates_in as estimates_in
+from .subjects import subjects_in as subjects_in
