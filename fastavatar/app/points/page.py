@@ -92,7 +92,8 @@ class PointsPage:
         scene, (x, y, z) = self._server.scene, placed.shift
         cloud = scene.add_point_cloud(
             f"/{side}",
-            placed.points + np.float32(placed.shift),  # a position of 0 would leave the last one in place
+            placed.points
+            + np.array(placed.shift, np.float32),  # a position of 0 would leave the last one in place
             placed.colors,
             point_size=self._size.value / 1000,
             point_shape="circle",
