@@ -1,0 +1,11 @@
+from .framing import FRAME_M as FRAME_M
+from .framing import Framed as Framed
+from .framing import framed as framed
+from .lookup import bilinear as bilinear
+from .lookup import trilinear as trilinear
+from .networks import Field as Field
+from .networks import NetworkSettings as NetworkSettings
+from .networks import Seen as Seen
+from .networks import SurfaceNetwork as SurfaceNetwork
+from .space import CENTER_M as CENTER_M
+from .space import RADIUS_M as RADIUS_M
