@@ -1,3 +1,6 @@
+from .extraction import VOXELS as VOXELS
+from .extraction import Ask as Ask
+from .extraction import mesh_of_field as mesh_of_field
 from .framing import FRAME_M as FRAME_M
 from .framing import Framed as Framed
 from .framing import framed as framed
