@@ -13,7 +13,7 @@ from torch import Tensor
 from fastavatar.errors import InputError
 from fastavatar.system import replacing
 
-_FORMAT = "fastavatar run 1"
+_FORMAT = "fastavatar run 2"
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class CheckpointFile:
     path: Path
     every: int
     """Steps between two writes."""
+    writes: bool = True
+    """Whether this process writes it, or only continues from it."""
 
     def due(self, step: int) -> bool:
         """Whether the state should be written after `step` steps."""
@@ -31,6 +33,8 @@ class CheckpointFile:
 
 def write_checkpoint(checkpoint: CheckpointFile, state: Mapping[str, Any]) -> None:
     """Write `state`, tensors, numbers and containers of them, to the file as a whole or not at all."""
+    if not checkpoint.writes:
+        return
     buffer = io.BytesIO()
     torch.save({"format": _FORMAT, **state}, buffer)
     with replacing(checkpoint.path) as temporary:

@@ -1,6 +1,6 @@
 """What the loop minimises: a loss as a function of named parameters, one step at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import torch
@@ -8,6 +8,8 @@ from torch import Tensor
 
 Values = Mapping[str, Tensor]
 """Copies of an objective's parameters at some step, by name."""
+Across = Callable[[Tensor], Tensor]
+"""A function that averages a loss () over the processes that run a loop together; all get the same number."""
 
 
 class Objective(Protocol):
@@ -15,7 +17,10 @@ class Objective(Protocol):
 
     @property
     def parameters(self) -> Mapping[str, Tensor]:
-        """The tensors that the loop changes in place, by the names that stages give learning rates to."""
+        """The tensors that the loop changes in place, by the names that stages give learning rates to.
+
+        A tensor without a rate, such as a buffer of batch normalisation, is kept and restored with them.
+        """
 
     def loss(self, step: int) -> Tensor:
         """() differentiable loss of a step, counted from 0; depends on `step` and the parameters only."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fastavatar.optimise import Plateau
+
 
 @dataclass(frozen=True)
 class AdamSettings:
@@ -46,6 +48,10 @@ class Schedule:
     """Checks of the score without a gain before the run stops; 0 checks nothing."""
     check_every: int = 1
     """Steps between two checks."""
+    clip: float = 0.0
+    """Largest norm of all gradients together, to which longer ones are shortened; 0 for no limit."""
+    plateau: Plateau | None = None
+    """When rates are lowered because the loss has stopped falling; None for never."""
 
 
 class ExampleOrder:
@@ -75,12 +81,13 @@ def stage_at(stages: Sequence[Stage], fraction: float) -> int:
 
 def adam(parameters: Mapping[str, Tensor], stage: Stage, settings: AdamSettings) -> torch.optim.Adam:
     """Adam over the parameters that may change in `stage`; the others stop requiring gradients."""
-    groups = []
+    by_rate: dict[float, list[Tensor]] = {}  # one group a rate: on a GPU torch updates a group at once
     for name, value in parameters.items():
         rate = rate_of(name, stage.learning_rates)
         value.requires_grad_(rate > 0 and value.numel() > 0)
         if value.requires_grad:
-            groups.append({"params": [value], "lr": rate, "initial_lr": rate})
+            by_rate.setdefault(rate, []).append(value)
+    groups = [{"params": values, "lr": rate, "initial_lr": rate} for rate, values in by_rate.items()]
     return torch.optim.Adam(groups, betas=(settings.beta1, settings.beta2), eps=settings.epsilon)
 
 

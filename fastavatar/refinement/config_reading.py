@@ -10,16 +10,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from fastavatar.errors import InputError, UsageError
+from fastavatar.errors import InputError
 from fastavatar.losses import LossWeights
 from fastavatar.optimise import AdamSettings, Stage
 from fastavatar.refinement import Config, Model, check, check_model
+from fastavatar.system import parse_yaml, text_of
 
-MAX_BYTES = 100_000
-"""Largest file that is read: a hundred times the longest preset."""
-MAX_VALUES = 10_000
 _OF_ONE_MODEL: Mapping[Model, set[str]] = {
     "direct": {"node_spacing_m", "anchors", "sh_degree"},
     "decoder": {"kept"},
@@ -55,53 +51,12 @@ def load_config(source: str | Path) -> Config:
 
 
 def _read(source: str | Path) -> Any:
-    """The content of the YAML: plain values, at most `MAX_VALUES`, not deeply nested."""
+    """The content of the YAML."""
     if str(source) in presets():
         text = (files(__package__) / "presets" / f"{source}.yaml").read_text("utf-8")
     else:
-        text = _text_of(Path(source))
-    try:
-        found = yaml.safe_load(text)
-        _count(found, MAX_VALUES)
-    except RecursionError:
-        raise InputError(f"{source} is no configuration: it is nested too deeply") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{source} is no YAML: {' '.join(str(error).split())}") from error
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        # PyYAML's constructors let these out: for `2001-99-99`, `!!bool maybe`, `!!int ""`
-        raise InputError(f"{source} is no YAML: a value cannot be read ({error})") from error
-    return found
-
-
-def _text_of(path: Path) -> str:
-    """The text of a user's file; raises `UsageError` for no file, `InputError` for one that is not text."""
-    try:
-        if not path.is_file():
-            raise UsageError(f"{path} is neither a file nor one of the presets {', '.join(presets())}")
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise InputError(f"{path} is no configuration: it has more than {MAX_BYTES:,} bytes")
-        return content.decode("utf-8-sig")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"cannot read {path}: {reason}; check the path") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no UTF-8 text: save it as UTF-8 ({error.reason})") from error
-
-
-def _count(found: Any, left: int) -> int:
-    """How many of `left` values remain after those in `found`; an alias counts as all it stands for.
-
-    Raises `ValueError` where none remain: a few lines of aliases can stand for a billion values.
-    """
-    if left <= 0:
-        raise ValueError(f"more than {MAX_VALUES:,} values")
-    children = [*found, *found.values()] if isinstance(found, dict) else found
-    if isinstance(children, list | tuple | set):
-        for child in children:
-            left = _count(child, left - 1)
-    return left
+        text = text_of(Path(source), presets())
+    return parse_yaml(text, source)
 
 
 def _wanted(found: Any) -> set[str]:

@@ -35,3 +35,5 @@ from .ply_header import require_enough_bytes as require_enough_bytes
 from .processors import MAX_THREADS as MAX_THREADS
 from .processors import processor_count as processor_count
 from .workspace import workspace as workspace
+from .yaml_text import parse_yaml as parse_yaml
+from .yaml_text import text_of as text_of

@@ -1,0 +1,16 @@
+from .logs import RunLog as RunLog
+from .processes import SharedLoss as SharedLoss
+from .processes import from_the_first as from_the_first
+from .processes import joined as joined
+from .processes import mean_of_all as mean_of_all
+from .run import RunSettings as RunSettings
+from .run import run as run
+from .settings import Pace as Pace
+from .settings import load_settings as load_settings
+from .settings import settings_text as settings_text
+from .settings import train_presets as train_presets
+from .signals import Signals as Signals
+from .trainee import Batches as Batches
+from .trainee import Process as Process
+from .trainee import Trainee as Trainee
+from .trainee import Validation as Validation

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from fastavatar.errors import FastAvatarError, InputError
 from fastavatar.optimise.checkpoint import CheckpointFile
-from fastavatar.optimise.loop import MAX_RECOVERIES, Progress, RunResult, optimise
+from fastavatar.optimise.descent import MAX_RECOVERIES
+from fastavatar.optimise.loop import Progress, RunResult, optimise
 from fastavatar.optimise.schedule import AdamSettings, ExampleOrder, Schedule, Stage, rate_of, stage_at
 
 ADAM = AdamSettings(0.9, 0.99, 1e-8)

@@ -16,7 +16,8 @@ from fastavatar.errors import DeviceError, FastAvatarError, InputError, UsageErr
 from fastavatar.losses.metrics import psnr
 from fastavatar.losses.photometric import photometric_loss
 from fastavatar.models.points import start_from_points
-from fastavatar.optimise.loop import MAX_RECOVERIES, Progress, RunResult, optimise
+from fastavatar.optimise.descent import MAX_RECOVERIES
+from fastavatar.optimise.loop import Progress, RunResult, optimise
 from fastavatar.refinement import Config, load_config, refine_gaussians
 from fastavatar.refinement.direct import DirectModel, node_weights
 from fastavatar.refinement.objective import ViewsObjective

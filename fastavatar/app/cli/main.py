@@ -34,6 +34,7 @@ COMMANDS = {
     "convert": "Write a 3D head or a mesh in another format or frame.",
     "info": "Print what a file of Gaussians or a mesh holds.",
     "dataset": "Make data to train networks on.",
+    "train": "Train the networks from captures.",
     "weights": "Fetch, check and find the published weights.",
     "warmup": "Compile the renderer before its first use.",
     "viewer": "Build the viewer page, the template of .html files.",

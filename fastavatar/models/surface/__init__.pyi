@@ -1,5 +1,7 @@
-from .extraction import VOXELS as VOXELS
+from .checkpoint import read_network as read_network
+from .checkpoint import write_network as write_network
 from .extraction import Ask as Ask
+from .extraction import VOXELS as VOXELS
 from .extraction import mesh_of_field as mesh_of_field
 from .framing import FRAME_M as FRAME_M
 from .framing import Framed as Framed
@@ -11,4 +13,6 @@ from .networks import NetworkSettings as NetworkSettings
 from .networks import Seen as Seen
 from .networks import SurfaceNetwork as SurfaceNetwork
 from .space import CENTER_M as CENTER_M
+from .space import GRID as GRID
 from .space import RADIUS_M as RADIUS_M
+from .space import grid_points as grid_points

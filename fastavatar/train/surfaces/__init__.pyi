@@ -1,7 +1,17 @@
+from .batches import Batch as Batch
+from .batches import Moves as Moves
+from .batches import Subjects as Subjects
+from .batches import drawn as drawn
+from .batches import subject_folders as subject_folders
 from .files import SAMPLES as SAMPLES
 from .files import read_samples as read_samples
 from .files import write_samples as write_samples
+from .losses import SurfaceWeights as SurfaceWeights
+from .losses import Truth as Truth
+from .losses import surface_terms as surface_terms
+from .losses import weighted as weighted
 from .samples import COUNT as COUNT
 from .samples import PointSet as PointSet
 from .samples import SurfaceSamples as SurfaceSamples
 from .samples import sample_surface as sample_surface
+from .samples import signed_distances as signed_distances

@@ -70,6 +70,14 @@ def sample_surface(mesh: Mesh, seed: int = 0, count: int = COUNT) -> SurfaceSamp
     return SurfaceSamples(solid.measured(near, half, rng), solid.measured(far, 0, rng))
 
 
+def signed_distances(mesh: Mesh, points: Array) -> Array:
+    """Exact distances (N,) of points (N, 3) from what the mesh encloses, metres, negative inside.
+
+    Raises what `sample_surface` raises.
+    """
+    return _Solid(mesh).nearest(points)[0]
+
+
 class _Solid:
     """What a mesh encloses, and the triangles that bound it."""
 
@@ -102,11 +110,15 @@ class _Solid:
         weights = np.stack([1 - a - b, a, b], 1)
         return np.asarray(np.einsum("nk,nkc->nc", weights, self._vertices[self._outer[triangle]]))
 
+    def nearest(self, points: Array) -> tuple[Array, Ints, Array]:
+        """Signed distances (N,) of points (N, 3), the outer triangles (N,) and the points there (N, 3)."""
+        square, triangle, foot = self._igl.point_mesh_squared_distance(points, self._vertices, self._outer)
+        return np.sqrt(square) * np.where(self.inside(points), -1, 1), triangle, foot
+
     def measured(self, points: Array, on_surface: int, rng: np.random.Generator) -> PointSet:
         """The set of points (N, 3), of which the first `on_surface` lie on the surface, in random order."""
         exact = points.astype(np.float32).astype(np.float64)  # measured where the rounded points lie
-        square, triangle, foot = self._igl.point_mesh_squared_distance(exact, self._vertices, self._outer)
-        distances = np.sqrt(square) * np.where(self.inside(exact), -1, 1)
+        distances, triangle, foot = self.nearest(exact)
         distances[:on_surface] = 0
         colors = self._colors(triangle, foot)
         order = rng.permutation(len(points))

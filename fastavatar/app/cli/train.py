@@ -1,0 +1,94 @@
+"""`fastavatar train`: trains the networks; each command parses and logs, `fastavatar/train` does the work."""
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fastavatar.app.cli.numbers import FILE_AS_TEXT, FOLDER, THREADS, count
+
+if TYPE_CHECKING:
+    from fastavatar.train import Pace, RunSettings, Trainee
+
+log = logging.getLogger(__name__)
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+DATA = click.option(
+    "--data",
+    required=True,
+    multiple=True,
+    type=FOLDER,
+    help="Folder of captures, one a person; repeat for several.",
+)
+_OF_EVERY_RUN: tuple[Decorator, ...] = (
+    click.option("--output", required=True, type=FOLDER, help="The run's folder: state, logs and the model."),
+    click.option("--resume", is_flag=True, help="Continue the run in --output, if there is one."),
+    click.option(
+        "--steps", type=count(1, 1_000_000_000), help="Number of steps [default: the epochs of --config]."
+    ),
+    click.option(
+        "--check", is_flag=True, help="Make a few steps to see that the run would start; write nothing."
+    ),
+    click.option(
+        "--device", default="auto", show_default=True, metavar="DEVICE", help="cpu, cuda, cuda:N or auto."
+    ),
+    click.option("--threads", type=THREADS, help="CPU threads [default: all this process may use]."),
+)
+
+
+def run_options(preset: str) -> Decorator:
+    """The flags of every training, whose default configuration is `preset`."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        text = "A preset, such as this or its `_small`, or a YAML file."
+        config = click.option("--config", default=preset, show_default=True, type=FILE_AS_TEXT, help=text)
+        for option in reversed(_OF_EVERY_RUN):
+            command = option(command)
+        return config(command)
+
+    return decorate
+
+
+@click.group("train")
+def command() -> None:
+    """Train the networks from captures: `fastavatar dataset people` makes some.
+
+    For several cards or machines, start the same command with `torchrun -m fastavatar`.
+    """
+
+
+def run_settings(config: Any, pace: "Pace", flags: dict[str, Any]) -> "RunSettings":
+    """The settings of a run from the flags of `run_options`."""
+    from fastavatar.app.loading import complete_torch
+    from fastavatar.models.choice import choose_device
+    from fastavatar.rendering import limit_threads
+    from fastavatar.train import RunSettings
+
+    complete_torch()
+    limit_threads(flags["threads"])
+    return RunSettings(
+        folder=flags["output"],
+        config=config,
+        pace=pace,
+        device=choose_device(flags["device"]),
+        resume=flags["resume"],
+        steps=flags["steps"],
+        check=flags["check"],
+    )
+
+
+def train(make_trainee: "Callable[[Any], Trainee]", settings: "RunSettings") -> None:
+    """Run a training with a bar; a run that was stopped ends the command with code 130, as Ctrl-C does."""
+    from fastavatar.app.cli.progress import training_bar
+    from fastavatar.train import run
+
+    with training_bar() as on_step:
+        result = run(make_trainee, settings, on_step)
+    if settings.check:
+        return
+    if result.stopped == "interrupted":
+        log.info("continue it with --resume")
+        raise click.exceptions.Exit(130)
+    log.info("%d steps; the model is in %s", result.steps, settings.folder / "model")
