@@ -10,6 +10,8 @@ from .settings import load_settings as load_settings
 from .settings import settings_text as settings_text
 from .settings import train_presets as train_presets
 from .signals import Signals as Signals
+from .surface import SurfaceSettings as SurfaceSettings
+from .surface import SurfaceTrainee as SurfaceTrainee
 from .trainee import Batches as Batches
 from .trainee import Process as Process
 from .trainee import Trainee as Trainee

@@ -2,6 +2,7 @@ from .checkpoint import read_network as read_network
 from .checkpoint import write_network as write_network
 from .extraction import Ask as Ask
 from .extraction import VOXELS as VOXELS
+from .extraction import asked as asked
 from .extraction import mesh_of_field as mesh_of_field
 from .framing import FRAME_M as FRAME_M
 from .framing import Framed as Framed

@@ -14,7 +14,7 @@ from torch import Tensor
 from fastavatar.core import Mesh
 from fastavatar.errors import InputError
 from fastavatar.geometry import Array
-from fastavatar.models.surface import CENTER_M
+from fastavatar.models.surface import CENTER_M, RADIUS_M, Framed, SurfaceNetwork
 from fastavatar.surfaces import isosurface, volumes_of_pieces
 
 Ask = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -67,3 +67,18 @@ def _adaptive(ask: Ask, voxels: int) -> tuple[NDArray[np.float32], Array, float]
         # Corner stays on corner, and the new points lie halfway
         distances = zoom(distances, (size + 1) / (size // 2 + 1), order=1).astype(np.float32)
         where = np.abs(distances) < _BAND * step_m
+
+
+def asked(network: SurfaceNetwork, picture: Framed) -> Ask:
+    """The field of the person in a picture."""
+    with torch.no_grad():
+        pixels = picture.picture[None].float() / 255
+        device = network.mean_distances.device
+        seen = network.look(pixels.to(device), picture.projection[None].to(device))
+
+    def ask(points: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            field = network(seen, points[None].to(device))
+        return RADIUS_M * field.distances[0].cpu(), field.colors[0].cpu()
+
+    return ask

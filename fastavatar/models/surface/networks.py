@@ -17,6 +17,8 @@ from fastavatar.models.surface import CENTER_M, RADIUS_M, bilinear, trilinear
 PICTURE_CHANNELS = 4
 """Red, green, blue on white, and the coverage of the person."""
 _GROUPS = 8
+_WIDEST = 64
+"""Most features within the U-Net at the photo's resolution, where they cost most."""
 _SHARPNESS = 50.0
 """Of the sign's sigmoid at the start, in 1 / radii: a point 1 cm inside is inside by 77 %."""
 
@@ -114,11 +116,11 @@ class UNet(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        widths = [channels * factor for factor in (1, 2, 4, 4, 4)]
+        widths = [min(channels, _WIDEST) * factor for factor in (1, 2, 4, 4, 4)]
         self.first = _block(PICTURE_CHANNELS, widths[0], 1)
         self.down = nn.ModuleList(_block(a, b, 2) for a, b in zip(widths, widths[1:], strict=False))
         self.up = nn.ModuleList(_block(b + a, a, 1) for a, b in zip(widths, widths[1:], strict=False))
-        self.last = nn.Conv2d(channels, channels, 1)
+        self.last = nn.Conv2d(widths[0], channels, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(B, C, S, S)"""

@@ -15,3 +15,4 @@ from .samples import PointSet as PointSet
 from .samples import SurfaceSamples as SurfaceSamples
 from .samples import sample_surface as sample_surface
 from .samples import signed_distances as signed_distances
+from .validation import held_out as held_out

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.captures import read_capture
+from fastavatar.core import Mesh
 from fastavatar.errors import InputError
 from fastavatar.models.surface import RADIUS_M, Framed, framed
 from fastavatar.train.surfaces import SAMPLES, PointSet, SurfaceSamples, Truth, read_samples
@@ -35,6 +36,13 @@ class Subjects:
     def name(self, subject: int) -> str:
         """Name of the subject's folder."""
         return self._folders[subject].name
+
+    def mesh(self, subject: int) -> Mesh:
+        """The subject's true surface."""
+        mesh = self._captures[subject].mesh
+        if mesh is None:
+            raise InputError(f"{self._folders[subject]} has no mesh.npz")
+        return mesh
 
     def views(self, subject: int) -> int:
         """Number of pictures of the subject."""
@@ -61,6 +69,18 @@ class Batch:
     projections: Tensor
     """(B, 3, 4) from points of the head frame, metres, to pixels times depth."""
     truth: Truth
+
+    def to(self, device: str) -> "Batch":
+        """The batch on another device."""
+        truth = self.truth
+        moved = Truth(
+            truth.points.to(device),
+            truth.distances.to(device),
+            truth.normals.to(device),
+            truth.colors.to(device),
+            truth.near,
+        )
+        return Batch(self.pictures.to(device), self.projections.to(device), moved)
 
 
 @dataclass(frozen=True)
