@@ -47,7 +47,10 @@ def surface_difference(
     """
     ours, theirs = _spread(found, points), _spread(truth, points)
     if camera is not None:
-        ours, theirs = _subset(ours, _seen(found, ours, camera)), _subset(theirs, _seen(truth, theirs, camera))
+        ours, theirs = (
+            _subset(ours, _seen(found, ours, camera)),
+            _subset(theirs, _seen(truth, theirs, camera)),
+        )
     if not len(ours.places) or not len(theirs.places):
         return None
     to_truth = truth.nearest(torch.from_numpy(ours.places))[0]

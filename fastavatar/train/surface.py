@@ -86,7 +86,9 @@ class SurfaceTrainee:
 
     def loss(self, step: int) -> Tensor:
         """() weighted terms at random points about the people of the step's pictures."""
-        terms = self._terms(self._people, [self._pictures[index] for index in self._batches[step]], moved=True)
+        terms = self._terms(
+            self._people, [self._pictures[index] for index in self._batches[step]], moved=True
+        )
         self._figures = {name: float(term.detach()) for name, term in terms.items()}
         return weighted(terms, self._settings.weights, step)
 

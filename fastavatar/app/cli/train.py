@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -92,3 +93,19 @@ def train(make_trainee: "Callable[[Any], Trainee]", settings: "RunSettings") -> 
         log.info("continue it with --resume")
         raise click.exceptions.Exit(130)
     log.info("%d steps; the model is in %s", result.steps, settings.folder / "model")
+
+
+@command.command("surface")
+@DATA
+@run_options("surface")
+def surface(data: tuple[Path, ...], config: str, **flags: Any) -> None:
+    """Train the model `surface`: a signed distance field from one photo.
+
+    The captures need a `surface.npz` each, as `fastavatar dataset surfaces` makes them.
+    """
+    from fastavatar.train import SurfaceSettings, SurfaceTrainee, load_settings
+
+    settings = load_settings(SurfaceSettings, config)
+    train(
+        lambda process: SurfaceTrainee(data, settings, process), run_settings(settings, settings.pace, flags)
+    )

@@ -1,7 +1,7 @@
 from .checkpoint import read_network as read_network
 from .checkpoint import write_network as write_network
-from .extraction import Ask as Ask
 from .extraction import VOXELS as VOXELS
+from .extraction import Ask as Ask
 from .extraction import asked as asked
 from .extraction import mesh_of_field as mesh_of_field
 from .framing import FRAME_M as FRAME_M
@@ -13,6 +13,7 @@ from .networks import Field as Field
 from .networks import NetworkSettings as NetworkSettings
 from .networks import Seen as Seen
 from .networks import SurfaceNetwork as SurfaceNetwork
+from .predictor import SurfacePredictor as SurfacePredictor
 from .space import CENTER_M as CENTER_M
 from .space import GRID as GRID
 from .space import RADIUS_M as RADIUS_M

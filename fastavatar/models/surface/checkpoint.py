@@ -32,11 +32,15 @@ def read_network(path: Path) -> SurfaceNetwork:
     sizes = state.pop(_SIZES, None)
     count = len(fields(NetworkSettings))
     if sizes is None or sizes.shape != (count,) or not 1 <= int(sizes.min()) <= int(sizes.max()) <= _LARGEST:
-        raise WeightsError(f"{path} is no checkpoint of the model surface: `fastavatar train surface` makes one")
+        raise WeightsError(
+            f"{path} is no checkpoint of the model surface: `fastavatar train surface` makes one"
+        )
     network = SurfaceNetwork(NetworkSettings(*sizes.tolist()), torch.zeros(GRID, GRID, GRID))
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
         first = str(error).splitlines()[-1].strip()
-        raise WeightsError(f"{path} is a checkpoint of another version of the model surface: {first}") from error
+        raise WeightsError(
+            f"{path} is a checkpoint of another version of the model surface: {first}"
+        ) from error
     return network.eval().requires_grad_(False)

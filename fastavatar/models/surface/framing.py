@@ -66,9 +66,7 @@ def _resized(
     right, bottom = (
         max(0, int(np.ceil(edge - size))) + 1 for edge, size in zip(box[2:], (width, height), strict=True)
     )
-    padded = np.pad(
-        np.asarray(values, np.float32), ((top, bottom), (left, right)), constant_values=beyond
-    )
+    padded = np.pad(np.asarray(values, np.float32), ((top, bottom), (left, right)), constant_values=beyond)
     moved = (box[0] + left, box[1] + top, box[2] + left, box[3] + top)
     small = Image.fromarray(padded).resize((size_px, size_px), Image.Resampling.BILINEAR, moved)
     return (np.asarray(small).clip(0, 1) * 255).round().astype(np.uint8)

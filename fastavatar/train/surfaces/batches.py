@@ -100,7 +100,9 @@ class Moves:
     """Whether every second person is mirrored."""
 
 
-def drawn(subjects: Subjects, chosen: Sequence[tuple[int, int]], near: int, far: int, moves: Moves | None) -> Batch:
+def drawn(
+    subjects: Subjects, chosen: Sequence[tuple[int, int]], near: int, far: int, moves: Moves | None
+) -> Batch:
     """A batch of chosen (subject, view) with so many near and far points of each.
 
     The random numbers are those of torch's default generator.
@@ -169,6 +171,8 @@ def subject_folders(data: Sequence[Path]) -> list[Path]:
     for folder in data:
         inside = sorted(path.parent for path in folder.glob(f"*/{SAMPLES}"))
         if not inside:
-            raise InputError(f"{folder} has no folder with {SAMPLES}: `fastavatar dataset surfaces` makes them")
+            raise InputError(
+                f"{folder} has no folder with {SAMPLES}: `fastavatar dataset surfaces` makes them"
+            )
         found += inside
     return found

@@ -53,5 +53,7 @@ def read_samples(path: Path) -> SurfaceSamples:
         found = tuple(getattr(one, name).shape for name in _ARRAYS)
         count = len(one.points)
         if not count or found != ((count, 3), (count,), (count, 3), (count, 3)):
-            raise InputError(f"cannot read {path}: points, distances, normals and colours do not match {found}")
+            raise InputError(
+                f"cannot read {path}: points, distances, normals and colours do not match {found}"
+            )
     return SurfaceSamples(*sets)

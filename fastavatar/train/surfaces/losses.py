@@ -6,7 +6,6 @@ All lengths are in radii of the unit sphere.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -66,9 +65,7 @@ def surface_terms(found: Field, gradients: Tensor, sharpness: Tensor, truth: Tru
     inside = (truth.distances < 0).float()
     length = gradients.norm(dim=-1).clamp(min=1e-6)
     normals = gradients / length[..., None]
-    sign = functional.binary_cross_entropy_with_logits(
-        -sharpness * found.distances, inside, reduction="none"
-    )
+    sign = functional.binary_cross_entropy_with_logits(-sharpness * found.distances, inside, reduction="none")
     # The points that the two fields move x to differ by this
     apart = truth.distances[..., None] * truth.normals - found.distances[..., None] * normals
     color = (found.colors - truth.colors).abs().mean(-1)
