@@ -28,7 +28,9 @@ from .pictures import picture_size as picture_size
 from .reading import Cameras as Cameras
 from .reading import read_cameras as read_cameras
 from .reading import read_capture as read_capture
+from .reading import timesteps_of as timesteps_of
 from .surfaces import read_flame as read_flame
 from .surfaces import read_mesh as read_mesh
 from .surfaces import read_points as read_points
 from .transforms import read_transforms as read_transforms
+from .transforms import timesteps_in as timesteps_in

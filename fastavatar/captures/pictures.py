@@ -1,7 +1,7 @@
 """Reads a frame's image and mask when they are first used: on white and undistorted."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -28,9 +28,22 @@ class Views(Sequence[View]):
     A view holds its pictures in memory; a loop over all views keeps only one of them alive at a time.
     """
 
-    def __init__(self, frames: Sequence[Frame]) -> None:
-        """Read the header of every picture; raises `InputError` for an unusable picture."""
-        self._made = [(frame, *_look_at(frame)) for frame in frames]
+    def __init__(
+        self, frames: Sequence[Frame], on_broken: Callable[[InputError], None] | None = None
+    ) -> None:
+        """Read the header of every picture.
+
+        An unusable picture raises `InputError`; with `on_broken`, that gets the error and the view is left
+        out.
+        """
+        self._made: list[tuple[Frame, tuple[int, int], bool]] = []
+        for frame in frames:
+            try:
+                self._made.append((frame, *_look_at(frame)))
+            except InputError as error:
+                if on_broken is None:
+                    raise
+                on_broken(error)
 
     def __len__(self) -> int:
         """How many views the capture has."""

@@ -6,6 +6,7 @@ path ─ _located ─┬─ transforms.py ─┬─▶ Calibration ─ arranged 
 
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -28,6 +29,7 @@ from fastavatar.captures import (
     read_points,
     read_transforms,
     require_own_images,
+    timesteps_in,
 )
 from fastavatar.core import Camera
 from fastavatar.errors import InputError, UsageError
@@ -44,14 +46,19 @@ NERF_TRANSFORMS = "transforms_train.json"
 """Name in the data of the original NeRF code, which has one file per split and none with all views."""
 
 
-def read_capture(folder: str | Path, source: Source = "auto", timestep: int | None = None) -> Capture:
+def read_capture(
+    folder: str | Path,
+    source: Source = "auto",
+    timestep: int | None = None,
+    on_broken: Callable[[InputError], None] | None = None,
+) -> Capture:
     """Read a capture: cameras and surfaces at once, the views' pictures when they are used.
 
     `folder` is a capture folder, one of its transforms.json files, or one of its COLMAP models. The layout is
     the one that VHAP and the NeRSemble exports use: `transforms.json` or a COLMAP model in `sparse/0`,
     pictures where these say, and, where there are any, `points3d.ply`, `mesh.npz` and FLAME parameters. Both
     sources give the same views. From a sequence one time step is read: that of index `timestep`, by default
-    the first.
+    the first. With `on_broken`, views whose pictures cannot be used are left out, and it gets their errors.
 
     Raises `InputError` naming the file and the frame for anything missing, damaged or contradictory, and
     for cameras that are singular, mirrored or of an unknown model; `UsageError` for a time step that the
@@ -59,7 +66,7 @@ def read_capture(folder: str | Path, source: Source = "auto", timestep: int | No
     """
     place, calibration = _calibration(Path(folder), source, timestep)
     require_own_images(calibration.frames)
-    views = Views(calibration.frames)
+    views = Views(calibration.frames, on_broken)
     _say_masks(place.folder, [view.has_mask for view in views])
     points_path, mesh_path = _points_path(place.folder, calibration), place.folder / "mesh.npz"
     points = read_points(points_path)
@@ -73,6 +80,15 @@ def read_capture(folder: str | Path, source: Source = "auto", timestep: int | No
         {} if flame_path is None else read_flame(flame_path),
         _files(place, calibration).union(Path(os.path.realpath(path)) for path in surfaces),
     )
+
+
+def timesteps_of(folder: str | Path) -> tuple[int, ...]:
+    """Indices of the time steps of a capture that is a sequence; empty for one that is none.
+
+    Raises as `read_capture` does where there is no calibration.
+    """
+    place = _located(Path(folder), "auto")
+    return () if is_folder(place.calibration) else timesteps_in(place.calibration)
 
 
 @dataclass(frozen=True)

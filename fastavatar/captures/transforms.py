@@ -47,6 +47,16 @@ def read_transforms(path: Path, timestep: int | None = None) -> Calibration:
     )
 
 
+def timesteps_in(path: Path) -> tuple[int, ...]:
+    """Indices of the time steps in a transforms.json, sorted; raises `InputError` for a damaged file."""
+    entries = _content(path).get("frames")
+    steps = [
+        _timestep(_source(path, number, entry), entry)
+        for number, entry in enumerate(entries if isinstance(entries, list) else [])
+    ]
+    return tuple(sorted({step for step in steps if step is not None}))
+
+
 def _content(path: Path) -> dict[str, Any]:
     """The file's JSON object; raises `InputError` if the file holds no JSON object."""
     if not is_file(path):

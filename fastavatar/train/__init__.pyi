@@ -1,3 +1,12 @@
+from .data import DataSettings as DataSettings
+from .data import People as People
+from .data import Subject as Subject
+from .data import evenly as evenly
+from .data import read_people as read_people
+from .data import shrunk as shrunk
+from .loader import Example as Example
+from .loader import Loader as Loader
+from .loader import Pictures as Pictures
 from .logs import RunLog as RunLog
 from .processes import SharedLoss as SharedLoss
 from .processes import from_the_first as from_the_first
