@@ -1,4 +1,4 @@
-"""How far two surfaces are apart, and how their normals and colours differ: all of them, or what a camera sees."""
+"""How far two surfaces are apart, and how their normals and colours differ: whole, or as a camera sees them."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

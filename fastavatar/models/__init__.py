@@ -52,9 +52,10 @@ def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Pred
 
     On `mps`, Metal on a Mac, only the published networks run; avatars are on the CPU then.
 
-    The option of `facemesh` is `seed`; those of `surface` are `checkpoint` and `seed`; those of `fastavatar` are `seed`, `cache_dir`, `offline` and the
-    fields of `PublishedOptions`. Raises `UsageError` for an unknown name, `DeviceError` where this machine
-    has no such device, and what loading the model raises.
+    The option of `facemesh` is `seed`; those of `surface` are `checkpoint` and `seed`; those of `fastavatar`
+    are `seed`, `cache_dir`, `offline` and the fields of `PublishedOptions`. Raises `UsageError` for an
+    unknown name and without a checkpoint, `DeviceError` where this machine has no such device, and what
+    loading the model raises.
     """
     if name not in get_args(ModelName):
         raise UsageError(f"there is no model {name!r}: use {' or '.join(get_args(ModelName))}")

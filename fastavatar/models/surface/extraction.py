@@ -23,7 +23,7 @@ Ask = Callable[[Tensor], tuple[Tensor, Tensor]]
 VOXELS = 256
 """Along a side of the cube that is searched: 2.5 mm."""
 HALF_M = 0.32
-"""Half a side of the cube about the unit sphere's centre: the widest shoulders of 30 random people, and 4 cm."""
+"""Half a side of that cube about the unit sphere's centre: the widest shoulders of 30 people, and 4 cm."""
 COARSEST = 32
 """Where everything is asked: no part of a head is thinner than the cells are wide and apart from the rest."""
 _BAND = 1.5

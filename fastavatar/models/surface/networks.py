@@ -123,7 +123,7 @@ class UNet(nn.Module):
         self.last = nn.Conv2d(widths[0], channels, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """(B, C, S, S)"""
+        """The features."""
         values = [self.first(2 * pictures - 1)]
         for block in self.down:
             values.append(block(values[-1]))

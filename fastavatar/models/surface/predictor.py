@@ -21,7 +21,7 @@ LICENCE = "free for any use where photo and training data are (MIT code, Apache-
 DISCS = 60_000
 """Gaussians, 2.4 mm apart on a bust."""
 _SMEARED, _SHARP = 0.2, 0.5
-"""Cosines between normal and view from which a photo's colours count at all, and count alone; chosen by eye."""
+"""Cosines between normal and view from which a photo's colours count, and count alone; chosen by eye."""
 
 
 class SurfacePredictor:

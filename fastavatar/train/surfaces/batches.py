@@ -1,4 +1,4 @@
-"""Subjects for training: pictures as the network looks at them, and points that are moved with their camera."""
+"""Pictures as the network looks at them, and points about the people in them, moved with their cameras."""
 
 import math
 from collections.abc import Sequence

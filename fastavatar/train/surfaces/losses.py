@@ -1,4 +1,4 @@
-"""The loss of a signed distance field against samples of the true surface, after Phorhum (Alldieck et al. 2022).
+"""The loss of a signed distance field against samples of the true one, after Phorhum (Alldieck et al. 2022).
 
 All lengths are in radii of the unit sphere.
 """

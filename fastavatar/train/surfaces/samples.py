@@ -33,7 +33,7 @@ class PointSet:
     """N points in random order, so that any run of them is a fair sample."""
 
     points: NDArray[np.float32]
-    """(N, 3) metres, head frame. 16 bits would move a point by 0.1 mm, more than its distance may be wrong."""
+    """(N, 3) metres, head frame. 16 bits would move a point by 0.1 mm, a tenth of a lip's detail."""
     distances: NDArray[np.float32]
     """(N,) metres, exact, negative inside; 0 for points that were drawn on the surface."""
     normals: NDArray[np.float16]
