@@ -10,7 +10,7 @@ from fastavatar.losses import surface_difference
 from fastavatar.models.points import colored_by_views
 
 Differences = Mapping[str, Mapping[str, float | None] | None]
-"""`chamfer_mm`, `normal_deg` and `color` of `all` and `seen`, and the same of the mean head, if there is one."""
+"""`chamfer_mm`, `normal_deg` and `color` of `all` and `seen`, and of the mean head, if there is one."""
 
 
 def surface_differences(capture: Capture, answer: Answer, view: View) -> Differences | None:

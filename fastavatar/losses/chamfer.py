@@ -1,4 +1,4 @@
-"""How far two surfaces are apart, and how their normals and colours differ: whole, or as a camera sees them."""
+"""How far two surfaces are apart, and how their normals and colours differ: whole or as seen by a camera."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -26,7 +26,7 @@ def isosurface(distances: NDArray[np.float32], origin: Array, voxel_m: float) ->
 
 
 def volumes_of_pieces(vertices: Array, faces: Ints) -> tuple[Array, Ints]:
-    """Six times the volume (P,) of each connected piece, negative for cavities, and the piece of each face."""
+    """Six times the volume (P,) of each piece, negative for cavities, and the piece (F,) of each face."""
     piece_of = connected_components(edge_graph(faces, len(vertices)), directed=False)[1][faces[:, 0]]
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     # The tetrahedra between the origin and each triangle

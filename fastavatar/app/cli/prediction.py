@@ -26,8 +26,8 @@ _ABOUT_THE_MODEL = (
         show_default=True,
         type=click.Choice(MODELS),
         help="`facemesh` needs no download, `fastavatar` uses the published networks, `surface` a network "
-        "that `train surface` made; `auto` is the one whose checkpoint is given, else `fastavatar` if its weights "
-        "are in the cache.",
+        "that `train surface` made; `auto` is the one whose checkpoint is given, else `fastavatar` if its "
+        "weights are in the cache.",
     ),
     device_option,
     click.option("--seed", default=42, show_default=True, type=SEED, help="Random seed."),

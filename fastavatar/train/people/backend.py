@@ -16,14 +16,7 @@ log = logging.getLogger(__name__)
 
 _OLDEST_LLVM = 17
 """LLVM 14, 15 and 16 crash under Mitsuba 3.9."""
-_FOLDERS = (
-    "/usr/lib/*-linux-gnu",
-    "/usr/lib64",
-    "/usr/lib",
-    "/usr/lib/llvm-*/lib",
-    "/usr/local/lib",
-    "/opt/homebrew/opt/llvm/lib",
-)
+_FOLDERS = ("/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/lib/llvm-*/lib", "/usr/local/lib", "/opt/homebrew/opt/llvm/lib")
 _LIBRARY = "DRJIT_LIBLLVM_PATH"
 _TRIAL = """
 import mitsuba as mi
@@ -66,9 +59,7 @@ def _found_variant() -> str:
     for library in _libraries():
         environment = os.environ | ({_LIBRARY: library} if library else {})
         try:
-            trial = subprocess.run(
-                [sys.executable, "-c", _TRIAL], env=environment, capture_output=True, timeout=120
-            )
+            trial = subprocess.run([sys.executable, "-c", _TRIAL], env=environment, capture_output=True, timeout=120)
         except subprocess.TimeoutExpired:
             continue
         if trial.returncode == 0:

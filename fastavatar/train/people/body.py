@@ -59,13 +59,7 @@ def build_body(
     strands = [*strands, *facial_hair(person.hair, skin, vertices, np.random.default_rng([*seed, 4]))]
     cloth = shirt_cloth(person.shirt, vertices, np.random.default_rng([*seed, 5]))
     return Body(
-        vertices,
-        cloth,
-        strands,
-        canvas.picture(texels, 0.3),
-        canvas.picture(relief[:, None]),
-        outline,
-        colors,
+        vertices, cloth, strands, canvas.picture(texels, 0.3), canvas.picture(relief[:, None]), outline, colors
     )
 
 
@@ -80,9 +74,7 @@ def _outline(person: Person, vertices: Array, strands: list[Strands]) -> Array:
     points = strands[0].points.reshape(-1, 3)
     distance, nearest = cKDTree(vertices[index]).query(points)
     near = distance < 0.08
-    heights = np.einsum(
-        "nc,nc->n", points[near] - vertices[index[nearest[near]]], normals[index[nearest[near]]]
-    )
+    heights = np.einsum("nc,nc->n", points[near] - vertices[index[nearest[near]]], normals[index[nearest[near]]])
     thickness = np.zeros(len(vertices))
     order = np.lexsort([heights, nearest[near]])
     owners, first, count = np.unique(nearest[near][order], return_index=True, return_counts=True)

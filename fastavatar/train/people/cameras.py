@@ -35,8 +35,6 @@ def place_cameras(
     distances = random.uniform(1.10, 1.25) + random.normal(0, 0.015, count)
     target = torch.tensor(_TARGET)
     return [
-        frontal_camera(float(distance), focal, width, height, target).orbited(
-            float(azimuth), float(elevation), target
-        )
+        frontal_camera(float(distance), focal, width, height, target).orbited(float(azimuth), float(elevation), target)
         for azimuth, elevation, distance in zip(azimuths, elevations, distances, strict=True)
     ]

@@ -19,9 +19,7 @@ def facial_hair(hair: Hair, skin: SkinSurface, vertices: Array, random: np.rando
     return [one for one in found if len(one.points)]
 
 
-def _brows(
-    hair: Hair, skin: SkinSurface, melanin: tuple[float, float], random: np.random.Generator
-) -> Strands:
+def _brows(hair: Hair, skin: SkinSurface, melanin: tuple[float, float], random: np.random.Generator) -> Strands:
     roots = skin.roots(int(900 * hair.brow_density), brow_area, random)
     x = roots.places[:, 0]
     inner = np.clip((0.030 - np.abs(x)) / 0.016, 0, 1)

@@ -1,10 +1,10 @@
 """A capture's folder: pictures, masks, cameras, points and the true surface, written whole or not at all.
 
-images/NN.png      sRGB with transparency
-fg_masks/NN.png    coverage
-transforms.json    cameras: OpenGL axes, camera to world, metres
-points3d.ply       points on the surface
-mesh.npz           the true surface and what it was made from
+    images/NN.png      sRGB with transparency
+    fg_masks/NN.png    coverage
+    transforms.json    cameras: OpenGL axes, camera to world, metres
+    points3d.ply       points on the surface
+    mesh.npz           the true surface and what it was made from
 """
 
 import io

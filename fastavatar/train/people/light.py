@@ -28,11 +28,7 @@ def sample_light(random: np.random.Generator, files: list[Path]) -> Array:
 
 def light_files(folder: Path) -> list[Path]:
     """The .hdr and .exr files of a folder, by name; raises `InputError` where there is none."""
-    found = (
-        sorted(path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS)
-        if folder.is_dir()
-        else []
-    )
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS) if folder.is_dir() else []
     if not found:
         raise InputError(f"{folder} holds no {' or '.join(_ENDINGS)} files")
     return found
@@ -47,9 +43,7 @@ def _directions(rows: int, columns: int) -> Array:
 
 def _toward(azimuth_deg: float, elevation_deg: float) -> Array:
     azimuth, elevation = np.radians([azimuth_deg, elevation_deg])
-    return np.array(
-        [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)]
-    )
+    return np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
 
 
 def _warmth(random: np.random.Generator, spread: float = 0.10) -> Array:
@@ -101,15 +95,13 @@ def _sky(random: np.random.Generator) -> Array:
     height = where[..., 1:2]
     blue = np.array([0.45, 0.65, 1.0])
     cloud = random.uniform(0.2, 1)
-    sky = (1 - cloud) * (
-        blue + (np.array([1.1, 1.1, 1.1]) - blue) * np.exp(-4 * np.maximum(height, 0))
-    ) + cloud
+    sky = (1 - cloud) * (blue + (np.array([1.1, 1.1, 1.1]) - blue) * np.exp(-4 * np.maximum(height, 0))) + cloud
     ground = random.uniform(0.15, 0.4) * np.array([1.0, 0.95, 0.85])
     light = np.where(height > 0, sky, ground)
     sun = _toward(random.uniform(-100, 100), random.uniform(20, 60))
     # Half a degree of sun would give hard shadows and noise: haze widens it to several degrees
     width = np.radians(random.uniform(4, 9))
-    glow = np.exp(-(np.arccos(np.clip(where @ sun, -1, 1)) ** 2) / (2 * width**2))
+    glow = np.exp(-np.arccos(np.clip(where @ sun, -1, 1)) ** 2 / (2 * width**2))
     power = (1 - 0.8 * cloud) * random.uniform(1.5, 3.0) / (2 * width**2)
     return np.asarray(light + power * glow[..., None] * np.array([1.0, 0.92, 0.8]))
 
@@ -138,6 +130,4 @@ def _read(path: Path) -> Array:
     # Large maps only slow the renderer down: the head shows no sharp reflections but in the eyes
     step = max(1, found.shape[0] // 512)
     rows, columns = (side // step * step for side in found.shape[:2])
-    return np.asarray(
-        found[:rows, :columns].reshape(rows // step, step, columns // step, step, 3).mean((1, 3))
-    )
+    return np.asarray(found[:rows, :columns].reshape(rows // step, step, columns // step, step, 3).mean((1, 3)))

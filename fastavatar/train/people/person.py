@@ -131,13 +131,9 @@ def sample_expression(seed: int, number: int, index: int) -> tuple[Array, Array]
 _BOTH = ("Left", "Right")
 _EXPRESSIONS = (
     {f"mouthSmile{side}": 1.0 for side in _BOTH} | {f"cheekSquint{side}": 0.6 for side in _BOTH},
-    {f"mouthSmile{side}": 0.8 for side in _BOTH}
-    | {"jawOpen": 0.3}
-    | {f"mouthUpperUp{s}": 0.5 for s in _BOTH},
+    {f"mouthSmile{side}": 0.8 for side in _BOTH} | {"jawOpen": 0.3} | {f"mouthUpperUp{s}": 0.5 for s in _BOTH},
     {"jawOpen": 0.7},
-    {"browInnerUp": 1.0}
-    | {f"browOuterUp{side}": 0.8 for side in _BOTH}
-    | {f"eyeWide{s}": 0.6 for s in _BOTH},
+    {"browInnerUp": 1.0} | {f"browOuterUp{side}": 0.8 for side in _BOTH} | {f"eyeWide{s}": 0.6 for s in _BOTH},
     {f"browDown{side}": 1.0 for side in _BOTH} | {f"eyeSquint{side}": 0.5 for side in _BOTH},
     {"mouthPucker": 0.8},
     {f"mouthFrown{side}": 0.9 for side in _BOTH},

@@ -80,11 +80,7 @@ def _surfaces(person: Person, body: Body) -> dict[str, Surface]:
     }
     worn = body.cloth
     found["shirt"] = Surface(
-        worn.vertices,
-        vertex_normals(worn.vertices, worn.faces),
-        worn.faces,
-        None,
-        {"type": "twosided", "nested": cloth},
+        worn.vertices, vertex_normals(worn.vertices, worn.faces), worn.faces, None, {"type": "twosided", "nested": cloth}
     )
     return found
 
@@ -183,12 +179,12 @@ def picture(scene: Any, camera: Camera, samples: int, seed: int) -> NDArray[np.u
 
 
 def developed(linear: Array) -> Array:
-    """SRGB in 0…1 of linear RGB; highlights above 0.7 roll off, as on film, instead of being cut at 1."""
+    """sRGB in 0…1 of linear RGB; highlights above 0.7 roll off, as on film, instead of being cut at 1."""
     knee = 0.7
     rolled = knee + (1 - knee) * (1 - np.exp(-(np.maximum(linear, knee) - knee) / (1 - knee)))
     return encoded(np.where(linear > knee, rolled, linear))
 
 
 def encoded(linear: Array) -> Array:
-    """SRGB of linear RGB."""
+    """sRGB of linear RGB."""
     return np.asarray(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))

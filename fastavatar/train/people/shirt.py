@@ -48,8 +48,7 @@ def shirt_cloth(shirt: Shirt, vertices: Array, random: np.random.Generator) -> C
     rim = body.vertices[np.abs((body.vertices - origin) @ up) < 1e-6]
     band, band_faces = _band(np.asarray(rim), up)
     return Cloth(
-        np.concatenate([np.asarray(cut), band]),
-        np.concatenate([np.asarray(cut_faces), band_faces + len(cut)]),
+        np.concatenate([np.asarray(cut), band]), np.concatenate([np.asarray(cut_faces), band_faces + len(cut)])
     )
 
 
@@ -62,9 +61,7 @@ def _band(rim: Array, up: Array) -> tuple[Array, Ints]:
     angle, radius = np.arctan2(flat[:, 1], flat[:, 0]), np.linalg.norm(flat, axis=1)
     # The outline as a short Fourier series of the angle: smooth, closed, and blind to stray points
     turns = np.arange(1, 6)
-    basis = np.column_stack(
-        [np.ones(len(angle)), np.cos(np.outer(angle, turns)), np.sin(np.outer(angle, turns))]
-    )
+    basis = np.column_stack([np.ones(len(angle)), np.cos(np.outer(angle, turns)), np.sin(np.outer(angle, turns))])
     fitted = np.linalg.lstsq(basis, radius, rcond=None)[0]
     around = np.linspace(-np.pi, np.pi, 96, endpoint=False)
     waves = np.column_stack([np.ones(96), np.cos(np.outer(around, turns)), np.sin(np.outer(around, turns))])

@@ -61,12 +61,7 @@ class SkinSurface:
         grown[self._faces[here]] = True
         near = self._faces[grown[self._faces].any(1)]
         corners = self._mean[near]
-        area = (
-            np.linalg.norm(
-                np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
-            ).sum()
-            / 2
-        )
+        area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
         owner, weights = sample_triangles(self._mean, near, np.sqrt(area / max(count, 1)))
         jitter = random.dirichlet([1.0, 1.0, 1.0], len(owner))
         weights = 0.5 * weights + 0.5 * jitter
