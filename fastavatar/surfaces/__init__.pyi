@@ -5,6 +5,8 @@ from .completion import complete_colors as complete_colors
 from .discs import DISC_THICKNESS as DISC_THICKNESS
 from .discs import DISC_WIDTH as DISC_WIDTH
 from .discs import opaque_discs as opaque_discs
+from .isosurface import isosurface as isosurface
+from .isosurface import volumes_of_pieces as volumes_of_pieces
 from .points import Surface as Surface
 from .points import surface_of as surface_of
 from .samples import NEEDS as NEEDS

@@ -33,6 +33,8 @@ from .starting import mean_head_of as mean_head_of
 from .starting import read_mean_head as read_mean_head
 from .starting import start_decoder as start_decoder
 from .starting import with_sh_degree as with_sh_degree
+from .surface import SurfaceSettings as SurfaceSettings
+from .surface import SurfaceTrainee as SurfaceTrainee
 from .trainee import Batches as Batches
 from .trainee import Process as Process
 from .trainee import Trainee as Trainee

@@ -34,6 +34,7 @@ COMMANDS = {
     "convert": "Write a 3D head or a mesh in another format or frame.",
     "info": "Print what a file of Gaussians or a mesh holds.",
     "points": "Show clouds of points, truth beside estimate, on a web page.",
+    "dataset": "Make data to train networks on.",
     "train": "Train the networks from captures.",
     "weights": "Fetch, check and find the published weights.",
     "warmup": "Compile the renderer before its first use.",

@@ -107,3 +107,19 @@ def decoder(data: tuple[Path, ...], template: Path | None, config: str, **flags:
 
     settings = load_settings(DecoderSettings, config)
     train(make_decoder_trainee(data, template, settings), run_settings(settings, settings.pace, flags))
+
+
+@command.command("surface")
+@DATA
+@run_options("surface")
+def surface(data: tuple[Path, ...], config: str, **flags: Any) -> None:
+    """Train the model `surface`: a signed distance field from one photo.
+
+    The captures need a `surface.npz` each, as `fastavatar dataset surfaces` makes them.
+    """
+    from fastavatar.train import SurfaceSettings, SurfaceTrainee, load_settings
+
+    settings = load_settings(SurfaceSettings, config)
+    train(
+        lambda process: SurfaceTrainee(data, settings, process), run_settings(settings, settings.pace, flags)
+    )

@@ -1,0 +1,40 @@
+"""Where the cameras stand: as in the NeRSemble captures, or in a circle."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+
+from fastavatar.core import Camera, frontal_camera
+
+Arrangement = Literal[
+    "nersemble",  # ±48° to the sides, in turn 13° above and 17° below
+    "circle",  # all round, 5° above
+]
+_FOCAL_PX, _HEIGHT_PX = 2048.0, 802
+"""Focal length of NeRSemble's cameras, for pictures of that height."""
+_TARGET = (0.0, -0.012, -0.025)
+
+
+def place_cameras(
+    arrangement: Arrangement, count: int, size: tuple[int, int], random: np.random.Generator
+) -> list[Camera]:
+    """`count` cameras with pictures of `size`, width and height, about 1.15 m from the head.
+
+    As in a real rig, no two people have quite the same places: each camera is off by about a degree.
+    """
+    width, height = size
+    focal = _FOCAL_PX * height / _HEIGHT_PX
+    if arrangement == "circle":
+        azimuths, elevations = np.arange(count) * 360 / count, np.full(count, 5.0)
+    else:
+        azimuths = np.linspace(47, -47, count) if count > 1 else np.zeros(1)
+        elevations = np.where(np.arange(count) % 2, -16.0, 13.5)
+    azimuths = azimuths + random.normal(0, 0.5, count)
+    elevations = elevations + random.normal(0, 0.5, count)
+    distances = random.uniform(1.10, 1.25) + random.normal(0, 0.015, count)
+    target = torch.tensor(_TARGET)
+    return [
+        frontal_camera(float(distance), focal, width, height, target).orbited(float(azimuth), float(elevation), target)
+        for azimuth, elevation, distance in zip(azimuths, elevations, distances, strict=True)
+    ]

@@ -1,0 +1,74 @@
+"""Colours of human skin, hair, eyes and cloth, as linear RGB reflectance.
+
+Skin follows the individual typology angle, ITA = atan((L* − 50) / b*), by which dermatology sorts skin from
+very light (above 55°) over light (41°), intermediate (28°), tan (10°) and brown (−30°) to dark below
+(Chardon, Cretois and Hourseau 1991; Del Bino and Bernerd 2013). Angles are drawn evenly from −60° to 65°, so
+that no tone is rare. a* and b* at each angle follow the curves published with these classes: b* is highest for
+tan skin and falls towards both ends.
+"""
+
+import numpy as np
+from skimage.color import lab2rgb
+
+from fastavatar.geometry import Array
+
+ITA_DEG = (-60.0, 65.0)
+"""Darkest and lightest skin."""
+_ANGLES = (-60, -30, 10, 28, 41, 55, 65)
+_A = (8.0, 11.0, 12.0, 11.5, 10.5, 9.5, 8.5)
+_B = (11.0, 16.0, 19.0, 18.0, 16.0, 13.5, 11.5)
+
+
+def skin_lab(ita_deg: float) -> Array:
+    """L*, a*, b* (3,) of skin with an individual typology angle."""
+    a, b = np.interp(ita_deg, _ANGLES, _A), np.interp(ita_deg, _ANGLES, _B)
+    return np.array([50 + b * np.tan(np.radians(ita_deg)), a, b])
+
+
+def linear_rgb(lab: Array) -> Array:
+    """Linear RGB (..., 3) in 0…1 of L*, a*, b* (..., 3) under D65."""
+    encoded = np.clip(lab2rgb(lab), 0, 1)
+    return np.asarray(np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4))
+
+
+HAIR_COLORS = {
+    "black": (6.0, 0.5),
+    "dark brown": (2.4, 0.5),
+    "brown": (1.2, 0.5),
+    "light brown": (0.65, 0.35),
+    "blond": (0.28, 0.18),
+    "red": (0.5, 1.3),
+    "grey": (0.22, 0.03),
+    "white": (0.05, 0.02),
+}
+"""Concentrations of eumelanin and pheomelanin, the units of d'Eon et al. 2011, as in Mitsuba's `hair`."""
+
+
+def hair_reflectance(eumelanin: float, pheomelanin: float) -> Array:
+    """Linear RGB (3,) of a mass of hair with these concentrations.
+
+    Absorption as in d'Eon et al. 2011, then the fit of Chiang et al. 2016 for the colour after many bounces
+    between fibres of azimuthal roughness 0.3.
+    """
+    absorption = eumelanin * np.array([0.419, 0.697, 1.37]) + pheomelanin * np.array([0.187, 0.4, 1.05])
+    roughness = 0.3
+    fit = (
+        5.969
+        - 0.215 * roughness
+        + 2.532 * roughness**2
+        - 10.73 * roughness**3
+        + 5.574 * roughness**4
+        + 0.245 * roughness**5
+    )
+    return np.asarray(np.exp(-np.sqrt(absorption) * fit))
+
+
+IRIS_LAB = {
+    "dark brown": (18.0, 8.0, 10.0),
+    "brown": (28.0, 12.0, 18.0),
+    "hazel": (38.0, 6.0, 20.0),
+    "green": (45.0, -6.0, 14.0),
+    "grey": (52.0, -2.0, -3.0),
+    "blue": (48.0, -4.0, -16.0),
+}
+"""L*, a*, b* of irises, chosen by eye."""

@@ -1,0 +1,81 @@
+"""The network: it starts as the mean head, sees the photo through its camera, and comes back from its file."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from fastavatar.errors import WeightsError
+from fastavatar.models.surface import (
+    CENTER_M,
+    GRID,
+    RADIUS_M,
+    NetworkSettings,
+    SurfaceNetwork,
+    grid_points,
+    read_network,
+    write_network,
+)
+
+SETTINGS = NetworkSettings(picture_px=32, channels=8, width=16, layers=4, frequencies=2)
+
+
+def ball_network() -> SurfaceNetwork:
+    """A network whose mean head is a ball of half the sphere's radius."""
+    torch.manual_seed(0)
+    places = (torch.from_numpy(grid_points()).float() - torch.tensor(CENTER_M)) / RADIUS_M
+    return SurfaceNetwork(SETTINGS, (places.norm(dim=1) - 0.5).reshape(GRID, GRID, GRID))
+
+
+def projections() -> torch.Tensor:
+    """Of a camera one metre in front of the sphere's middle."""
+    x, y, z = CENTER_M
+    return torch.tensor([[[40.0, 0, -16, 16 - 40 * x + 16 * z], [0, -40, -16, 16 + 40 * y], [0, 0, -1, 1 + z]]])
+
+
+def test_it_starts_as_the_mean_head_and_beyond_its_grid_distances_grow() -> None:
+    network = ball_network()
+    points = torch.tensor(CENTER_M) + RADIUS_M * torch.tensor([[[0.5, 0, 0], [0, -0.25, 0], [0, 0, 2.0]]])
+    found = network(network.look(torch.rand(1, 4, 32, 32), projections()), points)
+    torch.testing.assert_close(found.distances[0], torch.tensor([0.0, -0.25, 1.5]), atol=1e-3, rtol=0)
+    assert found.colors.shape == (1, 3, 3)
+
+
+def test_only_points_that_see_a_pixel_depend_on_it() -> None:
+    network = ball_network()
+    network.pictures = torch.nn.Identity()  # type: ignore[assignment]
+    pictures = torch.zeros(1, 4, 32, 32)
+    pictures[..., 24] = 1  # a column to the right of the middle: the person's left
+    maps = network.look(pictures, projections()).maps
+    assert maps.shape[1] == 8
+    from fastavatar.models.surface import bilinear
+    from fastavatar.models.surface.networks import _projected
+
+    points = torch.tensor(CENTER_M) + torch.tensor([[[0.2125, 0.1, 0.0], [-0.2125, 0.1, 0.0]]])
+    values = bilinear(maps, _projected(points, projections()))[0, :, 0]
+    torch.testing.assert_close(values, torch.tensor([1.0, 0.0]), atol=1e-4, rtol=0)
+
+
+def test_it_comes_back_from_its_file(tmp_path: Path) -> None:
+    network = ball_network()
+    torch.nn.init.normal_(network.distance.weight)
+    write_network(network, tmp_path / "a.pth")
+    again = read_network(tmp_path / "a.pth")
+    assert again.settings == SETTINGS
+    picture, points = torch.rand(1, 4, 32, 32), torch.rand(1, 7, 3) / 4
+    for one, other in zip(
+        network(network.look(picture, projections()), points),
+        again(again.look(picture, projections()), points),
+        strict=True,
+    ):
+        assert torch.equal(one, other)
+
+
+def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "other.pth"
+    torch.save({"model_state_dict": {"weight": torch.zeros(3)}}, path)
+    with pytest.raises(WeightsError, match="no checkpoint of the model surface"):
+        read_network(path)
+    path.write_bytes(b"nothing")
+    with pytest.raises(WeightsError):
+        read_network(path)
