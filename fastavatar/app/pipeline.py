@@ -39,7 +39,11 @@ class Pipeline:
         self.settings = settings
         published = settings.published.given()
         self.model, reason = choose_model(
-            settings.model, settings.cache_dir, published, settings.surface_checkpoint
+            settings.model,
+            settings.cache_dir,
+            published,
+            settings.surface_checkpoint,
+            settings.views_checkpoint,
         )
         self.model_reason = reason if settings.model == "auto" else settings.model_reason
         log.info("model %s: %s", self.model, self.model_reason)
@@ -48,7 +52,8 @@ class Pipeline:
         self.refinement = _refinement(settings, self.model)
         if self.model == "fastavatar":
             published |= {"cache_dir": settings.cache_dir, "offline": settings.offline}
-        options = {"checkpoint": settings.surface_checkpoint} if self.model == "surface" else published
+        own = {"surface": settings.surface_checkpoint, "views": settings.views_checkpoint}
+        options = {"checkpoint": own[self.model]} if self.model in own else published
         self._predictor = load_predictor(self.model, self.device, seed=settings.seed, **options)
 
     def predict(self, photo: "Photo", on_step: "Callable[[Progress], None] | None" = None) -> "Avatar":

@@ -46,7 +46,7 @@ class Optimization:
 class Settings:
     """The choices of a user: light to import and to pickle, so that they can be sent to every worker."""
 
-    model: Literal["auto", "facemesh", "fastavatar", "surface"] = "auto"
+    model: Literal["auto", "facemesh", "fastavatar", "surface", "views"] = "auto"
     """`auto` takes the model whose checkpoint is given, else the published networks if the cache has them."""
     model_reason: str = "named by the caller"
     """Why `model` is named, for the log and the summary; not used for `auto`."""
@@ -76,6 +76,8 @@ class Settings:
     """Options of the published networks."""
     surface_checkpoint: Path | None = None
     """Network of the model `surface`."""
+    views_checkpoint: Path | None = None
+    """Network of the model `views`."""
 
     @property
     def takes_one_photo(self) -> bool:
@@ -85,7 +87,7 @@ class Settings:
 
     def files(self) -> list[Path]:
         """The files among the choices, which no result may overwrite."""
-        own = [] if self.surface_checkpoint is None else [self.surface_checkpoint]
+        own = [one for one in (self.surface_checkpoint, self.views_checkpoint) if one is not None]
         return [*self.published.files(), *own]
 
     def of_results(self) -> dict[str, Any]:
@@ -109,12 +111,13 @@ class Settings:
                 for name, value in self.published.given().items()
             },
             "surface_checkpoint": self.surface_checkpoint and self.surface_checkpoint.name,
+            "views_checkpoint": self.views_checkpoint and self.views_checkpoint.name,
         }
-        unnamed = ("model", "surface_checkpoint")
+        unnamed = ("model", "surface_checkpoint", "views_checkpoint")
         return {name: value for name, value in chosen.items() if name not in unnamed or value is not None}
 
     def for_several(self) -> "Settings":
-        """These settings for several photos of one person, which only the embedded model takes.
+        """These settings for several photos of one person, which the embedded model and `views` take.
 
         Raises `UsageError` for settings that ask for the published networks or for a certain face.
         """
@@ -124,7 +127,7 @@ class Settings:
             raise UsageError(f"{which} one photo: give one, or choose the model facemesh")
         if self.face is not None:
             raise UsageError("a face can be chosen in one photo only: in several the largest is taken")
-        if self.model == "facemesh":
+        if self.model in ("facemesh", "views") or self.views_checkpoint is not None:
             return self
         return replace(
             self, model="facemesh", model_reason="several photos of one person: only it takes them"

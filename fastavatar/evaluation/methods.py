@@ -41,6 +41,8 @@ class Options:
     """Options of the published networks."""
     surface_checkpoint: Path | None = None
     """Network of the method `surface`."""
+    views_checkpoint: Path | None = None
+    """Network of the method `views`."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,31 @@ def answer_surface(capture: Capture, inputs: Sequence[int], options: Options) ->
     )
 
 
+def answer_views(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
+    """A trained network's oriented points from any number of photos with their focal lengths.
+
+    The surface is placed like that of `photo`. Raises `UsageError` without a checkpoint.
+    """
+    from fastavatar.models.views import ViewsPredictor
+
+    if options.views_checkpoint is None:
+        raise UsageError("the method views needs a checkpoint: `fastavatar train views` makes one")
+    views = [capture.views[index] for index in inputs]
+    predictor = ViewsPredictor(options.views_checkpoint, options.device, options.seed)
+    start = time.perf_counter()
+    avatar = predictor.predict_several([_photo(capture, view) for view in views])
+    seconds = time.perf_counter() - start
+    placed = place_avatar(avatar, capture, views[0])
+    return Answer(
+        seconds,
+        gaussians=placed.gaussians,
+        mesh=placed.mesh,
+        baseline=placed.move.mesh(load_head().mesh()),
+        warnings=(*avatar.provenance.warnings, *placed.warnings),
+        extra={"scale": placed.scale, "scale_points": placed.points},
+    )
+
+
 def answer_guided(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
     """Gaussians at the capture's points, refined on the input views: the FastAvatar paper's protocol.
 
@@ -206,6 +233,7 @@ METHODS: dict[str, Method] = {
     "guided": answer_guided,
     "photo": answer_photo,
     "surface": answer_surface,
+    "views": answer_views,
     "white": answer_white,
     "input": answer_input,
 }

@@ -15,6 +15,7 @@ ModelName = Literal[
     "facemesh",  # the embedded model: no download, free for any use
     "fastavatar",  # the published networks: weights and face pack needed
     "surface",  # signed distance by a network trained here: its checkpoint needed
+    "views",  # oriented points from any number of photos by a network trained here: its checkpoint needed
 ]
 
 
@@ -52,8 +53,7 @@ def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Pred
 
     On `mps`, Metal on a Mac, only the published networks run; avatars are on the CPU then.
 
-    The option of `facemesh` is `seed`; those of `surface` are `checkpoint` and `seed`; those of `fastavatar`
-    are `seed`, `cache_dir`, `offline` and the fields of `PublishedOptions`. Raises `UsageError` for an
+    The option of `facemesh` is `seed`; `surface` and `views` also have `checkpoint`; those of `fastavatar` are `seed`, `cache_dir`, `offline` and the fields of `PublishedOptions`. Raises `UsageError` for an
     unknown name and without a checkpoint, `DeviceError` where this machine has no such device, and what
     loading the model raises.
     """
@@ -70,6 +70,12 @@ def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Pred
         if options.get("checkpoint") is None:
             raise UsageError("the model surface needs a checkpoint: `fastavatar train surface` makes one")
         return SurfacePredictor(device=drawing_device(device), **options)
+    if name == "views":
+        from fastavatar.models.views import ViewsPredictor
+
+        if options.get("checkpoint") is None:
+            raise UsageError("the model views needs a checkpoint: `fastavatar train views` makes one")
+        return ViewsPredictor(device=drawing_device(device), **options)
     from fastavatar.models.published import PublishedOptions, load
 
     published = {

@@ -1,6 +1,7 @@
 from .data import DataSettings as DataSettings
 from .data import People as People
 from .data import Subject as Subject
+from .data import capture_folders as capture_folders
 from .data import evenly as evenly
 from .data import read_people as read_people
 from .data import shrunk as shrunk
@@ -39,3 +40,12 @@ from .trainee import Batches as Batches
 from .trainee import Process as Process
 from .trainee import Trainee as Trainee
 from .trainee import Validation as Validation
+from .view_sets import FramingErrors as FramingErrors
+from .view_sets import TrueSurface as TrueSurface
+from .view_sets import ViewSet as ViewSet
+from .view_sets import mirrored as mirrored
+from .view_sets import read_view_sets as read_view_sets
+from .views import ViewsSettings as ViewsSettings
+from .views import ViewsTrainee as ViewsTrainee
+from .views import ViewsWeights as ViewsWeights
+from .views import point_terms as point_terms

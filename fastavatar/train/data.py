@@ -137,7 +137,7 @@ def read_people(folders: Sequence[Path], settings: DataSettings) -> People:
     Broken views and captures are named, left out and counted. Raises `InputError` where more than 5 % are,
     where there is nobody to train on, or where captures have fewer points than asked for.
     """
-    places = [place for folder in folders for place in _places(folder)]
+    places = [place for folder in folders for place in capture_folders(folder)]
     broken = Broken()
 
     def read(place: Path) -> list[Subject]:
@@ -185,7 +185,7 @@ def shrunk(view: View, max_side_px: int) -> View:
     return View(view.name, small[..., :3].contiguous(), small[..., 3].contiguous(), camera, view.has_mask)
 
 
-def _places(folder: Path) -> list[Path]:
+def capture_folders(folder: Path) -> list[Path]:
     """The folders of the captures in `folder`, or itself."""
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}")

@@ -42,10 +42,21 @@ def command(
         raise UsageError(
             f"showing points needs {error.name}: pip install '.[viewer]' where the source is"
         ) from error
-    from fastavatar.app.points import PointsPage, Subject, estimates_in, require_free, subjects_in
+    from fastavatar.app.points import (
+        PointsPage,
+        Subject,
+        estimates_in,
+        estimator_of,
+        require_free,
+        subjects_in,
+    )
 
     truths = subjects_in(truth)
     estimators = {} if estimate is None else estimates_in(estimate, truths)
+    if checkpoint is not None:
+        if len(truths) != 1:
+            raise UsageError(f"--checkpoint makes one estimate for {len(truths)} subjects: give one file")
+        estimators = dict.fromkeys(truths, estimator_of(checkpoint, images))
     subjects = [Subject(name, path, estimators.get(name)) for name, path in truths.items()]
     try:
         require_free(host, port)

@@ -15,7 +15,7 @@ from fastavatar.app.cli.options import cache_options, device_option, path_option
 if TYPE_CHECKING:
     from fastavatar.app.settings import Settings
 
-MODELS = ("auto", "facemesh", "fastavatar", "surface")
+MODELS = ("auto", "facemesh", "fastavatar", "surface", "views")
 FRAMES = ("supersplat", "opencv", "head")
 MESH_KINDS = ("glb", "obj", "ply", "stl")
 
@@ -25,8 +25,8 @@ _ABOUT_THE_MODEL = (
         default="auto",
         show_default=True,
         type=click.Choice(MODELS),
-        help="`facemesh` needs no download, `fastavatar` uses the published networks, `surface` a network "
-        "that `train surface` made; `auto` is the one whose checkpoint is given, else `fastavatar` if its "
+        help="`facemesh` needs no download, `fastavatar` uses the published networks, `surface` and `views` "
+        "networks that `train` made; `auto` is the one whose checkpoint is given, else `fastavatar` if its "
         "weights are in the cache.",
     ),
     device_option,
@@ -35,6 +35,7 @@ _ABOUT_THE_MODEL = (
     cache_options,
     published_options,
     path_option("--surface_checkpoint", "Network of the model `surface`: model/surface.pth of its training."),
+    path_option("--views_checkpoint", "Network of the model `views`: model/views.pth of its training."),
 )
 _ABOUT_THE_PHOTO = (
     click.option(
@@ -117,13 +118,14 @@ class PredictionFlags:
     The defaults are for commands that have only the flags of `model_options`.
     """
 
-    model: Literal["auto", "facemesh", "fastavatar", "surface"]
+    model: Literal["auto", "facemesh", "fastavatar", "surface", "views"]
     device: str
     seed: int
     threads: int | None
     cache_dir: Path | None
     offline: bool
     surface_checkpoint: Path | None = None
+    views_checkpoint: Path | None = None
     face: int | None = None
     focal_px: float | None = None
     optimize: bool = False
@@ -153,13 +155,17 @@ def settings_of(**given: Any) -> "Settings":
     names = {one.name for one in fields(PredictionFlags)} & given.keys()
     flags = PredictionFlags(**{name: given.pop(name) for name in names})
     published = PublishedOptions(**given)
-    if flags.surface_checkpoint is not None and flags.model not in ("auto", "surface"):
-        raise click.UsageError(f"--model {flags.model} does not take --surface_checkpoint")
-    if flags.model == "surface" and flags.surface_checkpoint is None:
-        raise click.UsageError(
-            "--model surface needs --surface_checkpoint: `fastavatar train surface` makes one"
-        )
-    if flags.model in ("facemesh", "surface") and (others := published.given()):
+    own = {"surface": flags.surface_checkpoint, "views": flags.views_checkpoint}
+    for name, checkpoint in own.items():
+        if checkpoint is not None and flags.model not in ("auto", name):
+            raise click.UsageError(f"--model {flags.model} does not take --{name}_checkpoint")
+        if flags.model == name and checkpoint is None:
+            raise click.UsageError(
+                f"--model {name} needs --{name}_checkpoint: `fastavatar train {name}` makes one"
+            )
+    if None not in own.values():
+        raise click.UsageError("--surface_checkpoint and --views_checkpoint are of two models: give one")
+    if flags.model in ("facemesh", *own) and (others := published.given()):
         raise click.UsageError(
             f"--model {flags.model} does not take {', '.join('--' + name for name in others)}"
         )
@@ -191,6 +197,7 @@ def settings_of(**given: Any) -> "Settings":
         offline=flags.offline,
         published=published,
         surface_checkpoint=flags.surface_checkpoint,
+        views_checkpoint=flags.views_checkpoint,
     )
 
 

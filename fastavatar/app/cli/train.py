@@ -123,3 +123,21 @@ def surface(data: tuple[Path, ...], config: str, **flags: Any) -> None:
     train(
         lambda process: SurfaceTrainee(data, settings, process), run_settings(settings, settings.pace, flags)
     )
+
+
+@command.command("views")
+@DATA
+@click.option("--dino_checkpoint", type=FILE, help="DINOv2's weights, for a backbone of that kind.")
+@run_options("views")
+def views(data: tuple[Path, ...], dino_checkpoint: Path | None, config: str, **flags: Any) -> None:
+    """Train the model `views`: points, normals and colours of a head from any number of photos.
+
+    The captures need a `mesh.npz` each, as `fastavatar dataset people` makes them.
+    """
+    from fastavatar.train import ViewsSettings, ViewsTrainee, load_settings
+
+    settings = load_settings(ViewsSettings, config)
+    train(
+        lambda process: ViewsTrainee(data, settings, process, dino_checkpoint),
+        run_settings(settings, settings.pace, flags),
+    )

@@ -4,6 +4,7 @@ from .choice import Choice as Choice
 from .choice import Placed as Placed
 from .choice import described as described
 from .choice import place as place
+from .estimates import estimator_of as estimator_of
 from .page import PointsPage as PointsPage
 from .page import require_free as require_free
 from .subjects import Estimator as Estimator

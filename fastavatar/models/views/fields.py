@@ -1,0 +1,42 @@
+"""The signed distance of a surface given by oriented points, from which a closed mesh is cut.
+
+Near the surface it is the weighted mean of the distances from the planes through the nearest points: implicit
+moving least squares, as in Kolluri 2005 ("Provably good moving least squares").
+"""
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from fastavatar.geometry import Array
+from fastavatar.models.surface import Ask
+
+NEIGHBOURS = 12
+"""Planes that are averaged: a ring and a half about a point of an even spread."""
+_WIDTH = 0.6
+"""Standard deviation of the weights in distances of the last one: larger rounds off, smaller is bumpy."""
+_MARGIN_M = 0.004
+"""What lies this far beyond the box about all points is outside, which closes cut torsos and arms."""
+
+
+def field_of_points(points: Array, normals: Array, colors: Array) -> Ask:
+    """Distances in metres, negative inside, and colours at any points, from oriented points (N, 3) each."""
+    tree = cKDTree(points)
+    low, high = points.min(0) - _MARGIN_M, points.max(0) + _MARGIN_M
+
+    def ask(places: Tensor) -> tuple[Tensor, Tensor]:
+        at = places.double().numpy()
+        found_apart, found_nearest = tree.query(at, k=range(1, min(NEIGHBOURS, len(points)) + 1))
+        apart, nearest = np.asarray(found_apart), np.asarray(found_nearest)
+        # Distances beyond the nearest point's, so that far from the surface the weights do not all vanish
+        width = _WIDTH * np.maximum(apart[:, -1:], 1e-9)
+        weights = np.exp(-(apart**2 - apart[:, :1] ** 2) / (2 * width**2))
+        weights /= weights.sum(1, keepdims=True)
+        planes = ((at[:, None] - points[nearest]) * normals[nearest]).sum(-1)
+        beyond = np.maximum(at - high, low - at).max(1)
+        distances = np.maximum((weights * planes).sum(1), beyond)
+        found = np.einsum("nk,nkc->nc", weights, colors[nearest])
+        return torch.from_numpy(distances).float(), torch.from_numpy(found).float()
+
+    return ask

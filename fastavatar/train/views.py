@@ -1,0 +1,276 @@
+"""Trains `models/views`: pictures of made-up people and their true surfaces to oriented points.
+
+a random choice of pictures ─ ViewsNetwork ─▶ points, normals, colours ─ nearest true points ─▶ weighted terms
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from torch import Tensor, nn
+
+from fastavatar.core import Mesh, frontal_camera
+from fastavatar.errors import InputError, UsageError, WeightsError
+from fastavatar.losses import surface_difference
+from fastavatar.models.published import sizes_of
+from fastavatar.models.surface import mesh_of_field
+from fastavatar.models.views import (
+    NetworkSettings,
+    OrientedPoints,
+    ViewsNetwork,
+    field_of_points,
+    mean_start,
+    write_network,
+)
+from fastavatar.rendering import draw_mesh
+from fastavatar.train import (
+    Batches,
+    FramingErrors,
+    Pace,
+    Process,
+    TrueSurface,
+    Validation,
+    ViewSet,
+    mirrored,
+    read_view_sets,
+)
+from fastavatar.weights import read_checkpoint
+
+MODEL_FILE = "views.pth"
+SEEN_COUNTS = (1, 2, 6)
+"""Numbers of pictures that people held out are seen in."""
+_MOST, _VOXELS, _POINTS = 4, 128, 3000
+"""People whose surfaces are made in a validation, voxels along a side, and points compared: 2 s each."""
+_PICTURE_PX, _AZIMUTHS_DEG = 160, (0, 60, 180)
+
+
+@dataclass(frozen=True)
+class ViewsWeights:
+    """Weights of the terms of the loss."""
+
+    chamfer: float
+    """Mean distance in cm of points to the true surface and back."""
+    coarse: float
+    """The same of the points before their own corrections."""
+    normal: float
+    """Mean of 1 − cosine between normals of nearest points, both ways."""
+    coverage: float
+    """Share of the true surface without a point within reach, with soft edges."""
+    color: float
+    """Mean absolute difference of a point's colour from that of the nearest true point."""
+    reach_mm: float
+    """Distance at which a true point is half covered."""
+
+
+@dataclass(frozen=True)
+class ViewsSettings:
+    """All settings of a training of `models/views`."""
+
+    network: NetworkSettings
+    weights: ViewsWeights
+    errors: FramingErrors
+    most_views: int
+    """Most pictures of a person at a step; each number from 1 on is as frequent."""
+    truth_points: int
+    """True points of each person and step."""
+    held_out: int
+    """People, the last ones by name, that the network is not trained on."""
+    pace: Pace
+
+
+class ViewsTrainee:
+    """A `ViewsNetwork` in training."""
+
+    def __init__(
+        self, data: Sequence[Path], settings: ViewsSettings, process: Process, dino: Path | None = None
+    ) -> None:
+        """`dino` are DINOv2's weights, for a network with that backbone.
+
+        Raises `InputError` for data without surfaces or with too few people.
+        """
+        people = read_view_sets(data, settings.network.picture_px, settings.errors, settings.pace.seed)
+        count = len(people) - settings.held_out
+        if count < 1:
+            raise InputError(f"{len(people)} people are too few: {settings.held_out} are held out")
+        self._people, self._others = people[:count], people[count:]
+        self._settings, self._device = settings, process.device
+        self._batches = Batches(count, settings.pace.batch, settings.pace.seed, process)
+        torch.manual_seed(settings.pace.seed)
+        self.network = new_network(settings.network, dino).to(self._device)
+        self._figures: dict[str, float] = {}
+
+    @property
+    def modules(self) -> Mapping[str, nn.Module]:
+        """The network."""
+        return {"network": self.network}
+
+    @property
+    def examples(self) -> int:
+        """Number of people."""
+        return len(self._people)
+
+    def loss(self, step: int) -> Tensor:
+        """() weighted terms of the step's people, each seen in a random choice of their pictures."""
+        terms = [self._terms(self._people[index]) for index in self._batches[step]]
+        mean = {name: torch.stack([one[name] for one in terms]).mean() for name in terms[0]}
+        self._figures = {name: float(term.detach()) for name, term in mean.items()}
+        weights = asdict(self._settings.weights)
+        return torch.stack([weights[name] * term for name, term in mean.items()]).sum()
+
+    def figures(self) -> Mapping[str, float]:
+        """The terms of the last step, without their weights."""
+        return self._figures
+
+    def _terms(self, person: ViewSet) -> Mapping[str, Tensor]:
+        """The terms for a person, mirrored at random, in 1 to `most_views` pictures in a random order."""
+        total = len(person.pictures)
+        count = int(torch.randint(1, min(self._settings.most_views, total) + 1, ()))
+        seen = person.drawn(torch.randperm(total)[:count].tolist())
+        flip = bool(torch.rand(()) < 0.5)
+        pictures, projections = (one.to(self._device) for one in (mirrored(*seen) if flip else seen))
+        found: OrientedPoints = self.network(pictures, projections)
+        if flip:
+            back = torch.tensor([-1.0, 1, 1], device=self._device)
+            found = OrientedPoints(
+                found.points * back, found.normals * back, found.colors, found.coarse * back
+            )
+        chosen = torch.randint(len(person.truth.points), (self._settings.truth_points,))
+        return point_terms(found, person.truth, chosen, self._settings.weights.reach_mm / 1000)
+
+    def validate(self) -> Validation:
+        """Distances of the surfaces of people held out, seen in 1, 2 and 6 pictures, and of the mean head."""
+        if not self._others:
+            return Validation({})
+        self.network.eval()
+        figures: dict[str, list[float]] = {}
+        pictures: dict[str, NDArray[np.uint8]] = {}
+        mean = self._mesh_of(self.network.mean_points, self.network.mean_normals, None)
+        for person in self._others[:_MOST]:
+            self._note(figures, "mean_head", mean, person.truth.mesh)
+            for count in (one for one in SEEN_COUNTS if one <= len(person.pictures)):
+                found = self._seen_in(person, count)
+                mesh = self._mesh_of(*found[:3])
+                self._note(figures, f"views_{count}", mesh, person.truth.mesh)
+            if mesh is not None:
+                pictures[person.name] = _beside(mesh, person.truth.mesh)
+        self.network.train()
+        means = {name: float(np.mean(values)) for name, values in figures.items()}
+        most = max((name for name in means if name.startswith("chamfer_mm_views")), default=None)
+        return Validation(means, pictures, None if most is None else -means[most])
+
+    def _seen_in(self, person: ViewSet, count: int) -> OrientedPoints:
+        """A person held out in `count` views, spread over all."""
+        chosen = np.linspace(0, len(person.pictures) - 1, count + 2)[1:-1].round().astype(int).tolist()
+        pictures = person.pictures[chosen, 0].to(self._device).float() / 255
+        found: OrientedPoints = self.network(pictures, person.projections[chosen, 0].to(self._device))
+        return found
+
+    def _mesh_of(self, points: Tensor, normals: Tensor, colors: Tensor | None) -> Mesh | None:
+        colors = torch.full_like(points, 0.5) if colors is None else colors
+        try:
+            ask = field_of_points(*(one.double().cpu().numpy() for one in (points, normals, colors)))
+            return mesh_of_field(ask, _VOXELS)
+        except InputError:  # early in a run nothing may be inside
+            return None
+
+    def _note(self, figures: dict[str, list[float]], name: str, mesh: Mesh | None, truth: Mesh) -> None:
+        found = None if mesh is None else surface_difference(mesh, truth, points=_POINTS)
+        for what, value in ({} if found is None else asdict(found)).items():
+            if value is not None:
+                figures.setdefault(f"{what}_{name}", []).append(value)
+
+    def export(self, folder: Path) -> None:
+        """Write the network, which `predict --model views` reads."""
+        write_network(self.network, folder / MODEL_FILE)
+
+    def facts(self) -> Mapping[str, Any]:
+        """What it was trained on."""
+        pictures = sum(len(one.pictures) for one in self._people)
+        return {
+            "data": {"people": len(self._people), "pictures": pictures, "held_out": len(self._others)},
+            "terms": "as the data's: made-up people are free for any use",
+        }
+
+
+def new_network(settings: NetworkSettings, dino: Path | None) -> ViewsNetwork:
+    """A network before its training, with DINOv2's weights from the file `dino` in one of that backbone.
+
+    Raises `UsageError` where they are missing or of no use, `WeightsError` for a file without them.
+    """
+    if (settings.backbone == "dinov2") != (dino is not None):
+        need = "needs DINOv2's weights" if dino is None else "has no use for DINOv2's weights"
+        raise UsageError(f"the backbone {settings.backbone} {need}")
+    if dino is None:
+        return ViewsNetwork(settings, mean_start(settings.points))
+    # The published point predictor holds DINOv2 under this name
+    state = {name.removeprefix("dino."): value for name, value in read_checkpoint(dino).state.items()}
+    network = ViewsNetwork(
+        settings,
+        mean_start(settings.points),
+        sizes_of({name: tuple(value.shape) for name, value in state.items()}),
+    )
+    try:
+        network.load_dino(state)
+    except RuntimeError as error:
+        raise WeightsError(f"{dino} holds no DINOv2: {str(error).splitlines()[-1].strip()}") from error
+    return network
+
+
+def point_terms(
+    found: OrientedPoints, truth: TrueSurface, chosen: Tensor, reach_m: float
+) -> Mapping[str, Tensor]:
+    """The terms of the loss, without weights, by the names of `ViewsWeights`.
+
+    `chosen` (M,) are the indices of the true points that have to be covered. Which points are nearest is
+    taken as given; gradients pass through the distances.
+    """
+    device = found.points.device
+    target, target_normals, target_colors = (
+        values.to(device) for values in (truth.points, truth.normals, truth.colors)
+    )
+    wanted, wanted_normals = target[chosen], target_normals[chosen]
+    ahead, back = truth.nearest(found.points).to(device), _nearest(found.points, wanted)
+    there, again = _distances(found.points, target[ahead]), _distances(wanted, found.points[back])
+    cosines = (found.normals * target_normals[ahead]).sum(1), (found.normals[back] * wanted_normals).sum(1)
+    coarse = (
+        _distances(found.coarse, target[truth.nearest(found.coarse).to(device)]),
+        _distances(wanted, found.coarse[_nearest(found.coarse, wanted)]),
+    )
+    # d² / (d² + r²) (Geman and McClure 1987) counts what is not covered, and falls for every point that nears
+    uncovered = (again.square() / (again.square() + reach_m**2)).mean()
+    return {
+        "chamfer": 100 * (there.mean() + again.mean()),
+        "coarse": 100 * (coarse[0].mean() + coarse[1].mean()),
+        "normal": 2 - cosines[0].mean() - cosines[1].mean(),
+        "coverage": uncovered,
+        "color": (found.colors - target_colors[ahead]).abs().mean(),
+    }
+
+
+def _nearest(points: Tensor, places: Tensor) -> Tensor:
+    """(M,) index of the nearest of points (N, 3) to each of places (M, 3)."""
+    tree = cKDTree(points.detach().double().cpu().numpy())
+    return torch.from_numpy(np.asarray(tree.query(places.double().cpu().numpy())[1])).to(points.device)
+
+
+def _distances(a: Tensor, b: Tensor) -> Tensor:
+    """(N,) distances of points, with a gradient where they meet."""
+    return ((a - b).square().sum(1) + 1e-10).sqrt()
+
+
+def _beside(found: Mesh, truth: Mesh) -> NDArray[np.uint8]:
+    """The surface above in its colours and in grey, and the true one in grey below."""
+    middle = torch.tensor([0.0, -0.06, 0.0])
+    camera = frontal_camera(1.2, 2.2 * _PICTURE_PX, _PICTURE_PX, _PICTURE_PX, middle)
+    views = [camera.orbited(azimuth) for azimuth in _AZIMUTHS_DEG]
+    rows = [
+        torch.cat([draw_mesh(mesh, view).image for view in views], 1)
+        for mesh in (found, Mesh(found.vertices, found.faces), Mesh(truth.vertices, truth.faces))
+    ]
+    pixels: NDArray[np.uint8] = (torch.cat(rows).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    return pixels
