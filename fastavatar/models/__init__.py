@@ -53,7 +53,8 @@ def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Pred
 
     On `mps`, Metal on a Mac, only the published networks run; avatars are on the CPU then.
 
-    The option of `facemesh` is `seed`; `surface` and `views` also have `checkpoint`; those of `fastavatar` are `seed`, `cache_dir`, `offline` and the fields of `PublishedOptions`. Raises `UsageError` for an
+    The option of `facemesh` is `seed`; `surface` and `views` also take `checkpoint`; those of `fastavatar`
+    are `seed`, `cache_dir`, `offline` and the fields of `PublishedOptions`. Raises `UsageError` for an
     unknown name and without a checkpoint, `DeviceError` where this machine has no such device, and what
     loading the model raises.
     """

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
 from fastavatar.core import Mesh, frontal_camera
@@ -33,10 +32,11 @@ from fastavatar.train import (
     FramingErrors,
     Pace,
     Process,
-    TrueSurface,
     Validation,
     ViewSet,
+    ViewsWeights,
     mirrored,
+    point_terms,
     read_view_sets,
 )
 from fastavatar.weights import read_checkpoint
@@ -47,24 +47,6 @@ SEEN_COUNTS = (1, 2, 6)
 _MOST, _VOXELS, _POINTS = 4, 128, 3000
 """People whose surfaces are made in a validation, voxels along a side, and points compared: 2 s each."""
 _PICTURE_PX, _AZIMUTHS_DEG = 160, (0, 60, 180)
-
-
-@dataclass(frozen=True)
-class ViewsWeights:
-    """Weights of the terms of the loss."""
-
-    chamfer: float
-    """Mean distance in cm of points to the true surface and back."""
-    coarse: float
-    """The same of the points before their own corrections."""
-    normal: float
-    """Mean of 1 − cosine between normals of nearest points, both ways."""
-    coverage: float
-    """Share of the true surface without a point within reach, with soft edges."""
-    color: float
-    """Mean absolute difference of a point's colour from that of the nearest true point."""
-    reach_mm: float
-    """Distance at which a true point is half covered."""
 
 
 @dataclass(frozen=True)
@@ -219,48 +201,6 @@ def new_network(settings: NetworkSettings, dino: Path | None) -> ViewsNetwork:
     except RuntimeError as error:
         raise WeightsError(f"{dino} holds no DINOv2: {str(error).splitlines()[-1].strip()}") from error
     return network
-
-
-def point_terms(
-    found: OrientedPoints, truth: TrueSurface, chosen: Tensor, reach_m: float
-) -> Mapping[str, Tensor]:
-    """The terms of the loss, without weights, by the names of `ViewsWeights`.
-
-    `chosen` (M,) are the indices of the true points that have to be covered. Which points are nearest is
-    taken as given; gradients pass through the distances.
-    """
-    device = found.points.device
-    target, target_normals, target_colors = (
-        values.to(device) for values in (truth.points, truth.normals, truth.colors)
-    )
-    wanted, wanted_normals = target[chosen], target_normals[chosen]
-    ahead, back = truth.nearest(found.points).to(device), _nearest(found.points, wanted)
-    there, again = _distances(found.points, target[ahead]), _distances(wanted, found.points[back])
-    cosines = (found.normals * target_normals[ahead]).sum(1), (found.normals[back] * wanted_normals).sum(1)
-    coarse = (
-        _distances(found.coarse, target[truth.nearest(found.coarse).to(device)]),
-        _distances(wanted, found.coarse[_nearest(found.coarse, wanted)]),
-    )
-    # d² / (d² + r²) (Geman and McClure 1987) counts what is not covered, and falls for every point that nears
-    uncovered = (again.square() / (again.square() + reach_m**2)).mean()
-    return {
-        "chamfer": 100 * (there.mean() + again.mean()),
-        "coarse": 100 * (coarse[0].mean() + coarse[1].mean()),
-        "normal": 2 - cosines[0].mean() - cosines[1].mean(),
-        "coverage": uncovered,
-        "color": (found.colors - target_colors[ahead]).abs().mean(),
-    }
-
-
-def _nearest(points: Tensor, places: Tensor) -> Tensor:
-    """(M,) index of the nearest of points (N, 3) to each of places (M, 3)."""
-    tree = cKDTree(points.detach().double().cpu().numpy())
-    return torch.from_numpy(np.asarray(tree.query(places.double().cpu().numpy())[1])).to(points.device)
-
-
-def _distances(a: Tensor, b: Tensor) -> Tensor:
-    """(N,) distances of points, with a gradient where they meet."""
-    return ((a - b).square().sum(1) + 1e-10).sqrt()
 
 
 def _beside(found: Mesh, truth: Mesh) -> NDArray[np.uint8]:

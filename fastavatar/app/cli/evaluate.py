@@ -73,9 +73,10 @@ def command(
 
     Methods: `guided` knows the capture's points and cameras and sees the input views; `photo` sees the input
     views and the camera of the first; `surface` sees one, `views` any number, with networks that `train`
-    made; `white` (a blank picture) and `input` (the nearest input view) are trivial baselines. Prints a table; views marked
-    * are input views and do not count in the mean. Regions: the whole picture, the person's mask (_masked)
-    and, with FLAME points, the head without shoulders (_head). Errors in mm need a mesh or FLAME points.
+    made; `white` (a blank picture) and `input` (the nearest input view) are trivial baselines. Prints a
+    table; views marked * are input views and do not count in the mean. Regions: the whole picture, the
+    person's mask (_masked) and, with FLAME points, the head without shoulders (_head). Errors in mm need a
+    mesh or FLAME points.
     """
     from fastavatar.captures import read_capture
     from fastavatar.evaluation import contact_sheet, evaluate

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from fastavatar.app.points import Estimator
 from fastavatar.errors import UsageError, WeightsError
@@ -69,8 +70,8 @@ def _asked(network: "SurfaceNetwork", crop: "Framed", samples: Samples) -> Sampl
         (slopes,) = torch.autograd.grad(field.distances.sum(), points)
         normals = torch.nn.functional.normalize(slopes, dim=1)
         parts.append((RADIUS_M * field.distances[0].detach(), normals, field.colors[0].detach()))
-    distances, normals, colors = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
-    return Samples(samples.points, distances, normals, _bytes(colors))
+    found = [torch.cat(part).numpy() for part in zip(*parts, strict=True)]
+    return Samples(samples.points, found[0], found[1], _bytes(found[2]))
 
 
 def _crop(network: "SurfaceNetwork", photo: "Photo") -> "Framed":
@@ -85,5 +86,5 @@ def _crop(network: "SurfaceNetwork", photo: "Photo") -> "Framed":
     return framed(view.rgb, view.mask, view.camera, network.settings.picture_px)
 
 
-def _bytes(colors: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _bytes(colors: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(np.rint(255 * colors).clip(0, 255), np.uint8)

@@ -22,6 +22,8 @@ from fastavatar.models.views import OrientedPoints, field_of_points, order_of_co
 from fastavatar.surfaces import Surface, colors_in_view, opaque_discs
 
 LICENCE = "free for any use where photos and training data are (MIT code, Apache-2.0 face models)"
+VOXELS = 128
+"""Along a side of the cube that is searched: 5 mm, as the points are 6 to 9 mm apart."""
 DISCS = 60_000
 """Gaussians, 2.4 mm apart on a bust."""
 _SMEARED, _SHARP = 0.2, 0.5
@@ -83,7 +85,7 @@ class ViewsPredictor:
             points = self.points(views)
         with stage(seconds, "surface"):
             arrays = [one.double().cpu().numpy() for one in points[:3]]
-            mesh = mesh_of_field(field_of_points(*arrays))
+            mesh = mesh_of_field(field_of_points(*arrays), VOXELS)
         with stage(seconds, "colours"):
             gaussians, binding = dressed(mesh, views)
         cameras = [one.camera.to("cpu", torch.float32) for one in seen]
