@@ -43,11 +43,16 @@ def read_network(path: Path) -> ViewsNetwork:
     if not 0 <= kind < len(_KINDS) or not 1 <= min(numbers) <= max(numbers) <= _LARGEST:
         raise WeightsError(f"{path} is a damaged checkpoint of the model views")
     settings = NetworkSettings(_KINDS[kind], *numbers)
-    nothing = torch.zeros(settings.points, 3)
+    start = Start(
+        *(
+            torch.zeros(shape)
+            for shape in ((settings.points, 3), (settings.points, 3), (0, settings.points, 3))
+        )
+    )
     try:
-        network = ViewsNetwork(settings, Start(nothing, nothing, nothing[None]), _dino_sizes(state))
+        network = ViewsNetwork(settings, start, _dino_sizes(state))
         network.load_state_dict(state)
-    except (RuntimeError, ValueError, ZeroDivisionError) as error:
+    except (RuntimeError, ValueError) as error:
         first = str(error).splitlines()[-1].strip()
         raise WeightsError(
             f"{path} is a checkpoint of another version of the model views: {first}"

@@ -1,17 +1,18 @@
 """The network: N points with normals and colours from any number of pictures of one head.
 
 picture ─ backbone ┬▶ whole, direction ─ MLP ─▶ max ∥ mean of views ─ MLP ─▶ basis ─▶ points, normals
-                   └▶ maps at each point ─ MLP ─▶ max ∥ mean of views ─ MLP ─▶ corrections, colours
+                   └▶ maps at each point ─ MLP ─▶ max ∥ mean of views ─ MLP ─▶ corrections, colours ↺
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fastavatar.errors import InputError
 from fastavatar.models.published import Dinov2Sizes
 from fastavatar.models.views import Start, make_backbone, order_of_content, pooled
 from fastavatar.models.views.backbones import Frozen, Kind
@@ -22,6 +23,7 @@ _LEAST_FACING = (
     0.1  # weight of a view that sees a point from behind or at a glance, in the mean of its colours
 )
 _FACING_CHANNELS = 2  # cosine to the view, and whether the point is in the picture
+_FORGOTTEN = 0.2  # share of what the views say as a whole that is dropped in training: there are few people
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class NetworkSettings:
     """Ways in which the points can move together; the first ones start as those of the parametric head."""
     local: int
     """Features of a point in a view."""
+    rounds: int
+    """Times that the points look at themselves in the views, and are corrected."""
 
 
 class OrientedPoints(NamedTuple):
@@ -64,7 +68,12 @@ class ViewsNetwork(nn.Module):
     mean_normals: Tensor
 
     def __init__(self, settings: NetworkSettings, start: Start, dino: Dinov2Sizes | None = None) -> None:
+        """Raises `InputError` for sizes that do not fit."""
         super().__init__()
+        if settings.picture_px % 16 or settings.channels % 32 or min(astuple(settings)[1:]) < 1:
+            raise InputError(
+                "network: picture_px must be a multiple of 16, channels one of 32, and all at least 1"
+            )
         self.settings = settings
         self.register_buffer("mean_points", start.points)
         self.register_buffer("mean_normals", start.normals)
@@ -77,8 +86,9 @@ class ViewsNetwork(nn.Module):
         self.turns = nn.Linear(settings.basis, count * 3)
         self.at_point = _mlp(self.backbone.map_channels + _FACING_CHANNELS, local, local)
         self.context = nn.Linear(code, local)
-        self.point = _mlp(2 * local + local + 3 + 3, 2 * local, 2 * local)
-        self.correction = nn.Linear(2 * local, 9)
+        self.point = _mlp(2 * local + local + 3 + 3 + 3, 2 * local, 2 * local)
+        self.correction = nn.Linear(2 * local, 10)
+        self.forget = nn.Dropout(_FORGOTTEN)
         self._start(start.modes)
 
     def _start(self, modes: Tensor) -> None:
@@ -108,25 +118,35 @@ class ViewsNetwork(nn.Module):
         pictures, projections = pictures[order], projections[order]
         whole, maps = self.backbone(pictures)
         # The third row of K [R | t] is that of [R | t]: the direction in which the camera looks
-        code = self.whole(pooled(self.view(torch.cat([whole, projections[:, 2, :3]], 1))))
+        said = self.view(torch.cat([whole, projections[:, 2, :3]], 1))
+        code = self.whole(self.forget(pooled(said)))
         weights = self.weights(code)
         coarse = self.mean_points + _CM * self.basis(weights).unflatten(0, (-1, 3))
         turned = self.mean_normals + self.turns(weights).unflatten(0, (-1, 3))
+        found = OrientedPoints(coarse, functional.normalize(turned, dim=1), torch.empty(0), coarse)
+        for _ in range(self.settings.rounds):
+            found = self._corrected(found, maps, projections, self.context(code))
+        return found
+
+    def _corrected(
+        self, given: OrientedPoints, maps: tuple[Tensor, ...], projections: Tensor, context: Tensor
+    ) -> OrientedPoints:
+        """The points after they looked at themselves in the maps of all views."""
         # Where the points project is looked up, not learnt: no gradient through the place
-        places, facing_to = coarse.detach(), functional.normalize(turned.detach(), dim=1)
-        seen, facing = _looked_up(maps, projections, places, facing_to)
+        places, normals = given.points.detach(), given.normals.detach()
+        seen, facing = _looked_up(maps, projections, places, normals)
         weight = facing[..., :1].clamp(min=_LEAST_FACING) * facing[..., 1:]
         shown = (weight * seen[..., :3]).sum(0) / weight.sum(0).clamp(min=1e-6)
         in_views = pooled(self.at_point(torch.cat([seen, facing], -1)))
-        known = torch.cat(
-            [in_views, self.context(code).expand(len(coarse), -1), 10 * self.mean_points, shown], 1
+        own = torch.cat([context.expand(len(places), -1), 10 * self.mean_points, normals, shown], 1)
+        along, move, turn, color = self.correction(self.point(torch.cat([in_views, own], 1))).split(
+            (1, 3, 3, 3), 1
         )
-        move, turn, color = self.correction(self.point(known)).split(3, 1)
         return OrientedPoints(
-            coarse + _CM * move,
-            functional.normalize(turned + turn, dim=1),
+            given.points + _CM * (along * normals + move),
+            functional.normalize(given.normals + turn, dim=1),
             torch.sigmoid(color + torch.logit(shown.clamp(0.02, 0.98))),
-            coarse,
+            given.coarse,
         )
 
 

@@ -1,0 +1,72 @@
+"""How far oriented points are from a true surface: the terms that `models/views` is trained with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from fastavatar.models.views import OrientedPoints
+from fastavatar.train import TrueSurface
+
+
+@dataclass(frozen=True)
+class ViewsWeights:
+    """Weights of the terms of the loss."""
+
+    chamfer: float
+    """Mean distance in cm of points to the true surface and back."""
+    coarse: float
+    """The same of the points before their own corrections."""
+    normal: float
+    """Mean of 1 − cosine between normals of nearest points, both ways."""
+    coverage: float
+    """Share of the true surface without a point within reach, with soft edges."""
+    color: float
+    """Mean absolute difference of a point's colour from that of the nearest true point."""
+    reach_mm: float
+    """Distance at which a true point is half covered."""
+
+
+def point_terms(
+    found: OrientedPoints, truth: TrueSurface, chosen: Tensor, reach_m: float
+) -> Mapping[str, Tensor]:
+    """The terms of the loss, without weights, by the names of `ViewsWeights`.
+
+    `chosen` (M,) are the indices of the true points that have to be covered. Which points are nearest is
+    taken as given; gradients pass through the distances.
+    """
+    device = found.points.device
+    target, target_normals, target_colors = (
+        values.to(device) for values in (truth.points, truth.normals, truth.colors)
+    )
+    wanted, wanted_normals = target[chosen], target_normals[chosen]
+    ahead, back = truth.nearest(found.points).to(device), _nearest(found.points, wanted)
+    there, again = _distances(found.points, target[ahead]), _distances(wanted, found.points[back])
+    cosines = (found.normals * target_normals[ahead]).sum(1), (found.normals[back] * wanted_normals).sum(1)
+    coarse = (
+        _distances(found.coarse, target[truth.nearest(found.coarse).to(device)]),
+        _distances(wanted, found.coarse[_nearest(found.coarse, wanted)]),
+    )
+    # d² / (d² + r²) (Geman and McClure 1987) counts what is not covered, and falls for every point that nears
+    uncovered = (again.square() / (again.square() + reach_m**2)).mean()
+    return {
+        "chamfer": 100 * (there.mean() + again.mean()),
+        "coarse": 100 * (coarse[0].mean() + coarse[1].mean()),
+        "normal": 2 - cosines[0].mean() - cosines[1].mean(),
+        "coverage": uncovered,
+        "color": (found.colors - target_colors[ahead]).abs().mean(),
+    }
+
+
+def _nearest(points: Tensor, places: Tensor) -> Tensor:
+    """(M,) index of the nearest of points (N, 3) to each of places (M, 3)."""
+    tree = cKDTree(points.detach().double().cpu().numpy())
+    return torch.from_numpy(np.asarray(tree.query(places.double().cpu().numpy())[1])).to(points.device)
+
+
+def _distances(a: Tensor, b: Tensor) -> Tensor:
+    """(N,) distances of points, with a gradient where they meet."""
+    return ((a - b).square().sum(1) + 1e-10).sqrt()
