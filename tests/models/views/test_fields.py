@@ -1,12 +1,13 @@
 import numpy as np
 import torch
 
+from fastavatar.geometry import Array
 from fastavatar.meshing import is_closed
 from fastavatar.models.surface import mesh_of_field
 from fastavatar.models.views import field_of_points, mean_start
 
 
-def sphere(count: int, radius: float = 0.1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def sphere(count: int, radius: float = 0.1) -> tuple[Array, Array, Array]:
     index = np.arange(count) + 0.5
     polar, turn = np.arccos(1 - 2 * index / count), np.pi * (1 + 5**0.5) * index
     normals = np.stack([np.cos(turn) * np.sin(polar), np.sin(turn) * np.sin(polar), np.cos(polar)], 1)
