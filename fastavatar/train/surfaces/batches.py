@@ -13,6 +13,7 @@ from torch import Tensor
 from fastavatar.captures import read_capture
 from fastavatar.core import Mesh
 from fastavatar.errors import InputError
+from fastavatar.head import outside_of
 from fastavatar.models.surface import RADIUS_M, Framed, framed
 from fastavatar.train.surfaces import SAMPLES, PointSet, SurfaceSamples, Truth, read_samples
 
@@ -38,11 +39,11 @@ class Subjects:
         return self._folders[subject].name
 
     def mesh(self, subject: int) -> Mesh:
-        """The subject's true surface."""
+        """The subject's true surface, seen from outside."""
         mesh = self._captures[subject].mesh
         if mesh is None:
             raise InputError(f"{self._folders[subject]} has no mesh.npz")
-        return mesh
+        return outside_of(mesh)
 
     def views(self, subject: int) -> int:
         """Number of pictures of the subject."""

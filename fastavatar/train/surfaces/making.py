@@ -7,8 +7,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from fastavatar.captures import read_capture
+from fastavatar.core import Mesh
 from fastavatar.errors import InputError
+from fastavatar.head import outside_of
 from fastavatar.models.points import colored_by_views
 from fastavatar.system import abandoned, partial
 from fastavatar.train.surfaces import COUNT, SAMPLES, sample_surface, write_samples
@@ -17,22 +22,47 @@ from fastavatar.train.surfaces import COUNT, SAMPLES, sample_surface, write_samp
 def make_samples(folder: Path, seed: int, count: int = COUNT) -> None:
     """Write the samples of a capture with a mesh into its folder, in the colours that its views show.
 
+    Of a parametric head only what is seen from outside counts, not the hollow of the mouth. Holes are closed.
     Raises `InputError` for a capture without a mesh, and what `read_capture` and `sample_surface` raise.
     """
     capture = read_capture(folder)
     if capture.mesh is None:
         raise InputError(f"{folder} has no mesh.npz: signed distances need the true surface")
-    mesh = colored_by_views(capture.mesh, capture.views)
+    mesh = solid_of(colored_by_views(outside_of(capture.mesh), capture.views))
     write_samples(sample_surface(mesh, seed, count), folder / SAMPLES, seed)
 
 
-def make_all(
-    meshes: Path, output: Path, seed: int, on_subject: Callable[[str], None] = lambda name: None
-) -> int:
-    """Samples of every capture in `meshes`, in copies of them in `output`; the number of subjects.
+def solid_of(mesh: Mesh) -> Mesh:
+    """The mesh with each hole closed by a fan about the middle of its rim, so that distances have no jump there.
 
-    `output` may be `meshes` itself; then nothing is copied. Subjects with samples stay as they are, so that a
-    run that was stopped continues. Raises `InputError` for a folder without captures.
+    The winding number would close them, too, but away from any surface to measure the distance from.
+    """
+    loops = mesh.boundary_loops()
+    first = len(mesh.vertices)
+    fans = [
+        torch.stack([torch.full_like(loop, first + index), loop.roll(-1), loop], 1)
+        for index, loop in enumerate(loops)
+    ]
+
+    def with_middles(values: Tensor) -> Tensor:
+        return torch.cat([values, *(values[loop].mean(0, keepdim=True) for loop in loops)])
+
+    colors = None if mesh.colors is None else with_middles(mesh.colors)
+    return Mesh(with_middles(mesh.vertices), torch.cat([mesh.faces, *fans]), colors=colors)
+
+
+def make_all(
+    meshes: Path,
+    output: Path,
+    seed: int,
+    count: int = COUNT,
+    on_subject: Callable[[str], None] = lambda name: None,
+) -> int:
+    """`count` near and far samples of every capture in `meshes`, in copies of them in `output`.
+
+    Returns the number of subjects. `output` may be `meshes` itself; then nothing is copied. Subjects with
+    samples stay as they are, so that a run that was stopped continues. Raises `InputError` for a folder
+    without captures.
     """
     folders = [one for one in sorted(meshes.iterdir()) if (one / "mesh.npz").is_file()]
     if not folders:
@@ -41,7 +71,7 @@ def make_all(
         target = output / folder.name
         if not (target / SAMPLES).is_file():
             _copied(folder, target)
-            make_samples(target, seed)
+            make_samples(target, seed, count)
         on_subject(folder.name)
     return len(folders)
 
