@@ -16,8 +16,6 @@ POINTS = 10_000
 """Points of each surface that are measured: about 6 mm apart on a bust, so the mean is good to 1 %."""
 _DENSER = 5
 """Normals and colours are those of the nearest of so many times as many points."""
-_RIM_M, _ON_EDGE = 0.002, 9
-"""Distance up to which a point lies on a rim, and points that stand for each of its edges, of up to 2 cm."""
 _HIDDEN_M = 0.005
 """A point this much deeper than the depth buffer is hidden: more than a pixel's slope, less than a lip."""
 
@@ -45,9 +43,7 @@ def surface_difference(
 ) -> SurfaceDifference | None:
     """Compare `found` with `truth`, both in one frame, metres; only what `camera` sees of each, if given.
 
-    Points are spread by area, the same at every call. Where `truth` has a hole nothing is known: points of
-    `found` that are nearest to its rim, such as those that close a bust below, do not count. None where the
-    camera sees nothing of one of them.
+    Points are spread by area, the same at every call. None where the camera sees nothing of one of them.
     """
     ours, theirs = _spread(found, points), _spread(truth, points)
     if camera is not None:
@@ -57,8 +53,7 @@ def surface_difference(
         )
     if not len(ours.places) or not len(theirs.places):
         return None
-    to_truth, nearest = truth.nearest(torch.from_numpy(ours.places))
-    to_truth = to_truth[~_on_rim(truth, nearest)]
+    to_truth = truth.nearest(torch.from_numpy(ours.places))[0]
     to_found = found.nearest(torch.from_numpy(theirs.places))[0]
     near = _spread(found, _DENSER * points)
     index = cKDTree(near.places).query(theirs.places)[1]
@@ -79,17 +74,6 @@ def _spread(mesh: Mesh, count: int) -> _Points:
     colors = None if mesh.colors is None else sample.at(mesh.colors.double()).numpy()
     places: Tensor = torch.einsum("nk,nkc->nc", sample.weights.double(), corners)
     return _Points(places.numpy(), unit_vectors(normals.numpy()), colors)
-
-
-def _on_rim(mesh: Mesh, points: Tensor) -> Tensor:
-    """Which points (N, 3) of a mesh lie on the rim of a hole."""
-    corners = [mesh.vertices[loop].double() for loop in mesh.boundary_loops()]
-    if not corners:
-        return torch.zeros(len(points), dtype=torch.bool)
-    share = torch.linspace(0, 1, _ON_EDGE)[:, None, None]
-    rims = [one * (1 - share) + one.roll(-1, 0) * share for one in corners]
-    rim = torch.cat([one.reshape(-1, 3) for one in rims]).numpy()
-    return torch.from_numpy(np.asarray(cKDTree(rim).query(points.numpy())[0]) < _RIM_M)
 
 
 def _subset(points: _Points, index: Bools) -> _Points:

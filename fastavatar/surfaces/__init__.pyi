@@ -10,3 +10,4 @@ from .isosurface import volumes_of_pieces as volumes_of_pieces
 from .points import Surface as Surface
 from .points import surface_of as surface_of
 from .seen import colors_in_view as colors_in_view
+from .solids import solid_of as solid_of

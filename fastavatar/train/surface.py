@@ -23,6 +23,7 @@ from fastavatar.models.surface import (
     distances_on_grid,
     write_network,
 )
+from fastavatar.surfaces import solid_of
 from fastavatar.train import Batches, Pace, Process, Validation
 from fastavatar.train.surfaces import (
     Moves,
@@ -31,7 +32,6 @@ from fastavatar.train.surfaces import (
     drawn,
     held_out,
     signed_distances,
-    solid_of,
     subject_folders,
     surface_terms,
     weighted,
@@ -137,7 +137,7 @@ class SurfaceTrainee:
 
 
 def mean_head_distances() -> Tensor:
-    """(`CELLS` + 1 along each axis) the spline of the mean head's distances in radii, which networks start from."""
+    """(`CELLS` + 1 along each axis) spline of the mean head's distances in radii, the start of networks."""
     mesh = solid_of(outside_of(load_head().mesh()))
 
     def ask(points: Tensor) -> Tensor:

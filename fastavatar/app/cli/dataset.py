@@ -25,7 +25,8 @@ def command() -> None:
 def surfaces(meshes: Path, output: Path, points: int, seed: int) -> None:
     """Add signed-distance samples to captures: what `train surface` learns from.
 
-    Each subject gets a surface.npz of 25 MB with points on and closely about the surface and as many all around. A run that was stopped goes on where it was; the same seed gives the same bytes.
+    Each subject gets a surface.npz of 25 MB with points on and closely about the surface and as many all
+    around. A run that was stopped goes on where it was; the same seed gives the same bytes.
     """
     from fastavatar.train.surfaces import make_all
 

@@ -5,8 +5,8 @@ point ─ Fourier features ─────────────────�
   └─ distance to the mean head ────────────────────────────────────────┘
 distance of x = mean head's distance of x + u, and r
 
-The mean head is a template that the shift deforms, so that its ears and lips move and do not blur; the rest adds
-what it does not have (Deng et al. 2021, "Deformed implicit field").
+The mean head is a template that the shift deforms, so that its ears and lips move and do not blur; the rest
+adds what it does not have (Deng et al. 2021, "Deformed implicit field").
 """
 
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ CELLS = 128
 6.6 mm apart, and a cubic spline lies between."""
 _LESS = 0.1
 """Of the MLP's numbers, so that shifts of centimetres are numbers about 1."""
+_TINY = 1e-12
 _GROUPS = 8
 _WIDEST = 64
 """Most features within the U-Net at the photo's resolution, where they cost most."""
@@ -116,7 +117,8 @@ class SurfaceNetwork(nn.Module):
     def _mean(self, places: Tensor) -> Tensor:
         """Distances (B, N) of the mean head at places (B, N, 3) in the sphere; beyond its cube they grow."""
         within = places.clamp(-1, 1)
-        beyond = (places - within).norm(dim=-1)
+        # The root of 0 has no second derivative
+        beyond = ((places - within).square().sum(-1) + _TINY).sqrt() - _TINY**0.5
         cells = (within.reshape(-1, 3) + 1) * (CELLS / 2)
         return spline(self.mean_distances, cells).reshape(beyond.shape) + beyond
 

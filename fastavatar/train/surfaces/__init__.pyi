@@ -12,7 +12,6 @@ from .losses import surface_terms as surface_terms
 from .losses import weighted as weighted
 from .making import make_all as make_all
 from .making import make_samples as make_samples
-from .making import solid_of as solid_of
 from .samples import COUNT as COUNT
 from .samples import PointSet as PointSet
 from .samples import SurfaceSamples as SurfaceSamples

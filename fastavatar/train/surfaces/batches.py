@@ -15,6 +15,7 @@ from fastavatar.core import Mesh
 from fastavatar.errors import InputError
 from fastavatar.head import outside_of
 from fastavatar.models.surface import RADIUS_M, Framed, framed
+from fastavatar.surfaces import solid_of
 from fastavatar.train.surfaces import SAMPLES, PointSet, SurfaceSamples, Truth, read_samples
 
 _HELD = 64
@@ -39,11 +40,11 @@ class Subjects:
         return self._folders[subject].name
 
     def mesh(self, subject: int) -> Mesh:
-        """The subject's true surface, seen from outside."""
+        """The subject's true surface, as the samples have it."""
         mesh = self._captures[subject].mesh
         if mesh is None:
             raise InputError(f"{self._folders[subject]} has no mesh.npz")
-        return outside_of(mesh)
+        return solid_of(outside_of(mesh))
 
     def views(self, subject: int) -> int:
         """Number of pictures of the subject."""

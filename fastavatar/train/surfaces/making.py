@@ -7,14 +7,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from fastavatar.captures import read_capture
-from fastavatar.core import Mesh
 from fastavatar.errors import InputError
 from fastavatar.head import outside_of
 from fastavatar.models.points import colored_by_views
+from fastavatar.surfaces import solid_of
 from fastavatar.system import abandoned, partial
 from fastavatar.train.surfaces import COUNT, SAMPLES, sample_surface, write_samples
 
@@ -30,25 +27,6 @@ def make_samples(folder: Path, seed: int, count: int = COUNT) -> None:
         raise InputError(f"{folder} has no mesh.npz: signed distances need the true surface")
     mesh = solid_of(colored_by_views(outside_of(capture.mesh), capture.views))
     write_samples(sample_surface(mesh, seed, count), folder / SAMPLES, seed)
-
-
-def solid_of(mesh: Mesh) -> Mesh:
-    """The mesh with each hole closed by a fan about the middle of its rim, so that distances have no jump there.
-
-    The winding number would close them, too, but away from any surface to measure the distance from.
-    """
-    loops = mesh.boundary_loops()
-    first = len(mesh.vertices)
-    fans = [
-        torch.stack([torch.full_like(loop, first + index), loop.roll(-1), loop], 1)
-        for index, loop in enumerate(loops)
-    ]
-
-    def with_middles(values: Tensor) -> Tensor:
-        return torch.cat([values, *(values[loop].mean(0, keepdim=True) for loop in loops)])
-
-    colors = None if mesh.colors is None else with_middles(mesh.colors)
-    return Mesh(with_middles(mesh.vertices), torch.cat([mesh.faces, *fans]), colors=colors)
 
 
 def make_all(
