@@ -1,7 +1,9 @@
 from .archive import unpack as unpack
+from .checkpoint import Checkpoint as Checkpoint
 from .checkpoint import read_checkpoint as read_checkpoint
 from .checkpoint import write_pickle as write_pickle
 from .checkpoint import write_safetensors as write_safetensors
+from .checkpoint import write_trained as write_trained
 from .download import OTHER_SOURCES as OTHER_SOURCES
 from .download import Progress as Progress
 from .download import require_room as require_room
@@ -20,6 +22,8 @@ from .guards import require_plain as require_plain
 from .guards import require_plain_zip as require_plain_zip
 from .metadata import Metadata as Metadata
 from .metadata import read_metadata as read_metadata
+from .origin import Origin as Origin
+from .origin import origin_from as origin_from
 from .release import DRIVE_FILE_ID as DRIVE_FILE_ID
 from .release import KEPT as KEPT
 from .release import METADATA as METADATA

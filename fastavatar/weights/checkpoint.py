@@ -16,10 +16,19 @@ import torch
 from torch import Tensor
 
 from fastavatar.errors import WeightsError
-from fastavatar.weights import one_line, require_harmless, require_plain, require_plain_zip
+from fastavatar.weights import (
+    Origin,
+    one_line,
+    origin_from,
+    require_harmless,
+    require_plain,
+    require_plain_zip,
+)
 
 MADE_UP_KEY = "made_up_numbers"
 """Key in a checkpoint (in the metadata of a safetensors file) that marks its numbers as random."""
+TRAINED_KEY = "trained_on"
+"""Key, likewise, of the `Origin` of a network that was trained with this program."""
 
 _STATE_KEYS = ("model_dict", "model_state_dict")
 # Published training runs share the mean head's tensors between two names; no network shares one eight times.
@@ -56,6 +65,8 @@ class Checkpoint:
     """Name → tensor, mapped from the file and read when used."""
     made_up: str | None
     """How random numbers were made; None for trained weights."""
+    origin: Origin | None = None
+    """What the network was trained on; None for weights that do not state it, such as the published ones."""
 
 
 class _TrainingConfig:
@@ -112,7 +123,8 @@ def _read_pth(path: Path) -> Checkpoint:
             f"{path} is no FastAvatar checkpoint: it has no {' or '.join(_STATE_KEYS)} of tensors"
         )
     made_up = holds.get(MADE_UP_KEY)
-    return Checkpoint(path, dict(state), one_line(made_up) if isinstance(made_up, str) else None)
+    made_up = one_line(made_up) if isinstance(made_up, str) else None
+    return Checkpoint(path, dict(state), made_up, origin_from(holds.get(TRAINED_KEY)))
 
 
 @contextmanager
@@ -168,10 +180,12 @@ def _read_safetensors(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- no mapping
-            made_up = (file.metadata() or {}).get(MADE_UP_KEY)
+            marks = file.metadata() or {}
     except (SafetensorError, *_DAMAGE) as error:
         raise WeightsError(f"{path} is damaged or no safetensors file: {_first_line(error)}") from error
-    return Checkpoint(path, state, None if made_up is None else one_line(made_up))
+    made_up = marks.get(MADE_UP_KEY)
+    made_up = None if made_up is None else one_line(made_up)
+    return Checkpoint(path, state, made_up, origin_from(marks.get(TRAINED_KEY)))
 
 
 def write_safetensors(checkpoint: Checkpoint, path: Path) -> None:
@@ -184,6 +198,8 @@ def write_safetensors(checkpoint: Checkpoint, path: Path) -> None:
     from safetensors.torch import save_file
 
     marks = {} if checkpoint.made_up is None else {MADE_UP_KEY: checkpoint.made_up}
+    if checkpoint.origin is not None:
+        marks[TRAINED_KEY] = checkpoint.origin.text()
     seen: set[int] = set()
     tensors: dict[str, Tensor] = {}
     for name, value in checkpoint.state.items():
@@ -202,9 +218,18 @@ def write_pickle(state: dict[str, Tensor], made_up: str, key: str, path: Path) -
 
     Raises `OSError` when `path` cannot be written.
     """
+    _write({key: state, MADE_UP_KEY: made_up}, path)
+
+
+def write_trained(state: Mapping[str, Tensor], origin: Origin, key: str, path: Path) -> None:
+    """Write a trained network's parameters and origin, else as `write_pickle`."""
+    _write({key: dict(state), TRAINED_KEY: origin.text()}, path)
+
+
+def _write(content: dict[str, object], path: Path) -> None:
     with path.open("wb") as file:
         try:
-            torch.save({key: state, MADE_UP_KEY: made_up}, file)
+            torch.save(content, file)
         except RuntimeError as error:  # of torch's writer, which hides what the file raised
             refusal = error.__context__
             raise refusal if isinstance(refusal, OSError) else OSError(_first_line(error)) from error

@@ -61,6 +61,6 @@ def require_plain(path: Path, name: str, value: Tensor) -> None:
     )
 
 
-def one_line(text: str) -> str:
-    """Text from a file or a library, shortened to one line of a message."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:200])
+def one_line(text: str, most: int = 200) -> str:
+    """Text from a file or a library, shortened to one line of a message with at most `most` characters."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:most])
