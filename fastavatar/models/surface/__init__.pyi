@@ -15,6 +15,7 @@ from .networks import Field as Field
 from .networks import NetworkSettings as NetworkSettings
 from .networks import Seen as Seen
 from .networks import SurfaceNetwork as SurfaceNetwork
+from .networks import projected as projected
 from .predictor import SurfacePredictor as SurfacePredictor
 from .space import CENTER_M as CENTER_M
 from .space import RADIUS_M as RADIUS_M

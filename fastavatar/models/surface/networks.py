@@ -1,6 +1,6 @@
 """The network: features of a photo, looked up where a point projects, and a point's distance and colour.
 
-photo, mask ─ U-Net ─▶ features (C, S, S) ─ at the pixel of the point ─┐
+photo, mask ─ U-Net ─▶ features (C, S/2, S/2) ─ at the pixel of a point ┐
 point ─ Fourier features ──────────────────────────────────────────────┼─ MLP ─▶ colour, shift u, rest r
   └─ distance to the mean head ────────────────────────────────────────┘
 distance of x = mean head's distance of x + u, and r
@@ -38,7 +38,7 @@ class NetworkSettings:
     """The size of a network; its checkpoint holds them."""
 
     picture_px: int
-    """Side of the photo's crop, a multiple of 16."""
+    """Side of the photo's crop, a multiple of 32."""
     channels: int
     """Features of a pixel, a multiple of 8."""
     width: int
@@ -61,8 +61,10 @@ class Field(NamedTuple):
 class Seen(NamedTuple):
     """B pictures as the network looks at them."""
 
-    maps: Tensor
-    """(B, C + 4, S, S) features of the pixels, and the pixels."""
+    features: Tensor
+    """(B, C, S/2, S/2) of the pixels, whose own values stand beside them in full resolution."""
+    pictures: Tensor
+    """(B, 4, S, S)"""
     projections: Tensor
     """(B, 3, 4) from points of the head frame, metres, to pixels times depth: K [R | t]."""
 
@@ -91,12 +93,13 @@ class SurfaceNetwork(nn.Module):
 
     def look(self, pictures: Tensor, projections: Tensor) -> Seen:
         """Pictures (B, 4, S, S), in 0…1, for `forward`, with projections (B, 3, 4) into them."""
-        return Seen(torch.cat([self.pictures(pictures), pictures], 1), projections)
+        return Seen(self.pictures(pictures), pictures, projections)
 
     def forward(self, seen: Seen, points: Tensor) -> Field:
         """The field at points (B, N, 3), metres, head frame."""
         batch, count, _ = points.shape
-        local = bilinear(seen.maps, _projected(points, seen.projections))
+        pixels = projected(points, seen.projections)
+        local = torch.cat([bilinear(seen.features, pixels / 2), bilinear(seen.pictures, pixels)], -1)
         places = (points - torch.tensor(CENTER_M).to(points)) / RADIUS_M
         mean = self._mean(places)[..., None]
         given = torch.cat([local, fourier(places, self.settings.frequencies), mean], -1)
@@ -124,12 +127,12 @@ class SurfaceNetwork(nn.Module):
 
 
 class UNet(nn.Module):
-    """Features (B, C, S, S) of pictures (B, 4, S, S): four halvings, so that each feature sees the whole."""
+    """Features (B, C, S/2, S/2) of pictures (B, 4, S, S): five halvings, so that each sees most of it."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         widths = [min(channels, _WIDEST) * factor for factor in (1, 2, 4, 4, 4)]
-        self.first = _block(PICTURE_CHANNELS, widths[0], 1)
+        self.first = _block(PICTURE_CHANNELS, widths[0], 2)
         self.down = nn.ModuleList(_block(a, b, 2) for a, b in zip(widths, widths[1:], strict=False))
         self.up = nn.ModuleList(_block(b + a, a, 1) for a, b in zip(widths, widths[1:], strict=False))
         self.last = nn.Conv2d(widths[0], channels, 1)
@@ -168,7 +171,7 @@ def fourier(places: Tensor, octaves: int) -> Tensor:
     return torch.cat([places, waves], -1)
 
 
-def _projected(points: Tensor, projections: Tensor) -> Tensor:
+def projected(points: Tensor, projections: Tensor) -> Tensor:
     """Pixels (B, N, 2) of points (B, N, 3); a point behind the camera gets a pixel far away."""
     on_plane = points @ projections[:, :, :3].transpose(1, 2) + projections[:, None, :, 3]
     return on_plane[..., :2] / on_plane[..., 2:].clamp(min=1e-3)
