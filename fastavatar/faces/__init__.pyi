@@ -12,5 +12,7 @@ from .frames import choose_frames as choose_frames
 from .frames import head_angles as head_angles
 from .insightface import EMBEDDING_SIZE as EMBEDDING_SIZE
 from .insightface import FaceRecogniser as FaceRecogniser
+from .insightface import load_model as load_model
+from .mesh_recogniser import MeshRecogniser as MeshRecogniser
 from .tracking import track_face as track_face
 from .upright import find_upright_face as find_upright_face

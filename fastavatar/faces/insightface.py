@@ -59,6 +59,21 @@ class FaceRecogniser:
 
 def _load_models(pack: Path, device: str) -> dict[str, Any]:
     """Models by task, the first of each as InsightFace takes them: in the order of their names."""
+    models: dict[str, Any] = {}
+    for path in sorted(pack.glob("*.onnx")):
+        model = None if path.name in _UNUSED else load_model(path, device)
+        if model is not None:
+            models.setdefault(model.taskname, model)
+    return models
+
+
+def load_model(path: Path, device: str) -> Any:
+    """InsightFace's model in an ONNX file; None for one of a kind that it does not know.
+
+    Raises `WeightsError` where InsightFace is not installed or the file is damaged.
+    """
+    if not path.is_file():
+        raise WeightsError(f"there is no file {path}")
     try:
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
         from insightface.model_zoo import model_zoo
@@ -75,27 +90,13 @@ def _load_models(pack: Path, device: str) -> dict[str, Any]:
         for kind in vars(onnxruntime_state).values()
         if isinstance(kind, type) and issubclass(kind, Exception)
     )
-    models: dict[str, Any] = {}
-    for path in sorted(pack.glob("*.onnx")):
-        if path.name in _UNUSED:
-            continue
-        try:
-            with contextlib.redirect_stdout(sys.stderr):
-                model = model_zoo.get_model(str(path), providers=_providers(device))
-        except (
-            *onnx_errors,
-            DecodeError,
-            AssertionError,
-            RuntimeError,
-            ValueError,
-            LookupError,
-            OSError,
-        ) as e:
-            reason = (str(e).strip().splitlines() or [type(e).__name__])[0][:200]
-            raise WeightsError(f"{path} is damaged or no InsightFace model ({reason}): delete it") from e
-        if model is not None:
-            models.setdefault(model.taskname, model)
-    return models
+    damage = (DecodeError, AssertionError, RuntimeError, ValueError, LookupError, OSError)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            return model_zoo.get_model(str(path), providers=_providers(device))
+    except (*onnx_errors, *damage) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise WeightsError(f"{path} is damaged or no InsightFace model ({reason}): delete it") from error
 
 
 def _providers(device: str) -> list[str]:

@@ -10,6 +10,7 @@ from .points import Similarity as Similarity
 from .points import fit_similarity as fit_similarity
 from .points import inside_polygon as inside_polygon
 from .points import spread_offsets as spread_offsets
+from .points import spread_over as spread_over
 from .points import unit_vectors as unit_vectors
 from .points import wendland_c2 as wendland_c2
 from .quaternions import matrix_from_quaternion_wxyz as matrix_from_quaternion_wxyz

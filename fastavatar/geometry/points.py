@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from fastavatar.geometry import Array, Bools
+from fastavatar.errors import InputError
+from fastavatar.geometry import Array, Bools, Ints
 
 
 def unit_vectors(vectors: Array) -> Array:
@@ -75,3 +76,13 @@ def inside_polygon(points: Array, polygon: Array) -> Bools:
     with np.errstate(divide="ignore", invalid="ignore"):
         crossing = a[:, 0] + (y - a[:, 1]) / (b[:, 1] - a[:, 1]) * (b[:, 0] - a[:, 0])
     return np.asarray(np.sum(between & (x < crossing), 1) % 2 == 1)
+
+
+def spread_over(length: int, count: int) -> Ints:
+    """Indices (count,) spread evenly over `length` things, first and last included.
+
+    Raises `InputError` where there are fewer things than that.
+    """
+    if length < count:
+        raise InputError(f"{length} points where {count} are asked for")
+    return np.linspace(0, length - 1, count).round().astype(np.int64)

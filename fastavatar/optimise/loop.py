@@ -92,7 +92,8 @@ def optimise(
                 on_step(Progress(done, schedule.iterations, loss, objective.figures()))
             ended: Stopped | None = "early" if descent.should_stop() else None
             ended = ended or (stop() if stop is not None else None)
-            if checkpoint is not None and (ended or checkpoint.due(descent.step)):
+            last = descent.step == schedule.iterations
+            if checkpoint is not None and (ended or last or checkpoint.due(descent.step)):
                 descent.save(checkpoint)
             if ended:
                 stopped = ended

@@ -4,8 +4,8 @@ capture's points, views ─┬─ W of the views ─ decoder ─▶ Gaussians an
                          └─ discs, colours seen ──────▶ Gaussians                    `direct`, …
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -21,10 +21,12 @@ from fastavatar.models.published import (
     DecoderSizes,
     GuidedNetworks,
     LatentFacts,
+    OriginFacts,
     PublishedOptions,
     made_up_warnings,
 )
 from fastavatar.refinement import Config, default_preset, photo_of_view
+from fastavatar.weights import Origin
 
 _LICENCE = "as far as the capture is yours to use (MIT code)"
 
@@ -39,6 +41,8 @@ class Start:
     """The latent that the Gaussians are decoded from; None without the published networks."""
     made_up: tuple[str, ...] = ()
     """One sentence for each network whose weights were made up, not trained."""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    """What the networks were trained on, of those whose files state it."""
 
 
 def choose_preset(
@@ -95,7 +99,7 @@ def start_of(capture: Capture, views: Sequence[View], networks: GuidedNetworks |
     photos = [(view.image * 255).round().to(torch.uint8).numpy() for view in views]
     latent = networks.latent(photos, capture.points)
     with torch.no_grad():
-        return Start(latent.gaussians().to("cpu"), latent, networks.made_up)
+        return Start(latent.gaussians().to("cpu"), latent, networks.made_up, networks.origins)
 
 
 def avatar_at(start: Start, capture: Capture, view: View, seed: int, device: str) -> Avatar:
@@ -106,5 +110,7 @@ def avatar_at(start: Start, capture: Capture, view: View, seed: int, device: str
         return Avatar(start.gaussians, view.camera, photo, None, made)
     made_up = made_up_warnings(start.made_up)
     facts = LatentFacts(tuple(start.latent.w.shape), start.latent.sh_refit, bool(made_up))
-    made = Provenance("fastavatar", LICENCE, seed, device, warnings=made_up, facts=(facts,))
+    origins = OriginFacts(start.origins)
+    licence = origins.licence(2, LICENCE)
+    made = Provenance("fastavatar", licence, seed, device, warnings=made_up, facts=(facts, origins))
     return Avatar(start.gaussians, view.camera, photo, None, made, latent=start.latent)

@@ -18,3 +18,4 @@ from .samples import reach_of as reach_of
 from .samples import shuffled as shuffled
 from .samples import thinned as thinned
 from .seen import colors_in_view as colors_in_view
+from .solids import solid_of as solid_of

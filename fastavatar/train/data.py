@@ -17,6 +17,7 @@ from torch import Tensor
 
 from fastavatar.captures import View, read_capture, timesteps_of
 from fastavatar.errors import FastAvatarError, InputError
+from fastavatar.geometry import spread_over
 
 log = logging.getLogger(__name__)
 
@@ -131,13 +132,15 @@ class Broken:
             )
 
 
-def read_people(folders: Sequence[Path], settings: DataSettings) -> People:
+def read_people(folders: Sequence[Path], settings: DataSettings, held_out: Sequence[Path] = ()) -> People:
     """The captures in `folders`, each a capture or a folder of captures, by name.
 
+    Those in the folders `held_out` are held out beside the last ones of `folders`.
     Broken views and captures are named, left out and counted. Raises `InputError` where more than 5 % are,
     where there is nobody to train on, or where captures have fewer points than asked for.
     """
     places = [place for folder in folders for place in capture_folders(folder)]
+    others = [place for folder in held_out for place in capture_folders(folder)]
     broken = Broken()
 
     def read(place: Path) -> list[Subject]:
@@ -149,7 +152,8 @@ def read_people(folders: Sequence[Path], settings: DataSettings) -> People:
 
     with ThreadPoolExecutor(settings.readers) as pool, _only_warnings("fastavatar.captures"):
         subjects = [one for found in pool.map(read, places) for one in found]
-    broken.total = sum(len(one.views) for one in subjects) + broken.count
+        apart_too = [one for found in pool.map(read, others) for one in found]
+    broken.total = sum(len(one.views) for one in (*subjects, *apart_too)) + broken.count
     broken.require_few()
     kept = len(subjects) - settings.held_out_people
     if kept < 1:
@@ -162,14 +166,7 @@ def read_people(folders: Sequence[Path], settings: DataSettings) -> People:
     )
     terms = tuple(dict.fromkeys(filter(None, map(_terms, folders))))
     names = tuple(folder.resolve().name for folder in folders)
-    return People(trained, tuple(subjects[kept:]), broken, names, terms)
-
-
-def evenly(points: Tensor, count: int) -> Tensor:
-    """(count, 3) of the points (P, 3), evenly spread over their order; raises `InputError` for too few."""
-    if len(points) < count:
-        raise InputError(f"{len(points)} points where {count} are asked for")
-    return points[torch.linspace(0, len(points) - 1, count).round().long()]
+    return People(trained, (*subjects[kept:], *apart_too), broken, names, terms)
 
 
 def shrunk(view: View, max_side_px: int) -> View:
@@ -210,7 +207,7 @@ def _subjects(place: Path, settings: DataSettings, broken: Broken) -> list[Subje
         if capture.points is None:
             raise InputError(f"{place} has no points: a points3d.ply is needed")
         try:
-            points = evenly(capture.points, settings.points)
+            points = capture.points[spread_over(len(capture.points), settings.points)]
         except InputError as error:
             raise InputError(f"{place}: {error}") from error
         name = place.name if step is None else f"{place.name} step {step}"

@@ -6,24 +6,23 @@ points (N, 3) ──┴─ ConditionalDecoder ─▶ Gaussians ─ render ─▶
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fastavatar.core import Gaussians
-from fastavatar.losses import LossWeights, photometric_loss, psnr
-from fastavatar.models.published import ConditionalDecoder, DecoderSizes, fold
-from fastavatar.rendering import Compositing, render
+from fastavatar.losses import photometric_loss, psnr
+from fastavatar.models.published import ConditionalDecoder, fold
+from fastavatar.rendering import render
 from fastavatar.train import (
     Batches,
-    DataSettings,
+    DecoderSettings,
     Example,
     Loader,
-    Pace,
     People,
     Process,
     Validation,
@@ -42,55 +41,6 @@ from fastavatar.weights import STEMS, Origin
 W_FILE, PEOPLE_FILE = "w.npy", "people.json"
 
 
-@dataclass(frozen=True)
-class NetworkSettings:
-    """What distinguishes one decoder from another."""
-
-    sh_degree: int
-    """Degree of the colours' spherical harmonics, 0 to 3."""
-    w: int
-    """Length of W."""
-    embedding: int
-    """Length of a Gaussian's own embedding."""
-    embedding_kind: Literal["learnt", "sinusoidal"]
-    """Trained along, or the sines and cosines of the Gaussian's place on the mean head (the paper's)."""
-    body: tuple[int, ...]
-    """Widths of the shared layers behind the first input."""
-    head: int
-    """Width inside each head."""
-    hidden_gain: float
-    """Glorot's gain at the start of all layers but each head's last, whose gain is the published 0.02."""
-
-    def sizes(self, gaussians: int) -> DecoderSizes:
-        """The sizes of the network for so many Gaussians."""
-        body = (self.w + self.embedding, *self.body)
-        return DecoderSizes(gaussians, (self.sh_degree + 1) ** 2, self.embedding, body, self.head)
-
-
-@dataclass(frozen=True)
-class DecoderSettings:
-    """Everything about the training of a decoder."""
-
-    pace: Pace
-    """Its modules are `decoder` and `latents`, the table of W."""
-    data: DataSettings
-    """The people."""
-    network: NetworkSettings
-    """The decoder."""
-    loss: LossWeights
-    """Weights of the differences between a render and a view."""
-    offset_penalty: float
-    """Weight of the mean square of the offsets from the points, in square centimetres."""
-    scale_penalty: float
-    """Weight of the mean square of the change of log scales from the mean head's."""
-    compositing: Compositing
-    """How a render is composited over white."""
-    train_mean_head: bool
-    """Whether the values of the mean head that the heads' outputs are added to are trained, too."""
-    fit_steps: int
-    """Steps in which a validation fits W to a person held out."""
-
-
 class DecoderTrainee:
     """The decoder and W of everybody who is trained on."""
 
@@ -103,7 +53,8 @@ class DecoderTrainee:
         start_decoder(self.decoder, mean_head, network.embedding_kind, network.hidden_gain)
         _freeze(self.decoder, settings)
         self.decoder.to(device)
-        self._latents = nn.Embedding(len(people.trained), network.w).to(device)  # drawn from N(0, I)
+        self._latents = nn.Embedding(len(people.trained), network.w).to(device)
+        nn.init.normal_(self._latents.weight, std=network.w_deviation)
         self.modules: Mapping[str, nn.Module] = {"decoder": self.decoder, "latents": self._latents}
         self._people, self._settings, self._device = people, settings, device
         batches = Batches(self.examples, settings.pace.batch, settings.pace.seed, process)
@@ -236,15 +187,16 @@ def _freeze(decoder: ConditionalDecoder, settings: DecoderSettings) -> None:
 
 
 def make_decoder_trainee(
-    folders: Sequence[Path], template: Path | None, settings: DecoderSettings
+    folders: tuple[Sequence[Path], Sequence[Path]], template: Path | None, settings: DecoderSettings
 ) -> Callable[[Process], DecoderTrainee]:
     """A function that makes the trainee for a process.
 
-    `template` is a PLY of the mean head in the head frame; without one, grey discs at the mean points.
+    `folders` are those of people to train on, and of people to be held out. `template` is a PLY of the mean
+    head in the head frame; without one, grey discs at the mean points.
     """
 
     def make(process: Process) -> DecoderTrainee:
-        people = read_people(folders, settings.data)
+        people = read_people(folders[0], settings.data, folders[1])
         if template is None:
             mean_head = mean_discs([one.points for one in people.trained])
         else:

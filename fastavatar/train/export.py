@@ -18,7 +18,9 @@ def write_network(folder: Path, stem: str, key: str, state: Mapping[str, Tensor]
     path = folder / f"{stem}.pth"
     write_trained(values, origin, key, path)
     try:
-        write_safetensors(Checkpoint(path, values, None, origin), folder / f"{stem}.safetensors")
+        safe = folder / f"{stem}.safetensors"
+        write_safetensors(Checkpoint(path, values, None, origin), safe)
+        safe.chmod(path.stat().st_mode)  # that library lets nobody else read its files
     except ModuleNotFoundError:
         return
 

@@ -5,63 +5,41 @@ RUN/  config.yaml, checkpoint.pt      what is trained, and its state
       model/, summary.json            the trained network, written at the end
 """
 
-import json
 import logging
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
-import yaml
 from torch import Tensor, nn
 
-from fastavatar.errors import OverwriteError, UsageError
+from fastavatar.errors import UsageError
 from fastavatar.optimise import CheckpointFile, Progress, RunResult, Schedule, Stage, Stopped, optimise
-from fastavatar.system import alone_in, replacing
+from fastavatar.system import alone_in
 from fastavatar.train import (
-    Pace,
+    CHECKPOINT,
     Process,
     RunLog,
+    RunSettings,
     SharedLoss,
     Signals,
     Trainee,
     Validation,
+    export_model,
     from_the_first,
     joined,
     mean_of_all,
-    settings_text,
+    require_own,
+    write_config,
+    write_summary,
 )
-from fastavatar.version import __version__
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT, CONFIG, SUMMARY, MODEL = "checkpoint.pt", "config.yaml", "summary.json", "model"
 CHECK_STEPS = 3
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """What a training needs to know beside the trainee."""
-
-    folder: Path
-    """The run's folder."""
-    config: Any
-    """The trainer's settings, a dataclass that `settings_text` can write."""
-    pace: Pace
-    """The part of them that the loop needs."""
-    device: str = "cpu"
-    """`cpu`, `cuda` or `cuda:N`."""
-    resume: bool = False
-    """Whether to continue the run in the folder, if there is one."""
-    steps: int | None = None
-    """Number of steps, instead of the epochs of the settings."""
-    check: bool = False
-    """Whether to make a few steps only, to see that a run would start, and write nothing."""
 
 
 def run(
@@ -82,7 +60,7 @@ def run(
         if process.first and not settings.check:
             settings.folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(alone_in(settings.folder, wait_s=0))
-            _require_own(settings)
+            require_own(settings)
         trainee = make_trainee(process)
         schedule = settings.pace.schedule(trainee.examples, process.count, settings.steps)
         objective = _Shared(trainee, process, settings.pace.seed)
@@ -90,7 +68,7 @@ def run(
         if settings.check:
             return _check(trainee, objective, schedule, process)
         if process.first:
-            _write_config(settings)
+            write_config(settings)
         return _trained(trainee, objective, schedule, settings, process, on_step)
 
 
@@ -136,8 +114,8 @@ def _trained(
     if process.first:
         if result.stopped == "interrupted":
             log.warning("interrupted after %d of %d steps", result.steps, schedule.iterations)
-        _export(trainee, folder)
-        _write_summary(trainee, settings, result, last[0].figures if last else {})
+        export_model(trainee, folder)
+        write_summary(trainee, settings, result, last[0].figures if last else {})
     return result
 
 
@@ -205,56 +183,3 @@ def _check(trainee: Trainee, objective: _Shared, schedule: Schedule, process: Pr
             *(", ".join(f"{loss:.4g}" for loss in made.losses), forward),
         )
     return made
-
-
-def _require_own(settings: RunSettings) -> None:
-    """Raise `OverwriteError` or `UsageError` unless the folder is new or holds the run to be continued."""
-    config = settings.folder / CONFIG
-    if not config.exists():
-        if any(not entry.name.startswith(".") for entry in settings.folder.iterdir()):
-            raise OverwriteError(f"{settings.folder} holds other files: choose a new folder for the run")
-        return
-    if not settings.resume:
-        raise OverwriteError(f"{settings.folder} holds a run: continue it, or choose another folder")
-    before, now = (
-        yaml.safe_load(text) for text in (config.read_text("utf-8"), settings_text(settings.config))
-    )
-    if before != now:
-        odd = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-        raise UsageError(f"{config} has other settings than given: {', '.join(odd)} differ")
-
-
-def _write_config(settings: RunSettings) -> None:
-    with replacing(settings.folder / CONFIG) as partial:
-        partial.write_text(settings_text(settings.config), "utf-8")
-
-
-def _export(trainee: Trainee, folder: Path) -> None:
-    """Write the model beside the old one, then take its place."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".model-") as made:
-        trainee.export(Path(made))
-        target = folder / MODEL
-        if target.exists():
-            shutil.rmtree(target)
-        shutil.copytree(made, target)
-
-
-def _write_summary(
-    trainee: Trainee, settings: RunSettings, result: RunResult, figures: Mapping[str, float]
-) -> None:
-    recent = result.losses[-settings.pace.log_every :]
-    stated = {
-        "fastavatar": __version__,
-        "torch": torch.__version__,
-        **trainee.facts(),
-        "steps": result.steps,
-        "best_step": result.best_step,
-        "stopped": result.stopped,
-        "loss": sum(recent) / max(1, len(recent)),
-        "validation": dict(figures),
-        "seconds": round(result.seconds, 1),
-        "device": settings.device,
-        "files": sorted(path.name for path in (settings.folder / MODEL).iterdir()),
-    }
-    with replacing(settings.folder / SUMMARY) as partial:
-        partial.write_text(json.dumps(stated, indent=2) + "\n", "utf-8")

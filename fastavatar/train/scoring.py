@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -10,9 +11,12 @@ from torch import Tensor
 
 from fastavatar.captures import View
 from fastavatar.core import Gaussians
+from fastavatar.geometry import spread_over
 from fastavatar.losses import psnr, ssim
 from fastavatar.rendering import Compositing, render
 from fastavatar.train import DataSettings, People, Pictures, Subject
+
+Thing = TypeVar("Thing")
 
 MOST_SUBJECTS = 16
 """People in a validation, evenly spread over all: enough for a mean, few enough to take seconds."""
@@ -106,11 +110,11 @@ class ViewScores:
                 found.shown.append(pixels(torch.cat([view.image, image])))
 
 
-def spread(numbers: Sequence[int], most: int) -> list[int]:
-    """At most `most` of `numbers`, evenly spread."""
-    if len(numbers) <= most:
-        return [*numbers]
-    return [numbers[round(place)] for place in np.linspace(0, len(numbers) - 1, most)]
+def spread(things: Sequence[Thing], most: int) -> list[Thing]:
+    """At most `most` of `things`, evenly spread."""
+    if len(things) <= most:
+        return [*things]
+    return [things[place] for place in spread_over(len(things), most)]
 
 
 def pixels(image: Tensor) -> NDArray[np.uint8]:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from fastavatar.core import Gaussians
 from fastavatar.errors import InputError
 from fastavatar.formats import read_gaussians
+from fastavatar.geometry import spread_over
 from fastavatar.models.published import ConditionalDecoder
 from fastavatar.surfaces import opaque_discs, surface_of
-from fastavatar.train import evenly
 
 _GREY = 0.6
 """Colour of a mean head whose colours nobody has fitted."""
@@ -32,10 +32,10 @@ def read_mean_head(path: Path, count: int) -> Gaussians:
     """
     found = read_gaussians(path, "head")
     try:
-        chosen = evenly(torch.arange(len(found))[:, None], count)[:, 0]
+        chosen = spread_over(len(found), count)
     except InputError as error:
         raise InputError(f"{path} holds {error}") from error
-    return found.subset(chosen)
+    return found.subset(torch.from_numpy(chosen))
 
 
 def with_sh_degree(gaussians: Gaussians, degree: int) -> Gaussians:

@@ -10,18 +10,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.ndimage import spline_filter
 from torch import Tensor, nn
 
 from fastavatar.errors import InputError
-from fastavatar.head import load_head
+from fastavatar.head import load_head, outside_of
 from fastavatar.models.surface import (
-    GRID,
+    CELLS,
     RADIUS_M,
     NetworkSettings,
     SurfaceNetwork,
-    grid_points,
+    distances_on_grid,
     write_network,
 )
+from fastavatar.surfaces import solid_of
 from fastavatar.train import Batches, Pace, Process, Validation
 from fastavatar.train.surfaces import (
     Moves,
@@ -69,9 +71,7 @@ class SurfaceTrainee:
         self._pictures = [(who, view) for who in range(count) for view in range(self._people.views(who))]
         self._batches = Batches(len(self._pictures), settings.pace.batch, settings.pace.seed, process)
         torch.manual_seed(settings.pace.seed)
-        mean = signed_distances(load_head().mesh(), grid_points()) / RADIUS_M
-        grid = torch.from_numpy(mean.astype(np.float32)).reshape(GRID, GRID, GRID)
-        self.network = SurfaceNetwork(settings.network, grid).to(self._device)
+        self.network = SurfaceNetwork(settings.network, mean_head_distances()).to(self._device)
         self._figures: dict[str, float] = {}
 
     @property
@@ -134,3 +134,14 @@ class SurfaceTrainee:
         found = self.network(self.network.look(batch.pictures, batch.projections), points)
         (slopes,) = torch.autograd.grad(found.distances.sum(), points, create_graph=True)
         return surface_terms(found, slopes * RADIUS_M, self.network.sharpness, batch.truth)
+
+
+def mean_head_distances() -> Tensor:
+    """(`CELLS` + 1 along each axis) spline of the mean head's distances in radii, the start of networks."""
+    mesh = solid_of(outside_of(load_head().mesh()))
+
+    def ask(points: Tensor) -> Tensor:
+        return torch.from_numpy(signed_distances(mesh, points.double().numpy()).astype(np.float32))
+
+    distances = distances_on_grid(ask, RADIUS_M, CELLS)[0] / RADIUS_M
+    return torch.from_numpy(spline_filter(distances, output=np.float32))

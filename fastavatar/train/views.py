@@ -69,17 +69,24 @@ class ViewsTrainee:
     """A `ViewsNetwork` in training."""
 
     def __init__(
-        self, data: Sequence[Path], settings: ViewsSettings, process: Process, dino: Path | None = None
+        self,
+        data: Sequence[Sequence[Path]],
+        settings: ViewsSettings,
+        process: Process,
+        dino: Path | None = None,
     ) -> None:
-        """`dino` are DINOv2's weights, for a network with that backbone.
+        """`data` are folders of people to train on, and of people held out beside those of the settings.
 
-        Raises `InputError` for data without surfaces or with too few people.
+        `dino` are DINOv2's weights, for a network with that backbone. Raises `InputError` for data without
+        surfaces or with too few people.
         """
-        people = read_view_sets(data, settings.network.picture_px, settings.errors, settings.pace.seed)
-        count = len(people) - settings.held_out
+        seed, (people, others) = settings.pace.seed, data
+        found = read_view_sets(people, settings.network.picture_px, settings.errors, seed)
+        count = len(found) - settings.held_out
         if count < 1:
-            raise InputError(f"{len(people)} people are too few: {settings.held_out} are held out")
-        self._people, self._others = people[:count], people[count:]
+            raise InputError(f"{len(found)} people are too few: {settings.held_out} are held out")
+        apart = read_view_sets(others, settings.network.picture_px, settings.errors, seed + 1)
+        self._people, self._others = found[:count], found[count:] + apart
         self._settings, self._device = settings, process.device
         self._batches = Batches(count, settings.pace.batch, settings.pace.seed, process)
         torch.manual_seed(settings.pace.seed)

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from fastavatar.errors import OverwriteError, UsageError
-from fastavatar.train.run import RunSettings, run
+from fastavatar.train.run import run
+from fastavatar.train.run_folder import RunSettings
 from tests.train.toy import PACE, Toy, ToySettings
 
 STEPS = 40

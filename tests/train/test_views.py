@@ -73,7 +73,9 @@ def test_terms_grow_with_the_distance_and_pull_back() -> None:
 
 def test_normals_that_point_inward_cost() -> None:
     truth, found = mean_head()
-    terms = point_terms(found._replace(normals=-found.normals), truth, torch.arange(0, len(truth.points), 20), 0.006)
+    terms = point_terms(
+        found._replace(normals=-found.normals), truth, torch.arange(0, len(truth.points), 20), 0.006
+    )
     assert float(terms["normal"]) > 3.5
 
 
@@ -106,7 +108,7 @@ def test_a_run_continues_as_if_unbroken(people: Path, tmp_path: Path) -> None:
     def trained(folder: str, steps: int, resume: bool = False) -> list[float]:
         config = settings()
         how = RunSettings(tmp_path / folder, config, config.pace, resume=resume, steps=steps)
-        made = run(lambda process: ViewsTrainee([people], config, process), how)
+        made = run(lambda process: ViewsTrainee(([people], []), config, process), how)
         return list(made.losses)
 
     whole = trained("whole", 8)
@@ -122,7 +124,7 @@ def test_a_run_continues_as_if_unbroken(people: Path, tmp_path: Path) -> None:
 
     with pytest.raises(Broken):
         run(
-            lambda process: ViewsTrainee([people], config, process),
+            lambda process: ViewsTrainee(([people], []), config, process),
             RunSettings(part, config, config.pace, steps=8),
             stop,
         )
@@ -134,7 +136,7 @@ def test_a_run_continues_as_if_unbroken(people: Path, tmp_path: Path) -> None:
 
 
 def test_the_loss_falls(people: Path) -> None:
-    trainee = ViewsTrainee([people], settings(), Process())
+    trainee = ViewsTrainee(([people], []), settings(), Process())
     optimiser = torch.optim.Adam(trainee.network.parameters(), 3e-3)
     losses = []
     for step in range(24):
@@ -150,10 +152,10 @@ def test_the_loss_falls(people: Path) -> None:
 def test_bad_data_and_settings_are_refused(people: Path, tmp_path: Path) -> None:
     few = replace(settings(), held_out=3)
     with pytest.raises(InputError, match="3 people are too few: 3 are held out"):
-        ViewsTrainee([people], few, Process())
+        ViewsTrainee(([people], []), few, Process())
     dino = replace(settings(), network=replace(settings().network, backbone="dinov2"))
     with pytest.raises(UsageError, match="dinov2 needs DINOv2's weights"):
-        ViewsTrainee([people], dino, Process())
+        ViewsTrainee(([people], []), dino, Process())
     bare = draw_people(tmp_path / "bare", 1)
     (bare / "0000" / "mesh.npz").unlink()
     with pytest.raises(InputError, match="no mesh.npz"):

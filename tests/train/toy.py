@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fastavatar.train.run import RunSettings, run
+from fastavatar.train.run import run
+from fastavatar.train.run_folder import RunSettings
 from fastavatar.train.settings import Pace
 from fastavatar.train.trainee import Batches, Process, Validation
 

@@ -80,6 +80,7 @@ _WHOSE_W = (
     path_option("--decoder_checkpoint", "Decoder of the published networks."),
     path_option("--embedding", "A face embedding (512,) as .npy, instead of running InsightFace."),
     path_option("--w_vector", "A W vector (512,) as .npy, instead of the identity encoder."),
+    path_option("--recogniser", "Face recogniser (.onnx) instead of InsightFace's, if trained with it."),
     click.option("--face_pack", type=FILE_AS_TEXT, help="InsightFace's pack of models [default: buffalo_l]."),
 )
 _SH_REFIT = click.option(

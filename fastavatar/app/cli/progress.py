@@ -42,3 +42,18 @@ def training_bar() -> Iterator[Callable[["Progress"], None]]:
             bar.set_postfix(loss=f"{progress.loss:.4f}", **shown, refresh=False)
 
         yield on_step
+
+
+@contextmanager
+def fits_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr that counts people; only on a terminal, not with `--quiet`."""
+    from tqdm import tqdm
+
+    quiet = not logging.getLogger("fastavatar").isEnabledFor(logging.INFO) or not sys.stderr.isatty()
+    with tqdm(desc="fit", unit="person", disable=quiet, file=sys.stderr) as bar:
+
+        def on_fit(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield on_fit

@@ -23,6 +23,11 @@ DATA = click.option(
     type=FOLDER,
     help="Folder of captures, one a person; repeat for several.",
 )
+CONFIG = "A preset, such as this or its `_small`, or a YAML file."
+DEVICE = "cpu, cuda, cuda:N or auto."
+HELD_OUT = click.option(
+    "--held_out", multiple=True, type=FOLDER, help="Folder of captures of people to validate on, too."
+)
 _OF_EVERY_RUN: tuple[Decorator, ...] = (
     click.option("--output", required=True, type=FOLDER, help="The run's folder: state, logs and the model."),
     click.option("--resume", is_flag=True, help="Continue the run in --output, if there is one."),
@@ -32,9 +37,7 @@ _OF_EVERY_RUN: tuple[Decorator, ...] = (
     click.option(
         "--check", is_flag=True, help="Make a few steps to see that the run would start; write nothing."
     ),
-    click.option(
-        "--device", default="auto", show_default=True, metavar="DEVICE", help="cpu, cuda, cuda:N or auto."
-    ),
+    click.option("--device", default="auto", show_default=True, metavar="DEVICE", help=DEVICE),
     click.option("--threads", type=THREADS, help="CPU threads [default: all this process may use]."),
 )
 
@@ -43,8 +46,7 @@ def run_options(preset: str) -> Decorator:
     """The flags of every training, whose default configuration is `preset`."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        text = "A preset, such as this or its `_small`, or a YAML file."
-        config = click.option("--config", default=preset, show_default=True, type=FILE_AS_TEXT, help=text)
+        config = click.option("--config", default=preset, show_default=True, type=FILE_AS_TEXT, help=CONFIG)
         for option in reversed(_OF_EVERY_RUN):
             command = option(command)
         return config(command)
@@ -97,16 +99,69 @@ def train(make_trainee: "Callable[[Any], Trainee]", settings: "RunSettings") -> 
 
 @command.command()
 @DATA
+@click.option("--output", required=True, type=FOLDER, help="The run's folder.")
+@click.option("--resume", is_flag=True, help="Continue the run in --output, if there is one.")
+@click.option("--config", default="template", show_default=True, type=FILE_AS_TEXT, help=CONFIG)
+@click.option("--device", default="auto", show_default=True, metavar="DEVICE", help=DEVICE)
+@click.option("--threads", type=THREADS, help="CPU threads [default: all this process may use].")
+def template(
+    data: tuple[Path, ...], output: Path, resume: bool, config: str, device: str, threads: int | None
+) -> None:
+    """Fit the mean head: a fit to each person, none added or removed, then their mean."""
+    from fastavatar.app.cli.progress import fits_bar
+    from fastavatar.app.loading import complete_torch
+    from fastavatar.models.choice import choose_device
+    from fastavatar.rendering import limit_threads
+    from fastavatar.train import TemplateSettings, load_settings, train_template
+
+    complete_torch()
+    limit_threads(threads)
+    settings = load_settings(TemplateSettings, config)
+    with fits_bar() as on_fit:
+        path = train_template(
+            data, settings, output, device=choose_device(device), resume=resume, on_fit=on_fit
+        )
+    log.info("the mean head is in %s", path)
+
+
+@command.command()
+@DATA
+@HELD_OUT
 @click.option(
     "--template", type=FILE, help="PLY of the mean head, as `train template` writes it [default: grey discs]."
 )
 @run_options("decoder")
-def decoder(data: tuple[Path, ...], template: Path | None, config: str, **flags: Any) -> None:
+def decoder(
+    data: tuple[Path, ...], held_out: tuple[Path, ...], template: Path | None, config: str, **flags: Any
+) -> None:
     """Train the decoder, W and points → Gaussians, and W of everybody in --data."""
     from fastavatar.train import DecoderSettings, load_settings, make_decoder_trainee
 
     settings = load_settings(DecoderSettings, config)
-    train(make_decoder_trainee(data, template, settings), run_settings(settings, settings.pace, flags))
+    make = make_decoder_trainee((data, held_out), template, settings)
+    train(make, run_settings(settings, settings.pace, flags))
+
+
+@command.command()
+@DATA
+@HELD_OUT
+@click.option("--decoder", required=True, type=FOLDER, help="The decoder's run.")
+@click.option("--recogniser", type=FILE, help="Face recogniser (.onnx) [default: InsightFace's buffalo_l].")
+@run_options("encoder")
+def encoder(
+    data: tuple[Path, ...],
+    held_out: tuple[Path, ...],
+    decoder: Path,
+    recogniser: Path | None,
+    config: str,
+    **flags: Any,
+) -> None:
+    """Train the identity encoder, embedding of a face → W, on the people of the decoder's training."""
+    from fastavatar.train import EncoderSettings, load_settings, make_encoder_trainee
+
+    settings = load_settings(EncoderSettings, config)
+    make = make_encoder_trainee((data, held_out), decoder, recogniser, settings)
+    train(make, run_settings(settings, settings.pace, flags))
 
 
 @command.command("surface")
@@ -127,9 +182,16 @@ def surface(data: tuple[Path, ...], config: str, **flags: Any) -> None:
 
 @command.command("views")
 @DATA
+@HELD_OUT
 @click.option("--dino_checkpoint", type=FILE, help="DINOv2's weights, for a backbone of that kind.")
 @run_options("views")
-def views(data: tuple[Path, ...], dino_checkpoint: Path | None, config: str, **flags: Any) -> None:
+def views(
+    data: tuple[Path, ...],
+    held_out: tuple[Path, ...],
+    dino_checkpoint: Path | None,
+    config: str,
+    **flags: Any,
+) -> None:
     """Train the model `views`: points, normals and colours of a head from any number of photos.
 
     The captures need a `mesh.npz` each, as `fastavatar dataset people` makes them.
@@ -138,6 +200,6 @@ def views(data: tuple[Path, ...], dino_checkpoint: Path | None, config: str, **f
 
     settings = load_settings(ViewsSettings, config)
     train(
-        lambda process: ViewsTrainee(data, settings, process, dino_checkpoint),
+        lambda process: ViewsTrainee((data, held_out), settings, process, dino_checkpoint),
         run_settings(settings, settings.pace, flags),
     )

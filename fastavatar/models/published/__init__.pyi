@@ -15,6 +15,7 @@ from .identity_encoder import load_identity_encoder as load_identity_encoder
 from .latent import DecoderLatent as DecoderLatent
 from .latent import End as End
 from .latent import LatentFacts as LatentFacts
+from .latent import OriginFacts as OriginFacts
 from .latent import interpolate as interpolate
 from .layers import Shapes as Shapes
 from .layers import built_without_numbers as built_without_numbers

@@ -1,7 +1,7 @@
 """The published networks for captures whose points are known: only W has to be found in the photos."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,9 @@ from torch import Tensor
 from fastavatar.core import Face
 from fastavatar.errors import InputError
 from fastavatar.faces import choose_face, find_face
+from fastavatar.geometry import spread_over
 from fastavatar.models.published import ConditionalDecoder, DecoderLatent, IdentityEncoder, Person, ShRefit
+from fastavatar.weights import Origin
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class GuidedNetworks:
     """Whether colours of avatars from the latent are refitted."""
     made_up: tuple[str, ...] = ()
     """How the numbers of each file that was not trained were made up."""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    """What the networks were trained on, of those whose files state it."""
 
     def latent(self, photos: Sequence[NDArray[np.uint8]], points: Tensor) -> DecoderLatent:
         """The person in `photos`, each (H, W, 3), with the points (N, 3) of their head in metres.
@@ -38,6 +42,8 @@ class GuidedNetworks:
         decoder was trained on.
         """
         count = self.decoder.gaussian_embeddings.num_embeddings
+        if "decoder" in self.origins and len(points) > count:
+            points = points[spread_over(len(points), count)]  # as it was trained
         if tuple(points.shape) != (count, 3):
             raise InputError(
                 f"the decoder needs {count} points, the centres of the FLAME mesh's triangles, "

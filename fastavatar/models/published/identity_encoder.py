@@ -32,6 +32,13 @@ class IdentityEncoder(nn.Module):
         self.projector = projector(widths, nn.BatchNorm1d, _DROPOUT)
         start_linears(self.projector, nn.init.xavier_uniform_)
 
+    @property
+    def embedding_size(self) -> int:
+        """Length of the embeddings that it takes."""
+        first = self.projector[0]
+        assert isinstance(first, nn.Linear)
+        return first.in_features
+
     def forward(self, embedding: Tensor) -> Tensor:
         """W (B, 512) for face embeddings (B, 512) of any length."""
         # Only the direction of an ArcFace embedding states the identity; its length grows with image quality.
@@ -40,16 +47,18 @@ class IdentityEncoder(nn.Module):
         return w
 
 
-def load_identity_encoder(state: Mapping[str, Tensor], source: str, frozen: bool = False) -> IdentityEncoder:
+def load_identity_encoder(
+    state: Mapping[str, Tensor], source: str, frozen: bool = False, any_embedding: bool = False
+) -> IdentityEncoder:
     """The encoder with the weights of `state` and the widths they have; `source` names their file.
 
-    It is in evaluation mode, and trainable unless `frozen`. Raises `WeightsError` that lists the keys that do
-    not fit.
+    It is in evaluation mode, and trainable unless `frozen`. With `any_embedding` it may take embeddings of
+    another recogniser than InsightFace's. Raises `WeightsError` that lists the keys that do not fit.
     """
     shapes = {name: tuple(value.shape) for name, value in state.items()}
     widths = widths_of(shapes, "projector", PUBLISHED_WIDTHS)
     why = f"it takes embeddings of {widths[0]} numbers, a face has {EMBEDDING_SIZE}"
-    require_sound(widths[0] == EMBEDDING_SIZE, "identity encoder", source, why)
+    require_sound(any_embedding or widths[0] == EMBEDDING_SIZE, "identity encoder", source, why)
     encoder = built_without_numbers(lambda: IdentityEncoder(widths))
     load_strictly(encoder, state, "identity encoder", source, frozen)
     return encoder

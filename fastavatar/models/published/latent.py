@@ -1,6 +1,6 @@
 """What the published decoder makes Gaussians from: W and points, to be refined or interpolated."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -9,6 +9,25 @@ from torch import Tensor
 
 from fastavatar.core import Gaussians
 from fastavatar.models.published import ConditionalDecoder, FoldedDecoder, ShRefit, fold
+from fastavatar.weights import Origin
+
+
+@dataclass(frozen=True)
+class OriginFacts:
+    """What the summary says about networks that were trained with this program."""
+
+    origins: Mapping[str, Origin]
+    """What each was trained on, by its role: `encoder`, `decoder` or `points`."""
+
+    def for_summary(self) -> dict[str, object]:
+        """The field `trained_on` of `summary.json`; no field where no network states it."""
+        stated = {name: origin.for_summary() for name, origin in self.origins.items()}
+        return {"trained_on": stated} if stated else {}
+
+    def licence(self, networks: int, otherwise: str) -> str:
+        """The terms of the result: of the networks' data, and `otherwise` where a network states none."""
+        terms = [f"{name}: {origin.terms}" for name, origin in self.origins.items()]
+        return "; ".join([*terms, *([otherwise] if len(self.origins) < networks else [])])
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Load the published networks from checkpoint files, and make sure that they fit each other."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -16,7 +17,7 @@ from fastavatar.models.published import (
     load_identity_encoder,
     load_point_predictor,
 )
-from fastavatar.weights import Checkpoints, read_checkpoint, read_metadata
+from fastavatar.weights import Checkpoint, Checkpoints, Origin, read_checkpoint, read_metadata
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Networks:
     """W and points → Gaussians."""
     made_up: tuple[str, ...] = ()
     """How the numbers of each file that was not trained were made up."""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    """What `encoder`, `decoder` and `points` were trained on, of those whose files state it."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Pair:
     """W and points → Gaussians."""
     made_up: tuple[str, ...]
     """How the numbers of each file that was not trained were made up."""
+    origins: Mapping[str, Origin]
+    """What each was trained on, as in `Networks`."""
 
 
 def w_size(decoder: ConditionalDecoder) -> int:
@@ -59,7 +64,8 @@ def load_pair(paths: Checkpoints, device: torch.device, with_encoder: bool = Tru
     decoder_file = read_checkpoint(paths.decoder)
     encoder = None
     if encoder_file is not None:
-        encoder = load_identity_encoder(encoder_file.state, str(paths.encoder), frozen=True)
+        other = encoder_file.origin is not None  # one of our own may be for another recogniser
+        encoder = load_identity_encoder(encoder_file.state, str(paths.encoder), True, any_embedding=other)
     decoder = load_decoder(decoder_file.state, str(paths.decoder), frozen=True)
     # Each loader takes any sizes of the design, so that the sizes of two files can still disagree.
     last = None if encoder is None else encoder.projector[-1]
@@ -70,7 +76,8 @@ def load_pair(paths: Checkpoints, device: torch.device, with_encoder: bool = Tru
         )
     files = (encoder_file, decoder_file)
     made_up = tuple(file.made_up for file in files if file is not None and file.made_up is not None)
-    return Pair(encoder and encoder.to(device), decoder.to(device), made_up)
+    origins = _origins({"encoder": encoder_file, "decoder": decoder_file})
+    return Pair(encoder and encoder.to(device), decoder.to(device), made_up, origins)
 
 
 def load_networks(
@@ -93,7 +100,13 @@ def load_networks(
             "they are of different models"
         )
     made_up = pair.made_up if file.made_up is None else (*pair.made_up, file.made_up)
-    return Networks(pair.encoder, points.to(device), fold(pair.decoder, dtype), made_up)
+    origins = {**pair.origins, **_origins({"points": file})}
+    return Networks(pair.encoder, points.to(device), fold(pair.decoder, dtype), made_up, origins)
+
+
+def _origins(files: Mapping[str, Checkpoint | None]) -> dict[str, Origin]:
+    """The origins of those files that state one."""
+    return {name: file.origin for name, file in files.items() if file is not None and file.origin is not None}
 
 
 def require_networks(paths: Checkpoints) -> None:

@@ -35,6 +35,8 @@ class PublishedOptions:
     """A W vector (512,) as .npy, which takes the place of InsightFace and the encoder."""
     face_pack: str | None = None
     """InsightFace's pack of models, by default `buffalo_l`."""
+    recogniser: Path | None = None
+    """A face recogniser (.onnx) that takes InsightFace's place, if the encoder was trained with it."""
     crop: Crop | None = None
     """What the point predictor sees of the photo, by default `auto`."""
     precision: Precision | None = None

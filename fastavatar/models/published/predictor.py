@@ -19,6 +19,7 @@ from fastavatar.models.published import (
     DecoderLatent,
     LatentFacts,
     Networks,
+    OriginFacts,
     Person,
     ShRefit,
     framing,
@@ -166,6 +167,7 @@ class FastAvatarPredictor:
         if self._sh_refit == "auto":
             with stage(seconds, "refit colours"):
                 gaussians = replace(gaussians, sh=refit_sh(gaussians.sh))
+        origins = OriginFacts(self._networks.origins)
         arrays = {"w_vector": w, "dino_points": points, "dino_camera_pose": camera_to_world[None]}
         return Avatar(
             gaussians=gaussians,
@@ -174,13 +176,14 @@ class FastAvatarPredictor:
             face=seen.face,
             provenance=Provenance(
                 model="fastavatar",
-                licence=LICENCE,
+                licence=origins.licence(3 if self._networks.encoder is not None else 2, LICENCE),
                 seed=self._seed,
                 device=self._device,
                 seconds=seconds,
                 warnings=self._warnings(seen.face),
                 facts=(
                     LatentFacts(tuple(w.shape), self._sh_refit, bool(self._networks.made_up)),
+                    origins,
                     FramingFacts(self._crop, region, seen.face, tuple(points.shape), self._precision()),
                 ),
             ),

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from fastavatar.errors import WeightsError
-from fastavatar.models.surface import GRID, NetworkSettings, SurfaceNetwork
+from fastavatar.models.surface import CELLS, NetworkSettings, SurfaceNetwork
 from fastavatar.system import replacing
 from fastavatar.weights import read_checkpoint
 
@@ -35,7 +35,7 @@ def read_network(path: Path) -> SurfaceNetwork:
         raise WeightsError(
             f"{path} is no checkpoint of the model surface: `fastavatar train surface` makes one"
         )
-    network = SurfaceNetwork(NetworkSettings(*sizes.tolist()), torch.zeros(GRID, GRID, GRID))
+    network = SurfaceNetwork(NetworkSettings(*sizes.tolist()), torch.zeros(3 * (CELLS + 1,)))
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

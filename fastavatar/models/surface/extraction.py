@@ -39,7 +39,7 @@ def mesh_of_field(ask: Ask, voxels: int = VOXELS) -> Mesh:
     `voxels` along a side is `COARSEST` times a power of two. Raises `InputError` where the field is nowhere
     negative.
     """
-    distances, origin, voxel_m = _adaptive(ask, voxels)
+    distances, origin, voxel_m = distances_on_grid(lambda points: ask(points)[0], HALF_M, voxels)
     vertices, faces = isosurface(distances, origin, voxel_m)
     if not len(faces):
         raise InputError("the network sees no surface in this photo")
@@ -50,17 +50,21 @@ def mesh_of_field(ask: Ask, voxels: int = VOXELS) -> Mesh:
     return Mesh(places, torch.from_numpy(index.reshape(-1, 3)), colors=colors)
 
 
-def _adaptive(ask: Ask, voxels: int) -> tuple[NDArray[np.float32], Array, float]:
-    """Distances (X, Y, Z) in metres of the cube, its first voxel (3,), and their size."""
-    origin = np.asarray(CENTER_M) - HALF_M
+def distances_on_grid(
+    ask: Callable[[Tensor], Tensor], half_m: float, voxels: int
+) -> tuple[NDArray[np.float32], Array, float]:
+    """Distances (V + 1, V + 1, V + 1) on a cube about the unit sphere, its first point (3,), and the spacing.
+
+    They are exact within a cell of the surface and interpolated elsewhere. `voxels` V is `COARSEST` times a
+    power of two; `half_m` is half a side in metres.
+    """
+    origin = np.asarray(CENTER_M) - half_m
     size, distances = COARSEST, np.zeros(3 * (COARSEST + 1,), np.float32)
     where = np.ones(distances.shape, bool)
     while True:
-        step_m = 2 * HALF_M / size
-        index = np.argwhere(where)
-        points = torch.from_numpy((origin + index * step_m).astype(np.float32))
-        asked = torch.cat([ask(part)[0] for part in points.split(_AT_ONCE)])
-        distances[where] = asked.numpy()
+        step_m = 2 * half_m / size
+        points = torch.from_numpy((origin + np.argwhere(where) * step_m).astype(np.float32))
+        distances[where] = torch.cat([ask(part) for part in points.split(_AT_ONCE)]).numpy()
         if size >= voxels:
             return distances, origin, step_m
         size *= 2

@@ -26,20 +26,22 @@ def bilinear(maps: Tensor, pixels: Tensor) -> Tensor:
     return values
 
 
-def trilinear(volume: Tensor, places: Tensor) -> Tensor:
-    """Values (N,) of a volume (X, Y, Z) at places (N, 3) in cells; 0 is the centre of the first cell.
+def spline(coefficients: Tensor, places: Tensor) -> Tensor:
+    """Values (N,) of the cubic B-spline with coefficients (X, Y, Z) at places (N, 3), counted in cells.
 
-    Beyond the volume its faces continue.
+    With `scipy.ndimage.spline_filter` of a volume as coefficients it passes through the volume's values, with
+    continuous second derivatives. Place 0 is the centre of the first cell; places lie within the volume.
     """
-    _, ny, nz = volume.shape
-    cells = [_cell(places[:, axis], size) for axis, size in enumerate(volume.shape)]
-    (i, x), (j, y), (k, z) = cells
-    flat, first = volume.reshape(-1), (i * ny + j) * nz + k
-    values = torch.zeros(())
-    for di, wx in ((0, 1 - x), (1, x)):
-        for dj, wy in ((0, 1 - y), (1, y)):
-            for dk, wz in ((0, 1 - z), (1, z)):
-                values = values + wx * wy * wz * flat[first + (di * ny + dj) * nz + dk]
+    last = torch.tensor(coefficients.shape, device=places.device) - 1
+    first = torch.minimum(places.detach().floor().long(), last - 1)
+    t = places - first
+    weights = (
+        torch.stack([(1 - t) ** 3, (3 * t - 6) * t**2 + 4, ((-3 * t + 3) * t + 3) * t + 1, t**3], -1) / 6
+    )
+    index = (first[..., None] + torch.arange(-1, 3, device=places.device)).abs()
+    x, y, z = (last[:, None] - (last[:, None] - index).abs()).unbind(1)  # mirrored at both ends
+    at = coefficients[x[:, :, None, None], y[:, None, :, None], z[:, None, None, :]]
+    values: Tensor = torch.einsum("na,nb,nc,nabc->n", *weights.unbind(1), at)
     return values
 
 

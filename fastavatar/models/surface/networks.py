@@ -1,8 +1,12 @@
 """The network: features of a photo, looked up where a point projects, and a point's distance and colour.
 
-photo, mask ─ U-Net ─▶ features (C, S, S) ─ at the pixel of the point ─┐
-point ─ Fourier features ──────────────────────────────────────────────┼─ MLP ─▶ + ─▶ distance
-  └─ distance to the mean head ────────────────────────────────────────┴─────────┘└─▶ colour
+photo, mask ─ U-Net ─▶ features (C, S/2, S/2) ─ at the pixel of a point ┐
+point ─ Fourier features ──────────────────────────────────────────────┼─ MLP ─▶ colour, shift u, rest r
+  └─ distance to the mean head ────────────────────────────────────────┘
+distance of x = mean head's distance of x + u, and r
+
+The mean head is a template that the shift deforms, so that its ears and lips move and do not blur; the rest
+adds what it does not have (Deng et al. 2021, "Deformed implicit field").
 """
 
 from dataclasses import dataclass
@@ -12,15 +16,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fastavatar.models.surface import CENTER_M, RADIUS_M, bilinear, trilinear
+from fastavatar.models.surface import CENTER_M, RADIUS_M, bilinear, spline
 
 PICTURE_CHANNELS = 4
 """Red, green, blue on white, and the coverage of the person."""
+CELLS = 128
+"""Along a side of the cube about the unit sphere on whose corners the mean head's distance is known: they are
+6.6 mm apart, and a cubic spline lies between."""
+_LESS = 0.1
+"""Of the MLP's numbers, so that shifts of centimetres are numbers about 1."""
+_TINY = 1e-12
 _GROUPS = 8
 _WIDEST = 64
 """Most features within the U-Net at the photo's resolution, where they cost most."""
-_SHARPNESS = 50.0
-"""Of the sign's sigmoid at the start, in 1 / radii: a point 1 cm inside is inside by 77 %."""
+_SHARPNESS = 200.0
+"""Of the sign's sigmoid at the start, in 1 / radii: a point 6 mm inside is inside by 95 %."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +38,7 @@ class NetworkSettings:
     """The size of a network; its checkpoint holds them."""
 
     picture_px: int
-    """Side of the photo's crop, a multiple of 16."""
+    """Side of the photo's crop, a multiple of 32."""
     channels: int
     """Features of a pixel, a multiple of 8."""
     width: int
@@ -51,8 +61,10 @@ class Field(NamedTuple):
 class Seen(NamedTuple):
     """B pictures as the network looks at them."""
 
-    maps: Tensor
-    """(B, C + 4, S, S) features of the pixels, and the pixels."""
+    features: Tensor
+    """(B, C, S/2, S/2) of the pixels, whose own values stand beside them in full resolution."""
+    pictures: Tensor
+    """(B, 4, S, S)"""
     projections: Tensor
     """(B, 3, 4) from points of the head frame, metres, to pixels times depth: K [R | t]."""
 
@@ -63,7 +75,7 @@ class SurfaceNetwork(nn.Module):
     mean_distances: Tensor
 
     def __init__(self, settings: NetworkSettings, mean_distances: Tensor) -> None:
-        """`mean_distances` (G, G, G) are the mean head's, in radii, on the cube about the unit sphere."""
+        """`mean_distances` (`CELLS` + 1 along each axis) are the coefficients of a spline, in radii."""
         super().__init__()
         self.settings = settings
         self.register_buffer("mean_distances", mean_distances)
@@ -74,28 +86,30 @@ class SurfaceNetwork(nn.Module):
         sizes = [given] + [settings.width] * settings.layers
         sizes[self.again_at] += given if self.again_at else 0
         self.hidden = nn.ModuleList(nn.Linear(size, settings.width) for size in sizes[:-1])
-        self.distance = nn.Linear(settings.width, 1)
+        self.shift_and_rest = nn.Linear(settings.width, 4)
         self.color = nn.Linear(settings.width, 3)
-        nn.init.zeros_(self.distance.weight)
-        nn.init.zeros_(self.distance.bias)
+        nn.init.zeros_(self.shift_and_rest.weight)
+        nn.init.zeros_(self.shift_and_rest.bias)
 
     def look(self, pictures: Tensor, projections: Tensor) -> Seen:
         """Pictures (B, 4, S, S), in 0…1, for `forward`, with projections (B, 3, 4) into them."""
-        return Seen(torch.cat([self.pictures(pictures), pictures], 1), projections)
+        return Seen(self.pictures(pictures), pictures, projections)
 
     def forward(self, seen: Seen, points: Tensor) -> Field:
         """The field at points (B, N, 3), metres, head frame."""
         batch, count, _ = points.shape
-        local = bilinear(seen.maps, _projected(points, seen.projections))
+        pixels = projected(points, seen.projections)
+        local = torch.cat([bilinear(seen.features, pixels / 2), bilinear(seen.pictures, pixels)], -1)
         places = (points - torch.tensor(CENTER_M).to(points)) / RADIUS_M
-        mean = self._mean(places.reshape(-1, 3)).reshape(batch, count, 1)
+        mean = self._mean(places)[..., None]
         given = torch.cat([local, fourier(places, self.settings.frequencies), mean], -1)
         values = given
         for index, layer in enumerate(self.hidden):
             if index and index == self.again_at:
                 values = torch.cat([values, given], -1)
             values = functional.silu(layer(values))
-        distances = mean[..., 0] + self.distance(values)[..., 0]
+        changes = _LESS * self.shift_and_rest(values)
+        distances = self._mean(places + changes[..., :3]) + changes[..., 3]
         return Field(distances, torch.sigmoid(self.color(values)))
 
     @property
@@ -104,20 +118,21 @@ class SurfaceNetwork(nn.Module):
         return self.log_sharpness.exp()
 
     def _mean(self, places: Tensor) -> Tensor:
-        """Distances (M,) of the mean head at places (M, 3) in the unit sphere; beyond the cube they grow."""
-        size = len(self.mean_distances)
+        """Distances (B, N) of the mean head at places (B, N, 3) in the sphere; beyond its cube they grow."""
         within = places.clamp(-1, 1)
-        beyond = (places - within).norm(dim=-1)
-        return trilinear(self.mean_distances.float(), (within + 1) * ((size - 1) / 2)) + beyond
+        # The root of 0 has no second derivative
+        beyond = ((places - within).square().sum(-1) + _TINY).sqrt() - _TINY**0.5
+        cells = (within.reshape(-1, 3) + 1) * (CELLS / 2)
+        return spline(self.mean_distances, cells).reshape(beyond.shape) + beyond
 
 
 class UNet(nn.Module):
-    """Features (B, C, S, S) of pictures (B, 4, S, S): four halvings, so that each feature sees the whole."""
+    """Features (B, C, S/2, S/2) of pictures (B, 4, S, S): five halvings, so that each sees most of it."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         widths = [min(channels, _WIDEST) * factor for factor in (1, 2, 4, 4, 4)]
-        self.first = _block(PICTURE_CHANNELS, widths[0], 1)
+        self.first = _block(PICTURE_CHANNELS, widths[0], 2)
         self.down = nn.ModuleList(_block(a, b, 2) for a, b in zip(widths, widths[1:], strict=False))
         self.up = nn.ModuleList(_block(b + a, a, 1) for a, b in zip(widths, widths[1:], strict=False))
         self.last = nn.Conv2d(widths[0], channels, 1)
@@ -156,7 +171,7 @@ def fourier(places: Tensor, octaves: int) -> Tensor:
     return torch.cat([places, waves], -1)
 
 
-def _projected(points: Tensor, projections: Tensor) -> Tensor:
+def projected(points: Tensor, projections: Tensor) -> Tensor:
     """Pixels (B, N, 2) of points (B, N, 3); a point behind the camera gets a pixel far away."""
     on_plane = points @ projections[:, :, :3].transpose(1, 2) + projections[:, None, :, 3]
     return on_plane[..., :2] / on_plane[..., 2:].clamp(min=1e-3)

@@ -95,6 +95,6 @@ def _vertex_colors(person: Person, texture: Array) -> Array:
     row, column = ((1 - uv[:, 1]) * size).astype(int), (uv[:, 0] * size).astype(int)
     colors = texture[row.clip(0, size - 1), column.clip(0, size - 1)].astype(np.float64)
     if person.hair.cut not in ("bald", "shaved"):
-        colors[scalp(head.mean, person.hair.hairline_m) > 0.004] = hair_reflectance(*person.hair.melanin)
+        colors[scalp(head.mean, person.hair.hairline_m) > 0.004] = hair_reflectance(person.hair.absorption)
     colors[head.region("torso")] = linear_rgb(np.array(person.shirt.lab))
     return colors

@@ -89,7 +89,7 @@ def scalp(places: Array, height_m: float) -> Array:
     front = above - height_m + 0.9 * behind  # the hairline falls towards the temples
     sideburn = np.where(places[:, 2] > -0.04, above + 0.012, 1.0)
     nape = above + 0.078
-    ear = np.hypot((places[:, 2] + 0.056) / 0.020, (above + 0.022) / 0.036) - 1
+    ear = np.hypot((places[:, 2] + 0.056) / 0.024, (above + 0.022) / 0.041) - 1
     clear_of_ear = np.where(x > 0.055, 0.02 * ear, 1.0)
     return np.minimum.reduce([front, sideburn, nape, clear_of_ear])
 

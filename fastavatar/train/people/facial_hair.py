@@ -12,22 +12,22 @@ _LASHES_A_SIDE = 150
 
 def facial_hair(hair: Hair, skin: SkinSurface, vertices: Array, random: np.random.Generator) -> list[Strands]:
     """Brows, lashes, and a beard where there is one, on a person's skin and vertices (V, 3)."""
-    dark = (max(hair.melanin[0], 0.35) * 1.3, hair.melanin[1])
+    dark = 1.3 * np.maximum(hair.absorption, [0.15, 0.25, 0.45])
     found = [_brows(hair, skin, dark, random), _lashes(vertices, random)]
     if hair.beard_m >= 0.001:
         found.append(_beard(hair, skin, random))
     return [one for one in found if len(one.points)]
 
 
-def _brows(hair: Hair, skin: SkinSurface, melanin: tuple[float, float], random: np.random.Generator) -> Strands:
-    roots = skin.roots(int(900 * hair.brow_density), brow_area, random)
+def _brows(hair: Hair, skin: SkinSurface, absorption: Array, random: np.random.Generator) -> Strands:
+    roots = skin.roots(int(1500 * hair.brow_density), brow_area, random)
     x = roots.places[:, 0]
     inner = np.clip((0.030 - np.abs(x)) / 0.016, 0, 1)
     outward = np.stack([np.sign(x), -0.15 + 1.0 * inner, -0.3 + 0 * x], 1)
     first = outward + 0.22 * roots.normals + random.normal(0, 0.18, (len(x), 3))
     lengths = random.uniform(0.004, 0.009, len(x))
     curves = grow(skin, roots, first, lengths, np.full(len(x), 3e-4), _straight, 4)
-    return Strands(curves, 6e-5, melanin)
+    return Strands(curves, 8e-5, absorption)
 
 
 def _straight(points: Array, directions: Array, share: float) -> Array:
@@ -53,7 +53,7 @@ def _lashes(vertices: Array, random: np.random.Generator) -> Strands:
         tip = tips[one] + share * (tips[other] - tips[one])
         t = np.linspace(0, 1, 5)[None, :, None]
         curves.append(root[:, None] + t * (tip - root)[:, None] * random.uniform(0.6, 0.95, (len(one), 1, 1)))
-    return Strands(np.concatenate(curves), 5e-5, (5.0, 0.5))
+    return Strands(np.concatenate(curves), 8e-5, np.array([2.2, 3.7, 7.4]))
 
 
 def _beard(hair: Hair, skin: SkinSurface, random: np.random.Generator) -> Strands:
@@ -76,4 +76,4 @@ def _beard(hair: Hair, skin: SkinSurface, random: np.random.Generator) -> Strand
     layers = random.uniform(0.0003, 0.4, count) * np.minimum(hair.beard_m, 0.008)
     curves = grow(skin, roots, unit_vectors(first), lengths, layers, _straight, 5)
     curves[:, 1:] += random.normal(0, 0.06, (count, 1, 3)) * lengths[:, None, None]
-    return Strands(curves, 7e-5, hair.melanin)
+    return Strands(curves, 7e-5, hair.absorption)

@@ -16,7 +16,7 @@ from fastavatar.train.people import (
     waved,
 )
 
-_COUNTS = {"bald": 0, "shaved": 26_000, "short": 26_000, "medium": 17_000, "long": 15_000, "tied": 15_000, "curls": 13_000}
+_COUNTS = {"bald": 0, "shaved": 26_000, "short": 32_000, "medium": 17_000, "long": 15_000, "tied": 15_000, "curls": 13_000}
 _RADIUS_M = {"shaved": 7e-5, "short": 1.0e-4, "medium": 1.2e-4, "long": 1.3e-4, "tied": 1.1e-4, "curls": 1.2e-4}
 """Strands of each cut and their radius: as few as cover the scalp, chosen by eye."""
 _STEPS = {"shaved": 4, "short": 9, "medium": 22, "long": 30, "tied": 20, "curls": 36}
@@ -37,20 +37,20 @@ def scalp_hair(hair: Hair, skin: SkinSurface, random: np.random.Generator) -> li
     if not len(roots.points):
         return []
     curves = _curves(hair, skin, roots, random, noise)
-    found = [Strands(curves, _RADIUS_M[hair.cut], hair.melanin)]
+    found = [Strands(curves, _RADIUS_M[hair.cut], hair.absorption)]
     if hair.cut == "tied":
-        found.append(Strands(_bun(random, float(np.abs(roots.points[:, 2]).max())), _RADIUS_M["tied"], hair.melanin))
+        found.append(Strands(_bun(random, float(np.abs(roots.points[:, 2]).max())), _RADIUS_M["tied"], hair.absorption))
     return found
 
 
 def _curves(hair: Hair, skin: SkinSurface, roots: Roots, random: np.random.Generator, noise: Noise) -> Array:
     count, places = len(roots.points), roots.places
     comb = unit_vectors(_comb(hair, places) + 0.12 * np.stack([noise.at(places, 0.03) for _ in range(3)], 1))
-    lift = {"shaved": 0.9, "short": 0.25 + 0.9 * hair.lift, "curls": 2.0, "tied": 0.1}.get(hair.cut, 0.35)
+    lift = {"shaved": 0.9, "short": 0.25 + 0.9 * hair.lift, "curls": 2.0, "tied": 0.1}.get(hair.cut, 0.22)
     lengths = hair.length_m * _length_share(hair, places) * random.uniform(0.82, 1.0, count)
-    thick = {"short": 0.010, "medium": 0.016, "long": 0.018, "tied": 0.005, "curls": 0.0}.get(hair.cut, 0.0)
+    thick = {"short": 0.010, "medium": 0.014, "long": 0.014, "tied": 0.005, "curls": 0.0}.get(hair.cut, 0.0)
     layers = thick * random.uniform(0.05, 1, count)
-    weight = {"shaved": 0.0, "short": 0.10, "medium": 0.30, "long": 0.34, "tied": 0.0, "curls": 0.03}[hair.cut]
+    weight = {"shaved": 0.0, "short": 0.10, "medium": 0.55, "long": 0.55, "tied": 0.0, "curls": 0.03}[hair.cut]
 
     def steer(points: Array, directions: Array, share: float) -> Array:
         pull = np.zeros_like(directions)
@@ -59,7 +59,7 @@ def _curves(hair: Hair, skin: SkinSurface, roots: Roots, random: np.random.Gener
         pull[:, 1] -= weight
         if hair.cut in ("medium", "long"):
             pull += _off_the_face(points)
-        return directions + pull + (0.35 * (1 - share) * comb if hair.cut != "curls" else 0)
+        return directions + pull + (0.5 * (1 - share) ** 3 * comb if hair.cut != "curls" else 0)
 
     first = lift * roots.normals + comb
     curves = grow(skin, roots, first, lengths, layers, steer, _STEPS[hair.cut])
@@ -87,7 +87,7 @@ def _comb(hair: Hair, places: Array) -> Array:
         if hair.cut == "tied":
             return unit_vectors(_BUN - places)
         return np.asarray(top[:, None] * back + (1 - top)[:, None] * down)
-    side = np.tanh((x - 0.07 * hair.parting) / 0.004)
+    side = np.tanh((x - 0.07 * hair.parting) / 0.002)
     forward = 0.25 if hair.cut == "short" else -0.35
     over = np.stack([side, -0.1 + 0 * x, np.where(z > 0, forward, -0.3)], 1)
     down = np.stack([0.1 * side, -1 + 0 * x, -0.25 + 0 * x], 1)

@@ -9,7 +9,7 @@ from fastavatar.geometry import Array, unit_vectors
 
 ROWS, COLUMNS = 128, 256
 _ENDINGS = (".hdr", ".exr")
-_WHITE = 0.92
+_WHITE = 1.12
 """What a white card, turned to the front and half up, would show, before jitter: skin then has its own tone."""
 
 
@@ -100,7 +100,7 @@ def _sky(random: np.random.Generator) -> Array:
     light = np.where(height > 0, sky, ground)
     sun = _toward(random.uniform(-100, 100), random.uniform(20, 60))
     # Half a degree of sun would give hard shadows and noise: haze widens it to several degrees
-    width = np.radians(random.uniform(4, 9))
+    width = np.radians(random.uniform(7, 14))
     glow = np.exp(-np.arccos(np.clip(where @ sun, -1, 1)) ** 2 / (2 * width**2))
     power = (1 - 0.8 * cloud) * random.uniform(1.5, 3.0) / (2 * width**2)
     return np.asarray(light + power * glow[..., None] * np.array([1.0, 0.92, 0.8]))

@@ -29,7 +29,7 @@ _OTHERS_LAB = {
     "left_lashes": (8, 2, 3),
     "right_lashes": (8, 2, 3),
 }
-_RED = np.array([-2.5, 6.0, 1.0])
+_RED = np.array([-1.8, 4.2, 0.8])
 """L*, a*, b* of a full flush on light skin."""
 
 
@@ -79,7 +79,7 @@ def _lips(lab: Array, height: Array, person: Person, canvas: Canvas, noise: Nois
     places, skin = canvas.places, person.skin
     edge = np.clip((canvas.lips + 0.12 * noise.at(places, 0.004) - 0.35) / 0.4, 0, 1)
     natural = skin_lab(skin.ita_deg) * [0.86, 1.0, 0.85] + [0, 10.0, 0]
-    painted = np.array([38.0, 40.0, 14.0])
+    painted = np.array([42.0, 32.0, 11.0])
     color = natural + 0.8 * skin.makeup * (painted - natural)
     folds = noise.at(places * [1.0, 0.15, 0.3], 0.0013)
     lab += edge[:, None] * (color - lab)
@@ -144,7 +144,7 @@ def _marks(colors: Array, skin: Skin, canvas: Canvas, random: np.random.Generato
 def _roots(colors: Array, person: Person, canvas: Canvas, noise: Noise) -> None:
     """Scalp under hair, the shadow of a shaved beard and the skin under brows take the hair's colour."""
     hair, places = person.hair, canvas.places
-    color = hair_reflectance(*hair.melanin)
+    color = hair_reflectance(hair.absorption)
     skin = canvas.parts == load_head().part_names.index("skin")
     grain = np.clip(0.75 + 0.25 * noise.at(places, 0.0012), 0, 1)
     cover = {"bald": 0.22, "shaved": 0.72}.get(hair.cut, 0.9)
@@ -156,7 +156,7 @@ def _roots(colors: Array, person: Person, canvas: Canvas, noise: Noise) -> None:
         if hair.goatee:
             area *= np.clip((0.036 - np.abs(places[:, 0])) / 0.008, 0, 1)
         beard = np.where(hair.beard_m < 0.001, 0.38, 0.55) * area * np.clip(1 - 2.5 * canvas.lips, 0, 1)
-    brow = 0.35 * hair.brow_density * brow_area(places)
+    brow = 0.5 * hair.brow_density * brow_area(places)
     share = np.maximum.reduce([on_scalp, beard, brow]) * grain * skin
     colors += share[:, None] * (color - colors)
 

@@ -31,26 +31,26 @@ def linear_rgb(lab: Array) -> Array:
     return np.asarray(np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4))
 
 
+_EUMELANIN, _PHEOMELANIN = np.array([0.419, 0.697, 1.37]), np.array([0.187, 0.4, 1.05])
+"""Absorption of a unit of each pigment in hair, RGB (d'Eon et al. 2011)."""
 HAIR_COLORS = {
-    "black": (6.0, 0.5),
-    "dark brown": (2.4, 0.5),
-    "brown": (1.2, 0.5),
-    "light brown": (0.65, 0.35),
-    "blond": (0.28, 0.18),
-    "red": (0.5, 1.3),
-    "grey": (0.22, 0.03),
-    "white": (0.05, 0.02),
+    "black": 6.0 * _EUMELANIN + 0.5 * _PHEOMELANIN,
+    "dark brown": 2.4 * _EUMELANIN + 0.5 * _PHEOMELANIN,
+    "brown": 1.2 * _EUMELANIN + 0.5 * _PHEOMELANIN,
+    "light brown": 0.65 * _EUMELANIN + 0.35 * _PHEOMELANIN,
+    "blond": 0.28 * _EUMELANIN + 0.18 * _PHEOMELANIN,
+    "red": 0.5 * _EUMELANIN + 1.3 * _PHEOMELANIN,
+    "grey": np.array([0.55, 0.58, 0.62]),  # of pigmented and white hair together, which is neutral
+    "white": np.array([0.07, 0.08, 0.11]),
 }
-"""Concentrations of eumelanin and pheomelanin, the units of d'Eon et al. 2011, as in Mitsuba's `hair`."""
+"""Absorption (3,) of hair by its colour: amounts of the pigments chosen by eye."""
 
 
-def hair_reflectance(eumelanin: float, pheomelanin: float) -> Array:
-    """Linear RGB (3,) of a mass of hair with these concentrations.
+def hair_reflectance(absorption: Array) -> Array:
+    """Linear RGB (3,) of a mass of hair with this absorption (3,).
 
-    Absorption as in d'Eon et al. 2011, then the fit of Chiang et al. 2016 for the colour after many bounces
-    between fibres of azimuthal roughness 0.3.
+    The fit of Chiang et al. 2016 for the colour after many bounces between fibres of azimuthal roughness 0.3.
     """
-    absorption = eumelanin * np.array([0.419, 0.697, 1.37]) + pheomelanin * np.array([0.187, 0.4, 1.05])
     roughness = 0.3
     fit = (
         5.969

@@ -41,8 +41,8 @@ class Hair:
     """Height of the hairline above the eyes."""
     thinning: float
     """0…1 share of hair lost at temples and crown."""
-    melanin: tuple[float, float]
-    """Concentrations of eumelanin and pheomelanin, see `HAIR_COLORS`."""
+    absorption: Array
+    """(3,) RGB, see `HAIR_COLORS`."""
     beard_m: float
     """Length of a beard, 0 for none; below a millimetre it is a shadow."""
     goatee: bool
@@ -103,7 +103,7 @@ def sample_person(seed: int, number: int) -> Person:
         identity,
         _skin(random, ita, age, manly),
         _hair(random, ita, age, manly),
-        Shirt(_cloth(random), float(random.uniform(-0.005, 0.035))),
+        Shirt(_cloth(random), float(random.uniform(-0.010, 0.010))),
         IRIS_LAB[_iris(random, ita)],
     )
 
@@ -114,7 +114,7 @@ def sample_expression(seed: int, number: int, index: int) -> tuple[Array, Array]
     Every second expression is at rest; the others are one or two common ones, of any strength.
     """
     random = np.random.default_rng([seed, number, index, 1])
-    weights: dict[str, float] = {"jawOpen": float(random.beta(1, 25))}
+    weights: dict[str, float] = {"jawOpen": float(max(0.0, random.normal(-0.02, 0.03)))}
     if random.random() > 0.55:
         for name in random.choice(len(_EXPRESSIONS), random.integers(1, 3), replace=False):
             strength = random.uniform(0.25, 0.9)

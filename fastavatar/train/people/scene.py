@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 
 from fastavatar.core import Camera
 from fastavatar.geometry import Array, Ints, vertex_normals
@@ -62,8 +63,8 @@ def _surfaces(person: Person, body: Body) -> dict[str, Surface]:
     skin = {
         "type": "principled",
         "base_color": colors,
-        "roughness": 0.58 - 0.14 * person.skin.oil,
-        "specular": 0.35 + 0.15 * person.skin.oil,
+        "roughness": 0.52 - 0.14 * person.skin.oil,
+        "specular": 0.45 + 0.15 * person.skin.oil,
     }
     eye = {"type": "principled", "base_color": colors, "roughness": 0.08, "specular": 0.5}
     wet = {"type": "principled", "base_color": colors, "roughness": 0.25, "specular": 0.5}
@@ -137,11 +138,9 @@ def _curves(strands: Strands, path: Path) -> Any:
     rows = np.concatenate([strands.points, np.broadcast_to(taper[None, :, None], (count, steps, 1))], 2)
     pattern = ("%.5f %.5f %.5f %.6f\n" * steps + "\n") * count
     path.write_text(pattern % tuple(rows.ravel().tolist()))
-    eumelanin, pheomelanin = strands.melanin
     fibre = {
         "type": "hair",
-        "eumelanin": eumelanin,
-        "pheomelanin": pheomelanin,
+        "sigma_a": {"type": "rgb", "value": strands.absorption.tolist()},
         "longitudinal_roughness": 0.35,
         "azimuthal_roughness": 0.3,
     }
@@ -169,13 +168,24 @@ def picture(scene: Any, camera: Camera, samples: int, seed: int) -> NDArray[np.u
                 "pixel_format": "rgba",
                 "rfilter": {"type": "box"},  # sums in one order, so that the same seed gives the same bytes
             },
-            "sampler": {"type": "independent"},
+            "sampler": {"type": "multijitter"},
         }
     )
-    found = np.array(mi.render(scene, sensor=sensor, spp=samples, seed=seed), np.float64)
+    found = without_fireflies(np.array(mi.render(scene, sensor=sensor, spp=samples, seed=seed), np.float64))
     alpha = np.clip(found[..., 3:], 0, 1)
     colors = developed(np.maximum(found[..., :3], 0) / np.maximum(alpha, 1e-3)) * (alpha > 0)
     return np.concatenate([colors, alpha], 2).__mul__(255).round().astype(np.uint8)
+
+
+def without_fireflies(found: Array) -> Array:
+    """A picture (H, W, C) whose single bright pixels are as bright as the brightest of their eight neighbours.
+
+    They are paths that met a small, bright light by chance; more samples would average them out.
+    """
+    around = np.ones((3, 3, 1), bool)
+    around[1, 1] = False
+    brightest = maximum_filter(found, footprint=around, mode="nearest")
+    return np.asarray(np.minimum(found, brightest))
 
 
 def developed(linear: Array) -> Array:

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from fastavatar.geometry import Array, Ints, unit_vectors, vertex_normals
 from fastavatar.head import load_head
 from fastavatar.train.people import Noise, Shirt
 
-_AWAY_M = 0.005
+_AWAY_M = 0.006
 """Distance of the cloth from the skin."""
 _BAND_M = 0.0065
 """Radius of the collar's band, which hides the cut edge."""
@@ -34,12 +35,12 @@ def shirt_cloth(shirt: Shirt, vertices: Array, random: np.random.Generator) -> C
     from trimesh.intersections import slice_faces_plane
 
     head = load_head()
-    moved = head.region("torso", "neck", "jaw", "skull") & (head.mean[:, 1] < -0.06)
+    moved = head.region("torso", "neck")
     faces = head.faces[moved[head.faces].all(1)]
     normals = vertex_normals(vertices, head.faces)
     noise = Noise(random)
     folds = 0.0035 * noise.at(head.mean * [1, 0.6, 1], 0.05) + 0.0018 * noise.at(head.mean, 0.022)
-    cloth = vertices + (_AWAY_M + np.maximum(folds, -0.004))[:, None] * normals
+    cloth = vertices + (_AWAY_M + np.maximum(folds, -0.0025))[:, None] * normals
     neck = vertices[head.region("neck")].mean(0) - head.mean[head.region("neck")].mean(0)
     up = np.array([0.0, np.cos(_TILT), np.sin(_TILT)])
     origin = _PIT + neck - [0, shirt.neckline_m, 0]
@@ -59,14 +60,13 @@ def _band(rim: Array, up: Array) -> tuple[Array, Ints]:
     center = rim.mean(0)
     flat = np.stack([(rim - center) @ side, (rim - center) @ front], 1)
     angle, radius = np.arctan2(flat[:, 1], flat[:, 0]), np.linalg.norm(flat, axis=1)
-    # The outline as a short Fourier series of the angle: smooth, closed, and blind to stray points
-    turns = np.arange(1, 6)
-    basis = np.column_stack([np.ones(len(angle)), np.cos(np.outer(angle, turns)), np.sin(np.outer(angle, turns))])
-    fitted = np.linalg.lstsq(basis, radius, rcond=None)[0]
     around = np.linspace(-np.pi, np.pi, 96, endpoint=False)
-    waves = np.column_stack([np.ones(96), np.cos(np.outer(around, turns)), np.sin(np.outer(around, turns))])
+    apart = np.abs((angle[:, None] - around + np.pi) % (2 * np.pi) - np.pi)
+    # The median of the points near each angle is blind to strays, and the mean of neighbours is smooth
+    reach = np.array([np.median(radius[np.argsort(column)[:4]]) for column in apart.T])
+    reach = uniform_filter1d(reach, 7, mode="wrap")
     out = np.cos(around)[:, None] * side + np.sin(around)[:, None] * front
-    middle = center + (waves @ fitted)[:, None] * out
+    middle = center + reach[:, None] * out
     section = np.linspace(0, 2 * np.pi, 10, endpoint=False)
     tube = np.cos(section)[:, None, None] * out * 0.45 + np.sin(section)[:, None, None] * up
     points = (middle + _BAND_M * tube).transpose(1, 0, 2)

@@ -19,8 +19,8 @@ class Strands:
     """(S, K, 3) control points of S cubic B-splines, from the root on, metres."""
     radius_m: float
     """Radius at the root; hair is drawn thicker than it is, since there are fewer strands than on a head."""
-    melanin: tuple[float, float]
-    """Concentrations of eumelanin and pheomelanin."""
+    absorption: Array
+    """(3,) RGB, see `HAIR_COLORS`."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from torch import Tensor
 from fastavatar.captures import read_capture
 from fastavatar.core import Mesh
 from fastavatar.errors import InputError
+from fastavatar.head import outside_of
 from fastavatar.models.surface import RADIUS_M, Framed, framed
+from fastavatar.surfaces import solid_of
 from fastavatar.train.surfaces import SAMPLES, PointSet, SurfaceSamples, Truth, read_samples
 
 _HELD = 64
@@ -38,11 +40,11 @@ class Subjects:
         return self._folders[subject].name
 
     def mesh(self, subject: int) -> Mesh:
-        """The subject's true surface."""
+        """The subject's true surface, as the samples have it."""
         mesh = self._captures[subject].mesh
         if mesh is None:
             raise InputError(f"{self._folders[subject]} has no mesh.npz")
-        return mesh
+        return solid_of(outside_of(mesh))
 
     def views(self, subject: int) -> int:
         """Number of pictures of the subject."""

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from fastavatar.captures import read_capture
 from fastavatar.errors import InputError
+from fastavatar.head import outside_of
 from fastavatar.models.points import colored_by_views
+from fastavatar.surfaces import solid_of
 from fastavatar.system import abandoned, partial
 from fastavatar.train.surfaces import COUNT, SAMPLES, sample_surface, write_samples
 
@@ -17,22 +19,28 @@ from fastavatar.train.surfaces import COUNT, SAMPLES, sample_surface, write_samp
 def make_samples(folder: Path, seed: int, count: int = COUNT) -> None:
     """Write the samples of a capture with a mesh into its folder, in the colours that its views show.
 
+    Of a parametric head only what is seen from outside counts, not the hollow of the mouth. Holes are closed.
     Raises `InputError` for a capture without a mesh, and what `read_capture` and `sample_surface` raise.
     """
     capture = read_capture(folder)
     if capture.mesh is None:
         raise InputError(f"{folder} has no mesh.npz: signed distances need the true surface")
-    mesh = colored_by_views(capture.mesh, capture.views)
+    mesh = solid_of(colored_by_views(outside_of(capture.mesh), capture.views))
     write_samples(sample_surface(mesh, seed, count), folder / SAMPLES, seed)
 
 
 def make_all(
-    meshes: Path, output: Path, seed: int, on_subject: Callable[[str], None] = lambda name: None
+    meshes: Path,
+    output: Path,
+    seed: int,
+    count: int = COUNT,
+    on_subject: Callable[[str], None] = lambda name: None,
 ) -> int:
-    """Samples of every capture in `meshes`, in copies of them in `output`; the number of subjects.
+    """`count` near and far samples of every capture in `meshes`, in copies of them in `output`.
 
-    `output` may be `meshes` itself; then nothing is copied. Subjects with samples stay as they are, so that a
-    run that was stopped continues. Raises `InputError` for a folder without captures.
+    Returns the number of subjects. `output` may be `meshes` itself; then nothing is copied. Subjects with
+    samples stay as they are, so that a run that was stopped continues. Raises `InputError` for a folder
+    without captures.
     """
     folders = [one for one in sorted(meshes.iterdir()) if (one / "mesh.npz").is_file()]
     if not folders:
@@ -41,7 +49,7 @@ def make_all(
         target = output / folder.name
         if not (target / SAMPLES).is_file():
             _copied(folder, target)
-            make_samples(target, seed)
+            make_samples(target, seed, count)
         on_subject(folder.name)
     return len(folders)
 

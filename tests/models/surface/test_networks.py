@@ -1,18 +1,21 @@
-"""The network: it starts as the mean head, sees the photo through its camera, and comes back from its file."""
+"""The network: it starts as the mean head, sees through the photo's camera, comes back from its file."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import spline_filter
 
 from fastavatar.errors import WeightsError
 from fastavatar.models.surface import (
+    CELLS,
     CENTER_M,
-    GRID,
     RADIUS_M,
     NetworkSettings,
     SurfaceNetwork,
-    grid_points,
+    bilinear,
+    projected,
     read_network,
     write_network,
 )
@@ -23,14 +26,17 @@ SETTINGS = NetworkSettings(picture_px=32, channels=8, width=16, layers=4, freque
 def ball_network() -> SurfaceNetwork:
     """A network whose mean head is a ball of half the sphere's radius."""
     torch.manual_seed(0)
-    places = (torch.from_numpy(grid_points()).float() - torch.tensor(CENTER_M)) / RADIUS_M
-    return SurfaceNetwork(SETTINGS, (places.norm(dim=1) - 0.5).reshape(GRID, GRID, GRID))
+    axis = torch.linspace(-1, 1, CELLS + 1)
+    places = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
+    distances = (places.norm(dim=-1) - 0.5).numpy()
+    return SurfaceNetwork(SETTINGS, torch.from_numpy(spline_filter(distances, output=np.float32)))
 
 
 def projections() -> torch.Tensor:
     """Of a camera one metre in front of the sphere's middle."""
     x, y, z = CENTER_M
-    return torch.tensor([[[40.0, 0, -16, 16 - 40 * x + 16 * z], [0, -40, -16, 16 + 40 * y], [0, 0, -1, 1 + z]]])
+    across, down = [40.0, 0, -16, 16 - 40 * x + 16 * z], [0, -40, -16, 16 + 40 * y + 16 * z]
+    return torch.tensor([[across, down, [0, 0, -1, 1 + z]]])
 
 
 def test_it_starts_as_the_mean_head_and_beyond_its_grid_distances_grow() -> None:
@@ -41,24 +47,19 @@ def test_it_starts_as_the_mean_head_and_beyond_its_grid_distances_grow() -> None
     assert found.colors.shape == (1, 3, 3)
 
 
-def test_only_points_that_see_a_pixel_depend_on_it() -> None:
-    network = ball_network()
-    network.pictures = torch.nn.Identity()  # type: ignore[assignment]
-    pictures = torch.zeros(1, 4, 32, 32)
-    pictures[..., 24] = 1  # a column to the right of the middle: the person's left
-    maps = network.look(pictures, projections()).maps
-    assert maps.shape[1] == 8
-    from fastavatar.models.surface import bilinear
-    from fastavatar.models.surface.networks import _projected
-
-    points = torch.tensor(CENTER_M) + torch.tensor([[[0.2125, 0.1, 0.0], [-0.2125, 0.1, 0.0]]])
-    values = bilinear(maps, _projected(points, projections()))[0, :, 0]
-    torch.testing.assert_close(values, torch.tensor([1.0, 0.0]), atol=1e-4, rtol=0)
+def test_a_point_sees_its_own_pixel_and_no_mirrored_one() -> None:
+    picture = torch.zeros(1, 1, 32, 32)
+    picture[..., 12, 24] = 1  # right of the middle and above it
+    points = torch.tensor(CENTER_M) + torch.tensor(
+        [[[0.2125, 0.0875, 0], [-0.2125, 0.0875, 0], [0.2125, -0.0875, 0], [0.0875, 0.2125, 0]]]
+    )
+    values = bilinear(picture, projected(points, projections()))[0, :, 0]
+    torch.testing.assert_close(values, torch.tensor([1.0, 0, 0, 0]), atol=1e-4, rtol=0)
 
 
 def test_it_comes_back_from_its_file(tmp_path: Path) -> None:
     network = ball_network()
-    torch.nn.init.normal_(network.distance.weight)
+    torch.nn.init.normal_(network.shift_and_rest.weight)
     write_network(network, tmp_path / "a.pth")
     again = read_network(tmp_path / "a.pth")
     assert again.settings == SETTINGS

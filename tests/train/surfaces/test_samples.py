@@ -42,7 +42,7 @@ def test_distances_of_a_box_are_exact_and_normals_those_of_its_sides() -> None:
     on = samples.near.distances == 0
     assert on.sum() == 1000
     moved = samples.near.points - samples.near.distances[:, None] * samples.near.normals
-    assert np.abs(box_distance(moved.astype(np.float64))).max() < 0.03  # beside edges it slides along the side
+    assert np.abs(box_distance(moved.astype(np.float64))).max() < 0.03
     assert np.median(np.abs(box_distance(moved.astype(np.float64)))) < 1e-6
 
 
