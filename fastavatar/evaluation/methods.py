@@ -157,9 +157,10 @@ def answer_surface(capture: Capture, inputs: Sequence[int], options: Options) ->
 def answer_views(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
     """A trained network's oriented points from any number of photos with their focal lengths.
 
-    The surface is placed like that of `photo`. Raises `UsageError` without a checkpoint.
+    The surface is placed like that of `photo`; what closes it below is left out, as captures end there.
+    Raises `UsageError` without a checkpoint.
     """
-    from fastavatar.models.views import ViewsPredictor
+    from fastavatar.models.views import ViewsPredictor, open_part
 
     if options.views_checkpoint is None:
         raise UsageError("the method views needs a checkpoint: `fastavatar train views` makes one")
@@ -168,6 +169,10 @@ def answer_views(capture: Capture, inputs: Sequence[int], options: Options) -> A
     start = time.perf_counter()
     avatar = predictor.predict_several([_photo(capture, view) for view in views])
     seconds = time.perf_counter() - start
+    assert avatar.mesh is not None
+    avatar = replace(
+        avatar, mesh=open_part(avatar.mesh, torch.from_numpy(avatar.arrays["points"])), binding=None
+    )
     placed = place_avatar(avatar, capture, views[0])
     return Answer(
         seconds,

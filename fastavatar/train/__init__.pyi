@@ -62,6 +62,7 @@ from .view_sets import ViewSet as ViewSet
 from .view_sets import mirrored as mirrored
 from .view_sets import read_view_sets as read_view_sets
 from .view_terms import ViewsWeights as ViewsWeights
+from .view_terms import mean_shape as mean_shape
 from .view_terms import point_terms as point_terms
 from .views import ViewsSettings as ViewsSettings
 from .views import ViewsTrainee as ViewsTrainee

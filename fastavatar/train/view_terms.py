@@ -1,6 +1,6 @@
-"""How far oriented points are from a true surface: the terms that `models/views` is trained with."""
+"""Oriented points beside true surfaces: the mean shape, and the terms that training minimises."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +8,11 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from fastavatar.models.views import OrientedPoints
+from fastavatar.models.views import OrientedPoints, Start
 from fastavatar.train import TrueSurface
+
+_ROUNDS = 3
+"""Times that points move to the mean of the nearest ones; the third one moves them by 1 mm."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,19 @@ def point_terms(
         "coverage": uncovered,
         "color": (found.colors - target_colors[ahead]).abs().mean(),
     }
+
+
+def mean_shape(start: Start, people: Sequence[TrueSurface]) -> Start:
+    """`start` moved to the middle of the nearest points of all people's surfaces, a few times over."""
+    points, normals = start.points, start.normals
+    for _ in range(_ROUNDS):
+        nearest = [truth.nearest(points) for truth in people]
+        points = torch.stack([one.points[index] for one, index in zip(people, nearest, strict=True)]).mean(0)
+        turned = torch.stack([one.normals[index] for one, index in zip(people, nearest, strict=True)]).mean(0)
+        # Where surfaces face apart, as within a mouth, the start's own normal is kept
+        agree = (turned * normals).sum(1, keepdim=True) > 0
+        normals = torch.nn.functional.normalize(torch.where(agree, turned, normals), dim=1)
+    return Start(points, normals, start.modes)
 
 
 def _nearest(points: Tensor, places: Tensor) -> Tensor:

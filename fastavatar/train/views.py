@@ -24,6 +24,7 @@ from fastavatar.models.views import (
     ViewsNetwork,
     field_of_points,
     mean_start,
+    open_part,
     write_network,
 )
 from fastavatar.rendering import draw_mesh
@@ -32,9 +33,11 @@ from fastavatar.train import (
     FramingErrors,
     Pace,
     Process,
+    TrueSurface,
     Validation,
     ViewSet,
     ViewsWeights,
+    mean_shape,
     mirrored,
     point_terms,
     read_view_sets,
@@ -90,7 +93,8 @@ class ViewsTrainee:
         self._settings, self._device = settings, process.device
         self._batches = Batches(count, settings.pace.batch, settings.pace.seed, process)
         torch.manual_seed(settings.pace.seed)
-        self.network = new_network(settings.network, dino).to(self._device)
+        self.network = new_network(settings.network, dino, [one.truth for one in self._people])
+        self.network.to(self._device)
         self._figures: dict[str, float] = {}
 
     @property
@@ -132,7 +136,7 @@ class ViewsTrainee:
         return point_terms(found, person.truth, chosen, self._settings.weights.reach_mm / 1000)
 
     def validate(self) -> Validation:
-        """Distances of the surfaces of people held out, seen in 1, 2 and 6 pictures, and of the mean head."""
+        """Distances of surfaces of people held out, seen in 1, 2 and 6 pictures, and of the mean shape."""
         if not self._others:
             return Validation({})
         self.network.eval()
@@ -140,7 +144,7 @@ class ViewsTrainee:
         pictures: dict[str, NDArray[np.uint8]] = {}
         mean = self._mesh_of(self.network.mean_points, self.network.mean_normals, None)
         for person in self._others[:_MOST]:
-            self._note(figures, "mean_head", mean, person.truth.mesh)
+            self._note(figures, "mean_shape", mean, person.truth.mesh)
             for count in (one for one in SEEN_COUNTS if one <= len(person.pictures)):
                 found = self._seen_in(person, count)
                 mesh = self._mesh_of(*found[:3])
@@ -163,7 +167,7 @@ class ViewsTrainee:
         colors = torch.full_like(points, 0.5) if colors is None else colors
         try:
             ask = field_of_points(*(one.double().cpu().numpy() for one in (points, normals, colors)))
-            return mesh_of_field(ask, _VOXELS)
+            return open_part(mesh_of_field(ask, _VOXELS), points)
         except InputError:  # early in a run nothing may be inside
             return None
 
@@ -186,21 +190,23 @@ class ViewsTrainee:
         }
 
 
-def new_network(settings: NetworkSettings, dino: Path | None) -> ViewsNetwork:
+def new_network(settings: NetworkSettings, dino: Path | None, people: Sequence[TrueSurface]) -> ViewsNetwork:
     """A network before its training, with DINOv2's weights from the file `dino` in one of that backbone.
 
-    Raises `UsageError` where they are missing or of no use, `WeightsError` for a file without them.
+    It starts as the mean shape of `people`. Raises `UsageError` where weights are missing or of no use,
+    `WeightsError` for a file without them.
     """
     if (settings.backbone == "dinov2") != (dino is not None):
         need = "needs DINOv2's weights" if dino is None else "has no use for DINOv2's weights"
         raise UsageError(f"the backbone {settings.backbone} {need}")
+    start = mean_shape(mean_start(settings.points), people)
     if dino is None:
-        return ViewsNetwork(settings, mean_start(settings.points))
+        return ViewsNetwork(settings, start)
     # The published point predictor holds DINOv2 under this name
     state = {name.removeprefix("dino."): value for name, value in read_checkpoint(dino).state.items()}
     network = ViewsNetwork(
         settings,
-        mean_start(settings.points),
+        start,
         sizes_of({name: tuple(value.shape) for name, value in state.items()}),
     )
     try:

@@ -9,6 +9,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from fastavatar.core import Mesh
 from fastavatar.geometry import Array
 from fastavatar.models.surface import Ask
 
@@ -18,6 +19,9 @@ _WIDTH = 0.6
 """Standard deviation of the weights in distances of the last one: larger rounds off, smaller is bumpy."""
 _MARGIN_M = 0.004
 """What lies this far beyond the box about all points is outside, which closes cut torsos and arms."""
+
+_NEAR_M = 0.012
+"""The points of a surface are at most 9 mm apart."""
 
 
 def field_of_points(points: Array, normals: Array, colors: Array) -> Ask:
@@ -40,3 +44,13 @@ def field_of_points(points: Array, normals: Array, colors: Array) -> Ask:
         return torch.from_numpy(distances).float(), torch.from_numpy(found).float()
 
     return ask
+
+
+def open_part(mesh: Mesh, points: Tensor) -> Mesh:
+    """The mesh without what only closes it: triangles far from all oriented points (N, 3).
+
+    True surfaces of captures are open where torso and arms are cut, so caps have nothing to be compared with.
+    """
+    middles = mesh.vertices[mesh.faces].mean(1).double().numpy()
+    apart, _ = cKDTree(points.double().cpu().numpy()).query(middles)
+    return mesh.subset(torch.from_numpy(apart < _NEAR_M))

@@ -23,7 +23,7 @@ _LEAST_FACING = (
     0.1  # weight of a view that sees a point from behind or at a glance, in the mean of its colours
 )
 _FACING_CHANNELS = 2  # cosine to the view, and whether the point is in the picture
-_FORGOTTEN = 0.2  # share of what the views say as a whole that is dropped in training: there are few people
+_FORGOTTEN = 0.1  # share of what the views say as a whole that is dropped in training: there are few people
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class OrientedPoints(NamedTuple):
 
 
 class ViewsNetwork(nn.Module):
-    """Pictures of one head → oriented points; starts as the mean head."""
+    """Pictures of one head → oriented points; starts as the mean shape."""
 
     mean_points: Tensor
     mean_normals: Tensor
@@ -92,7 +92,7 @@ class ViewsNetwork(nn.Module):
         self._start(start.modes)
 
     def _start(self, modes: Tensor) -> None:
-        """Begin with the mean head, whose ways of moving are those of the parametric head."""
+        """Begin with the mean shape, whose ways of moving are those of the parametric head."""
         with torch.no_grad():
             self.basis.weight.normal_(0, 1e-3)
             known = min(len(modes), self.settings.basis)
@@ -100,7 +100,7 @@ class ViewsNetwork(nn.Module):
             self.weights.weight.mul_(0.1)
             for layer in (self.basis.bias, self.weights.bias, self.turns.weight, self.turns.bias):
                 layer.zero_()
-            self.correction.weight.mul_(0.01)
+            self.correction.weight.mul_(0.1)
             self.correction.bias.zero_()
 
     def load_dino(self, state: Mapping[str, Tensor]) -> None:
