@@ -63,6 +63,8 @@ from .view_sets import mirrored as mirrored
 from .view_sets import read_view_sets as read_view_sets
 from .view_terms import ViewsWeights as ViewsWeights
 from .view_terms import mean_shape as mean_shape
+from .view_terms import mirror_of as mirror_of
 from .view_terms import point_terms as point_terms
+from .view_terms import registered as registered
 from .views import ViewsSettings as ViewsSettings
 from .views import ViewsTrainee as ViewsTrainee

@@ -14,6 +14,11 @@ from fastavatar.train import TrueSurface
 _ROUNDS = 3
 """Times that points move to the mean of the nearest ones; the third one moves them by 1 mm."""
 
+_FIT_ROUNDS, _FIT_WITHIN_M = 8, 0.03
+"""Rounds of a fit to a person, which settles after about six; what lies farther away is hair or a hole."""
+_RIDGE = 1e-3
+"""Ridge in square metres: a variance of (5 mm)², times 40, as the errors of neighbouring points agree."""
+
 
 @dataclass(frozen=True)
 class ViewsWeights:
@@ -22,7 +27,7 @@ class ViewsWeights:
     chamfer: float
     """Mean distance in cm of points to the true surface and back."""
     coarse: float
-    """The same of the points before their own corrections."""
+    """Mean distance in cm of the points before their own corrections from the start fitted to the person."""
     normal: float
     """Mean of 1 − cosine between normals of nearest points, both ways."""
     coverage: float
@@ -34,12 +39,13 @@ class ViewsWeights:
 
 
 def point_terms(
-    found: OrientedPoints, truth: TrueSurface, chosen: Tensor, reach_m: float
+    found: OrientedPoints, truth: TrueSurface, shape: Tensor, chosen: Tensor, reach_m: float
 ) -> Mapping[str, Tensor]:
     """The terms of the loss, without weights, by the names of `ViewsWeights`.
 
-    `chosen` (M,) are the indices of the true points that have to be covered. Which points are nearest is
-    taken as given; gradients pass through the distances.
+    `shape` (N, 3) is where the points would lie without corrections, as `registered` gives it; `chosen` (M,)
+    are the indices of the true points that have to be covered. Which points are nearest is taken as given;
+    gradients pass through the distances.
     """
     device = found.points.device
     target, target_normals, target_colors = (
@@ -49,15 +55,11 @@ def point_terms(
     ahead, back = truth.nearest(found.points).to(device), _nearest(found.points, wanted)
     there, again = _distances(found.points, target[ahead]), _distances(wanted, found.points[back])
     cosines = (found.normals * target_normals[ahead]).sum(1), (found.normals[back] * wanted_normals).sum(1)
-    coarse = (
-        _distances(found.coarse, target[truth.nearest(found.coarse).to(device)]),
-        _distances(wanted, found.coarse[_nearest(found.coarse, wanted)]),
-    )
     # d² / (d² + r²) (Geman and McClure 1987) counts what is not covered, and falls for every point that nears
     uncovered = (again.square() / (again.square() + reach_m**2)).mean()
     return {
         "chamfer": 100 * (there.mean() + again.mean()),
-        "coarse": 100 * (coarse[0].mean() + coarse[1].mean()),
+        "coarse": 100 * _distances(found.coarse, shape.to(device)).mean(),
         "normal": 2 - cosines[0].mean() - cosines[1].mean(),
         "coverage": uncovered,
         "color": (found.colors - target_colors[ahead]).abs().mean(),
@@ -75,6 +77,32 @@ def mean_shape(start: Start, people: Sequence[TrueSurface]) -> Start:
         agree = (turned * normals).sum(1, keepdim=True) > 0
         normals = torch.nn.functional.normalize(torch.where(agree, turned, normals), dim=1)
     return Start(points, normals, start.modes)
+
+
+def registered(start: Start, truth: TrueSurface, modes: int) -> Tensor:
+    """(N, 3) the points of `start`, moved along its first `modes` to fit a surface.
+
+    Iterated closest points: each time the movement that brings points closest to the planes at their nearest
+    true points, with a ridge, as coefficients have a standard deviation of 1.
+    """
+    ways = start.modes[:modes]
+    points = start.points
+    for _ in range(_FIT_ROUNDS):
+        index = truth.nearest(points)
+        places, normals = truth.points[index], truth.normals[index]
+        near = ((points - places).norm(dim=1) < _FIT_WITHIN_M).to(points)[:, None]
+        slopes = torch.einsum("nc,knc->nk", normals, ways) * near
+        wanted = ((places - start.points) * normals).sum(1, keepdim=True) * near
+        weights = torch.linalg.solve(slopes.T @ slopes + _RIDGE * torch.eye(len(ways)), slopes.T @ wanted)
+        points = start.points + torch.einsum("kz,knc->nc", weights, ways)
+    return points
+
+
+def mirror_of(start: Start, shape: Tensor) -> Tensor:
+    """(N, 3) where the mirror images of the start's points lie on a person who has them at `shape` (N, 3)."""
+    mirrored = start.points * torch.tensor([-1.0, 1, 1])
+    partner = _nearest(start.points, mirrored)
+    return shape[partner] + mirrored - start.points[partner]
 
 
 def _nearest(points: Tensor, places: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from fastavatar.models.surface import mesh_of_field
 from fastavatar.models.views import (
     NetworkSettings,
     OrientedPoints,
+    Start,
     ViewsNetwork,
     field_of_points,
     mean_start,
@@ -38,9 +39,11 @@ from fastavatar.train import (
     ViewSet,
     ViewsWeights,
     mean_shape,
+    mirror_of,
     mirrored,
     point_terms,
     read_view_sets,
+    registered,
 )
 from fastavatar.weights import read_checkpoint
 
@@ -94,6 +97,11 @@ class ViewsTrainee:
         self._batches = Batches(count, settings.pace.batch, settings.pace.seed, process)
         torch.manual_seed(settings.pace.seed)
         self.network = new_network(settings.network, dino, [one.truth for one in self._people])
+        start = Start(
+            self.network.mean_points, self.network.mean_normals, mean_start(settings.network.points).modes
+        )
+        shapes = [registered(start, one.truth, settings.network.basis) for one in self._people]
+        self._shapes = [(shape, mirror_of(start, shape)) for shape in shapes]
         self.network.to(self._device)
         self._figures: dict[str, float] = {}
 
@@ -109,7 +117,7 @@ class ViewsTrainee:
 
     def loss(self, step: int) -> Tensor:
         """() weighted terms of the step's people, each seen in a random choice of their pictures."""
-        terms = [self._terms(self._people[index]) for index in self._batches[step]]
+        terms = [self._terms(index) for index in self._batches[step]]
         mean = {name: torch.stack([one[name] for one in terms]).mean() for name in terms[0]}
         self._figures = {name: float(term.detach()) for name, term in mean.items()}
         weights = asdict(self._settings.weights)
@@ -119,8 +127,9 @@ class ViewsTrainee:
         """The terms of the last step, without their weights."""
         return self._figures
 
-    def _terms(self, person: ViewSet) -> Mapping[str, Tensor]:
+    def _terms(self, index: int) -> Mapping[str, Tensor]:
         """The terms for a person, mirrored at random, in 1 to `most_views` pictures in a random order."""
+        person = self._people[index]
         total = len(person.pictures)
         count = int(torch.randint(1, min(self._settings.most_views, total) + 1, ()))
         seen = person.drawn(torch.randperm(total)[:count].tolist())
@@ -133,7 +142,8 @@ class ViewsTrainee:
                 found.points * back, found.normals * back, found.colors, found.coarse * back
             )
         chosen = torch.randint(len(person.truth.points), (self._settings.truth_points,))
-        return point_terms(found, person.truth, chosen, self._settings.weights.reach_mm / 1000)
+        shape = self._shapes[index][flip]
+        return point_terms(found, person.truth, shape, chosen, self._settings.weights.reach_mm / 1000)
 
     def validate(self) -> Validation:
         """Distances of surfaces of people held out, seen in 1, 2 and 6 pictures, and of the mean shape."""

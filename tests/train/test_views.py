@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,9 +20,12 @@ from fastavatar.train import (
     ViewsSettings,
     ViewsTrainee,
     load_settings,
+    mean_shape,
+    mirror_of,
     mirrored,
     point_terms,
     read_view_sets,
+    registered,
     run,
     train_presets,
 )
@@ -61,7 +65,7 @@ def test_terms_grow_with_the_distance_and_pull_back() -> None:
     values = []
     for shift in (0.0, 0.01, 0.03):
         points = (found.points + torch.tensor([0.0, 0.0, shift])).requires_grad_()
-        terms = point_terms(found._replace(points=points, coarse=points), truth, chosen, 0.006)
+        terms = point_terms(found._replace(points=points, coarse=points), truth, found.points, chosen, 0.006)
         values.append({name: float(term) for name, term in terms.items()})
         (slope,) = torch.autograd.grad(terms["coverage"], points)
         assert float(slope.abs().max()) > 0
@@ -73,10 +77,37 @@ def test_terms_grow_with_the_distance_and_pull_back() -> None:
 
 def test_normals_that_point_inward_cost() -> None:
     truth, found = mean_head()
-    terms = point_terms(
-        found._replace(normals=-found.normals), truth, torch.arange(0, len(truth.points), 20), 0.006
-    )
+    chosen = torch.arange(0, len(truth.points), 20)
+    inward = found._replace(normals=-found.normals)
+    terms = point_terms(inward, truth, found.points, chosen, 0.006)
     assert float(terms["normal"]) > 3.5
+
+
+def test_the_start_is_fitted_to_a_person() -> None:
+    head, start = load_head(), mean_start(800)
+    identity = np.zeros(80)
+    identity[:3] = 1.5, -1.0, 1.0
+    vertices = torch.from_numpy(head.vertices(identity)).float()
+    faces = torch.from_numpy(head.faces)
+    truth = TrueSurface(Mesh(vertices, faces, colors=torch.full_like(vertices, 0.5)))
+    exact = start.points + torch.einsum("k,knc->nc", torch.from_numpy(identity).float(), start.modes)
+    found = registered(start, truth, 20)
+    assert float((exact - start.points).norm(dim=1).mean()) > 0.004
+    assert float((found - exact).norm(dim=1).mean()) < 0.0015
+    # The mirrored person's fit is the fit of the mirrored person
+    flip = torch.tensor([-1.0, 1, 1])
+    other = TrueSurface(Mesh(vertices * flip, faces.flip(1), colors=torch.full_like(vertices, 0.5)))
+    back = registered(start, other, 20) * flip
+    assert float((mirror_of(start, found) - back).norm(dim=1).mean()) < 0.0015
+
+
+def test_the_mean_shape_lies_on_the_surface_of_one_person() -> None:
+    mesh = load_head().mesh()
+    vertices = 1.03 * mesh.vertices
+    truth = TrueSurface(Mesh(vertices, mesh.faces, colors=torch.full_like(vertices, 0.5)))
+    found = mean_shape(mean_start(400), [truth])
+    assert float(truth.mesh.nearest(found.points)[0].max()) < 1e-5
+    assert float(found.normals.norm(dim=1).sub(1).abs().max()) < 1e-5
 
 
 def test_a_mirrored_picture_shows_the_mirrored_person(people: Path) -> None:
@@ -139,14 +170,14 @@ def test_the_loss_falls(people: Path) -> None:
     trainee = ViewsTrainee(([people], []), settings(), Process())
     optimiser = torch.optim.Adam(trainee.network.parameters(), 3e-3)
     losses = []
-    for step in range(24):
-        torch.manual_seed(step)
+    for _ in range(40):
+        torch.manual_seed(0)  # the same person in the same pictures
         optimiser.zero_grad()
-        loss = trainee.loss(step)
+        loss = trainee.loss(0)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         losses.append(float(loss.detach()))
-    assert sum(losses[-6:]) < 0.95 * sum(losses[:6])
+    assert losses[-1] < 0.9 * losses[0]
 
 
 def test_bad_data_and_settings_are_refused(people: Path, tmp_path: Path) -> None:
