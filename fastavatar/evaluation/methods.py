@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fastavatar.captures import Capture, View
-from fastavatar.core import Gaussians, Mesh, Photo
+from fastavatar.core import Avatar, Gaussians, Mesh, Photo
 from fastavatar.errors import UsageError
 from fastavatar.evaluation import place_avatar
 from fastavatar.head import load_head
@@ -143,15 +143,7 @@ def answer_surface(capture: Capture, inputs: Sequence[int], options: Options) ->
     start = time.perf_counter()
     avatar = predictor.predict(_photo(capture, view))
     seconds = time.perf_counter() - start
-    placed = place_avatar(avatar, capture, view)
-    return Answer(
-        seconds,
-        gaussians=placed.gaussians,
-        mesh=placed.mesh,
-        baseline=placed.move.mesh(load_head().mesh()),
-        warnings=(*avatar.provenance.warnings, *placed.warnings),
-        extra={"scale": placed.scale, "scale_points": placed.points},
-    )
+    return _beside_mean_head(avatar, seconds, capture, view)
 
 
 def answer_views(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
@@ -170,10 +162,14 @@ def answer_views(capture: Capture, inputs: Sequence[int], options: Options) -> A
     avatar = predictor.predict_several([_photo(capture, view) for view in views])
     seconds = time.perf_counter() - start
     assert avatar.mesh is not None
-    avatar = replace(
-        avatar, mesh=open_part(avatar.mesh, torch.from_numpy(avatar.arrays["points"])), binding=None
-    )
-    placed = place_avatar(avatar, capture, views[0])
+    mesh = open_part(avatar.mesh, torch.from_numpy(avatar.arrays["points"]))
+    avatar = replace(avatar, mesh=mesh, binding=None)
+    return _beside_mean_head(avatar, seconds, capture, views[0])
+
+
+def _beside_mean_head(avatar: Avatar, seconds: float, capture: Capture, view: View) -> Answer:
+    """The avatar placed by its view's camera, and the mean head in the same place."""
+    placed = place_avatar(avatar, capture, view)
     return Answer(
         seconds,
         gaussians=placed.gaussians,

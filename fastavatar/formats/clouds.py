@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastavatar.errors import InputError
-from fastavatar.surfaces import Samples
+from fastavatar.surfaces import CloudSamples
 from fastavatar.system import read_npz, read_ply_elements
 
-Cloud = Mapping[str, Samples]
+Cloud = Mapping[str, CloudSamples]
 """The sets of a cloud by name: `near` and `far` for signed-distance samples, else `points`."""
 
 SETS = ("near", "far")
@@ -60,7 +60,7 @@ def _cloud_arrays(path: Path) -> Cloud:
     return found
 
 
-def _plain_points(path: Path) -> Samples | None:
+def _plain_points(path: Path) -> CloudSamples | None:
     """The points of a PLY; None where it holds Gaussians."""
     rows = read_ply_elements(path, ("vertex",)).rows.get("vertex")
     names = set(rows.dtype.names or ()) if rows is not None else set()
@@ -73,7 +73,7 @@ def _plain_points(path: Path) -> Samples | None:
     return _samples({field: np.stack([rows[name] for name in text], 1) for field, text in there.items()})
 
 
-def _of_mesh(path: Path) -> Samples:
+def _of_mesh(path: Path) -> CloudSamples:
     """Points spread evenly over a mesh."""
     from fastavatar.formats import read_mesh
 
@@ -85,7 +85,7 @@ def _of_mesh(path: Path) -> Samples:
     return _samples(given)
 
 
-def _of_splats(path: Path) -> Samples:
+def _of_splats(path: Path) -> CloudSamples:
     """The centres of Gaussians and the colours that they have from everywhere."""
     from fastavatar.core import decode_colors
     from fastavatar.formats import read_gaussians
@@ -94,7 +94,7 @@ def _of_splats(path: Path) -> Samples:
     return _samples({"points": gaussians.means.numpy(), "colors": decode_colors(gaussians.sh[:, 0]).numpy()})
 
 
-def _samples(given: Mapping[str, NDArray[np.generic]]) -> Samples:
+def _samples(given: Mapping[str, NDArray[np.generic]]) -> CloudSamples:
     """Arrays by the names of `FIELDS` as samples; raises `InputError` for what are no finite numbers."""
     values: dict[str, Any] = {}
     for name, array in given.items():
@@ -103,7 +103,7 @@ def _samples(given: Mapping[str, NDArray[np.generic]]) -> Samples:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputError(f"{name} are not finite")
         values[name] = _as_bytes(array) if name == "colors" else array.astype(np.float32)
-    return Samples(**values)
+    return CloudSamples(**values)
 
 
 def _as_bytes(colors: NDArray[np.generic]) -> NDArray[np.uint8]:

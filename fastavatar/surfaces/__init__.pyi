@@ -10,8 +10,8 @@ from .isosurface import volumes_of_pieces as volumes_of_pieces
 from .points import Surface as Surface
 from .points import surface_of as surface_of
 from .samples import NEEDS as NEEDS
+from .samples import CloudSamples as CloudSamples
 from .samples import Coloring as Coloring
-from .samples import Samples as Samples
 from .samples import painted as painted
 from .samples import projected as projected
 from .samples import reach_of as reach_of

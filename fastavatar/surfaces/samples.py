@@ -26,7 +26,7 @@ NEEDS: dict[Coloring, str] = {
     "inside": "distances",
     "outside": "distances",
 }
-"""The field of `Samples` that each colouring shows."""
+"""The field of `CloudSamples` that each colouring shows."""
 
 UNKNOWN_GREY = 150
 """Grey of points without the value that is to be shown."""
@@ -38,7 +38,7 @@ REACH_QUANTILE = 0.98  # of |distance| gets the full colour: a few far points do
 
 
 @dataclass(frozen=True)
-class Samples:
+class CloudSamples:
     """N points in the head frame, metres; raises `InputError` for shapes that do not match."""
 
     points: Floats
@@ -62,39 +62,39 @@ class Samples:
         """Number of points, N."""
         return len(self.points)
 
-    def subset(self, index: slice | NDArray[np.bool_] | NDArray[np.int64]) -> "Samples":
+    def subset(self, index: slice | NDArray[np.bool_] | NDArray[np.int64]) -> "CloudSamples":
         """The points that `index` selects."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         chosen: dict[str, Any] = {name: None if one is None else one[index] for name, one in values.items()}
-        return Samples(**chosen)
+        return CloudSamples(**chosen)
 
 
-def shuffled(samples: Samples, seed: int = 0) -> Samples:
+def shuffled(samples: CloudSamples, seed: int = 0) -> CloudSamples:
     """The points in a random order, so that the first ones of any number are spread like all of them."""
     return samples.subset(np.random.default_rng(seed).permutation(len(samples)))
 
 
-def thinned(samples: Samples, share: float) -> Samples:
+def thinned(samples: CloudSamples, share: float) -> CloudSamples:
     """The first `share`, 0…1, of the points, at least one."""
     return samples.subset(slice(max(1, round(share * len(samples)))))
 
 
-def projected(samples: Samples) -> Samples:
+def projected(samples: CloudSamples) -> CloudSamples:
     """The points moved onto the surface: p − d n. Unchanged where distances or normals are unknown."""
     if samples.distances is None or samples.normals is None:
         return samples
     points = samples.points - samples.distances[:, None] * samples.normals
-    return Samples(points.astype(np.float32), samples.distances, samples.normals, samples.colors)
+    return CloudSamples(points.astype(np.float32), samples.distances, samples.normals, samples.colors)
 
 
-def reach_of(samples: Samples) -> float:
+def reach_of(samples: CloudSamples) -> float:
     """The |distance| in metres that gets the full colour; 0 where distances are unknown."""
     if samples.distances is None:
         return 0.0
     return float(np.quantile(np.abs(samples.distances), REACH_QUANTILE))
 
 
-def painted(samples: Samples, coloring: Coloring, reach_m: float) -> tuple[Floats, Bytes]:
+def painted(samples: CloudSamples, coloring: Coloring, reach_m: float) -> tuple[Floats, Bytes]:
     """Places (M, 3) in metres and colours (M, 3) of the points that `coloring` shows.
 
     Distances of `reach_m` and more have the full colour. Points without the value are all shown, in grey.

@@ -8,7 +8,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from fastavatar.models.views import OrientedPoints, Start
+from fastavatar.models.views import MeanShape, OrientedPoints
 from fastavatar.train import TrueSurface
 
 _ROUNDS = 3
@@ -66,7 +66,7 @@ def point_terms(
     }
 
 
-def mean_shape(start: Start, people: Sequence[TrueSurface]) -> Start:
+def mean_shape(start: MeanShape, people: Sequence[TrueSurface]) -> MeanShape:
     """`start` moved to the middle of the nearest points of all people's surfaces, a few times over."""
     points, normals = start.points, start.normals
     for _ in range(_ROUNDS):
@@ -76,10 +76,10 @@ def mean_shape(start: Start, people: Sequence[TrueSurface]) -> Start:
         # Where surfaces face apart, as within a mouth, the start's own normal is kept
         agree = (turned * normals).sum(1, keepdim=True) > 0
         normals = torch.nn.functional.normalize(torch.where(agree, turned, normals), dim=1)
-    return Start(points, normals, start.modes)
+    return MeanShape(points, normals, start.modes)
 
 
-def registered(start: Start, truth: TrueSurface, modes: int) -> Tensor:
+def registered(start: MeanShape, truth: TrueSurface, modes: int) -> Tensor:
     """(N, 3) the points of `start`, moved along its first `modes` to fit a surface.
 
     Iterated closest points: each time the movement that brings points closest to the planes at their nearest
@@ -98,7 +98,7 @@ def registered(start: Start, truth: TrueSurface, modes: int) -> Tensor:
     return points
 
 
-def mirror_of(start: Start, shape: Tensor) -> Tensor:
+def mirror_of(start: MeanShape, shape: Tensor) -> Tensor:
     """(N, 3) where the mirror images of the start's points lie on a person who has them at `shape` (N, 3)."""
     mirrored = start.points * torch.tensor([-1.0, 1, 1])
     partner = _nearest(start.points, mirrored)

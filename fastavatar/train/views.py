@@ -19,10 +19,10 @@ from fastavatar.losses import surface_difference
 from fastavatar.models.published import sizes_of
 from fastavatar.models.surface import mesh_of_field
 from fastavatar.models.views import (
-    NetworkSettings,
+    MeanShape,
     OrientedPoints,
-    Start,
     ViewsNetwork,
+    ViewsSizes,
     field_of_points,
     mean_start,
     open_part,
@@ -59,7 +59,7 @@ _PICTURE_PX, _AZIMUTHS_DEG = 160, (0, 60, 180)
 class ViewsSettings:
     """All settings of a training of `models/views`."""
 
-    network: NetworkSettings
+    network: ViewsSizes
     weights: ViewsWeights
     errors: FramingErrors
     most_views: int
@@ -97,7 +97,7 @@ class ViewsTrainee:
         self._batches = Batches(count, settings.pace.batch, settings.pace.seed, process)
         torch.manual_seed(settings.pace.seed)
         self.network = new_network(settings.network, dino, [one.truth for one in self._people])
-        start = Start(
+        start = MeanShape(
             self.network.mean_points, self.network.mean_normals, mean_start(settings.network.points).modes
         )
         shapes = [registered(start, one.truth, settings.network.basis) for one in self._people]
@@ -200,7 +200,7 @@ class ViewsTrainee:
         }
 
 
-def new_network(settings: NetworkSettings, dino: Path | None, people: Sequence[TrueSurface]) -> ViewsNetwork:
+def new_network(settings: ViewsSizes, dino: Path | None, people: Sequence[TrueSurface]) -> ViewsNetwork:
     """A network before its training, with DINOv2's weights from the file `dino` in one of that backbone.
 
     It starts as the mean shape of `people`. Raises `UsageError` where weights are missing or of no use,

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from fastavatar.errors import InputError
-from fastavatar.surfaces import Samples, painted, projected, reach_of, shuffled, thinned
+from fastavatar.surfaces import CloudSamples, painted, projected, reach_of, shuffled, thinned
 
 
-def about_a_sphere(count: int = 2000, radius: float = 0.1) -> Samples:
+def about_a_sphere(count: int = 2000, radius: float = 0.1) -> CloudSamples:
     """Points about a sphere with exact distances, normals and colours that tell x."""
     rng = np.random.default_rng(0)
     normals = rng.normal(size=(count, 3))
@@ -13,7 +13,7 @@ def about_a_sphere(count: int = 2000, radius: float = 0.1) -> Samples:
     distances = rng.normal(0, 0.01, count)
     points = (radius + distances[:, None]) * normals
     colors = np.where(normals[:, :1] > 0, 255, 0) * np.ones(3)
-    return Samples(
+    return CloudSamples(
         points.astype(np.float32),
         distances.astype(np.float32),
         normals.astype(np.float32),
@@ -27,7 +27,7 @@ def test_projected_points_lie_on_the_surface() -> None:
 
 
 def test_points_without_distances_stay() -> None:
-    samples = Samples(np.eye(3, dtype=np.float32))
+    samples = CloudSamples(np.eye(3, dtype=np.float32))
     assert projected(samples) is samples
 
 
@@ -48,7 +48,7 @@ def test_a_thinner_cloud_is_part_of_a_denser_one() -> None:
 
 def test_colours_of_distances_tell_inside_from_outside() -> None:
     distances = np.array([-0.02, -0.01, 0.0, 0.02, 0.5], np.float32)
-    samples = Samples(np.zeros((5, 3), np.float32), distances)
+    samples = CloudSamples(np.zeros((5, 3), np.float32), distances)
     points, colors = painted(samples, "distance", 0.02)
     assert len(points) == 5
     assert colors.tolist()[0] == [33, 102, 172] and colors.tolist()[2] == [247, 247, 247]
@@ -64,7 +64,7 @@ def test_inside_and_outside_show_only_their_own_points() -> None:
 
 
 def test_normals_and_colours() -> None:
-    samples = Samples(
+    samples = CloudSamples(
         np.zeros((2, 3), np.float32),
         normals=np.array([[2, 0, 0], [0, -1, 0]], np.float32),
         colors=np.array([[1, 2, 3], [4, 5, 6]], np.uint8),
@@ -74,17 +74,17 @@ def test_normals_and_colours() -> None:
 
 
 def test_what_is_unknown_is_grey() -> None:
-    points, colors = painted(Samples(np.zeros((4, 3), np.float32)), "inside", 0.0)
+    points, colors = painted(CloudSamples(np.zeros((4, 3), np.float32)), "inside", 0.0)
     assert len(points) == 4 and (colors == 150).all()
 
 
 def test_a_few_far_points_do_not_set_the_reach() -> None:
     distances = np.full(1000, 0.01, np.float32)
     distances[:10] = 5
-    assert reach_of(Samples(np.zeros((1000, 3), np.float32), distances)) == pytest.approx(0.01)
-    assert reach_of(Samples(np.zeros((1, 3), np.float32))) == 0
+    assert reach_of(CloudSamples(np.zeros((1000, 3), np.float32), distances)) == pytest.approx(0.01)
+    assert reach_of(CloudSamples(np.zeros((1, 3), np.float32))) == 0
 
 
 def test_shapes_that_do_not_match_are_refused() -> None:
     with pytest.raises(InputError, match=r"distances must have shape \(4,\), found \(3,\)"):
-        Samples(np.zeros((4, 3), np.float32), np.zeros(3, np.float32))
+        CloudSamples(np.zeros((4, 3), np.float32), np.zeros(3, np.float32))

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from fastavatar.core import Mesh
 from fastavatar.errors import InputError, UsageError
 from fastavatar.head import load_head
-from fastavatar.models.views import NetworkSettings, OrientedPoints, mean_start, read_network
+from fastavatar.models.views import OrientedPoints, ViewsSizes, mean_start, read_network
 from fastavatar.train import (
     FramingErrors,
     Process,
@@ -39,11 +40,11 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw_people(tmp_path_factory.mktemp("people"), 3)
 
 
-def settings(**changes: int) -> ViewsSettings:
+def settings(**changes: Any) -> ViewsSettings:
     found = load_settings(ViewsSettings, "views_small")
     return replace(
         found,
-        network=NetworkSettings("convolutional", 32, 32, 300, 16, 8, 8, 2),
+        network=ViewsSizes("convolutional", 32, 32, 300, 16, 8, 8, 2),
         most_views=3,
         truth_points=500,
         held_out=1,

@@ -43,8 +43,8 @@ def command(
             f"showing points needs {error.name}: pip install '.[viewer]' where the source is"
         ) from error
     from fastavatar.app.points import (
+        CloudPair,
         PointsPage,
-        Subject,
         estimates_in,
         estimator_of,
         require_free,
@@ -57,7 +57,7 @@ def command(
         if len(truths) != 1:
             raise UsageError(f"--checkpoint makes one estimate for {len(truths)} subjects: give one file")
         estimators = dict.fromkeys(truths, estimator_of(checkpoint, images))
-    subjects = [Subject(name, path, estimators.get(name)) for name, path in truths.items()]
+    subjects = [CloudPair(name, path, estimators.get(name)) for name, path in truths.items()]
     try:
         require_free(host, port)
     except UsageError as error:

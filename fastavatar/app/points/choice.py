@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastavatar.formats import Cloud
-from fastavatar.surfaces import NEEDS, Coloring, Samples, painted, projected, reach_of, thinned
+from fastavatar.surfaces import NEEDS, CloudSamples, Coloring, painted, projected, reach_of, thinned
 
 Part = Literal["near", "far", "both"]
 PARTS: tuple[Part, ...] = ("near", "far", "both")
@@ -33,7 +33,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedCloud:
     """A cloud as it is drawn."""
 
     points: NDArray[np.float32]
@@ -50,7 +50,7 @@ class Placed:
         return low, high
 
 
-def place(clouds: Mapping[str, Cloud], choice: Choice) -> dict[str, Placed]:
+def place(clouds: Mapping[str, Cloud], choice: Choice) -> dict[str, PlacedCloud]:
     """What is drawn of the clouds `truth` and `estimate`, side by side; one without such points is left out.
 
     Both have one scale of distances.
@@ -68,12 +68,12 @@ def place(clouds: Mapping[str, Cloud], choice: Choice) -> dict[str, Placed]:
     width = max((float(np.ptp(points[:, 0])) for points, _ in painted_sets.values()), default=0.0)
     middle = (len(painted_sets) - 1) / 2
     return {
-        name: Placed(points, colors, ((index - middle) * GAP * width, 0.0, 0.0))
+        name: PlacedCloud(points, colors, ((index - middle) * GAP * width, 0.0, 0.0))
         for index, (name, (points, colors)) in enumerate(painted_sets.items())
     }
 
 
-def described(clouds: Mapping[str, Cloud], placed: Mapping[str, Placed], choice: Choice) -> str:
+def described(clouds: Mapping[str, Cloud], placed: Mapping[str, PlacedCloud], choice: Choice) -> str:
     """What is seen, in a few words of Markdown: numbers of points, and what the colours mean."""
     lines = []
     for name, cloud in clouds.items():
@@ -90,11 +90,11 @@ def described(clouds: Mapping[str, Cloud], placed: Mapping[str, Placed], choice:
     return "\n\n".join(lines)
 
 
-def reach_of_all(drawn: Mapping[str, list[Samples]]) -> float:
+def reach_of_all(drawn: Mapping[str, list[CloudSamples]]) -> float:
     """The largest of the sets' reaches in metres, which all are drawn with."""
     return max((reach_of(one) for sets in drawn.values() for one in sets), default=0.0)
 
 
-def _sets(cloud: Cloud, part: Part) -> list[Samples]:
+def _sets(cloud: Cloud, part: Part) -> list[CloudSamples]:
     """The sets of a cloud that are chosen; all where it has none of that name."""
     return [cloud[part]] if part in cloud else list(cloud.values())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fastavatar.app.points import Estimator
 from fastavatar.errors import UsageError, WeightsError
 from fastavatar.formats import Cloud
-from fastavatar.surfaces import Samples, shuffled
+from fastavatar.surfaces import CloudSamples, shuffled
 
 if TYPE_CHECKING:
     from fastavatar.core import Photo
@@ -41,7 +41,9 @@ def estimator_of(checkpoint: Path, images: Sequence[Path]) -> Estimator:
             raise UsageError(f"the model surface takes one photo, found {len(images)}") from None
         return _field(network, load_photo(images[0]))
     arrays = predictor.predict_several([load_photo(path) for path in images]).arrays
-    found = {"points": Samples(arrays["points"], normals=arrays["normals"], colors=_bytes(arrays["colors"]))}
+    found = {
+        "points": CloudSamples(arrays["points"], normals=arrays["normals"], colors=_bytes(arrays["colors"]))
+    }
     return lambda truth: found
 
 
@@ -58,7 +60,7 @@ def _field(network: "SurfaceNetwork", photo: "Photo") -> Estimator:
     return estimate
 
 
-def _asked(network: "SurfaceNetwork", crop: "Framed", samples: Samples) -> Samples:
+def _asked(network: "SurfaceNetwork", crop: "Framed", samples: CloudSamples) -> CloudSamples:
     """Distances, normals and colours of the field at the points of `samples`."""
     from fastavatar.models.surface import RADIUS_M
 
@@ -71,7 +73,7 @@ def _asked(network: "SurfaceNetwork", crop: "Framed", samples: Samples) -> Sampl
         normals = torch.nn.functional.normalize(slopes, dim=1)
         parts.append((RADIUS_M * field.distances[0].detach(), normals, field.colors[0].detach()))
     found = [torch.cat(part).numpy() for part in zip(*parts, strict=True)]
-    return Samples(samples.points, found[0], found[1], _bytes(found[2]))
+    return CloudSamples(samples.points, found[0], found[1], _bytes(found[2]))
 
 
 def _crop(network: "SurfaceNetwork", photo: "Photo") -> "Framed":

@@ -13,7 +13,7 @@ import numpy as np
 import rich
 import viser
 
-from fastavatar.app.points import PARTS, SIDES, Choice, Placed, Subject, described, place
+from fastavatar.app.points import PARTS, SIDES, Choice, CloudPair, PlacedCloud, described, place
 from fastavatar.errors import FastAvatarError, UsageError
 from fastavatar.formats import Cloud
 from fastavatar.surfaces import NEEDS
@@ -36,7 +36,7 @@ class PointsPage:
     are several, the page reports that.
     """
 
-    def __init__(self, subjects: Sequence[Subject], host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, subjects: Sequence[CloudPair], host: str = "127.0.0.1", port: int = 0) -> None:
         self._read: str | None = None
         self._clouds: dict[str, Cloud] = {}
         self._subjects = {subject.name: subject for subject in subjects}
@@ -85,7 +85,7 @@ class PointsPage:
         if name != self._read:
             self._clouds, self._read = self._subjects[name].clouds(), name
 
-    def _add(self, side: str, placed: Placed) -> list[viser.SceneNodeHandle]:
+    def _add(self, side: str, placed: PlacedCloud) -> list[viser.SceneNodeHandle]:
         """The points of one side and, where there are two, its name above them."""
         if not len(placed.points):
             return []
@@ -105,7 +105,7 @@ class PointsPage:
         top = float(placed.points[:, 1].max()) + LABEL_ABOVE_M
         return [cloud, scene.add_label(f"/name of {side}", side, position=(x, y + top, z))]
 
-    def _aim(self, placed: Sequence[Placed]) -> None:
+    def _aim(self, placed: Sequence[PlacedCloud]) -> None:
         """Let the first camera of a browser that opens the page see everything."""
         if not placed:
             return

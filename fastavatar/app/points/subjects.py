@@ -16,7 +16,7 @@ ENDINGS = (".npz", ".ply")
 
 
 @dataclass(frozen=True)
-class Subject:
+class CloudPair:
     """A truth on disk and how to estimate it; read when it is shown."""
 
     name: str

@@ -5,11 +5,11 @@ from .checkpoint import read_network as read_network
 from .checkpoint import write_network as write_network
 from .fields import field_of_points as field_of_points
 from .fields import open_part as open_part
-from .networks import NetworkSettings as NetworkSettings
 from .networks import OrientedPoints as OrientedPoints
 from .networks import ViewsNetwork as ViewsNetwork
+from .networks import ViewsSizes as ViewsSizes
 from .pooling import order_of_content as order_of_content
 from .pooling import pooled as pooled
 from .predictor import ViewsPredictor as ViewsPredictor
-from .start import Start as Start
+from .start import MeanShape as MeanShape
 from .start import mean_start as mean_start

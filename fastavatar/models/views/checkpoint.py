@@ -8,7 +8,7 @@ import torch
 
 from fastavatar.errors import WeightsError
 from fastavatar.models.published import Dinov2Sizes, sizes_of
-from fastavatar.models.views import NetworkSettings, Start, ViewsNetwork
+from fastavatar.models.views import MeanShape, ViewsNetwork, ViewsSizes
 from fastavatar.models.views.backbones import Kind
 from fastavatar.system import replacing
 from fastavatar.weights import read_checkpoint
@@ -37,13 +37,13 @@ def read_network(path: Path) -> ViewsNetwork:
     """
     state = read_checkpoint(path).state
     sizes = state.pop(_SIZES, None)
-    if sizes is None or sizes.shape != (len(fields(NetworkSettings)),):
+    if sizes is None or sizes.shape != (len(fields(ViewsSizes)),):
         raise WeightsError(f"{path} is no checkpoint of the model views: `fastavatar train views` makes one")
     kind, *numbers = sizes.tolist()
     if not 0 <= kind < len(_KINDS) or not 1 <= min(numbers) <= max(numbers) <= _LARGEST:
         raise WeightsError(f"{path} is a damaged checkpoint of the model views")
-    settings = NetworkSettings(_KINDS[kind], *numbers)
-    start = Start(
+    settings = ViewsSizes(_KINDS[kind], *numbers)
+    start = MeanShape(
         *(
             torch.zeros(shape)
             for shape in ((settings.points, 3), (settings.points, 3), (0, settings.points, 3))

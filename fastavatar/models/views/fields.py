@@ -20,8 +20,8 @@ _WIDTH = 0.6
 _MARGIN_M = 0.004
 """What lies this far beyond the box about all points is outside, which closes cut torsos and arms."""
 
-_NEAR_M = 0.012
-"""The points of a surface are at most 9 mm apart."""
+_NEAR_M = 0.018
+"""Points are at most 9 mm apart at the start, and twice that under thick hair."""
 
 
 def field_of_points(points: Array, normals: Array, colors: Array) -> Ask:

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from fastavatar.errors import InputError
 from fastavatar.models.published import Dinov2Sizes
-from fastavatar.models.views import Start, make_backbone, order_of_content, pooled
+from fastavatar.models.views import MeanShape, make_backbone, order_of_content, pooled
 from fastavatar.models.views.backbones import Frozen, Kind
 
 _CM = 0.01
@@ -27,7 +27,7 @@ _FORGOTTEN = 0.1  # share of what the views say as a whole that is dropped in tr
 
 
 @dataclass(frozen=True)
-class NetworkSettings:
+class ViewsSizes:
     """The size of a network; its checkpoint holds them."""
 
     backbone: Kind
@@ -67,7 +67,7 @@ class ViewsNetwork(nn.Module):
     mean_points: Tensor
     mean_normals: Tensor
 
-    def __init__(self, settings: NetworkSettings, start: Start, dino: Dinov2Sizes | None = None) -> None:
+    def __init__(self, settings: ViewsSizes, start: MeanShape, dino: Dinov2Sizes | None = None) -> None:
         """Raises `InputError` for sizes that do not fit."""
         super().__init__()
         if settings.picture_px % 16 or settings.channels % 32 or min(astuple(settings)[1:]) < 1:

@@ -14,7 +14,7 @@ _FINER = 0.65
 _FINE_REGIONS = ("face", "ear", "lips", "eyelids", "jaw")
 
 
-class Start(NamedTuple):
+class MeanShape(NamedTuple):
     """N points of the mean head."""
 
     points: Tensor
@@ -25,7 +25,7 @@ class Start(NamedTuple):
     """(K, N, 3) metres by which the points move per standard deviation of an identity's coefficient."""
 
 
-def mean_start(count: int) -> Start:
+def mean_start(count: int) -> MeanShape:
     """`count` points on the outer skin of the mean head."""
     head = load_head()
     hidden = head.region("mouth", "sockets")[head.faces].all(1)
@@ -39,4 +39,4 @@ def mean_start(count: int) -> Start:
     normals = unit_vectors(np.einsum("nk,nkc->nc", weights, vertex_normals(head.mean, head.faces)[corners]))
     points = np.einsum("nk,nkc->nc", weights, head.mean[corners])
     modes = np.einsum("nk,mnkc->mnc", weights, head.modes[:, corners])
-    return Start(*(torch.from_numpy(np.asarray(one, np.float32)) for one in (points, normals, modes)))
+    return MeanShape(*(torch.from_numpy(np.asarray(one, np.float32)) for one in (points, normals, modes)))

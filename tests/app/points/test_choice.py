@@ -2,7 +2,7 @@ import numpy as np
 
 from fastavatar.app.points import Choice, described, place
 from fastavatar.formats import Cloud
-from fastavatar.surfaces import Samples
+from fastavatar.surfaces import CloudSamples
 
 
 def cloud(shift: float = 0.0, distances: bool = True) -> Cloud:
@@ -11,7 +11,7 @@ def cloud(shift: float = 0.0, distances: bool = True) -> Cloud:
     )
     d = np.linspace(-0.02, 0.02, len(grid)).astype(np.float32) if distances else None
     normals = np.tile(np.array([0, 1, 0], np.float32), (len(grid), 1))
-    return {"near": Samples(grid, d, normals), "far": Samples(10 * grid, d, normals)}
+    return {"near": CloudSamples(grid, d, normals), "far": CloudSamples(10 * grid, d, normals)}
 
 
 def test_truth_and_estimate_stand_side_by_side() -> None:
@@ -52,7 +52,7 @@ def test_density_keeps_a_share() -> None:
 
 
 def test_both_have_one_scale_of_distances() -> None:
-    wide = {"near": Samples(cloud()["near"].points, 10 * np.asarray(cloud()["near"].distances))}
+    wide = {"near": CloudSamples(cloud()["near"].points, 10 * np.asarray(cloud()["near"].distances))}
     placed = place({"truth": cloud(), "estimate": wide}, Choice(coloring="distance"))
     # The same distance has the same colour: the truth's largest, 20 mm, is a tenth of the estimate's
     assert placed["truth"].colors[-1].min() > 200 > 50 > placed["estimate"].colors[-1].min()
@@ -67,7 +67,7 @@ def test_the_note_counts_points_and_explains_colours() -> None:
 
 
 def test_no_point_inside_is_no_error() -> None:
-    outside = {"near": Samples(np.zeros((3, 3), np.float32), np.ones(3, np.float32))}
+    outside = {"near": CloudSamples(np.zeros((3, 3), np.float32), np.ones(3, np.float32))}
     choice = Choice(coloring="inside")
     placed = place({"truth": outside}, choice)
     assert placed == {} and "0 of 3" in described({"truth": outside}, placed, choice)

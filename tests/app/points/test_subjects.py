@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastavatar.app.points import Subject, estimates_in, subjects_in
+from fastavatar.app.points import CloudPair, estimates_in, subjects_in
 from fastavatar.errors import InputError, UsageError
 
 
@@ -32,7 +32,7 @@ def test_estimates_have_the_names_of_their_truths(tmp_path: Path) -> None:
     (tmp_path / "estimate" / "b.npz").unlink()
     truths = subjects_in(tmp_path / "truth")
     estimates = estimates_in(tmp_path / "estimate", truths)
-    found = {name: Subject(name, path, estimates.get(name)).clouds() for name, path in truths.items()}
+    found = {name: CloudPair(name, path, estimates.get(name)).clouds() for name, path in truths.items()}
     assert (
         found["a"]["truth"]["points"].points[0, 0] == 1
         and found["a"]["estimate"]["points"].points[0, 0] == -1

@@ -10,8 +10,8 @@ from fastavatar.core import Camera, frontal_camera
 from fastavatar.errors import InputError, WeightsError
 from fastavatar.models.published import Dinov2Sizes
 from fastavatar.models.views import (
-    NetworkSettings,
     ViewsNetwork,
+    ViewsSizes,
     mean_start,
     order_of_content,
     pooled,
@@ -19,7 +19,7 @@ from fastavatar.models.views import (
     write_network,
 )
 
-SIZES = NetworkSettings("convolutional", 32, 32, 200, 16, 8, 8, 2)
+SIZES = ViewsSizes("convolutional", 32, 32, 200, 16, 8, 8, 2)
 DINO = Dinov2Sizes(width=64, depth=2, hidden=64, patch=14, positions=17)
 
 
@@ -34,7 +34,7 @@ def views(count: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.rand(count, 4, 32, 32), projections
 
 
-def network(sizes: NetworkSettings = SIZES, dino: Dinov2Sizes | None = None) -> ViewsNetwork:
+def network(sizes: ViewsSizes = SIZES, dino: Dinov2Sizes | None = None) -> ViewsNetwork:
     torch.manual_seed(0)
     made = ViewsNetwork(sizes, mean_start(sizes.points), dino).eval()
     with torch.no_grad():  # no output is 0 by chance
@@ -93,7 +93,7 @@ def test_a_file_gives_the_same_network(tmp_path: Path) -> None:
 
 
 def test_dinov2_is_kept_as_it_is(tmp_path: Path) -> None:
-    sizes = NetworkSettings("dinov2", 32, 32, 50, 16, 8, 8, 1)
+    sizes = ViewsSizes("dinov2", 32, 32, 50, 16, 8, 8, 1)
     made = network(sizes, DINO)
     trained = {name.split(".")[0] for name, value in made.named_parameters() if value.requires_grad}
     assert "backbone" not in trained and "point" in trained
@@ -112,7 +112,7 @@ def test_other_files_are_refused(tmp_path: Path, state: dict[str, torch.Tensor])
 
 def test_sizes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InputError, match="multiple of 16"):
-        ViewsNetwork(NetworkSettings("convolutional", 33, 32, 50, 16, 8, 8, 1), mean_start(50))
+        ViewsNetwork(ViewsSizes("convolutional", 33, 32, 50, 16, 8, 8, 1), mean_start(50))
 
 
 def test_pooling_is_largest_and_mean() -> None:

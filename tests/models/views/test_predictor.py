@@ -12,7 +12,7 @@ from fastavatar.errors import NoFaceError, UsageError
 from fastavatar.images import load_photo
 from fastavatar.meshing import is_closed
 from fastavatar.models import TakesSeveral, load_predictor
-from fastavatar.models.views import NetworkSettings, ViewsNetwork, ViewsPredictor, mean_start, write_network
+from fastavatar.models.views import ViewsNetwork, ViewsPredictor, ViewsSizes, mean_start, write_network
 from tests.portraits import PORTRAIT
 
 
@@ -20,9 +20,7 @@ from tests.portraits import PORTRAIT
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("views") / "views.pth"
     torch.manual_seed(0)
-    write_network(
-        ViewsNetwork(NetworkSettings("convolutional", 32, 32, 900, 16, 8, 8, 1), mean_start(900)), path
-    )
+    write_network(ViewsNetwork(ViewsSizes("convolutional", 32, 32, 900, 16, 8, 8, 1), mean_start(900)), path)
     return path
 
 
@@ -52,7 +50,7 @@ def test_an_avatar_that_no_order_of_photos_changes(checkpoint: Path, photos: lis
 
 
 def test_photos_without_faces_are_named(checkpoint: Path, photos: list[Photo]) -> None:
-    blank = replace(photos[0], rgb=np.full_like(photos[0].rgb, 200), path=None)
+    blank = replace(photos[0], rgb=np.full_like(photos[0].rgb, 200))
     with pytest.raises(NoFaceError):
         ViewsPredictor(checkpoint).predict_several([photos[0], blank])
     with pytest.raises(UsageError, match="no photo"):
