@@ -109,7 +109,8 @@ class SurfaceTrainee:
         for value in self.network.parameters():
             value.grad = None
         more, pictures = held_out(self.network, self._others, chosen)
-        return Validation({**figures, **more}, pictures, score=-more["chamfer_mm"])
+        score = -more["chamfer_mm"] if "chamfer_mm" in more else None
+        return Validation({**figures, **more}, pictures, score)
 
     def export(self, folder: Path) -> None:
         """Write the network, which `predict --model surface` reads."""

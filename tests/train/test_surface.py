@@ -56,7 +56,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ball = trimesh.creation.icosphere(4)
     for name in ("a", "b", "c"):
         write_capture(folder / name)
-        vertices = np.array(ball.vertices, np.float32) * np.float32(RADII_M)
+        vertices = np.array(ball.vertices, np.float32) * np.array(RADII_M, np.float32)
         np.savez(folder / name / "mesh.npz", vertices=vertices, faces=np.array(ball.faces, np.int64))
     assert make_all(folder, folder, seed=0, count=4000) == 3
     return folder

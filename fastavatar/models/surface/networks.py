@@ -115,15 +115,17 @@ class SurfaceNetwork(nn.Module):
     @property
     def sharpness(self) -> Tensor:
         """() how fast the sign changes across the surface, in 1 / radii."""
-        return self.log_sharpness.exp()
+        found: Tensor = self.log_sharpness.exp()
+        return found
 
     def _mean(self, places: Tensor) -> Tensor:
         """Distances (B, N) of the mean head at places (B, N, 3) in the sphere; beyond its cube they grow."""
         within = places.clamp(-1, 1)
         # The root of 0 has no second derivative
-        beyond = ((places - within).square().sum(-1) + _TINY).sqrt() - _TINY**0.5
+        beyond: Tensor = ((places - within).square().sum(-1) + _TINY).sqrt() - _TINY**0.5
         cells = (within.reshape(-1, 3) + 1) * (CELLS / 2)
-        return spline(self.mean_distances, cells).reshape(beyond.shape) + beyond
+        inner: Tensor = spline(self.mean_distances, cells).reshape(beyond.shape)
+        return inner + beyond
 
 
 class UNet(nn.Module):
