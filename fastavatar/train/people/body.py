@@ -12,7 +12,7 @@ from fastavatar.train.people import (
     Person,
     SkinSurface,
     Strands,
-    facial_hair,
+    facial_strands,
     hair_reflectance,
     head_canvas,
     linear_rgb,
@@ -56,10 +56,16 @@ def build_body(
     skin = SkinSurface(vertices)
     strands = scalp_hair(person.hair, skin, np.random.default_rng([*seed, 3]))
     outline, colors = _outline(person, vertices, strands), _vertex_colors(person, canvas.picture(texels))
-    strands = [*strands, *facial_hair(person.hair, skin, vertices, np.random.default_rng([*seed, 4]))]
+    strands = [*strands, *facial_strands(person.hair, skin, vertices, np.random.default_rng([*seed, 4]))]
     cloth = shirt_cloth(person.shirt, vertices, np.random.default_rng([*seed, 5]))
     return Body(
-        vertices, cloth, strands, canvas.picture(texels, 0.3), canvas.picture(relief[:, None]), outline, colors
+        vertices,
+        cloth,
+        strands,
+        canvas.picture(texels, 0.3),
+        canvas.picture(relief[:, None]),
+        outline,
+        colors,
     )
 
 
@@ -72,9 +78,11 @@ def _outline(person: Person, vertices: Array, strands: list[Strands]) -> Array:
     index = np.flatnonzero(on_scalp)
     normals = vertex_normals(vertices, head.faces[skin_faces(head)])
     points = strands[0].points.reshape(-1, 3)
-    distance, nearest = cKDTree(vertices[index]).query(points)
+    distance, nearest = (np.asarray(one) for one in cKDTree(vertices[index]).query(points))
     near = distance < 0.08
-    heights = np.einsum("nc,nc->n", points[near] - vertices[index[nearest[near]]], normals[index[nearest[near]]])
+    heights = np.einsum(
+        "nc,nc->n", points[near] - vertices[index[nearest[near]]], normals[index[nearest[near]]]
+    )
     thickness = np.zeros(len(vertices))
     order = np.lexsort([heights, nearest[near]])
     owners, first, count = np.unique(nearest[near][order], return_index=True, return_counts=True)
@@ -97,4 +105,4 @@ def _vertex_colors(person: Person, texture: Array) -> Array:
     if person.hair.cut not in ("bald", "shaved"):
         colors[scalp(head.mean, person.hair.hairline_m) > 0.004] = hair_reflectance(person.hair.absorption)
     colors[head.region("torso")] = linear_rgb(np.array(person.shirt.lab))
-    return colors
+    return np.asarray(colors)

@@ -16,8 +16,23 @@ from fastavatar.train.people import (
     waved,
 )
 
-_COUNTS = {"bald": 0, "shaved": 26_000, "short": 32_000, "medium": 17_000, "long": 15_000, "tied": 15_000, "curls": 13_000}
-_RADIUS_M = {"shaved": 7e-5, "short": 1.0e-4, "medium": 1.2e-4, "long": 1.3e-4, "tied": 1.1e-4, "curls": 1.2e-4}
+_COUNTS = {
+    "bald": 0,
+    "shaved": 26_000,
+    "short": 32_000,
+    "medium": 17_000,
+    "long": 15_000,
+    "tied": 15_000,
+    "curls": 13_000,
+}
+_RADIUS_M = {
+    "shaved": 7e-5,
+    "short": 1.0e-4,
+    "medium": 1.2e-4,
+    "long": 1.3e-4,
+    "tied": 1.1e-4,
+    "curls": 1.2e-4,
+}
 """Strands of each cut and their radius: as few as cover the scalp, chosen by eye."""
 _STEPS = {"shaved": 4, "short": 9, "medium": 22, "long": 30, "tied": 20, "curls": 36}
 _BUN = np.array([0.0, 0.075, -0.185])
@@ -39,7 +54,9 @@ def scalp_hair(hair: Hair, skin: SkinSurface, random: np.random.Generator) -> li
     curves = _curves(hair, skin, roots, random, noise)
     found = [Strands(curves, _RADIUS_M[hair.cut], hair.absorption)]
     if hair.cut == "tied":
-        found.append(Strands(_bun(random, float(np.abs(roots.points[:, 2]).max())), _RADIUS_M["tied"], hair.absorption))
+        found.append(
+            Strands(_bun(random, float(np.abs(roots.points[:, 2]).max())), _RADIUS_M["tied"], hair.absorption)
+        )
     return found
 
 
@@ -50,7 +67,9 @@ def _curves(hair: Hair, skin: SkinSurface, roots: Roots, random: np.random.Gener
     lengths = hair.length_m * _length_share(hair, places) * random.uniform(0.82, 1.0, count)
     thick = {"short": 0.010, "medium": 0.014, "long": 0.014, "tied": 0.005, "curls": 0.0}.get(hair.cut, 0.0)
     layers = thick * random.uniform(0.05, 1, count)
-    weight = {"shaved": 0.0, "short": 0.10, "medium": 0.55, "long": 0.55, "tied": 0.0, "curls": 0.03}[hair.cut]
+    weight = {"shaved": 0.0, "short": 0.10, "medium": 0.55, "long": 0.55, "tied": 0.0, "curls": 0.03}[
+        hair.cut
+    ]
 
     def steer(points: Array, directions: Array, share: float) -> Array:
         pull = np.zeros_like(directions)
@@ -108,8 +127,12 @@ def _length_share(hair: Hair, places: Array) -> Array:
 def _off_the_face(points: Array) -> Array:
     """What keeps hair beside the face: a push outward and back for points (S, 3) before it."""
     x, y, z = points.T
-    before = np.clip((z + 0.01) / 0.04, 0, 1) * np.clip((0.085 - y) / 0.03, 0, 1) * np.clip((y + 0.16) / 0.05, 0, 1)
-    return before[:, None] * np.stack([0.8 * np.sign(x), 0 * x, -0.8 + 0 * x], 1)
+    before = (
+        np.clip((z + 0.01) / 0.04, 0, 1)
+        * np.clip((0.085 - y) / 0.03, 0, 1)
+        * np.clip((y + 0.16) / 0.05, 0, 1)
+    )
+    return np.asarray(before[:, None] * np.stack([0.8 * np.sign(x), 0 * x, -0.8 + 0 * x], 1))
 
 
 def _bun(random: np.random.Generator, back_m: float) -> Array:

@@ -164,10 +164,14 @@ def _roots(colors: Array, person: Person, canvas: Canvas, noise: Noise) -> None:
 def hair_loss(places: Array, thinning: float) -> Array:
     """Share of hair lost, 0…1, at places (N, 3): temples first, then the crown."""
     eye = eye_centers()[0]
-    temples = np.exp(-(((np.abs(places[:, 0]) - 0.040) / 0.020) ** 2) - ((places[:, 1] - eye[1] - 0.075) / 0.035) ** 2)
+    temples = np.exp(
+        -(((np.abs(places[:, 0]) - 0.040) / 0.020) ** 2) - ((places[:, 1] - eye[1] - 0.075) / 0.035) ** 2
+    )
     crown = np.exp(-(((places - [0, 0.118, -0.085]) / 0.045) ** 2).sum(1))
     top = np.clip((places[:, 1] - 0.085) / 0.03, 0, 1)
-    return np.asarray(np.clip(1.6 * thinning * np.maximum(temples, crown) + max(0.0, thinning - 0.4) * 2.5 * top, 0, 1))
+    return np.asarray(
+        np.clip(1.6 * thinning * np.maximum(temples, crown) + max(0.0, thinning - 0.4) * 2.5 * top, 0, 1)
+    )
 
 
 def brow_area(places: Array) -> Array:
@@ -189,10 +193,14 @@ def _eye(offsets: Array, person: Person, noise: Noise) -> Array:
     fibres = noise.rough(ring, 0.10, 2)
     iris = np.tile(np.array(person.iris_lab), (len(offsets), 1))
     share = around / IRIS_M
-    iris[:, 0] += 5 * fibres + 6 * np.exp(-(((share - 0.45) / 0.12) ** 2)) - 14 * np.clip((share - 0.82) / 0.18, 0, 1)
+    iris[:, 0] += (
+        5 * fibres + 6 * np.exp(-(((share - 0.45) / 0.12) ** 2)) - 14 * np.clip((share - 0.82) / 0.18, 0, 1)
+    )
     iris[:, 0] = np.maximum(iris[:, 0], 4)
     white = np.array([82.0, 1.5, 4.0]) - np.clip((around - 0.008) / 0.006, 0, 1)[:, None] * [9, -7, -4]
-    veins = np.clip(noise.at(offsets * [1, 2.5, 1], 0.0022) - 1.1, 0, 1) * np.clip((around - 0.007) / 0.004, 0, 1)
+    veins = np.clip(noise.at(offsets * [1, 2.5, 1], 0.0022) - 1.1, 0, 1) * np.clip(
+        (around - 0.007) / 0.004, 0, 1
+    )
     white = white + veins[:, None] * np.array([-6.0, 10.0, 3.0])
     in_iris = (np.clip((1.03 - share) / 0.06, 0, 1) * (offsets[:, 2] > 0))[:, None]
     in_pupil = (np.clip((1.06 - around / PUPIL_M) / 0.12, 0, 1) * (offsets[:, 2] > 0))[:, None]

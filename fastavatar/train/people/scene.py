@@ -1,22 +1,17 @@
-"""A body and its light as a scene of Mitsuba, and pictures of it."""
+"""A body, or a mesh, and its light as a scene of Mitsuba."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
 
-from fastavatar.core import Camera
+from fastavatar.core import Mesh
 from fastavatar.geometry import Array, Ints, vertex_normals
 from fastavatar.head import load_head
-from fastavatar.train.people import Body, Person, Strands, linear_rgb
+from fastavatar.train.people import Body, Person, Strands, linear, linear_rgb
 
-_FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
-"""From the axes of Mitsuba's cameras (x left, y up, z forward) to OpenCV's (x right, y down)."""
-_BOUNCES = 7
+_BOUNCES = 6
 """Light reaches the skin under light hair after several; more change nothing that can be seen."""
 
 
@@ -46,12 +41,26 @@ def person_scene(person: Person, body: Body, light: Array, scratch: Path) -> Any
     return scene_of(parts, light)
 
 
+def mesh_scene(mesh: Mesh, light: Array) -> Any:
+    """The scene of a mesh with a texture or vertex colours, matt, under light (rows, columns, 3)."""
+    mesh = mesh if mesh.texture is None else mesh.split_at_seams()
+    uv, color = None, cast(dict[str, Any], {"type": "mesh_attribute", "name": "vertex_color"})
+    if mesh.texture is not None and mesh.uv is not None:
+        uv, color = mesh.uv.double().numpy() * [1, -1] + [0, 1], _texture(linear(mesh.texture.numpy() / 255))
+    material = {"type": "twosided", "nested": {"type": "principled", "base_color": color, "roughness": 0.6}}
+    vertices, faces = mesh.vertices.double().numpy(), mesh.faces.numpy()
+    shape = _mesh("mesh", Surface(vertices, vertex_normals(vertices, faces), faces, uv, material))
+    if uv is None and mesh.colors is not None:
+        shape.add_attribute("vertex_color", 3, linear(mesh.colors.numpy()).astype(np.float32).ravel())
+    return scene_of({"mesh": shape}, light)
+
+
 def scene_of(parts: dict[str, Any], light: Array) -> Any:
     """The scene of shapes, by name, under light (rows, columns, 3)."""
     import mitsuba as mi
 
     emitter = {"type": "envmap", "bitmap": mi.Bitmap(light.astype(np.float32))}
-    integrator = {"type": "path", "max_depth": _BOUNCES, "hide_emitters": True}
+    integrator = {"type": "path", "max_depth": _BOUNCES, "rr_depth": 3, "hide_emitters": True}
     return mi.load_dict({"type": "scene", "integrator": integrator, "light": emitter, **parts})
 
 
@@ -81,7 +90,11 @@ def _surfaces(person: Person, body: Body) -> dict[str, Surface]:
     }
     worn = body.cloth
     found["shirt"] = Surface(
-        worn.vertices, vertex_normals(worn.vertices, worn.faces), worn.faces, None, {"type": "twosided", "nested": cloth}
+        worn.vertices,
+        vertex_normals(worn.vertices, worn.faces),
+        worn.faces,
+        None,
+        {"type": "twosided", "nested": cloth},
     )
     return found
 
@@ -101,11 +114,6 @@ def _texture(picture: Array) -> dict[str, Any]:
     import mitsuba as mi
 
     return {"type": "bitmap", "bitmap": mi.Bitmap(np.ascontiguousarray(picture, np.float32)), "raw": True}
-
-
-def mesh_shape(name: str, surface: Surface) -> Any:
-    """A mesh of Mitsuba."""
-    return _mesh(name, surface)
 
 
 def _mesh(name: str, surface: Surface) -> Any:
@@ -145,56 +153,3 @@ def _curves(strands: Strands, path: Path) -> Any:
         "azimuthal_roughness": 0.3,
     }
     return {"type": "bsplinecurve", "filename": str(path), "material": fibre}
-
-
-def picture(scene: Any, camera: Camera, samples: int, seed: int) -> NDArray[np.uint8]:
-    """What a camera sees, (H, W, 4): sRGB, and coverage as alpha, which is not multiplied into the colours."""
-    import mitsuba as mi
-
-    K, size = camera.K.double().numpy(), (camera.width, camera.height)
-    to_world = np.linalg.inv(_FLIP @ camera.world_to_camera.double().numpy())
-    sensor = mi.load_dict(
-        {
-            "type": "perspective",
-            "fov": math.degrees(2 * math.atan(size[0] / (2 * K[0, 0]))),
-            "fov_axis": "x",
-            "near_clip": 0.05,
-            "far_clip": 100.0,
-            "to_world": mi.ScalarTransform4f(to_world),
-            "film": {
-                "type": "hdrfilm",
-                "width": size[0],
-                "height": size[1],
-                "pixel_format": "rgba",
-                "rfilter": {"type": "box"},  # sums in one order, so that the same seed gives the same bytes
-            },
-            "sampler": {"type": "multijitter"},
-        }
-    )
-    found = without_fireflies(np.array(mi.render(scene, sensor=sensor, spp=samples, seed=seed), np.float64))
-    alpha = np.clip(found[..., 3:], 0, 1)
-    colors = developed(np.maximum(found[..., :3], 0) / np.maximum(alpha, 1e-3)) * (alpha > 0)
-    return np.concatenate([colors, alpha], 2).__mul__(255).round().astype(np.uint8)
-
-
-def without_fireflies(found: Array) -> Array:
-    """A picture (H, W, C) whose single bright pixels are as bright as the brightest of their eight neighbours.
-
-    They are paths that met a small, bright light by chance; more samples would average them out.
-    """
-    around = np.ones((3, 3, 1), bool)
-    around[1, 1] = False
-    brightest = maximum_filter(found, footprint=around, mode="nearest")
-    return np.asarray(np.minimum(found, brightest))
-
-
-def developed(linear: Array) -> Array:
-    """sRGB in 0…1 of linear RGB; highlights above 0.7 roll off, as on film, instead of being cut at 1."""
-    knee = 0.7
-    rolled = knee + (1 - knee) * (1 - np.exp(-(np.maximum(linear, knee) - knee) / (1 - knee)))
-    return encoded(np.where(linear > knee, rolled, linear))
-
-
-def encoded(linear: Array) -> Array:
-    """sRGB of linear RGB."""
-    return np.asarray(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))

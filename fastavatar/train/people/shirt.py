@@ -1,4 +1,4 @@
-"""A plain shirt: the torso's skin a little further out, cut along a plane at the neck, with a collar's band."""
+"""A plain shirt: the torso's skin a little further out, cut along a plane at the neck, with a band."""
 
 from dataclasses import dataclass
 
@@ -49,7 +49,8 @@ def shirt_cloth(shirt: Shirt, vertices: Array, random: np.random.Generator) -> C
     rim = body.vertices[np.abs((body.vertices - origin) @ up) < 1e-6]
     band, band_faces = _band(np.asarray(rim), up)
     return Cloth(
-        np.concatenate([np.asarray(cut), band]), np.concatenate([np.asarray(cut_faces), band_faces + len(cut)])
+        np.concatenate([np.asarray(cut), band]),
+        np.concatenate([np.asarray(cut_faces), band_faces + len(cut)]),
     )
 
 

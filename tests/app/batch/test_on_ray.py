@@ -45,7 +45,7 @@ def cluster() -> Iterator[Any]:
         memory = 100 * 2**20
         nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": memory})
         nodes.add_node(num_cpus=1, object_store_memory=memory)
-        on_ray._connect(nodes.address)
+        on_ray.connect_ray(nodes.address)
         yield nodes
         ray.shutdown()
         nodes.shutdown()  # type: ignore[no-untyped-call]
