@@ -18,8 +18,8 @@ from fastavatar.head import load_head, outside_of
 from fastavatar.models.surface import (
     CELLS,
     RADIUS_M,
-    NetworkSettings,
     SurfaceNetwork,
+    SurfaceNetworkSettings,
     distances_on_grid,
     write_network,
 )
@@ -44,7 +44,7 @@ MODEL_FILE = "surface.pth"
 class SurfaceSettings:
     """All settings of a training of `models/surface`."""
 
-    network: NetworkSettings
+    network: SurfaceNetworkSettings
     weights: SurfaceWeights
     moves: Moves
     near_points: int
