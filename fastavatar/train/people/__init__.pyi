@@ -1,7 +1,5 @@
 from .backend import require_mitsuba as require_mitsuba
 from .backend import start_mitsuba as start_mitsuba
-from .body import Body as Body
-from .body import build_body as build_body
 from .cameras import HEAD as HEAD
 from .cameras import Arrangement as Arrangement
 from .cameras import Sight as Sight
@@ -14,6 +12,8 @@ from .canvas import head_canvas as head_canvas
 from .canvas import scalp as scalp
 from .canvas import skin_faces as skin_faces
 from .facial_hair import facial_strands as facial_strands
+from .figure import Figure as Figure
+from .figure import build_figure as build_figure
 from .folders import Pictures as Pictures
 from .folders import is_capture as is_capture
 from .folders import write_capture as write_capture
@@ -37,8 +37,9 @@ from .palette import hair_reflectance as hair_reflectance
 from .palette import linear as linear
 from .palette import linear_rgb as linear_rgb
 from .palette import skin_lab as skin_lab
+from .person import Cut as Cut
 from .person import Hair as Hair
-from .person import Person as Person
+from .person import MadeUpPerson as MadeUpPerson
 from .person import Shirt as Shirt
 from .person import Skin as Skin
 from .person import sample_expression as sample_expression

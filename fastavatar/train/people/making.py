@@ -16,11 +16,11 @@ from fastavatar.train.people import (
     HEAD,
     POINTS,
     Arrangement,
-    Body,
-    Person,
+    Figure,
+    MadeUpPerson,
     Pictures,
     Sight,
-    build_body,
+    build_figure,
     encoded,
     mesh_scene,
     person_scene,
@@ -59,7 +59,7 @@ class PersonTask:
     folder: Path
     seed: int
     number: int
-    """Of the person."""
+    """The person's number."""
     expression: int
     """Index of the person's expression."""
     settings: PictureSettings
@@ -131,21 +131,21 @@ def make_person(task: PersonTask) -> None:
     person = sample_person(task.seed, task.number)
     expression, turns = sample_expression(task.seed, task.number, task.expression)
     small = settings.size[1] <= _SMALL_PX
-    body = build_body(person, expression, turns, 1024 if small else 2048, key)
+    figure = build_figure(person, expression, turns, 1024 if small else 2048, key)
     light = _light(task, task.number, task.expression)
     with tempfile.TemporaryDirectory() as scratch:
-        scene = person_scene(person, body, light, Path(scratch))
+        scene = person_scene(person, figure, light, Path(scratch))
         pictures = _photographed(scene, task, task.number, task.expression)
-    arrays = _truth(person, body, expression, turns) | {"person": np.array(task.number)}
-    write_capture(task.folder, pictures, points_on(body.outline), arrays)
+    arrays = _truth(person, figure, expression, turns) | {"person": np.array(task.number)}
+    write_capture(task.folder, pictures, points_on(figure.outline), arrays)
 
 
-def _truth(person: Person, body: Body, expression: Array, turns: Array) -> dict[str, NDArray[Any]]:
+def _truth(person: MadeUpPerson, figure: Figure, expression: Array, turns: Array) -> dict[str, NDArray[Any]]:
     """The arrays of `mesh.npz`: the surface, and what it was made from."""
     single = {
-        "vertices": body.outline,
-        "skin_vertices": body.vertices,
-        "colors": encoded(body.vertex_colors),
+        "vertices": figure.outline,
+        "skin_vertices": figure.vertices,
+        "colors": encoded(figure.vertex_colors),
         "identity": person.identity,
         "expression": expression,
         "turns": turns,

@@ -7,8 +7,8 @@ from fastavatar.geometry import Array
 from fastavatar.head import load_head
 from fastavatar.train.people import (
     Canvas,
+    MadeUpPerson,
     Noise,
-    Person,
     Skin,
     beard_area,
     brow_curves,
@@ -33,7 +33,7 @@ _RED = np.array([-1.8, 4.2, 0.8])
 """L*, a*, b* of a full flush on light skin."""
 
 
-def paint(person: Person, canvas: Canvas, random: np.random.Generator) -> tuple[Array, Array]:
+def paint(person: MadeUpPerson, canvas: Canvas, random: np.random.Generator) -> tuple[Array, Array]:
     """Colour (N, 3), linear RGB, and height (N,) in metres of fine relief at the texels of a canvas."""
     head, places = load_head(), canvas.places
     noise = Noise(random)
@@ -52,7 +52,7 @@ def paint(person: Person, canvas: Canvas, random: np.random.Generator) -> tuple[
     return colors, height
 
 
-def _skin_lab(person: Person, canvas: Canvas, noise: Noise) -> tuple[Array, Array]:
+def _skin_lab(person: MadeUpPerson, canvas: Canvas, noise: Noise) -> tuple[Array, Array]:
     """L*, a*, b* (N, 3) and relief (N,) of skin and lips."""
     skin, places = person.skin, canvas.places
     base = skin_lab(skin.ita_deg)
@@ -75,7 +75,7 @@ def _skin_lab(person: Person, canvas: Canvas, noise: Noise) -> tuple[Array, Arra
     return lab, height
 
 
-def _lips(lab: Array, height: Array, person: Person, canvas: Canvas, noise: Noise) -> None:
+def _lips(lab: Array, height: Array, person: MadeUpPerson, canvas: Canvas, noise: Noise) -> None:
     places, skin = canvas.places, person.skin
     edge = np.clip((canvas.lips + 0.12 * noise.at(places, 0.004) - 0.35) / 0.4, 0, 1)
     natural = skin_lab(skin.ita_deg) * [0.86, 1.0, 0.85] + [0, 10.0, 0]
@@ -141,7 +141,7 @@ def _marks(colors: Array, skin: Skin, canvas: Canvas, random: np.random.Generato
         colors[near] *= 1 - share[:, None] * np.array([0.6, 0.85, 1.0])
 
 
-def _roots(colors: Array, person: Person, canvas: Canvas, noise: Noise) -> None:
+def _roots(colors: Array, person: MadeUpPerson, canvas: Canvas, noise: Noise) -> None:
     """Scalp under hair, the shadow of a shaved beard and the skin under brows take the hair's colour."""
     hair, places = person.hair, canvas.places
     color = hair_reflectance(hair.absorption)
@@ -185,7 +185,7 @@ def brow_area(places: Array) -> Array:
     return np.asarray(across * along * (places[:, 2] > 0.0))
 
 
-def _eye(offsets: Array, person: Person, noise: Noise) -> Array:
+def _eye(offsets: Array, person: MadeUpPerson, noise: Noise) -> Array:
     """Linear RGB (N, 3) of an eyeball at offsets (N, 3) from its centre on the average head, metres."""
     around = np.hypot(offsets[:, 0], offsets[:, 1])
     angle = np.arctan2(offsets[:, 1], offsets[:, 0])

@@ -20,7 +20,7 @@ Cut = Literal[
 ]
 
 _WIDEST = 2.2
-"""Standard deviations at which an identity's coefficients end: beyond, faces look like nobody's."""
+"""Standard deviations at which an identity's coefficients end: wider ones look like caricatures."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Shirt:
 
 
 @dataclass(frozen=True)
-class Person:
+class MadeUpPerson:
     """All that makes up one person but the expression."""
 
     identity: Array
@@ -89,7 +89,7 @@ class Person:
     iris_lab: tuple[float, float, float]
 
 
-def sample_person(seed: int, number: int) -> Person:
+def sample_person(seed: int, number: int) -> MadeUpPerson:
     """The person of that number: identity from the head's own distribution, looks to fit it.
 
     Beards grow on people with a broad neck and jaw for their head: the head's modes do not say who is a man.
@@ -99,7 +99,7 @@ def sample_person(seed: int, number: int) -> Person:
     manly = _manliness(identity) > random.normal(0, 0.4)
     age = float(random.beta(1.3, 1.6))
     ita = float(random.uniform(*ITA_DEG))
-    return Person(
+    return MadeUpPerson(
         identity,
         _skin(random, ita, age, manly),
         _hair(random, ita, age, manly),

@@ -1,4 +1,4 @@
-"""A body, or a mesh, and its light as a scene of Mitsuba."""
+"""A figure, or a mesh, and its light as a scene of Mitsuba."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +9,14 @@ import numpy as np
 from fastavatar.core import Mesh
 from fastavatar.geometry import Array, Ints, vertex_normals
 from fastavatar.head import load_head
-from fastavatar.train.people import Body, Person, Strands, linear, linear_rgb
+from fastavatar.train.people import Figure, MadeUpPerson, Strands, linear, linear_rgb
 
 _BOUNCES = 6
 """Light reaches the skin under light hair after several; more change nothing that can be seen."""
 
 
 @dataclass(frozen=True)
-class Surface:
+class Patch:
     """Triangles with one material."""
 
     vertices: Array
@@ -31,12 +31,12 @@ class Surface:
     """A BSDF of Mitsuba."""
 
 
-def person_scene(person: Person, body: Body, light: Array, scratch: Path) -> Any:
-    """The scene of a body; strands pass through files in the folder `scratch`. Needs `start_mitsuba`."""
+def person_scene(person: MadeUpPerson, figure: Figure, light: Array, scratch: Path) -> Any:
+    """The scene of a figure; strands pass through files in the folder `scratch`. Needs `start_mitsuba`."""
     parts: dict[str, Any] = {}
-    for name, surface in _surfaces(person, body).items():
+    for name, surface in _surfaces(person, figure).items():
         parts[name] = _mesh(name, surface)
-    for index, strands in enumerate(body.strands):
+    for index, strands in enumerate(figure.strands):
         parts[f"strands{index}"] = _curves(strands, scratch / f"strands{index}.txt")
     return scene_of(parts, light)
 
@@ -49,7 +49,7 @@ def mesh_scene(mesh: Mesh, light: Array) -> Any:
         uv, color = mesh.uv.double().numpy() * [1, -1] + [0, 1], _texture(linear(mesh.texture.numpy() / 255))
     material = {"type": "twosided", "nested": {"type": "principled", "base_color": color, "roughness": 0.6}}
     vertices, faces = mesh.vertices.double().numpy(), mesh.faces.numpy()
-    shape = _mesh("mesh", Surface(vertices, vertex_normals(vertices, faces), faces, uv, material))
+    shape = _mesh("mesh", Patch(vertices, vertex_normals(vertices, faces), faces, uv, material))
     if uv is None and mesh.colors is not None:
         shape.add_attribute("vertex_color", 3, linear(mesh.colors.numpy()).astype(np.float32).ravel())
     return scene_of({"mesh": shape}, light)
@@ -64,11 +64,11 @@ def scene_of(parts: dict[str, Any], light: Array) -> Any:
     return mi.load_dict({"type": "scene", "integrator": integrator, "light": emitter, **parts})
 
 
-def _surfaces(person: Person, body: Body) -> dict[str, Surface]:
+def _surfaces(person: MadeUpPerson, figure: Figure) -> dict[str, Patch]:
     head = load_head()
-    normals = vertex_normals(body.vertices, head.faces)
-    colors = _texture(body.colors)
-    relief = {"type": "bumpmap", "arbitrary": _texture(body.relief), "scale": 1.0}
+    normals = vertex_normals(figure.vertices, head.faces)
+    colors = _texture(figure.colors)
+    relief = {"type": "bumpmap", "arbitrary": _texture(figure.relief), "scale": 1.0}
     skin = {
         "type": "principled",
         "base_color": colors,
@@ -84,12 +84,17 @@ def _surfaces(person: Person, body: Body) -> dict[str, Surface]:
         "specular": 0.1,
     }
     found = {
-        "skin": _part(body, normals, ("skin",), {**relief, "nested": skin}),
-        "eyes": _part(body, normals, ("left_eye", "right_eye"), eye),
-        "mouth": _part(body, normals, ("upper_teeth", "lower_teeth", "gums", "tongue"), wet),
+        "skin": _part(figure, normals, ("skin",), {"type": "twosided", "nested": {**relief, "nested": skin}}),
+        "eyes": _part(figure, normals, ("left_eye", "right_eye"), eye),
+        "mouth": _part(
+            figure,
+            normals,
+            ("upper_teeth", "lower_teeth", "gums", "tongue"),
+            {"type": "twosided", "nested": wet},
+        ),
     }
-    worn = body.cloth
-    found["shirt"] = Surface(
+    worn = figure.cloth
+    found["shirt"] = Patch(
         worn.vertices,
         vertex_normals(worn.vertices, worn.faces),
         worn.faces,
@@ -99,7 +104,7 @@ def _surfaces(person: Person, body: Body) -> dict[str, Surface]:
     return found
 
 
-def _part(body: Body, normals: Array, names: tuple[str, ...], material: dict[str, Any]) -> Surface:
+def _part(figure: Figure, normals: Array, names: tuple[str, ...], material: dict[str, Any]) -> Patch:
     """Parts of the head, with one vertex for each texture coordinate."""
     head = load_head()
     chosen = head.part(*names)
@@ -107,7 +112,7 @@ def _part(body: Body, normals: Array, names: tuple[str, ...], material: dict[str
     pairs, faces = np.unique(corners, axis=0, return_inverse=True)
     vertex, place = pairs.T
     uv = head.uv[place] * [1, -1] + [0, 1]  # Mitsuba counts v downward
-    return Surface(body.vertices[vertex], normals[vertex], faces.reshape(-1, 3), uv, material)
+    return Patch(figure.vertices[vertex], normals[vertex], faces.reshape(-1, 3), uv, material)
 
 
 def _texture(picture: Array) -> dict[str, Any]:
@@ -116,7 +121,7 @@ def _texture(picture: Array) -> dict[str, Any]:
     return {"type": "bitmap", "bitmap": mi.Bitmap(np.ascontiguousarray(picture, np.float32)), "raw": True}
 
 
-def _mesh(name: str, surface: Surface) -> Any:
+def _mesh(name: str, surface: Patch) -> Any:
     import mitsuba as mi
 
     settings = mi.Properties()

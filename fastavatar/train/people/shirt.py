@@ -9,7 +9,7 @@ from fastavatar.geometry import Array, Ints, unit_vectors, vertex_normals
 from fastavatar.head import load_head
 from fastavatar.train.people import Noise, Shirt
 
-_AWAY_M = 0.006
+_AWAY_M = 0.008
 """Distance of the cloth from the skin."""
 _BAND_M = 0.0065
 """Radius of the collar's band, which hides the cut edge."""
@@ -40,7 +40,7 @@ def shirt_cloth(shirt: Shirt, vertices: Array, random: np.random.Generator) -> C
     normals = vertex_normals(vertices, head.faces)
     noise = Noise(random)
     folds = 0.0035 * noise.at(head.mean * [1, 0.6, 1], 0.05) + 0.0018 * noise.at(head.mean, 0.022)
-    cloth = vertices + (_AWAY_M + np.maximum(folds, -0.0025))[:, None] * normals
+    cloth = vertices + (_AWAY_M + np.maximum(folds, -0.003))[:, None] * normals
     neck = vertices[head.region("neck")].mean(0) - head.mean[head.region("neck")].mean(0)
     up = np.array([0.0, np.cos(_TILT), np.sin(_TILT)])
     origin = _PIT + neck - [0, shirt.neckline_m, 0]

@@ -9,7 +9,7 @@ from fastavatar.geometry import Array, edge_graph, vertex_normals
 from fastavatar.head import load_head
 from fastavatar.train.people import (
     Cloth,
-    Person,
+    MadeUpPerson,
     SkinSurface,
     Strands,
     facial_strands,
@@ -25,7 +25,7 @@ from fastavatar.train.people import (
 
 
 @dataclass(frozen=True)
-class Body:
+class Figure:
     """A person with one expression."""
 
     vertices: Array
@@ -42,9 +42,9 @@ class Body:
     """(V, 3) linear RGB at the vertices, hair and shirt included."""
 
 
-def build_body(
-    person: Person, expression: Array, turns: Array, texture_px: int, seed: tuple[int, ...]
-) -> Body:
+def build_figure(
+    person: MadeUpPerson, expression: Array, turns: Array, texture_px: int, seed: tuple[int, ...]
+) -> Figure:
     """The body of a person with weights (52,) of the expressions and turns (5, 3) of the joints.
 
     `seed` decides every strand and freckle: the same for all expressions of one person.
@@ -58,7 +58,7 @@ def build_body(
     outline, colors = _outline(person, vertices, strands), _vertex_colors(person, canvas.picture(texels))
     strands = [*strands, *facial_strands(person.hair, skin, vertices, np.random.default_rng([*seed, 4]))]
     cloth = shirt_cloth(person.shirt, vertices, np.random.default_rng([*seed, 5]))
-    return Body(
+    return Figure(
         vertices,
         cloth,
         strands,
@@ -69,7 +69,7 @@ def build_body(
     )
 
 
-def _outline(person: Person, vertices: Array, strands: list[Strands]) -> Array:
+def _outline(person: MadeUpPerson, vertices: Array, strands: list[Strands]) -> Array:
     """The vertices moved outward to where nine tenths of the hair above each lie."""
     if not strands:
         return vertices
@@ -94,7 +94,7 @@ def _outline(person: Person, vertices: Array, strands: list[Strands]) -> Array:
     return np.asarray(vertices + np.maximum(thickness, 0)[:, None] * normals)
 
 
-def _vertex_colors(person: Person, texture: Array) -> Array:
+def _vertex_colors(person: MadeUpPerson, texture: Array) -> Array:
     """Linear RGB (V, 3): the texture at each vertex, and the colours of hair and shirt."""
     head = load_head()
     size = len(texture)
