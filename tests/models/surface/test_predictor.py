@@ -1,4 +1,4 @@
-"""A photo to an avatar by the model surface, without a trained network: the mean head, in the photo's place."""
+"""A photo to an avatar by the model surface, with a network that shows a ball for a head."""
 
 from pathlib import Path
 
