@@ -44,7 +44,7 @@ def command() -> None:
 @click.option(
     "--samples",
     type=count(1, 4096),
-    default=64,
+    default=25,
     show_default=True,
     help="Light paths of each pixel: four times as many halve the noise and take four times as long.",
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from fastavatar.geometry import Array, edge_graph, vertex_normals
+from fastavatar.geometry import Array, Bools, edge_graph, vertex_normals
 from fastavatar.head import load_head
 from fastavatar.train.people import (
     Cloth,
@@ -55,9 +55,10 @@ def build_figure(
     texels, relief = paint(person, canvas, np.random.default_rng([*seed, 2]))
     skin = SkinSurface(vertices)
     strands = scalp_hair(person.hair, skin, np.random.default_rng([*seed, 3]))
-    outline, colors = _outline(person, vertices, strands), _vertex_colors(person, canvas.picture(texels))
-    strands = [*strands, *facial_strands(person.hair, skin, vertices, np.random.default_rng([*seed, 4]))]
     cloth = shirt_cloth(person.shirt, vertices, np.random.default_rng([*seed, 5]))
+    outline = _under_hair(person, vertices, strands) + cloth.worn - vertices
+    colors = _vertex_colors(person, canvas.picture(texels), (cloth.worn != vertices).any(1))
+    strands = [*strands, *facial_strands(person.hair, skin, vertices, np.random.default_rng([*seed, 4]))]
     return Figure(
         vertices,
         cloth,
@@ -69,7 +70,7 @@ def build_figure(
     )
 
 
-def _outline(person: MadeUpPerson, vertices: Array, strands: list[Strands]) -> Array:
+def _under_hair(person: MadeUpPerson, vertices: Array, strands: list[Strands]) -> Array:
     """The vertices moved outward to where nine tenths of the hair above each lie."""
     if not strands:
         return vertices
@@ -94,8 +95,8 @@ def _outline(person: MadeUpPerson, vertices: Array, strands: list[Strands]) -> A
     return np.asarray(vertices + np.maximum(thickness, 0)[:, None] * normals)
 
 
-def _vertex_colors(person: MadeUpPerson, texture: Array) -> Array:
-    """Linear RGB (V, 3): the texture at each vertex, and the colours of hair and shirt."""
+def _vertex_colors(person: MadeUpPerson, texture: Array, clothed: Bools) -> Array:
+    """Linear RGB (V, 3): the texture at each vertex, and the colours of hair and, where `clothed`, shirt."""
     head = load_head()
     size = len(texture)
     uv = np.zeros((len(head.mean), 2))
@@ -104,5 +105,5 @@ def _vertex_colors(person: MadeUpPerson, texture: Array) -> Array:
     colors = texture[row.clip(0, size - 1), column.clip(0, size - 1)].astype(np.float64)
     if person.hair.cut not in ("bald", "shaved"):
         colors[scalp(head.mean, person.hair.hairline_m) > 0.004] = hair_reflectance(person.hair.absorption)
-    colors[head.region("torso")] = linear_rgb(np.array(person.shirt.lab))
+    colors[clothed] = linear_rgb(np.array(person.shirt.lab))
     return np.asarray(colors)

@@ -46,7 +46,7 @@ class PictureSettings:
     size: tuple[int, int] = (550, 802)
     """Width and height in pixels."""
     cameras: Arrangement = "nersemble"
-    samples: int = 64
+    samples: int = 25
     """Light paths a pixel: the noise falls with their root."""
     light: tuple[Path, ...] = ()
     """Files of light; none for made-up light."""

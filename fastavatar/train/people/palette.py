@@ -27,7 +27,7 @@ def skin_lab(ita_deg: float) -> Array:
 
 def linear_rgb(lab: Array) -> Array:
     """Linear RGB (..., 3) in 0…1 of L*, a*, b* (..., 3) under D65."""
-    return linear(np.clip(lab2rgb(lab), 0, 1))
+    return linear(np.clip(lab2rgb(np.asarray(lab, np.float64)), 0, 1))  # it would scale integers
 
 
 def linear(colors: Array) -> Array:

@@ -84,13 +84,13 @@ def _surfaces(person: MadeUpPerson, figure: Figure) -> dict[str, Patch]:
         "specular": 0.1,
     }
     found = {
-        "skin": _part(figure, normals, ("skin",), {"type": "twosided", "nested": {**relief, "nested": skin}}),
+        "skin": _part(figure, normals, ("skin",), {**relief, "nested": skin}),
         "eyes": _part(figure, normals, ("left_eye", "right_eye"), eye),
         "mouth": _part(
             figure,
             normals,
             ("upper_teeth", "lower_teeth", "gums", "tongue"),
-            {"type": "twosided", "nested": wet},
+            wet,
         ),
     }
     worn = figure.cloth

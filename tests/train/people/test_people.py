@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,9 @@ from fastavatar.train.people import (
     POINTS,
     Noise,
     encoded,
+    head_canvas,
     linear,
+    paint,
     place_cameras,
     points_on,
     sample_expression,
@@ -51,7 +54,7 @@ def test_points_are_as_many_as_nersembles_and_lie_on_the_head_in_one_order() -> 
     average = points_on(head.mean)
     assert average.shape == (POINTS, 3) == (10_144, 3)
     assert np.allclose(points_on(head.mean + [1, 2, 3]), average + [1, 2, 3])
-    distances, _ = head.mesh().nearest(__import__("torch").from_numpy(average))
+    distances, _ = head.mesh().nearest(torch.from_numpy(average))
     assert float(distances.max()) < 1e-6
 
 
@@ -96,6 +99,15 @@ def test_noise_has_unit_variance_and_is_smooth_over_its_grain() -> None:
     assert noise.std() == pytest.approx(1, abs=0.1)
     near = Noise(np.random.default_rng(1)).at(places + 0.0005, 0.05)
     assert np.abs(near - noise).max() < 0.2
+
+
+def test_teeth_are_light_and_the_tongue_is_red() -> None:
+    canvas, names = head_canvas(256), load_head().part_names
+    colors, relief = paint(sample_person(0, 0), canvas, np.random.default_rng(0))
+    assert colors.min() >= 0 and colors.max() <= 1 and np.abs(relief).max() < 0.001
+    assert colors[canvas.parts == names.index("upper_teeth")].mean() > 0.4
+    red, green, _ = colors[canvas.parts == names.index("tongue")].mean(0)
+    assert red > 1.5 * green > 0.1
 
 
 @given(st.floats(0, 1))
