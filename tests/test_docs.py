@@ -26,7 +26,19 @@ OWN_COMMAND = re.compile(
     rf"\bfastavatar(?::cuda)? (?P<command>{'|'.join(COMMANDS)})(?: (?P<sub>[a-z]+))?|\bpredict\.py\b"
 )
 OWN_MODULE = re.compile(r"python -m (?P<module>(?:benchmarks|scripts)\.\w+)")
-OTHER_PROGRAMS = {"apt", "curl", "docker", "gcloud", "make", "ns-export", "pip", "ray", "RUN"}
+OTHER_PROGRAMS = {
+    "apt",
+    "curl",
+    "docker",
+    "gcloud",
+    "make",
+    "ns-export",
+    "pip",
+    "ray",
+    "RUN",
+    "tensorboard",
+    "torchrun",
+}
 UNDOCUMENTED = {"help", "version"}
 """Flags that need no page."""
 

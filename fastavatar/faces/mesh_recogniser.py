@@ -60,7 +60,7 @@ class MeshRecogniser:
 
 
 def _normalises(path: Path) -> bool:
-    """Whether the network itself brings bytes to −1…1, so that nobody else may.
+    """Whether the network itself brings bytes to −1…1, so that its user may not.
 
     InsightFace's own rule looks for the names `Sub` and `Mul` among the first nodes, which files by other
     tools leave empty; this one looks at what the nodes do.

@@ -30,4 +30,5 @@ def volumes_of_pieces(vertices: Array, faces: Ints) -> tuple[Array, Ints]:
     piece_of = connected_components(edge_graph(faces, len(vertices)), directed=False)[1][faces[:, 0]]
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     # The tetrahedra between the origin and each triangle
-    return np.bincount(piece_of, (a * np.cross(b, c)).sum(1)), piece_of
+    volumes = np.bincount(piece_of, (a * np.cross(b, c)).sum(1))
+    return volumes.astype(np.float64), piece_of.astype(np.int64)

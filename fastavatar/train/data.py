@@ -53,7 +53,7 @@ class Subject:
     """A person with one expression: a capture, or a time step of one."""
 
     name: str
-    """Folder, and time step of a sequence."""
+    """Folder, with the one that it is in, and time step of a sequence."""
     views: Sequence[View]
     """Pictures are read when they are used."""
     points: Tensor
@@ -137,7 +137,7 @@ def read_people(folders: Sequence[Path], settings: DataSettings, held_out: Seque
 
     Those in the folders `held_out` are held out beside the last ones of `folders`.
     Broken views and captures are named, left out and counted. Raises `InputError` where more than 5 % are,
-    where there is nobody to train on, or where captures have fewer points than asked for.
+    where there are no people to train on, or where captures have fewer points than asked for.
     """
     places = [place for folder in folders for place in capture_folders(folder)]
     others = [place for folder in held_out for place in capture_folders(folder)]
@@ -210,7 +210,7 @@ def _subjects(place: Path, settings: DataSettings, broken: Broken) -> list[Subje
             points = capture.points[spread_over(len(capture.points), settings.points)]
         except InputError as error:
             raise InputError(f"{place}: {error}") from error
-        name = place.name if step is None else f"{place.name} step {step}"
+        name = f"{place.resolve().parent.name}/{place.name}" + ("" if step is None else f" step {step}")
         everything = tuple(range(len(capture.views)))
         subjects.append(Subject(name, capture.views, points, (), everything))
     return subjects

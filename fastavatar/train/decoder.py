@@ -63,7 +63,8 @@ class DecoderTrainee:
         # Mixed precision on CUDA: the large matrix products in 16 bits, their sums and all else in 32
         self._dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
         self._last: tuple[Tensor, Tensor] | None = None
-        self._scores = ViewScores(people, settings.data, settings.compositing, device)
+        self._scores = ViewScores(people, settings.data, settings.compositing, process)
+        self._fit_steps = 1 if process.check else settings.fit_steps
 
     @property
     def examples(self) -> int:
@@ -148,7 +149,7 @@ class DecoderTrainee:
         w = start.clone().requires_grad_(True)
         optimiser = torch.optim.Adam([w], lr=0.03)
         with torch.enable_grad():
-            for step in range(self._settings.fit_steps):
+            for step in range(self._fit_steps):
                 view, points = self._scores.fitting_view(who, step)
                 image = render(
                     self.gaussians(w, points), view.camera, compositing=self._settings.compositing

@@ -91,7 +91,7 @@ class EncoderTrainee:
         self.encoder = IdentityEncoder(widths).to(self._device)
         self.modules: Mapping[str, nn.Module] = {"encoder": self.encoder}
         self._batches = Batches(self.examples, settings.pace.batch, settings.pace.seed, process)
-        self._scores = ViewScores(people, settings.data, settings.compositing, self._device)
+        self._scores = ViewScores(people, settings.data, settings.compositing, process)
         self._photos = {who: self._photo(people.held_out[who]) for who in self._scores.held_out}
         self._folded = fold(trained.decoder)
         self._cosine = 0.0

@@ -20,12 +20,13 @@ def write_network(folder: Path, stem: str, key: str, state: Mapping[str, Tensor]
     try:
         safe = folder / f"{stem}.safetensors"
         write_safetensors(Checkpoint(path, values, None, origin), safe)
-        safe.chmod(path.stat().st_mode)  # that library lets nobody else read its files
+        safe.chmod(path.stat().st_mode)  # that library leaves its files to their owner
     except ModuleNotFoundError:
         return
 
 
 def loss_text(loss: Loss) -> str:
-    """The terms of a loss with their weights, and which were asked for but are missing."""
+    """The terms of a loss with their weights, what takes whose place, and which are missing."""
     used = ", ".join(f"{getattr(loss.weights, name):.3g} {name}" for name in loss.terms)
-    return used + "".join(f"; without {name}" for name in loss.missing)
+    instead = [getattr(term, "instead", None) for term in loss.terms.values()]
+    return "; ".join([used, *filter(None, instead), *(f"without {name}" for name in loss.missing)])

@@ -70,11 +70,12 @@ class Loader:
             del self._coming[gone]
         for one in range(step, step + 1 + self._ahead):
             if one not in self._coming:
-                self._coming[one] = self._pool.submit(self._batch, one)
+                # Which examples they are is settled here: the order is not made for several threads
+                self._coming[one] = self._pool.submit(self._batch, self._batches[one])
         return self._coming[step].result()
 
-    def _batch(self, step: int) -> list[Example]:
-        return [self._example(number) for number in self._batches[step]]
+    def _batch(self, numbers: list[int]) -> list[Example]:
+        return [self._example(number) for number in numbers]
 
     def _example(self, number: int) -> Example:
         for place in range(len(self._examples)):

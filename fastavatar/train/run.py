@@ -61,7 +61,7 @@ def run(
             settings.folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(alone_in(settings.folder, wait_s=0))
             require_own(settings)
-        trainee = make_trainee(process)
+        trainee = make_trainee(replace(process, check=settings.check))
         schedule = settings.pace.schedule(trainee.examples, process.count, settings.steps)
         objective = _Shared(trainee, process, settings.pace.seed)
         schedule = replace(schedule, stages=(objective.stage(schedule.stages[0]),))
@@ -165,21 +165,22 @@ def _validated(trainee: Trainee, process: Process) -> Validation | None:
 
 def _check(trainee: Trainee, objective: _Shared, schedule: Schedule, process: Process) -> RunResult:
     """A few steps, a validation and an export that leave nothing; says how long the run would take."""
+    times: list[float] = []
     made = optimise(
         objective,
         replace(schedule, iterations=min(CHECK_STEPS, schedule.iterations), patience=0),
+        on_step=lambda progress: times.append(time.perf_counter()),
         across=lambda loss: mean_of_all(loss, process),
     )
     if process.first:
-        started = time.perf_counter()
-        objective.loss(0)
-        forward = time.perf_counter() - started
         _validated(trainee, process)
         with tempfile.TemporaryDirectory() as folder:
             trainee.export(Path(folder))
+        step_s = times[-1] - times[-2] if len(times) > 1 else made.seconds  # the first one compiles
         log.info(
-            "it runs: %d examples, %d steps; losses %s; a forward pass takes %.2f s",
-            *(trainee.examples, schedule.iterations),
-            *(", ".join(f"{loss:.4g}" for loss in made.losses), forward),
+            "it runs: %d examples, losses %s; %d steps of %.3g s are about %.3g h",
+            trainee.examples,
+            ", ".join(f"{loss:.4g}" for loss in made.losses),
+            *(schedule.iterations, step_s, schedule.iterations * step_s / 3600),
         )
     return made

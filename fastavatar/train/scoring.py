@@ -11,10 +11,11 @@ from torch import Tensor
 
 from fastavatar.captures import View
 from fastavatar.core import Gaussians
+from fastavatar.errors import WeightsError
 from fastavatar.geometry import spread_over
-from fastavatar.losses import psnr, ssim
+from fastavatar.losses import Lpips, load_lpips, psnr, ssim
 from fastavatar.rendering import Compositing, render
-from fastavatar.train import DataSettings, People, Pictures, Subject
+from fastavatar.train import DataSettings, People, Pictures, Process, Subject
 
 Thing = TypeVar("Thing")
 
@@ -36,12 +37,19 @@ class Scores:
     """In dB, over the person's mask."""
     ssim: list[float] = field(default_factory=list)
     """Structural similarity over the whole picture."""
+    lpips: list[float] = field(default_factory=list)
+    """LPIPS over the whole picture; empty where it is not on this machine."""
     shown: list[NDArray[np.uint8]] = field(default_factory=list)
     """Truth above render, (2H, W, 3), of the first view of some people."""
 
     def figures(self, name: str) -> dict[str, float]:
-        """Means by `psnr_NAME`, `psnr_person_NAME` and `ssim_NAME`; empty where no view was judged."""
-        kinds = {"psnr": self.psnr, "psnr_person": self.psnr_person, "ssim": self.ssim}
+        """Means by `psnr_NAME` and so on; empty where no view was judged."""
+        kinds = {
+            "psnr": self.psnr,
+            "psnr_person": self.psnr_person,
+            "ssim": self.ssim,
+            "lpips": self.lpips,
+        }
         return {f"{kind}_{name}": float(np.mean(values)) for kind, values in kinds.items() if values}
 
     @property
@@ -62,12 +70,16 @@ class ViewScores:
     Of a person held out, every other view is for fitting and the rest is judged.
     """
 
-    def __init__(self, people: People, settings: DataSettings, compositing: Compositing, device: str) -> None:
-        self._people, self._compositing, self._device = people, compositing, device
+    def __init__(
+        self, people: People, settings: DataSettings, compositing: Compositing, process: Process
+    ) -> None:
+        self._people, self._compositing, self._device = people, compositing, process.device
+        self._lpips = _lpips_if_possible(process.device)
+        most = 1 if process.check else MOST_SUBJECTS
         self._pictures = Pictures(settings)
         with_views = [who for who, one in enumerate(people.trained) if one.held_out]
-        self._trained = spread(with_views, MOST_SUBJECTS)
-        self.held_out = spread(range(len(people.held_out)), MOST_SUBJECTS)
+        self._trained = spread(with_views, most)
+        self.held_out = spread(range(len(people.held_out)), most)
         """Indices of the people held out who are judged."""
 
     def of_trained(self, make: Maker) -> Scores:
@@ -106,8 +118,17 @@ class ViewScores:
             found.psnr.append(float(psnr(image, view.image)))
             found.psnr_person.append(float(psnr(image, view.image, view.mask)))
             found.ssim.append(float(ssim(image, view.image)))
+            if self._lpips is not None:
+                found.lpips.append(float(self._lpips(image, view.image)))
             if place == 0 and len(found.shown) < _SHOWN:
                 found.shown.append(pixels(torch.cat([view.image, image])))
+
+
+def _lpips_if_possible(device: str) -> Lpips | None:
+    try:
+        return load_lpips(device)
+    except WeightsError:
+        return None
 
 
 def spread(things: Sequence[Thing], most: int) -> list[Thing]:

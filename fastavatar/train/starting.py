@@ -16,7 +16,7 @@ from fastavatar.models.published import ConditionalDecoder
 from fastavatar.surfaces import opaque_discs, surface_of
 
 _GREY = 0.6
-"""Colour of a mean head whose colours nobody has fitted."""
+"""Colour of a mean head before any fit."""
 
 
 def mean_discs(points: Sequence[Tensor]) -> Gaussians:

@@ -18,8 +18,8 @@ from fastavatar.head import load_head, outside_of
 from fastavatar.models.surface import (
     CELLS,
     RADIUS_M,
-    NetworkSettings,
     SurfaceNetwork,
+    SurfaceNetworkSettings,
     distances_on_grid,
     write_network,
 )
@@ -44,7 +44,7 @@ MODEL_FILE = "surface.pth"
 class SurfaceSettings:
     """All settings of a training of `models/surface`."""
 
-    network: NetworkSettings
+    network: SurfaceNetworkSettings
     weights: SurfaceWeights
     moves: Moves
     near_points: int
@@ -109,7 +109,8 @@ class SurfaceTrainee:
         for value in self.network.parameters():
             value.grad = None
         more, pictures = held_out(self.network, self._others, chosen)
-        return Validation({**figures, **more}, pictures, score=-more["chamfer_mm"])
+        score = -more["chamfer_mm"] if "chamfer_mm" in more else None
+        return Validation({**figures, **more}, pictures, score)
 
     def export(self, folder: Path) -> None:
         """Write the network, which `predict --model surface` reads."""

@@ -119,7 +119,9 @@ def _fit_all(
 ) -> None:
     """Fit the people of this process, except those who are done."""
     start = with_sh_degree(mean_discs([one.points for one in subjects]), settings.sh_degree)
-    config = load_config(settings.config).overridden(iterations=settings.iterations)
+    # Without anchors: they would hold the colours at the start's grey
+    config = replace(load_config(settings.config), anchors={}, sh_degree=settings.sh_degree)
+    config = config.overridden(iterations=settings.iterations)
     pictures = Pictures(replace(settings.data, cache_megabytes=0))
     mine = subjects[process.rank :: process.count]
     for done, subject in enumerate(mine, 1):
@@ -138,7 +140,7 @@ def _views(subject: Subject, pictures: Pictures) -> list[View]:
 
 
 def _path(folder: Path, subject: Subject) -> Path:
-    return folder / "fits" / f"{subject.name}.ply"
+    return folder / "fits" / f"{subject.name.replace('/', '-')}.ply"
 
 
 def _sign(values: Tensor) -> Tensor:

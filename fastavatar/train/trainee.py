@@ -22,6 +22,8 @@ class Process:
     """How many there are."""
     device: str = "cpu"
     """`cpu` or `cuda:N`."""
+    check: bool = False
+    """Whether it is only to be seen that the run would start: a validation of one person is enough."""
 
     @property
     def first(self) -> bool:

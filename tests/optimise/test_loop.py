@@ -12,6 +12,7 @@ from fastavatar.errors import FastAvatarError, InputError
 from fastavatar.optimise.checkpoint import CheckpointFile
 from fastavatar.optimise.descent import MAX_RECOVERIES
 from fastavatar.optimise.loop import Progress, RunResult, optimise
+from fastavatar.optimise.plateau import Plateau, PlateauRate
 from fastavatar.optimise.schedule import AdamSettings, ExampleOrder, Schedule, Stage, rate_of, stage_at
 
 ADAM = AdamSettings(0.9, 0.99, 1e-8)
@@ -156,3 +157,57 @@ def test_rates_are_inherited_by_dotted_names() -> None:
 
 def test_stages_follow_one_another_by_their_shares() -> None:
     assert [stage_at(PLAN.stages, fraction) for fraction in (0.0, 0.49, 0.5, 1.0)] == [0, 0, 1, 1]
+
+
+def test_rates_fall_once_the_loss_stops_falling() -> None:
+    rate = PlateauRate(Plateau(factor=0.5, patience=1, every=2))
+    for step, loss in enumerate([4, 4, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3], start=1):
+        rate.update(step, loss)
+    # better in round 2; rounds 3 and 4 are no better, which is one more than the patience; 5 and 6 again
+    assert rate.factor == 0.25
+    again = PlateauRate(Plateau(factor=0.5, patience=1, every=2))
+    again.load(rate.state())
+    for one in (rate, again):
+        for step in range(13, 19):
+            one.update(step, 3)
+    assert rate.factor == again.factor == 0.125
+
+
+def test_gradients_are_shortened_to_the_clip() -> None:
+    parabola = Parabola()
+    adam = AdamSettings(0.0, 0.0, 1.0)  # step = rate · gradient / (|gradient| + 1)
+    stages = (Stage(1.0, {"body": 1.0}),)
+    optimise(parabola, Schedule(1, 1.0, adam, stages, clip=0.1))
+    moved = torch.cat([*parabola.parameters.values()]).detach().norm()
+    assert 0.05 < float(moved) < 0.1
+    free = Parabola()
+    optimise(free, Schedule(1, 1.0, adam, stages))
+    assert float(torch.cat([*free.parameters.values()]).detach().norm()) > 1
+
+
+def test_a_run_with_plateau_and_clip_continues_as_if_unbroken(tmp_path: Path) -> None:
+    plan = replace(PLAN, clip=0.5, plateau=Plateau(0.7, 0, 4))
+    unbroken, resumed = Parabola(), Parabola()
+    whole = optimise(unbroken, plan)
+    checkpoint = CheckpointFile(tmp_path / "run.pt", every=1)
+    stops = iter([False] * 16 + [True])
+    part = optimise(
+        Parabola(),
+        plan,
+        checkpoint=checkpoint,
+        stop=lambda: "interrupted" if next(stops) else None,
+    )
+    assert (part.stopped, part.steps) == ("interrupted", 17)
+    assert optimise(resumed, plan, checkpoint=checkpoint).losses == whole.losses
+    assert weight(resumed) == weight(unbroken)
+
+
+def test_a_process_that_does_not_write_only_reads(tmp_path: Path) -> None:
+    checkpoint = CheckpointFile(tmp_path / "run.pt", every=1, writes=False)
+    optimise(Parabola(), replace(PLAN, iterations=3), checkpoint=checkpoint)
+    assert not checkpoint.path.exists()
+
+
+def test_the_loss_that_counts_is_the_mean_over_processes() -> None:
+    run = optimise(Parabola(), replace(PLAN, iterations=3), across=lambda loss: loss * 0 + 7)
+    assert run.losses == (7.0, 7.0, 7.0)

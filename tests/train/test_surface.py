@@ -9,7 +9,7 @@ import torch
 import trimesh
 
 from fastavatar.errors import InputError
-from fastavatar.models.surface import NetworkSettings, bilinear, read_network
+from fastavatar.models.surface import SurfaceNetworkSettings, bilinear, read_network
 from fastavatar.train import Pace, Process, RunSettings, SurfaceSettings, SurfaceTrainee, run
 from fastavatar.train.surfaces import (
     SAMPLES,
@@ -39,7 +39,7 @@ PACE = Pace(
     seed=0,
 )
 SETTINGS = SurfaceSettings(
-    NetworkSettings(picture_px=32, channels=8, width=16, layers=2, frequencies=2),
+    SurfaceNetworkSettings(picture_px=32, channels=8, width=16, layers=2, frequencies=2),
     SurfaceWeights(1.0, 15.0, 100, 0.1, 0.2, 0.1, 0.5, 0.3, 5.0),
     Moves(2.0, 0.004, 0.05, True),
     near_points=128,
@@ -56,7 +56,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ball = trimesh.creation.icosphere(4)
     for name in ("a", "b", "c"):
         write_capture(folder / name)
-        vertices = np.array(ball.vertices, np.float32) * np.float32(RADII_M)
+        vertices = np.array(ball.vertices, np.float32) * np.array(RADII_M, np.float32)
         np.savez(folder / name / "mesh.npz", vertices=vertices, faces=np.array(ball.faces, np.int64))
     assert make_all(folder, folder, seed=0, count=4000) == 3
     return folder

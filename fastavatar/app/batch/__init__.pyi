@@ -17,9 +17,13 @@ from .index import require_index_place as require_index_place
 from .index import require_own as require_own
 from .index import started_index as started_index
 from .index import write_table as write_table
+from .jobs import Ended as Ended
+from .jobs import run_jobs as run_jobs
+from .jobs import run_jobs_on_ray as run_jobs_on_ray
 from .listing import list_photos as list_photos
 from .listing import names_many as names_many
 from .local import run_local as run_local
+from .on_ray import connect_ray as connect_ray
 from .on_ray import run_ray as run_ray
 from .resume import EarlierRun as EarlierRun
 from .resume import kept_rows as kept_rows

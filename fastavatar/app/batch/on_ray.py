@@ -52,7 +52,7 @@ def run_ray(
     """
     if not tasks:
         return
-    _connect(address)
+    connect_ray(address)
     settings, resources, most = _share(settings, workers)
     most = min(most, len(tasks))
     photos_a_batch = max(1, min(_MOST_PHOTOS_A_BATCH, len(tasks) // (most * _BATCHES_A_WORKER)))
@@ -149,7 +149,7 @@ class Actor:
         work_off(self._pipeline, iter(tasks), done, self._mode, at_once)
 
 
-def _connect(address: str | None) -> None:
+def connect_ray(address: str | None) -> None:
     """Join the cluster at `address`; without one, join a running local cluster or start one."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault(

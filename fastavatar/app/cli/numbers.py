@@ -82,6 +82,22 @@ class SheetSize(click.types.StringParamType):
         return int(found[1]), int(found[2])
 
 
+class PictureSize(click.types.StringParamType):
+    """Width and height of a picture in pixels, such as 550x802."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Both numbers; fails for anything but two from 16 to 4096."""
+        found = (
+            re.fullmatch(r"\s*([0-9]{2,4})[xX×]([0-9]{2,4})\s*", value) if isinstance(value, str) else None
+        )
+        sides = (int(found[1]), int(found[2])) if found else (0, 0)
+        if not all(16 <= side <= 4096 for side in sides):
+            self.fail(f"{value!r} is not a width and height from 16 to 4096, such as 550x802", param, ctx)
+        return sides
+
+
 class FileName(click.Path):
     """A path, or a web or storage address, whose names are valid for a file system."""
 

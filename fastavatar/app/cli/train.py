@@ -1,6 +1,7 @@
 """`fastavatar train`: trains the networks; each command parses and logs, `fastavatar/train` does the work."""
 
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,7 @@ def train(make_trainee: "Callable[[Any], Trainee]", settings: "RunSettings") -> 
         return
     if result.stopped == "interrupted":
         log.info("continue it with --resume")
-        raise click.exceptions.Exit(130)
+        sys.exit(130)
     log.info("%d steps; the model is in %s", result.steps, settings.folder / "model")
 
 
@@ -107,7 +108,7 @@ def train(make_trainee: "Callable[[Any], Trainee]", settings: "RunSettings") -> 
 def template(
     data: tuple[Path, ...], output: Path, resume: bool, config: str, device: str, threads: int | None
 ) -> None:
-    """Fit the mean head: a fit to each person, none added or removed, then their mean."""
+    """Fit the mean head to everybody."""
     from fastavatar.app.cli.progress import fits_bar
     from fastavatar.app.loading import complete_torch
     from fastavatar.models.choice import choose_device
@@ -134,7 +135,7 @@ def template(
 def decoder(
     data: tuple[Path, ...], held_out: tuple[Path, ...], template: Path | None, config: str, **flags: Any
 ) -> None:
-    """Train the decoder, W and points → Gaussians, and W of everybody in --data."""
+    """Train the decoder and everybody's W."""
     from fastavatar.train import DecoderSettings, load_settings, make_decoder_trainee
 
     settings = load_settings(DecoderSettings, config)
@@ -156,7 +157,7 @@ def encoder(
     config: str,
     **flags: Any,
 ) -> None:
-    """Train the identity encoder, embedding of a face → W, on the people of the decoder's training."""
+    """Train the encoder: a face's embedding → W."""
     from fastavatar.train import EncoderSettings, load_settings, make_encoder_trainee
 
     settings = load_settings(EncoderSettings, config)

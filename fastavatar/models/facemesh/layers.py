@@ -36,6 +36,9 @@ _SAME_INSIDE_M, _IN_MOUTH_M = 0.001, 0.003
 _BESIDE_M = 0.02
 """A torso's point so far beside the person is not there; nearer ones are errors of its outline."""
 _INNER = (EYE, TEETH, MOUTH)
+_INSIDE_PX = 3.0
+"""Points nearer to the outline move so far inside: many lie there one behind another, and stick out together.
+4 pixels stick out less, and make pictures of photos with fine hair worse."""
 _LEAST_ROOM = 0.75
 """Smallest factor on the size of a disc at the outline."""
 
@@ -87,7 +90,7 @@ def behind_lids_and_lips(shell: Shell, seen: Seen, cells: Cells) -> tuple[Array,
 
 
 def _within(shell: Shell, seen: Sequence[Seen]) -> tuple[Array, Bools]:
-    """Means (N, 3) with those that stand before backdrop moved to the person's outline.
+    """Means (N, 3), with those before backdrop, or at the person's outline, moved a little inside it.
 
     Returns which points (N,) stay as well: those of the volume, and of a torso far beside the person, do not.
     Masks err, so a point goes only where more views have it before backdrop than see it on the person.
@@ -102,12 +105,17 @@ def _within(shell: Shell, seen: Sequence[Seen]) -> tuple[Array, Bools]:
     goes = shell.points.region == BEYOND
     for view, _ in seen:
         at, shown, depth = view.cells(means)
-        # Nearest pixel of the person in the view, at the point's own depth
-        apart, (row, column) = distance_transform_edt(view.mask < 0.9, return_indices=True)
-        goes |= (shell.points.region == TORSO) & (apart[at] * view.metres_per_px > _BESIDE_M)
-        nearest = np.stack([column[at] + 0.5, row[at] + 0.5], 1)
-        moved = view.camera.unproject(torch.from_numpy(nearest), torch.from_numpy(depth)).numpy()
-        means = np.where((outside & ~goes & shown & (view.mask[at] < 0.5))[:, None], moved, means)
+        person = view.mask > 0.5
+        beside_m = distance_transform_edt(~person)[at] * view.metres_per_px
+        goes |= (shell.points.region == TORSO) & (beside_m > _BESIDE_M)
+        # Nearest pixel well inside, at the point's own depth; what is too thin for one keeps its points
+        rim = distance_transform_edt(person) < _INSIDE_PX
+        apart_px, (row, column) = distance_transform_edt(rim, return_indices=True)
+        inside = np.stack([column[at] + 0.5, row[at] + 0.5], 1)
+        moved = view.camera.unproject(torch.from_numpy(inside), torch.from_numpy(depth)).numpy()
+        at_rim = person[at] & rim[at] & (apart_px[at] < 2 * _INSIDE_PX)
+        goes_inside = shown & ~goes & (at_rim | (outside & ~person[at]))
+        means = np.where(goes_inside[:, None], moved, means)
     return means, ~(outside & goes)
 
 

@@ -12,9 +12,9 @@ from .lookup import bilinear as bilinear
 from .lookup import spline as spline
 from .networks import CELLS as CELLS
 from .networks import Field as Field
-from .networks import NetworkSettings as NetworkSettings
-from .networks import Seen as Seen
+from .networks import LookedAt as LookedAt
 from .networks import SurfaceNetwork as SurfaceNetwork
+from .networks import SurfaceNetworkSettings as SurfaceNetworkSettings
 from .networks import projected as projected
 from .predictor import SurfacePredictor as SurfacePredictor
 from .space import CENTER_M as CENTER_M

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from fastavatar.errors import WeightsError
-from fastavatar.models.surface import CELLS, NetworkSettings, SurfaceNetwork
+from fastavatar.models.surface import CELLS, SurfaceNetwork, SurfaceNetworkSettings
 from fastavatar.system import replacing
 from fastavatar.weights import read_checkpoint
 
@@ -30,12 +30,12 @@ def read_network(path: Path) -> SurfaceNetwork:
     """
     state = read_checkpoint(path).state
     sizes = state.pop(_SIZES, None)
-    count = len(fields(NetworkSettings))
+    count = len(fields(SurfaceNetworkSettings))
     if sizes is None or sizes.shape != (count,) or not 1 <= int(sizes.min()) <= int(sizes.max()) <= _LARGEST:
         raise WeightsError(
             f"{path} is no checkpoint of the model surface: `fastavatar train surface` makes one"
         )
-    network = SurfaceNetwork(NetworkSettings(*sizes.tolist()), torch.zeros(3 * (CELLS + 1,)))
+    network = SurfaceNetwork(SurfaceNetworkSettings(*sizes.tolist()), torch.zeros(3 * (CELLS + 1,)))
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

@@ -46,7 +46,7 @@ def mesh_of_field(ask: Ask, voxels: int = VOXELS) -> Mesh:
     volumes, piece_of = volumes_of_pieces(vertices, faces)
     used, index = np.unique(faces[piece_of == volumes.argmax()], return_inverse=True)
     places = torch.from_numpy(vertices[used]).float()
-    colors = torch.cat([ask(part)[1] for part in places.split(_AT_ONCE)])
+    colors = torch.cat([ask(part)[1] for part in torch.split(places, _AT_ONCE)])
     return Mesh(places, torch.from_numpy(index.reshape(-1, 3)), colors=colors)
 
 
@@ -64,7 +64,7 @@ def distances_on_grid(
     while True:
         step_m = 2 * half_m / size
         points = torch.from_numpy((origin + np.argwhere(where) * step_m).astype(np.float32))
-        distances[where] = torch.cat([ask(part) for part in points.split(_AT_ONCE)]).numpy()
+        distances[where] = torch.cat([ask(part) for part in torch.split(points, _AT_ONCE)]).numpy()
         if size >= voxels:
             return distances, origin, step_m
         size *= 2

@@ -1,7 +1,7 @@
 """The square crop of a picture that the network looks at, the same in training and prediction.
 
 It is `FRAME_M` wide and high at the depth of `MIDDLE_M`, and that point lies in its middle. Beyond the
-picture it is white, and nobody is there.
+picture it is white, without any coverage.
 """
 
 from typing import NamedTuple

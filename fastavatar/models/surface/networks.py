@@ -24,17 +24,17 @@ CELLS = 128
 """Along a side of the cube about the unit sphere on whose corners the mean head's distance is known: they are
 6.6 mm apart, and a cubic spline lies between."""
 _LESS = 0.1
-"""Of the MLP's numbers, so that shifts of centimetres are numbers about 1."""
+"""Factor on the MLP's shift and rest, so that shifts of centimetres are numbers about 1."""
 _TINY = 1e-12
 _GROUPS = 8
 _WIDEST = 64
 """Most features within the U-Net at the photo's resolution, where they cost most."""
 _SHARPNESS = 200.0
-"""Of the sign's sigmoid at the start, in 1 / radii: a point 6 mm inside is inside by 95 %."""
+"""The sigmoid of the sign at the start, in 1 / radii: a point 6 mm inside counts as inside by 95 %."""
 
 
 @dataclass(frozen=True)
-class NetworkSettings:
+class SurfaceNetworkSettings:
     """The size of a network; its checkpoint holds them."""
 
     picture_px: int
@@ -58,7 +58,7 @@ class Field(NamedTuple):
     """(B, N, 3) sRGB in 0…1."""
 
 
-class Seen(NamedTuple):
+class LookedAt(NamedTuple):
     """B pictures as the network looks at them."""
 
     features: Tensor
@@ -74,7 +74,7 @@ class SurfaceNetwork(nn.Module):
 
     mean_distances: Tensor
 
-    def __init__(self, settings: NetworkSettings, mean_distances: Tensor) -> None:
+    def __init__(self, settings: SurfaceNetworkSettings, mean_distances: Tensor) -> None:
         """`mean_distances` (`CELLS` + 1 along each axis) are the coefficients of a spline, in radii."""
         super().__init__()
         self.settings = settings
@@ -91,11 +91,11 @@ class SurfaceNetwork(nn.Module):
         nn.init.zeros_(self.shift_and_rest.weight)
         nn.init.zeros_(self.shift_and_rest.bias)
 
-    def look(self, pictures: Tensor, projections: Tensor) -> Seen:
+    def look(self, pictures: Tensor, projections: Tensor) -> LookedAt:
         """Pictures (B, 4, S, S), in 0…1, for `forward`, with projections (B, 3, 4) into them."""
-        return Seen(self.pictures(pictures), pictures, projections)
+        return LookedAt(self.pictures(pictures), pictures, projections)
 
-    def forward(self, seen: Seen, points: Tensor) -> Field:
+    def forward(self, seen: LookedAt, points: Tensor) -> Field:
         """The field at points (B, N, 3), metres, head frame."""
         batch, count, _ = points.shape
         pixels = projected(points, seen.projections)
@@ -115,15 +115,17 @@ class SurfaceNetwork(nn.Module):
     @property
     def sharpness(self) -> Tensor:
         """() how fast the sign changes across the surface, in 1 / radii."""
-        return self.log_sharpness.exp()
+        found: Tensor = self.log_sharpness.exp()
+        return found
 
     def _mean(self, places: Tensor) -> Tensor:
         """Distances (B, N) of the mean head at places (B, N, 3) in the sphere; beyond its cube they grow."""
         within = places.clamp(-1, 1)
         # The root of 0 has no second derivative
-        beyond = ((places - within).square().sum(-1) + _TINY).sqrt() - _TINY**0.5
+        beyond: Tensor = ((places - within).square().sum(-1) + _TINY).sqrt() - _TINY**0.5
         cells = (within.reshape(-1, 3) + 1) * (CELLS / 2)
-        return spline(self.mean_distances, cells).reshape(beyond.shape) + beyond
+        inner: Tensor = spline(self.mean_distances, cells).reshape(beyond.shape)
+        return inner + beyond
 
 
 class UNet(nn.Module):

@@ -1,6 +1,7 @@
 """Made-up people, rendered as captures.
 
-sample_person ─▶ Person ─ build ─▶ Body: surfaces, strands, textures ─ render ─▶ views ─ write ─▶ a capture
+seed, number ─ sample ─▶ MadeUpPerson ─ build ─▶ Figure ─ render ─▶ pictures ─ write ─▶ a capture
+                                       paint, hair, shirt ┘       light, cameras ┘
 """
 
 import lazy_loader

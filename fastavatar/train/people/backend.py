@@ -16,7 +16,15 @@ log = logging.getLogger(__name__)
 
 _OLDEST_LLVM = 17
 """LLVM 14, 15 and 16 crash under Mitsuba 3.9."""
-_FOLDERS = ("/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/lib/llvm-*/lib", "/usr/local/lib", "/opt/homebrew/opt/llvm/lib")
+_FOLDERS = (
+    "/usr/lib/*-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+    "/usr/lib/llvm-*/lib",
+    "/usr/local/lib",
+    "/opt/homebrew/opt/llvm/lib",
+)
+_PATIENCE_S = 300
 _LIBRARY = "DRJIT_LIBLLVM_PATH"
 _TRIAL = """
 import mitsuba as mi
@@ -48,7 +56,6 @@ def start_mitsuba(threads: int | None = None) -> str:
     mi.set_variant(variant)
     mi.set_log_level(mi.LogLevel.Error)
     if threads is not None:
-        mi.Thread.set_thread_count(threads)
         import drjit as dr
 
         dr.set_thread_count(threads)
@@ -59,7 +66,9 @@ def _found_variant() -> str:
     for library in _libraries():
         environment = os.environ | ({_LIBRARY: library} if library else {})
         try:
-            trial = subprocess.run([sys.executable, "-c", _TRIAL], env=environment, capture_output=True, timeout=120)
+            trial = subprocess.run(
+                [sys.executable, "-c", _TRIAL], env=environment, capture_output=True, timeout=120
+            )
         except subprocess.TimeoutExpired:
             continue
         if trial.returncode == 0:

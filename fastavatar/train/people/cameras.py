@@ -1,5 +1,6 @@
 """Where the cameras stand: as in the NeRSemble captures, or in a circle."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -13,13 +14,29 @@ Arrangement = Literal[
 ]
 _FOCAL_PX, _HEIGHT_PX = 2048.0, 802
 """Focal length of NeRSemble's cameras, for pictures of that height."""
-_TARGET = (0.0, -0.012, -0.025)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What cameras look at."""
+
+    target: tuple[float, float, float] = (0.0, -0.012, -0.025)
+    """Middle of the pictures, metres; by default between the eyes and the chin of the average head."""
+    scale: float = 1.0
+    """Size, relative to a head with its neck: cameras stand as many times further away."""
+
+
+HEAD = Sight()
 
 
 def place_cameras(
-    arrangement: Arrangement, count: int, size: tuple[int, int], random: np.random.Generator
+    arrangement: Arrangement,
+    count: int,
+    size: tuple[int, int],
+    random: np.random.Generator,
+    sight: Sight = HEAD,
 ) -> list[Camera]:
-    """`count` cameras with pictures of `size`, width and height, about 1.15 m from the head.
+    """`count` cameras with pictures of `size`, width and height, 1.10 to 1.25 m from a head.
 
     As in a real rig, no two people have quite the same places: each camera is off by about a degree.
     """
@@ -32,9 +49,11 @@ def place_cameras(
         elevations = np.where(np.arange(count) % 2, -16.0, 13.5)
     azimuths = azimuths + random.normal(0, 0.5, count)
     elevations = elevations + random.normal(0, 0.5, count)
-    distances = random.uniform(1.10, 1.25) + random.normal(0, 0.015, count)
-    target = torch.tensor(_TARGET)
+    distances = sight.scale * (random.uniform(1.10, 1.25) + random.normal(0, 0.015, count))
+    target = torch.tensor(sight.target)
     return [
-        frontal_camera(float(distance), focal, width, height, target).orbited(float(azimuth), float(elevation), target)
+        frontal_camera(float(distance), focal, width, height, target).orbited(
+            float(azimuth), float(elevation), target
+        )
         for azimuth, elevation, distance in zip(azimuths, elevations, distances, strict=True)
     ]

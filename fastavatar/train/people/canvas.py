@@ -36,7 +36,7 @@ class Canvas:
         """The texture (size, size, C) of `values` (N, C) at the texels."""
         whole = np.full((self.size**2, values.shape[1]), empty, np.float32)
         whole[self.texels] = values
-        return whole.reshape(self.size, self.size, -1)
+        return np.asarray(whole.reshape(self.size, self.size, -1), np.float64)
 
 
 @cache
@@ -80,8 +80,8 @@ def eye_centers() -> Array:
 def scalp(places: Array, height_m: float) -> Array:
     """How far inside the hairline places (N, 3) on the average head lie, metres; negative outside.
 
-    The hairline runs `height_m` above the eyes across the forehead, then down before the ears, around them and
-    along the nape.
+    The hairline runs `height_m` above the eyes across the forehead, then down before the ears, around them
+    and along the nape.
     """
     eye_y = eye_centers()[0, 1]
     above, x = places[:, 1] - eye_y, np.abs(places[:, 0])
@@ -91,7 +91,7 @@ def scalp(places: Array, height_m: float) -> Array:
     nape = above + 0.078
     ear = np.hypot((places[:, 2] + 0.056) / 0.024, (above + 0.022) / 0.041) - 1
     clear_of_ear = np.where(x > 0.055, 0.02 * ear, 1.0)
-    return np.minimum.reduce([front, sideburn, nape, clear_of_ear])
+    return np.asarray(np.minimum.reduce([front, sideburn, nape, clear_of_ear]))
 
 
 _FOREHEAD_Z = 0.068
@@ -107,7 +107,7 @@ def beard_area(places: Array) -> Array:
     cheek = -0.030 + 0.55 * np.maximum(0.0, x - 0.022) - y  # rises from the mouth's corner to the ear
     moustache = np.minimum(-0.0225 - y, 0.034 - x)
     ears, neck = z + 0.043, y + 0.118
-    return np.minimum.reduce([np.maximum(cheek, moustache), ears, neck])
+    return np.asarray(np.minimum.reduce([np.maximum(cheek, moustache), ears, neck]))
 
 
 def skin_faces(head: ParametricHead) -> Bools:

@@ -10,7 +10,9 @@ from fastavatar.train.people import Hair, Noise, SkinSurface, Strands, beard_are
 _LASHES_A_SIDE = 150
 
 
-def facial_hair(hair: Hair, skin: SkinSurface, vertices: Array, random: np.random.Generator) -> list[Strands]:
+def facial_strands(
+    hair: Hair, skin: SkinSurface, vertices: Array, random: np.random.Generator
+) -> list[Strands]:
     """Brows, lashes, and a beard where there is one, on a person's skin and vertices (V, 3)."""
     dark = 1.3 * np.maximum(hair.absorption, [0.15, 0.25, 0.45])
     found = [_brows(hair, skin, dark, random), _lashes(vertices, random)]
@@ -40,11 +42,11 @@ def _lashes(vertices: Array, random: np.random.Generator) -> Strands:
     lids = vertices[head.region("eyelids")]
     tree = cKDTree(lids)
     curves = []
-    for part, joint in (("left_lashes", 0), ("right_lashes", 1)):
+    for part in ("left_lashes", "right_lashes"):
         card = vertices[np.unique(head.faces[head.part(part)])]
-        distance, nearest = tree.query(card)
-        tips = card[distance > 0.55 * distance.max()]
-        roots = lids[nearest[distance > 0.55 * distance.max()]]
+        distance, nearest = (np.asarray(one) for one in tree.query(card))
+        outer = distance > 0.55 * distance.max()
+        tips, roots = card[outer], lids[nearest[outer]]
         one, other = random.integers(0, len(tips), (2, _LASHES_A_SIDE * 6))
         close = np.linalg.norm(tips[one] - tips[other], axis=1) < 0.006
         one, other = one[close][:_LASHES_A_SIDE], other[close][:_LASHES_A_SIDE]

@@ -1,10 +1,10 @@
 """A capture's folder: pictures, masks, cameras, points and the true surface, written whole or not at all.
 
-    images/NN.png      sRGB with transparency
-    fg_masks/NN.png    coverage
-    transforms.json    cameras: OpenGL axes, camera to world, metres
-    points3d.ply       points on the surface
-    mesh.npz           the true surface and what it was made from
+images/NN.png      sRGB with transparency
+fg_masks/NN.png    coverage
+transforms.json    cameras: OpenGL axes, camera to world, metres
+points3d.ply       points on the surface
+mesh.npz           the true surface and what it was made from
 """
 
 import io
@@ -33,7 +33,7 @@ def is_capture(folder: Path) -> bool:
 
 
 def write_capture(folder: Path, pictures: Pictures, points: Array, mesh: Mapping[str, NDArray[Any]]) -> None:
-    """Write a capture with points (P, 3) and the arrays of `mesh.npz`; the folder appears when all is written.
+    """Write a capture with points (P, 3) and the arrays of `mesh.npz`; its folder appears when it is whole.
 
     Raises `FastAvatarError` where the file system refuses.
     """

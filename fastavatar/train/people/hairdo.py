@@ -1,9 +1,12 @@
 """The hair on a person's scalp, by its cut."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from fastavatar.geometry import Array, unit_vectors
 from fastavatar.train.people import (
+    Cut,
     Hair,
     Noise,
     Roots,
@@ -16,61 +19,95 @@ from fastavatar.train.people import (
     waved,
 )
 
-_COUNTS = {"bald": 0, "shaved": 26_000, "short": 32_000, "medium": 17_000, "long": 15_000, "tied": 15_000, "curls": 13_000}
-_RADIUS_M = {"shaved": 7e-5, "short": 1.0e-4, "medium": 1.2e-4, "long": 1.3e-4, "tied": 1.1e-4, "curls": 1.2e-4}
-"""Strands of each cut and their radius: as few as cover the scalp, chosen by eye."""
-_STEPS = {"shaved": 4, "short": 9, "medium": 22, "long": 30, "tied": 20, "curls": 36}
+
+@dataclass(frozen=True)
+class _Way:
+    """How the hair of a cut is drawn; all numbers chosen by eye."""
+
+    strands: int
+    radius_m: float
+    """As few and as thick strands as cover the scalp."""
+    steps: int
+    lift: float
+    """How far hair rises from the skin at its root, relative to how far it lies along it."""
+    layer_m: float = 0.0
+    """Thickness of the hair that lies on the head."""
+    weight: float = 0.0
+    """How strongly hair turns down, at each step."""
+    locks: int = 0
+
+
+_WAYS: dict[Cut, _Way] = {
+    "shaved": _Way(26_000, 7e-5, 4, 0.9),
+    "short": _Way(32_000, 1.0e-4, 9, 0.25, 0.010, 0.10, 700),
+    "medium": _Way(18_000, 1.2e-4, 22, 0.22, 0.014, 0.55, 420),
+    "long": _Way(16_000, 1.3e-4, 30, 0.22, 0.014, 0.55, 380),
+    "tied": _Way(16_000, 1.1e-4, 20, 0.1, 0.005, 0.0, 500),
+    "curls": _Way(13_000, 1.2e-4, 36, 4.0, 0.0, 0.03, 900),
+}
 _BUN = np.array([0.0, 0.075, -0.185])
+"""Where tied hair is gathered, on the average head."""
 
 
 def scalp_hair(hair: Hair, skin: SkinSurface, random: np.random.Generator) -> list[Strands]:
     """The hair on the scalp of a person with that skin; none on a bald one."""
     if hair.cut == "bald":
         return []
-    noise = Noise(random)
+    way, noise = _WAYS[hair.cut], Noise(random)
 
     def density(places: Array) -> Array:
         edge = scalp(places, hair.hairline_m) + 0.0025 * noise.at(places, 0.006)
-        return np.clip(edge / 0.012, 0, 1) * (1 - hair_loss(places, hair.thinning))
+        return np.asarray(np.clip(edge / 0.012, 0, 1) * (1 - hair_loss(places, hair.thinning)))
 
-    roots = skin.roots(_COUNTS[hair.cut], density, random)
+    roots = skin.roots(way.strands, density, random)
     if not len(roots.points):
         return []
-    curves = _curves(hair, skin, roots, random, noise)
-    found = [Strands(curves, _RADIUS_M[hair.cut], hair.absorption)]
+    curves = (
+        _tied(roots, skin, way, random) if hair.cut == "tied" else _loose(hair, roots, skin, noise, random)
+    )
+    found = [Strands(curves, way.radius_m, hair.absorption)]
     if hair.cut == "tied":
-        found.append(Strands(_bun(random, float(np.abs(roots.points[:, 2]).max())), _RADIUS_M["tied"], hair.absorption))
+        found.append(Strands(_bun(random, -float(roots.points[:, 2].min())), way.radius_m, hair.absorption))
     return found
 
 
-def _curves(hair: Hair, skin: SkinSurface, roots: Roots, random: np.random.Generator, noise: Noise) -> Array:
-    count, places = len(roots.points), roots.places
-    comb = unit_vectors(_comb(hair, places) + 0.12 * np.stack([noise.at(places, 0.03) for _ in range(3)], 1))
-    lift = {"shaved": 0.9, "short": 0.25 + 0.9 * hair.lift, "curls": 2.0, "tied": 0.1}.get(hair.cut, 0.22)
-    lengths = hair.length_m * _length_share(hair, places) * random.uniform(0.82, 1.0, count)
-    thick = {"short": 0.010, "medium": 0.014, "long": 0.014, "tied": 0.005, "curls": 0.0}.get(hair.cut, 0.0)
-    layers = thick * random.uniform(0.05, 1, count)
-    weight = {"shaved": 0.0, "short": 0.10, "medium": 0.55, "long": 0.55, "tied": 0.0, "curls": 0.03}[hair.cut]
+def _tied(roots: Roots, skin: SkinSurface, way: _Way, random: np.random.Generator) -> Array:
+    """Hair (S, K, 3) that is combed into a bun."""
 
     def steer(points: Array, directions: Array, share: float) -> Array:
-        pull = np.zeros_like(directions)
-        if hair.cut == "tied":
-            return directions + 0.9 * unit_vectors(_BUN - points)
-        pull[:, 1] -= weight
+        return directions + 0.9 * unit_vectors(_BUN - points)
+
+    count = len(roots.points)
+    first = way.lift * roots.normals + unit_vectors(_BUN - roots.places)
+    lengths = 1.1 * np.linalg.norm(_BUN - roots.places, axis=1) * random.uniform(0.82, 1.0, count)
+    layers = way.layer_m * random.uniform(0.05, 1, count)
+    curves = grow(skin, roots, first, lengths, layers, steer, way.steps)
+    return gathered(curves, roots.places, way.locks, 0.3, random)
+
+
+def _loose(hair: Hair, roots: Roots, skin: SkinSurface, noise: Noise, random: np.random.Generator) -> Array:
+    """Hair (S, K, 3) that lies or hangs as it was combed, in waves or coils."""
+    count, places, way = len(roots.points), roots.places, _WAYS[hair.cut]
+    strays = 0.12 * np.stack([noise.at(places, 0.03) for _ in range(3)], 1)
+    comb = unit_vectors(_comb(hair, places) + strays)
+    lift = way.lift + (0.9 * hair.lift if hair.cut == "short" else 0)
+    lengths = hair.length_m * _length_share(hair, places) * random.uniform(0.82, 1.0, count)
+    layers = way.layer_m * random.uniform(0.05, 1, count)
+    combed = 0.0 if hair.cut == "curls" else 0.5
+
+    def steer(points: Array, directions: Array, share: float) -> Array:
+        pull = combed * (1 - share) ** 3 * comb
+        pull[:, 1] -= way.weight
         if hair.cut in ("medium", "long"):
             pull += _off_the_face(points)
-        return directions + pull + (0.5 * (1 - share) ** 3 * comb if hair.cut != "curls" else 0)
+        return directions + pull
 
-    first = lift * roots.normals + comb
-    curves = grow(skin, roots, first, lengths, layers, steer, _STEPS[hair.cut])
-    if hair.cut in ("shaved",):
+    curves = grow(skin, roots, lift * roots.normals + comb, lengths, layers, steer, way.steps)
+    if hair.cut == "shaved":
         return curves
-    if hair.cut == "tied":
-        return gathered(curves, places, 500, 0.3, random)
-    phases = 2.2 * noise.at(places, 0.014) + random.normal(0, 0.35, count)
     coiled = hair.cut == "curls" or hair.wavelength_m < 0.04
-    locks = {"short": 700, "medium": 420, "long": 380, "curls": 900}[hair.cut]
-    curves = gathered(curves, places, locks, 0.75 if coiled else 0.55, random)
+    curves = gathered(curves, places, way.locks, 0.75 if coiled else 0.55, random)
+    phases = 2.2 * noise.at(places, 0.014) + random.normal(0, 0.35, count)
     radius = hair.wave_m * random.uniform(0.6, 1.2, count)
     curves = waved(curves, radius, hair.wavelength_m, phases, 1.0 if coiled else 0.3)
     loose = 0.0012 * np.stack([noise.at(places, 0.002) for _ in range(3)], 1)
@@ -80,17 +117,18 @@ def _curves(hair: Hair, skin: SkinSurface, roots: Roots, random: np.random.Gener
 def _comb(hair: Hair, places: Array) -> Array:
     """Directions (S, 3) in which hair lies at places on the average head: away from the parting and down."""
     x, y, z = places.T
-    top = np.clip((y - 0.05) / 0.06, 0, 1)
-    if np.isnan(hair.parting) or hair.cut == "tied":
-        back = np.stack([3 * x, 0.1 + 0 * x, -1 + 0 * x], 1)
-        down = np.stack([0 * x, -1 + 0 * x, -0.35 + 0 * x], 1)
-        if hair.cut == "tied":
-            return unit_vectors(_BUN - places)
-        return np.asarray(top[:, None] * back + (1 - top)[:, None] * down)
-    side = np.tanh((x - 0.07 * hair.parting) / 0.002)
-    forward = 0.25 if hair.cut == "short" else -0.35
-    over = np.stack([side, -0.1 + 0 * x, np.where(z > 0, forward, -0.3)], 1)
-    down = np.stack([0.1 * side, -1 + 0 * x, -0.25 + 0 * x], 1)
+    flat, top = 0 * x, np.clip((y - 0.05) / 0.06, 0, 1)
+    if hair.cut == "curls":
+        return np.stack([x, y, flat], 1)
+    if np.isnan(hair.parting):
+        over, down = np.stack([3 * x, flat + 0.1, flat - 1], 1), np.stack([flat, flat - 1, flat - 0.35], 1)
+    else:
+        # Short hair lies to one side, longer hair falls to both
+        side = np.tanh((x - 0.07 * hair.parting) / 0.002)
+        side = flat - np.sign(hair.parting) if hair.cut in ("short", "shaved") else side
+        forward = 0.25 if hair.cut == "short" else -0.35
+        over = np.stack([side, flat - 0.1, np.where(z > 0, forward, -0.3)], 1)
+        down = np.stack([0.1 * side, flat - 1, flat - 0.25], 1)
     return np.asarray(top[:, None] * over + (1 - top)[:, None] * down)
 
 
@@ -98,8 +136,6 @@ def _length_share(hair: Hair, places: Array) -> Array:
     """Length of hair at places as a share of the cut's: short hair is shorter at the sides and the nape."""
     if hair.cut in ("shaved", "short"):
         return np.asarray(0.30 + 0.70 * np.clip((places[:, 1] - 0.02) / 0.075, 0, 1))
-    if hair.cut == "tied":
-        return np.asarray(np.linalg.norm(_BUN - places, axis=1) / hair.length_m * 1.1)
     if hair.cut == "medium":  # so that the tips end at one height
         return np.asarray(np.clip(0.62 + (places[:, 1] - 0.02) * 3.4, 0.35, 1.05))
     return np.ones(len(places))
@@ -108,8 +144,9 @@ def _length_share(hair: Hair, places: Array) -> Array:
 def _off_the_face(points: Array) -> Array:
     """What keeps hair beside the face: a push outward and back for points (S, 3) before it."""
     x, y, z = points.T
-    before = np.clip((z + 0.01) / 0.04, 0, 1) * np.clip((0.085 - y) / 0.03, 0, 1) * np.clip((y + 0.16) / 0.05, 0, 1)
-    return before[:, None] * np.stack([0.8 * np.sign(x), 0 * x, -0.8 + 0 * x], 1)
+    before = np.clip((z + 0.01) / 0.04, 0, 1) * np.clip((0.085 - y) / 0.03, 0, 1)
+    before = before * np.clip((y + 0.16) / 0.05, 0, 1)
+    return np.asarray(before[:, None] * np.stack([0.8 * np.sign(x), 0 * x, -0.8 + 0 * x], 1))
 
 
 def _bun(random: np.random.Generator, back_m: float) -> Array:

@@ -10,7 +10,7 @@ from fastavatar.geometry import Array, unit_vectors
 ROWS, COLUMNS = 128, 256
 _ENDINGS = (".hdr", ".exr")
 _WHITE = 1.12
-"""What a white card, turned to the front and half up, would show, before jitter: skin then has its own tone."""
+"""What a white card that faces the front shows, before jitter; chosen by eye, so that light skin is light."""
 
 
 def sample_light(random: np.random.Generator, files: list[Path]) -> Array:
@@ -22,20 +22,25 @@ def sample_light(random: np.random.Generator, files: list[Path]) -> Array:
     if files:
         found = np.roll(_read(files[random.integers(len(files))]), random.integers(1 << 16), axis=1)
     else:
-        found = random.choice([_studio, _room, _sky], p=[0.45, 0.3, 0.25])(random)
+        made_up = (_studio, _room, _sky)[int(random.choice(3, p=[0.45, 0.3, 0.25]))]
+        found = made_up(random)
     return _exposed(found, random)
 
 
 def light_files(folder: Path) -> list[Path]:
     """The .hdr and .exr files of a folder, by name; raises `InputError` where there is none."""
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS) if folder.is_dir() else []
+    found = (
+        sorted(path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS)
+        if folder.is_dir()
+        else []
+    )
     if not found:
         raise InputError(f"{folder} holds no {' or '.join(_ENDINGS)} files")
     return found
 
 
 def _directions(rows: int, columns: int) -> Array:
-    """(rows, columns, 3) the direction of each pixel's middle in the head frame, as Mitsuba's `envmap` has it."""
+    """Direction (rows, columns, 3) of each pixel in the head frame, as Mitsuba's `envmap` has it."""
     v, u = np.meshgrid((np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns, indexing="ij")
     turn, down = 2 * np.pi * u, np.pi * v
     return np.stack([np.sin(turn) * np.sin(down), np.cos(down), -np.cos(turn) * np.sin(down)], -1)
@@ -43,7 +48,9 @@ def _directions(rows: int, columns: int) -> Array:
 
 def _toward(azimuth_deg: float, elevation_deg: float) -> Array:
     azimuth, elevation = np.radians([azimuth_deg, elevation_deg])
-    return np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
+    return np.array(
+        [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)]
+    )
 
 
 def _warmth(random: np.random.Generator, spread: float = 0.10) -> Array:
@@ -86,7 +93,7 @@ def _room(random: np.random.Generator) -> Array:
     for _ in range(random.integers(1, 3)):
         window = _toward(random.uniform(-110, 110), random.uniform(0, 25))
         _lamp(light, window, random.uniform(0.3, 0.7), random.uniform(3, 9) * np.array([0.92, 1.0, 1.12]))
-    return light
+    return np.asarray(light)
 
 
 def _sky(random: np.random.Generator) -> Array:
@@ -95,13 +102,15 @@ def _sky(random: np.random.Generator) -> Array:
     height = where[..., 1:2]
     blue = np.array([0.45, 0.65, 1.0])
     cloud = random.uniform(0.2, 1)
-    sky = (1 - cloud) * (blue + (np.array([1.1, 1.1, 1.1]) - blue) * np.exp(-4 * np.maximum(height, 0))) + cloud
+    sky = (1 - cloud) * (
+        blue + (np.array([1.1, 1.1, 1.1]) - blue) * np.exp(-4 * np.maximum(height, 0))
+    ) + cloud
     ground = random.uniform(0.15, 0.4) * np.array([1.0, 0.95, 0.85])
     light = np.where(height > 0, sky, ground)
     sun = _toward(random.uniform(-100, 100), random.uniform(20, 60))
     # Half a degree of sun would give hard shadows and noise: haze widens it to several degrees
     width = np.radians(random.uniform(7, 14))
-    glow = np.exp(-np.arccos(np.clip(where @ sun, -1, 1)) ** 2 / (2 * width**2))
+    glow = np.exp(-(np.arccos(np.clip(where @ sun, -1, 1)) ** 2) / (2 * width**2))
     power = (1 - 0.8 * cloud) * random.uniform(1.5, 3.0) / (2 * width**2)
     return np.asarray(light + power * glow[..., None] * np.array([1.0, 0.92, 0.8]))
 
@@ -130,4 +139,6 @@ def _read(path: Path) -> Array:
     # Large maps only slow the renderer down: the head shows no sharp reflections but in the eyes
     step = max(1, found.shape[0] // 512)
     rows, columns = (side // step * step for side in found.shape[:2])
-    return np.asarray(found[:rows, :columns].reshape(rows // step, step, columns // step, step, 3).mean((1, 3)))
+    return np.asarray(
+        found[:rows, :columns].reshape(rows // step, step, columns // step, step, 3).mean((1, 3))
+    )

@@ -16,7 +16,7 @@ class Noise:
         self._random = random
 
     def at(self, places: Array, grain_m: float) -> Array:
-        """A new field (N,) at `places` (N, 3) in metres: mean 0, variance about 1, correlated over `grain_m`."""
+        """A new field (N,) at `places` (N, 3), metres: mean 0, variance 1 or so, smooth over `grain_m`."""
         lattice = self._random.standard_normal((_SIDE,) * 3, np.float32)
         shifted = (places / grain_m + self._random.uniform(0, _SIDE, 3)).T
         # Trilinear interpolation leaves 8/27 of the variance on average

@@ -7,8 +7,8 @@ from fastavatar.geometry import Array
 from fastavatar.head import load_head
 from fastavatar.train.people import (
     Canvas,
+    MadeUpPerson,
     Noise,
-    Person,
     Skin,
     beard_area,
     brow_curves,
@@ -33,7 +33,7 @@ _RED = np.array([-1.8, 4.2, 0.8])
 """L*, a*, b* of a full flush on light skin."""
 
 
-def paint(person: Person, canvas: Canvas, random: np.random.Generator) -> tuple[Array, Array]:
+def paint(person: MadeUpPerson, canvas: Canvas, random: np.random.Generator) -> tuple[Array, Array]:
     """Colour (N, 3), linear RGB, and height (N,) in metres of fine relief at the texels of a canvas."""
     head, places = load_head(), canvas.places
     noise = Noise(random)
@@ -52,7 +52,7 @@ def paint(person: Person, canvas: Canvas, random: np.random.Generator) -> tuple[
     return colors, height
 
 
-def _skin_lab(person: Person, canvas: Canvas, noise: Noise) -> tuple[Array, Array]:
+def _skin_lab(person: MadeUpPerson, canvas: Canvas, noise: Noise) -> tuple[Array, Array]:
     """L*, a*, b* (N, 3) and relief (N,) of skin and lips."""
     skin, places = person.skin, canvas.places
     base = skin_lab(skin.ita_deg)
@@ -75,7 +75,7 @@ def _skin_lab(person: Person, canvas: Canvas, noise: Noise) -> tuple[Array, Arra
     return lab, height
 
 
-def _lips(lab: Array, height: Array, person: Person, canvas: Canvas, noise: Noise) -> None:
+def _lips(lab: Array, height: Array, person: MadeUpPerson, canvas: Canvas, noise: Noise) -> None:
     places, skin = canvas.places, person.skin
     edge = np.clip((canvas.lips + 0.12 * noise.at(places, 0.004) - 0.35) / 0.4, 0, 1)
     natural = skin_lab(skin.ita_deg) * [0.86, 1.0, 0.85] + [0, 10.0, 0]
@@ -141,7 +141,7 @@ def _marks(colors: Array, skin: Skin, canvas: Canvas, random: np.random.Generato
         colors[near] *= 1 - share[:, None] * np.array([0.6, 0.85, 1.0])
 
 
-def _roots(colors: Array, person: Person, canvas: Canvas, noise: Noise) -> None:
+def _roots(colors: Array, person: MadeUpPerson, canvas: Canvas, noise: Noise) -> None:
     """Scalp under hair, the shadow of a shaved beard and the skin under brows take the hair's colour."""
     hair, places = person.hair, canvas.places
     color = hair_reflectance(hair.absorption)
@@ -164,10 +164,14 @@ def _roots(colors: Array, person: Person, canvas: Canvas, noise: Noise) -> None:
 def hair_loss(places: Array, thinning: float) -> Array:
     """Share of hair lost, 0…1, at places (N, 3): temples first, then the crown."""
     eye = eye_centers()[0]
-    temples = np.exp(-(((np.abs(places[:, 0]) - 0.040) / 0.020) ** 2) - ((places[:, 1] - eye[1] - 0.075) / 0.035) ** 2)
+    temples = np.exp(
+        -(((np.abs(places[:, 0]) - 0.040) / 0.020) ** 2) - ((places[:, 1] - eye[1] - 0.075) / 0.035) ** 2
+    )
     crown = np.exp(-(((places - [0, 0.118, -0.085]) / 0.045) ** 2).sum(1))
     top = np.clip((places[:, 1] - 0.085) / 0.03, 0, 1)
-    return np.asarray(np.clip(1.6 * thinning * np.maximum(temples, crown) + max(0.0, thinning - 0.4) * 2.5 * top, 0, 1))
+    return np.asarray(
+        np.clip(1.6 * thinning * np.maximum(temples, crown) + max(0.0, thinning - 0.4) * 2.5 * top, 0, 1)
+    )
 
 
 def brow_area(places: Array) -> Array:
@@ -181,7 +185,7 @@ def brow_area(places: Array) -> Array:
     return np.asarray(across * along * (places[:, 2] > 0.0))
 
 
-def _eye(offsets: Array, person: Person, noise: Noise) -> Array:
+def _eye(offsets: Array, person: MadeUpPerson, noise: Noise) -> Array:
     """Linear RGB (N, 3) of an eyeball at offsets (N, 3) from its centre on the average head, metres."""
     around = np.hypot(offsets[:, 0], offsets[:, 1])
     angle = np.arctan2(offsets[:, 1], offsets[:, 0])
@@ -189,10 +193,14 @@ def _eye(offsets: Array, person: Person, noise: Noise) -> Array:
     fibres = noise.rough(ring, 0.10, 2)
     iris = np.tile(np.array(person.iris_lab), (len(offsets), 1))
     share = around / IRIS_M
-    iris[:, 0] += 5 * fibres + 6 * np.exp(-(((share - 0.45) / 0.12) ** 2)) - 14 * np.clip((share - 0.82) / 0.18, 0, 1)
+    iris[:, 0] += (
+        5 * fibres + 6 * np.exp(-(((share - 0.45) / 0.12) ** 2)) - 14 * np.clip((share - 0.82) / 0.18, 0, 1)
+    )
     iris[:, 0] = np.maximum(iris[:, 0], 4)
     white = np.array([82.0, 1.5, 4.0]) - np.clip((around - 0.008) / 0.006, 0, 1)[:, None] * [9, -7, -4]
-    veins = np.clip(noise.at(offsets * [1, 2.5, 1], 0.0022) - 1.1, 0, 1) * np.clip((around - 0.007) / 0.004, 0, 1)
+    veins = np.clip(noise.at(offsets * [1, 2.5, 1], 0.0022) - 1.1, 0, 1) * np.clip(
+        (around - 0.007) / 0.004, 0, 1
+    )
     white = white + veins[:, None] * np.array([-6.0, 10.0, 3.0])
     in_iris = (np.clip((1.03 - share) / 0.06, 0, 1) * (offsets[:, 2] > 0))[:, None]
     in_pupil = (np.clip((1.06 - around / PUPIL_M) / 0.12, 0, 1) * (offsets[:, 2] > 0))[:, None]

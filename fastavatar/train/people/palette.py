@@ -2,9 +2,9 @@
 
 Skin follows the individual typology angle, ITA = atan((L* − 50) / b*), by which dermatology sorts skin from
 very light (above 55°) over light (41°), intermediate (28°), tan (10°) and brown (−30°) to dark below
-(Chardon, Cretois and Hourseau 1991; Del Bino and Bernerd 2013). Angles are drawn evenly from −60° to 65°, so
-that no tone is rare. a* and b* at each angle follow the curves published with these classes: b* is highest for
-tan skin and falls towards both ends.
+(Chardon, Cretois and Hourseau 1991; Del Bino and Bernerd 2013). Angles are drawn evenly from −60° to 65°,
+so that no tone is rare. a* and b* at each angle are round figures in the ranges that these papers plot: b* is
+highest for tan skin and falls towards both ends.
 """
 
 import numpy as np
@@ -27,8 +27,17 @@ def skin_lab(ita_deg: float) -> Array:
 
 def linear_rgb(lab: Array) -> Array:
     """Linear RGB (..., 3) in 0…1 of L*, a*, b* (..., 3) under D65."""
-    encoded = np.clip(lab2rgb(lab), 0, 1)
-    return np.asarray(np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4))
+    return linear(np.clip(lab2rgb(np.asarray(lab, np.float64)), 0, 1))  # it would scale integers
+
+
+def linear(colors: Array) -> Array:
+    """Linear RGB of sRGB in 0…1."""
+    return np.asarray(np.where(colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4))
+
+
+def encoded(colors: Array) -> Array:
+    """SRGB of linear RGB in 0…1."""
+    return np.asarray(np.where(colors <= 0.0031308, 12.92 * colors, 1.055 * colors ** (1 / 2.4) - 0.055))
 
 
 _EUMELANIN, _PHEOMELANIN = np.array([0.419, 0.697, 1.37]), np.array([0.187, 0.4, 1.05])

@@ -1,4 +1,4 @@
-"""Draws people: shape, expression, and what they look like. One seed and number give one person everywhere."""
+"""Draws people: shape, expression and looks. One seed and number give one person everywhere."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -20,7 +20,7 @@ Cut = Literal[
 ]
 
 _WIDEST = 2.2
-"""Standard deviations at which an identity's coefficients end: beyond, faces look like nobody's."""
+"""Standard deviations at which an identity's coefficients end: wider ones look like caricatures."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Shirt:
 
 
 @dataclass(frozen=True)
-class Person:
+class MadeUpPerson:
     """All that makes up one person but the expression."""
 
     identity: Array
@@ -89,17 +89,17 @@ class Person:
     iris_lab: tuple[float, float, float]
 
 
-def sample_person(seed: int, number: int) -> Person:
+def sample_person(seed: int, number: int) -> MadeUpPerson:
     """The person of that number: identity from the head's own distribution, looks to fit it.
 
-    Beards grow on people with a broad neck and jaw for their head, since the head's modes do not say who is a man.
+    Beards grow on people with a broad neck and jaw for their head: the head's modes do not say who is a man.
     """
     random = np.random.default_rng([seed, number])
     identity = np.clip(random.standard_normal(len(load_head().modes)), -_WIDEST, _WIDEST)
     manly = _manliness(identity) > random.normal(0, 0.4)
     age = float(random.beta(1.3, 1.6))
     ita = float(random.uniform(*ITA_DEG))
-    return Person(
+    return MadeUpPerson(
         identity,
         _skin(random, ita, age, manly),
         _hair(random, ita, age, manly),
@@ -131,9 +131,13 @@ def sample_expression(seed: int, number: int, index: int) -> tuple[Array, Array]
 _BOTH = ("Left", "Right")
 _EXPRESSIONS = (
     {f"mouthSmile{side}": 1.0 for side in _BOTH} | {f"cheekSquint{side}": 0.6 for side in _BOTH},
-    {f"mouthSmile{side}": 0.8 for side in _BOTH} | {"jawOpen": 0.3} | {f"mouthUpperUp{s}": 0.5 for s in _BOTH},
+    {f"mouthSmile{side}": 0.8 for side in _BOTH}
+    | {"jawOpen": 0.3}
+    | {f"mouthUpperUp{s}": 0.5 for s in _BOTH},
     {"jawOpen": 0.7},
-    {"browInnerUp": 1.0} | {f"browOuterUp{side}": 0.8 for side in _BOTH} | {f"eyeWide{s}": 0.6 for s in _BOTH},
+    {"browInnerUp": 1.0}
+    | {f"browOuterUp{side}": 0.8 for side in _BOTH}
+    | {f"eyeWide{s}": 0.6 for s in _BOTH},
     {f"browDown{side}": 1.0 for side in _BOTH} | {f"eyeSquint{side}": 0.5 for side in _BOTH},
     {"mouthPucker": 0.8},
     {f"mouthFrown{side}": 0.9 for side in _BOTH},

@@ -9,10 +9,19 @@ from fastavatar.head import load_head
 from fastavatar.train.people import skin_faces
 
 POINTS = 10_144
-"""As many as FLAME has triangles: NeRSemble's captures and the published networks have this number of points."""
+"""As many points as NeRSemble's captures and the published networks have: triangles of FLAME."""
 _LOWEST_M = -0.20
 """Where points end below the neck, on the average head: pictures like NeRSemble's end there, too."""
-_SPACING = {"face": 1.0, "lips": 0.7, "eyelids": 0.8, "eyes": 0.8, "jaw": 1.2, "ear": 1.2, "neck": 1.8, "torso": 2.4}
+_SPACING = {
+    "face": 1.0,
+    "lips": 0.7,
+    "eyelids": 0.8,
+    "eyes": 0.8,
+    "jaw": 1.2,
+    "ear": 1.2,
+    "neck": 1.8,
+    "torso": 2.4,
+}
 """Distance between points in each region, relative to the face; elsewhere 1.8."""
 
 

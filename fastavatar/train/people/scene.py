@@ -1,27 +1,22 @@
-"""A body and its light as a scene of Mitsuba, and pictures of it."""
+"""A figure, or a mesh, and its light as a scene of Mitsuba."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
 
-from fastavatar.core import Camera
+from fastavatar.core import Mesh
 from fastavatar.geometry import Array, Ints, vertex_normals
 from fastavatar.head import load_head
-from fastavatar.train.people import Body, Person, Strands, linear_rgb
+from fastavatar.train.people import Figure, MadeUpPerson, Strands, linear, linear_rgb
 
-_FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
-"""From the axes of Mitsuba's cameras (x left, y up, z forward) to OpenCV's (x right, y down)."""
-_BOUNCES = 7
+_BOUNCES = 6
 """Light reaches the skin under light hair after several; more change nothing that can be seen."""
 
 
 @dataclass(frozen=True)
-class Surface:
+class Patch:
     """Triangles with one material."""
 
     vertices: Array
@@ -36,14 +31,28 @@ class Surface:
     """A BSDF of Mitsuba."""
 
 
-def person_scene(person: Person, body: Body, light: Array, scratch: Path) -> Any:
-    """The scene of a body; strands pass through files in the folder `scratch`. Needs `start_mitsuba`."""
+def person_scene(person: MadeUpPerson, figure: Figure, light: Array, scratch: Path) -> Any:
+    """The scene of a figure; strands pass through files in the folder `scratch`. Needs `start_mitsuba`."""
     parts: dict[str, Any] = {}
-    for name, surface in _surfaces(person, body).items():
+    for name, surface in _surfaces(person, figure).items():
         parts[name] = _mesh(name, surface)
-    for index, strands in enumerate(body.strands):
+    for index, strands in enumerate(figure.strands):
         parts[f"strands{index}"] = _curves(strands, scratch / f"strands{index}.txt")
     return scene_of(parts, light)
+
+
+def mesh_scene(mesh: Mesh, light: Array) -> Any:
+    """The scene of a mesh with a texture or vertex colours, matt, under light (rows, columns, 3)."""
+    mesh = mesh if mesh.texture is None else mesh.split_at_seams()
+    uv, color = None, cast(dict[str, Any], {"type": "mesh_attribute", "name": "vertex_color"})
+    if mesh.texture is not None and mesh.uv is not None:
+        uv, color = mesh.uv.double().numpy() * [1, -1] + [0, 1], _texture(linear(mesh.texture.numpy() / 255))
+    material = {"type": "twosided", "nested": {"type": "principled", "base_color": color, "roughness": 0.6}}
+    vertices, faces = mesh.vertices.double().numpy(), mesh.faces.numpy()
+    shape = _mesh("mesh", Patch(vertices, vertex_normals(vertices, faces), faces, uv, material))
+    if uv is None and mesh.colors is not None:
+        shape.add_attribute("vertex_color", 3, linear(mesh.colors.numpy()).astype(np.float32).ravel())
+    return scene_of({"mesh": shape}, light)
 
 
 def scene_of(parts: dict[str, Any], light: Array) -> Any:
@@ -51,15 +60,15 @@ def scene_of(parts: dict[str, Any], light: Array) -> Any:
     import mitsuba as mi
 
     emitter = {"type": "envmap", "bitmap": mi.Bitmap(light.astype(np.float32))}
-    integrator = {"type": "path", "max_depth": _BOUNCES, "hide_emitters": True}
+    integrator = {"type": "path", "max_depth": _BOUNCES, "rr_depth": 3, "hide_emitters": True}
     return mi.load_dict({"type": "scene", "integrator": integrator, "light": emitter, **parts})
 
 
-def _surfaces(person: Person, body: Body) -> dict[str, Surface]:
+def _surfaces(person: MadeUpPerson, figure: Figure) -> dict[str, Patch]:
     head = load_head()
-    normals = vertex_normals(body.vertices, head.faces)
-    colors = _texture(body.colors)
-    relief = {"type": "bumpmap", "arbitrary": _texture(body.relief), "scale": 1.0}
+    normals = vertex_normals(figure.vertices, head.faces)
+    colors = _texture(figure.colors)
+    relief = {"type": "bumpmap", "arbitrary": _texture(figure.relief), "scale": 1.0}
     skin = {
         "type": "principled",
         "base_color": colors,
@@ -75,18 +84,27 @@ def _surfaces(person: Person, body: Body) -> dict[str, Surface]:
         "specular": 0.1,
     }
     found = {
-        "skin": _part(body, normals, ("skin",), {**relief, "nested": skin}),
-        "eyes": _part(body, normals, ("left_eye", "right_eye"), eye),
-        "mouth": _part(body, normals, ("upper_teeth", "lower_teeth", "gums", "tongue"), wet),
+        "skin": _part(figure, normals, ("skin",), {**relief, "nested": skin}),
+        "eyes": _part(figure, normals, ("left_eye", "right_eye"), eye),
+        "mouth": _part(
+            figure,
+            normals,
+            ("upper_teeth", "lower_teeth", "gums", "tongue"),
+            wet,
+        ),
     }
-    worn = body.cloth
-    found["shirt"] = Surface(
-        worn.vertices, vertex_normals(worn.vertices, worn.faces), worn.faces, None, {"type": "twosided", "nested": cloth}
+    worn = figure.cloth
+    found["shirt"] = Patch(
+        worn.vertices,
+        vertex_normals(worn.vertices, worn.faces),
+        worn.faces,
+        None,
+        {"type": "twosided", "nested": cloth},
     )
     return found
 
 
-def _part(body: Body, normals: Array, names: tuple[str, ...], material: dict[str, Any]) -> Surface:
+def _part(figure: Figure, normals: Array, names: tuple[str, ...], material: dict[str, Any]) -> Patch:
     """Parts of the head, with one vertex for each texture coordinate."""
     head = load_head()
     chosen = head.part(*names)
@@ -94,7 +112,7 @@ def _part(body: Body, normals: Array, names: tuple[str, ...], material: dict[str
     pairs, faces = np.unique(corners, axis=0, return_inverse=True)
     vertex, place = pairs.T
     uv = head.uv[place] * [1, -1] + [0, 1]  # Mitsuba counts v downward
-    return Surface(body.vertices[vertex], normals[vertex], faces.reshape(-1, 3), uv, material)
+    return Patch(figure.vertices[vertex], normals[vertex], faces.reshape(-1, 3), uv, material)
 
 
 def _texture(picture: Array) -> dict[str, Any]:
@@ -103,12 +121,7 @@ def _texture(picture: Array) -> dict[str, Any]:
     return {"type": "bitmap", "bitmap": mi.Bitmap(np.ascontiguousarray(picture, np.float32)), "raw": True}
 
 
-def mesh_shape(name: str, surface: Surface) -> Any:
-    """A mesh of Mitsuba."""
-    return _mesh(name, surface)
-
-
-def _mesh(name: str, surface: Surface) -> Any:
+def _mesh(name: str, surface: Patch) -> Any:
     import mitsuba as mi
 
     settings = mi.Properties()
@@ -145,56 +158,3 @@ def _curves(strands: Strands, path: Path) -> Any:
         "azimuthal_roughness": 0.3,
     }
     return {"type": "bsplinecurve", "filename": str(path), "material": fibre}
-
-
-def picture(scene: Any, camera: Camera, samples: int, seed: int) -> NDArray[np.uint8]:
-    """What a camera sees, (H, W, 4): sRGB, and coverage as alpha, which is not multiplied into the colours."""
-    import mitsuba as mi
-
-    K, size = camera.K.double().numpy(), (camera.width, camera.height)
-    to_world = np.linalg.inv(_FLIP @ camera.world_to_camera.double().numpy())
-    sensor = mi.load_dict(
-        {
-            "type": "perspective",
-            "fov": math.degrees(2 * math.atan(size[0] / (2 * K[0, 0]))),
-            "fov_axis": "x",
-            "near_clip": 0.05,
-            "far_clip": 100.0,
-            "to_world": mi.ScalarTransform4f(to_world),
-            "film": {
-                "type": "hdrfilm",
-                "width": size[0],
-                "height": size[1],
-                "pixel_format": "rgba",
-                "rfilter": {"type": "box"},  # sums in one order, so that the same seed gives the same bytes
-            },
-            "sampler": {"type": "multijitter"},
-        }
-    )
-    found = without_fireflies(np.array(mi.render(scene, sensor=sensor, spp=samples, seed=seed), np.float64))
-    alpha = np.clip(found[..., 3:], 0, 1)
-    colors = developed(np.maximum(found[..., :3], 0) / np.maximum(alpha, 1e-3)) * (alpha > 0)
-    return np.concatenate([colors, alpha], 2).__mul__(255).round().astype(np.uint8)
-
-
-def without_fireflies(found: Array) -> Array:
-    """A picture (H, W, C) whose single bright pixels are as bright as the brightest of their eight neighbours.
-
-    They are paths that met a small, bright light by chance; more samples would average them out.
-    """
-    around = np.ones((3, 3, 1), bool)
-    around[1, 1] = False
-    brightest = maximum_filter(found, footprint=around, mode="nearest")
-    return np.asarray(np.minimum(found, brightest))
-
-
-def developed(linear: Array) -> Array:
-    """sRGB in 0…1 of linear RGB; highlights above 0.7 roll off, as on film, instead of being cut at 1."""
-    knee = 0.7
-    rolled = knee + (1 - knee) * (1 - np.exp(-(np.maximum(linear, knee) - knee) / (1 - knee)))
-    return encoded(np.where(linear > knee, rolled, linear))
-
-
-def encoded(linear: Array) -> Array:
-    """sRGB of linear RGB."""
-    return np.asarray(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))

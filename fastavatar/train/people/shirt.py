@@ -1,15 +1,15 @@
-"""A plain shirt: the torso's skin a little further out, cut along a plane at the neck, with a collar's band."""
+"""A plain shirt: the torso's skin a little further out, cut along a plane at the neck, with a band."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from fastavatar.geometry import Array, Ints, unit_vectors, vertex_normals
+from fastavatar.geometry import Array, Ints, vertex_normals
 from fastavatar.head import load_head
 from fastavatar.train.people import Noise, Shirt
 
-_AWAY_M = 0.006
+_AWAY_M = 0.008
 """Distance of the cloth from the skin."""
 _BAND_M = 0.0065
 """Radius of the collar's band, which hides the cut edge."""
@@ -27,11 +27,12 @@ class Cloth:
     """(V, 3) metres."""
     faces: Ints
     """(F, 3) counter-clockwise from outside."""
+    worn: Array
+    """(H, 3) the vertices of the parametric head, those under the cloth moved out to it."""
 
 
 def shirt_cloth(shirt: Shirt, vertices: Array, random: np.random.Generator) -> Cloth:
     """The shirt on a person with the parametric head's vertices (V, 3), in folds."""
-    from trimesh import Trimesh
     from trimesh.intersections import slice_faces_plane
 
     head = load_head()
@@ -40,16 +41,16 @@ def shirt_cloth(shirt: Shirt, vertices: Array, random: np.random.Generator) -> C
     normals = vertex_normals(vertices, head.faces)
     noise = Noise(random)
     folds = 0.0035 * noise.at(head.mean * [1, 0.6, 1], 0.05) + 0.0018 * noise.at(head.mean, 0.022)
-    cloth = vertices + (_AWAY_M + np.maximum(folds, -0.0025))[:, None] * normals
+    cloth = vertices + (_AWAY_M + np.maximum(folds, -0.003))[:, None] * normals
     neck = vertices[head.region("neck")].mean(0) - head.mean[head.region("neck")].mean(0)
     up = np.array([0.0, np.cos(_TILT), np.sin(_TILT)])
     origin = _PIT + neck - [0, shirt.neckline_m, 0]
     cut, cut_faces, _ = slice_faces_plane(cloth, faces, plane_normal=-up, plane_origin=origin)
-    body = Trimesh(cut, cut_faces, process=False)
-    rim = body.vertices[np.abs((body.vertices - origin) @ up) < 1e-6]
-    band, band_faces = _band(np.asarray(rim), up)
+    band, band_faces = _band(cut[np.abs((cut - origin) @ up) < 1e-6], up)
     return Cloth(
-        np.concatenate([np.asarray(cut), band]), np.concatenate([np.asarray(cut_faces), band_faces + len(cut)])
+        np.concatenate([cut, band]),
+        np.concatenate([cut_faces, band_faces + len(cut)]),
+        np.where((moved & ((cloth - origin) @ up < 0))[:, None], cloth, vertices),
     )
 
 
@@ -75,8 +76,3 @@ def _band(rim: Array, up: Array) -> tuple[Array, Ints]:
     c, d = ((i + 1) % 96) * 10 + (j + 1) % 10, i * 10 + (j + 1) % 10
     faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
     return points.reshape(-1, 3), faces
-
-
-def outward(vertices: Array, faces: Ints) -> Array:
-    """Unit normals (V, 3) of cloth."""
-    return unit_vectors(vertex_normals(vertices, faces))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from fastavatar.geometry import Array, Ints, sample_triangles, unit_vectors, vertex_normals
+from fastavatar.geometry import Array, Bools, sample_triangles, unit_vectors, vertex_normals
 from fastavatar.head import load_head
 from fastavatar.train.people import skin_faces
 
@@ -34,7 +34,7 @@ class Roots:
     normals: Array
     """(S, 3) of the person's skin there."""
 
-    def subset(self, index: Ints | Array) -> "Roots":
+    def subset(self, index: Bools) -> "Roots":
         """The roots that `index` selects."""
         return Roots(self.places[index], self.points[index], self.normals[index])
 
@@ -61,7 +61,12 @@ class SkinSurface:
         grown[self._faces[here]] = True
         near = self._faces[grown[self._faces].any(1)]
         corners = self._mean[near]
-        area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
+        area = (
+            np.linalg.norm(
+                np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
+            ).sum()
+            / 2
+        )
         owner, weights = sample_triangles(self._mean, near, np.sqrt(area / max(count, 1)))
         jitter = random.dirichlet([1.0, 1.0, 1.0], len(owner))
         weights = 0.5 * weights + 0.5 * jitter
@@ -74,8 +79,8 @@ class SkinSurface:
         return Roots(places, at(self._vertices), unit_vectors(at(self._normals))).subset(kept)
 
     def above(self, points: Array) -> tuple[Array, Array]:
-        """Heights (N,) of points (N, 3) above the skin, negative inside, and the outward normals (N, 3) there."""
-        _, nearest = self._tree.query(points)
+        """Heights (N,) of points (N, 3) above the skin, negative inside, and outward normals (N, 3) there."""
+        _, nearest = self._tree.query(points, eps=0.2)
         normals = self._outward[nearest]
         return np.einsum("nc,nc->n", points - self._samples[nearest], normals), normals
 

@@ -10,6 +10,7 @@ from .losses import SurfaceWeights as SurfaceWeights
 from .losses import Truth as Truth
 from .losses import surface_terms as surface_terms
 from .losses import weighted as weighted
+from .making import has_captures as has_captures
 from .making import make_all as make_all
 from .making import make_samples as make_samples
 from .samples import COUNT as COUNT

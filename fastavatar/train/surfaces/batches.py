@@ -129,7 +129,9 @@ def drawn(
         distances.append(apart / RADIUS_M)
         normals.append(outward)
         colors.append(rgb)
-    truth = Truth(*(torch.stack(values) for values in (points, distances, normals, colors)), near)
+    truth = Truth(
+        torch.stack(points), torch.stack(distances), torch.stack(normals), torch.stack(colors), near
+    )
     return Batch(torch.stack(pictures), torch.stack(projections), truth)
 
 

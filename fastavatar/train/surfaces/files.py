@@ -35,7 +35,7 @@ def write_samples(samples: SurfaceSamples, path: Path, seed: int) -> None:
         np.savez(
             file,
             allow_pickle=False,
-            center=np.float32(CENTER_M),
+            center=np.array(CENTER_M, np.float32),
             radius=np.float32(RADIUS_M),
             seed=np.int64(seed),
             **arrays,

@@ -15,6 +15,13 @@ from fastavatar.surfaces import solid_of
 from fastavatar.system import abandoned, partial
 from fastavatar.train.surfaces import COUNT, SAMPLES, sample_surface, write_samples
 
+_MESHES = "[!.]*/mesh.npz"
+
+
+def has_captures(folder: Path) -> bool:
+    """Whether the folder holds captures with a mesh."""
+    return any(True for _ in folder.glob(_MESHES))
+
 
 def make_samples(folder: Path, seed: int, count: int = COUNT) -> None:
     """Write the samples of a capture with a mesh into its folder, in the colours that its views show.
@@ -42,7 +49,7 @@ def make_all(
     samples stay as they are, so that a run that was stopped continues. Raises `InputError` for a folder
     without captures.
     """
-    folders = [one for one in sorted(meshes.iterdir()) if (one / "mesh.npz").is_file()]
+    folders = sorted(path.parent for path in meshes.glob(_MESHES))
     if not folders:
         raise InputError(f"{meshes} has no captures with a mesh.npz")
     for folder in folders:

@@ -5,7 +5,7 @@ mesh ─ boundary of its solid ─▶ triangles ─┬─ on them, and displaced
 """
 
 from dataclasses import dataclass
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -162,10 +162,10 @@ def _barycentric(points: Array, corners: Array) -> Array:
     square = np.maximum((normal**2).sum(1), 1e-30)
     second = (np.cross(points - a, c - a) * normal).sum(1) / square
     third = (np.cross(b - a, points - a) * normal).sum(1) / square
-    return np.clip(np.stack([1 - second - third, second, third], 1), 0, 1)
+    return np.asarray(np.clip(np.stack([1 - second - third, second, third], 1), 0, 1))
 
 
-def _igl() -> ModuleType:
+def _igl() -> Any:
     try:
         import igl
     except ImportError as error:

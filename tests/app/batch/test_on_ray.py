@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from fastavatar.app.batch import on_ray
+from fastavatar.app.batch import on_ray, run_jobs_on_ray
 from fastavatar.app.batch.folders import finished_row
 from fastavatar.app.batch.tasks import PhotoTask, Row
 from fastavatar.app.settings import Settings
-from fastavatar.errors import WeightsError
+from fastavatar.errors import DeviceError, WeightsError
+from tests.app.batch.test_jobs import halved
 from tests.app.batch.test_storage import Quiet
 from tests.portraits import ROOT, picture
 
@@ -45,7 +46,7 @@ def cluster() -> Iterator[Any]:
         memory = 100 * 2**20
         nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": memory})
         nodes.add_node(num_cpus=1, object_store_memory=memory)
-        on_ray._connect(nodes.address)
+        on_ray.connect_ray(nodes.address)
         yield nodes
         ray.shutdown()
         nodes.shutdown()  # type: ignore[no-untyped-call]
@@ -111,3 +112,9 @@ def test_a_node_that_is_killed_costs_no_photo_and_writes_none_twice(cluster: Any
     assert [path for path, inodes in written.items() if len(inodes) > 1] == []
     assert len(written) == len(tasks)
     assert not list((tmp_path / "out").glob("*/.*"))
+
+
+def test_jobs_run_on_the_cluster_and_report_errors_and_dead_workers(cluster: Any) -> None:
+    ended = {item: error for item, error in run_jobs_on_ray(halved, [1, 2, 99], 1, cluster.address)}
+    assert ended[2] is None and str(ended[1]) == "1 is odd"
+    assert isinstance(ended[99], DeviceError)

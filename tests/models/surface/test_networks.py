@@ -12,15 +12,15 @@ from fastavatar.models.surface import (
     CELLS,
     CENTER_M,
     RADIUS_M,
-    NetworkSettings,
     SurfaceNetwork,
+    SurfaceNetworkSettings,
     bilinear,
     projected,
     read_network,
     write_network,
 )
 
-SETTINGS = NetworkSettings(picture_px=32, channels=8, width=16, layers=4, frequencies=2)
+SETTINGS = SurfaceNetworkSettings(picture_px=32, channels=8, width=16, layers=4, frequencies=2)
 
 
 def ball_network() -> SurfaceNetwork:

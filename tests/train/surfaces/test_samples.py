@@ -30,7 +30,8 @@ def box() -> Mesh:
 def box_distance(points: Array) -> Array:
     """Quilez' formula."""
     beyond = np.abs(points) - HALF
-    return np.linalg.norm(np.maximum(beyond, 0), axis=1) + np.minimum(beyond.max(1), 0)
+    outside = np.linalg.norm(np.maximum(beyond, 0), axis=1)
+    return np.asarray(outside + np.minimum(beyond.max(1), 0))
 
 
 def test_distances_of_a_box_are_exact_and_normals_those_of_its_sides() -> None:

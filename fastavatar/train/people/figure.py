@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from fastavatar.geometry import Array, edge_graph, vertex_normals
+from fastavatar.geometry import Array, Bools, edge_graph, vertex_normals
 from fastavatar.head import load_head
 from fastavatar.train.people import (
     Cloth,
-    Person,
+    MadeUpPerson,
     SkinSurface,
     Strands,
-    facial_hair,
+    facial_strands,
     hair_reflectance,
     head_canvas,
     linear_rgb,
@@ -25,7 +25,7 @@ from fastavatar.train.people import (
 
 
 @dataclass(frozen=True)
-class Body:
+class Figure:
     """A person with one expression."""
 
     vertices: Array
@@ -42,9 +42,9 @@ class Body:
     """(V, 3) linear RGB at the vertices, hair and shirt included."""
 
 
-def build_body(
-    person: Person, expression: Array, turns: Array, texture_px: int, seed: tuple[int, ...]
-) -> Body:
+def build_figure(
+    person: MadeUpPerson, expression: Array, turns: Array, texture_px: int, seed: tuple[int, ...]
+) -> Figure:
     """The body of a person with weights (52,) of the expressions and turns (5, 3) of the joints.
 
     `seed` decides every strand and freckle: the same for all expressions of one person.
@@ -55,15 +55,22 @@ def build_body(
     texels, relief = paint(person, canvas, np.random.default_rng([*seed, 2]))
     skin = SkinSurface(vertices)
     strands = scalp_hair(person.hair, skin, np.random.default_rng([*seed, 3]))
-    outline, colors = _outline(person, vertices, strands), _vertex_colors(person, canvas.picture(texels))
-    strands = [*strands, *facial_hair(person.hair, skin, vertices, np.random.default_rng([*seed, 4]))]
     cloth = shirt_cloth(person.shirt, vertices, np.random.default_rng([*seed, 5]))
-    return Body(
-        vertices, cloth, strands, canvas.picture(texels, 0.3), canvas.picture(relief[:, None]), outline, colors
+    outline = _under_hair(person, vertices, strands) + cloth.worn - vertices
+    colors = _vertex_colors(person, canvas.picture(texels), (cloth.worn != vertices).any(1))
+    strands = [*strands, *facial_strands(person.hair, skin, vertices, np.random.default_rng([*seed, 4]))]
+    return Figure(
+        vertices,
+        cloth,
+        strands,
+        canvas.picture(texels, 0.3),
+        canvas.picture(relief[:, None]),
+        outline,
+        colors,
     )
 
 
-def _outline(person: Person, vertices: Array, strands: list[Strands]) -> Array:
+def _under_hair(person: MadeUpPerson, vertices: Array, strands: list[Strands]) -> Array:
     """The vertices moved outward to where nine tenths of the hair above each lie."""
     if not strands:
         return vertices
@@ -72,9 +79,11 @@ def _outline(person: Person, vertices: Array, strands: list[Strands]) -> Array:
     index = np.flatnonzero(on_scalp)
     normals = vertex_normals(vertices, head.faces[skin_faces(head)])
     points = strands[0].points.reshape(-1, 3)
-    distance, nearest = cKDTree(vertices[index]).query(points)
+    distance, nearest = (np.asarray(one) for one in cKDTree(vertices[index]).query(points))
     near = distance < 0.08
-    heights = np.einsum("nc,nc->n", points[near] - vertices[index[nearest[near]]], normals[index[nearest[near]]])
+    heights = np.einsum(
+        "nc,nc->n", points[near] - vertices[index[nearest[near]]], normals[index[nearest[near]]]
+    )
     thickness = np.zeros(len(vertices))
     order = np.lexsort([heights, nearest[near]])
     owners, first, count = np.unique(nearest[near][order], return_index=True, return_counts=True)
@@ -86,8 +95,8 @@ def _outline(person: Person, vertices: Array, strands: list[Strands]) -> Array:
     return np.asarray(vertices + np.maximum(thickness, 0)[:, None] * normals)
 
 
-def _vertex_colors(person: Person, texture: Array) -> Array:
-    """Linear RGB (V, 3): the texture at each vertex, and the colours of hair and shirt."""
+def _vertex_colors(person: MadeUpPerson, texture: Array, clothed: Bools) -> Array:
+    """Linear RGB (V, 3): the texture at each vertex, and the colours of hair and, where `clothed`, shirt."""
     head = load_head()
     size = len(texture)
     uv = np.zeros((len(head.mean), 2))
@@ -96,5 +105,5 @@ def _vertex_colors(person: Person, texture: Array) -> Array:
     colors = texture[row.clip(0, size - 1), column.clip(0, size - 1)].astype(np.float64)
     if person.hair.cut not in ("bald", "shaved"):
         colors[scalp(head.mean, person.hair.hairline_m) > 0.004] = hair_reflectance(person.hair.absorption)
-    colors[head.region("torso")] = linear_rgb(np.array(person.shirt.lab))
-    return colors
+    colors[clothed] = linear_rgb(np.array(person.shirt.lab))
+    return np.asarray(colors)

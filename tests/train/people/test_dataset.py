@@ -1,0 +1,120 @@
+"""`fastavatar dataset people`: real captures, rendered small."""
+
+import filecmp
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fastavatar.app.cli.main import run
+from fastavatar.captures import read_capture
+from fastavatar.core import Mesh
+from fastavatar.formats import write_mesh
+from fastavatar.train.people import backend, write_capture
+from tests.synthetic_capture import make_cameras, make_mesh
+
+SMALL = ["--views", "2", "--size", "48x70", "--samples", "4"]
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("mitsuba", reason="needs the extra train")
+    folder = tmp_path_factory.mktemp("data") / "people"
+    assert run(["dataset", "people", "--count", "1", "--output", str(folder), *SMALL]) == 0
+    return folder
+
+
+def test_a_person_is_a_capture_whose_points_and_surface_lie_where_the_pictures_show_it(people: Path) -> None:
+    capture = read_capture(people / "0000")
+    assert len(capture.views) == 2 and capture.points is not None and capture.mesh is not None
+    assert len(capture.points) == 10_144 and len(capture.mesh.faces) == 11_848
+    for view in capture.views:
+        assert view.image.shape == (70, 48, 3) and 0.2 < float(view.mask.mean()) < 0.8
+        assert float(view.image[view.mask < 0.01].min()) > 0.99
+        pixels, depth = view.camera.project(capture.points)
+        inside = ((pixels > 0) & (pixels < torch.tensor([48, 70]))).all(1) & (depth > 0)
+        column, row = pixels[inside].long().T
+        assert float((view.mask[row, column] > 0.5).float().mean()) > 0.95
+    with np.load(people / "0000" / "mesh.npz") as found:
+        assert found["identity"].shape == (80,) and found["expression"].shape == (52,)
+        assert found["colors"].shape == (6099, 3) and 0 <= found["colors"].min() <= found["colors"].max() <= 1
+
+
+def test_the_same_seed_gives_the_same_bytes_and_more_people_leave_the_first_as_it_was(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = tmp_path / "again"
+    more = ["--workers", "2"]
+    assert run(["dataset", "people", "--count", "2", "--output", str(again), *SMALL, *more]) == 0
+    for path in sorted((people / "0000").rglob("*.*")):
+        assert filecmp.cmp(path, again / path.relative_to(people), shallow=False), path
+    before = (again / "0001" / "transforms.json").stat().st_mtime_ns
+    assert run(["dataset", "people", "--count", "2", "--output", str(again), *SMALL]) == 0
+    assert (again / "0001" / "transforms.json").stat().st_mtime_ns == before
+    capsys.readouterr()
+    assert run(["dataset", "people", "--count", "2", "--output", str(again), *SMALL, "--seed", "1"]) == 2
+    assert "seed 0, now 1" in capsys.readouterr().err
+
+
+def test_meshes_with_colours_become_captures_and_one_without_is_named(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meshes, made = tmp_path / "meshes", make_mesh()
+    meshes.mkdir()
+    red = torch.tensor([0.8, 0.2, 0.2]).expand(len(made.vertices), 3)
+    write_mesh(Mesh(made.vertices, made.faces, colors=red), meshes / "red.ply")
+    write_mesh(made, meshes / "bare.ply")
+    output = tmp_path / "captures"
+    assert run(["dataset", "people", "--meshes", str(meshes), "--output", str(output), *SMALL]) == 1
+    assert "bare: " in (said := capsys.readouterr().err) and "neither a texture nor vertex colours" in said
+    assert sorted(path.name for path in output.iterdir()) == ["dataset.json", "red"]
+    view = read_capture(output / "red").views[0]
+    shown = view.image[view.mask > 0.99].mean(0)
+    assert shown[0] > 1.5 * shown[1] and 0.15 < float(view.mask.mean()) < 0.9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 2, "give either the number of people, --count, or a folder of --meshes"),
+        (["--count", "1", "--meshes", "."], 2, "give either"),
+        (["--count", "1", "--address", "here:1"], 2, "--engine ray"),
+        (["--meshes", "nowhere"], 4, "nowhere holds no meshes"),
+        (["--count", "1", "--hdr", "nowhere"], 4, "nowhere holds no .hdr or .exr files"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    arguments: list[str], code: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("mitsuba", reason="needs the extra train")
+    output = tmp_path / "out"
+    assert run(["dataset", "people", "--output", str(output), *arguments]) == code
+    assert said in capsys.readouterr().err and not output.exists()
+
+
+def test_a_missing_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert run(["dataset", "people", "--count", "1", "--output", str(tmp_path / "out")]) == 2
+    assert ".[train]" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_without_a_usable_llvm_the_scalar_variant_is_taken_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("mitsuba", reason="needs the extra train")
+    broken = tmp_path / "libLLVM.so.99"
+    broken.write_bytes(b"no library")
+    monkeypatch.setenv("DRJIT_LIBLLVM_PATH", str(broken))
+    assert backend._found_variant() == "scalar_rgb"
+    assert "no usable LLVM" in caplog.text
+
+
+def test_a_capture_that_cannot_be_finished_leaves_nothing(tmp_path: Path) -> None:
+    picture = np.zeros((56, 44, 4), np.uint8)
+    bad = {"vertices": np.array([object()])}
+    with pytest.raises(ValueError):
+        write_capture(tmp_path / "set" / "0000", [(make_cameras()[0], picture)], np.zeros((3, 3)), bad)
+    assert not (tmp_path / "set").exists()
