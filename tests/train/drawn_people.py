@@ -1,4 +1,4 @@
-"""Captures of heads of the parametric head, drawn by the package's own rasteriser: small, and quickly made."""
+"""Captures of heads of the parametric head, drawn by the own rasteriser: small and quickly made."""
 
 from pathlib import Path
 
