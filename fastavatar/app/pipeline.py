@@ -38,7 +38,13 @@ class Pipeline:
         limit_threads(settings.threads)
         self.settings = settings
         published = settings.published.given()
-        self.model, reason = choose_model(settings.model, settings.cache_dir, published)
+        self.model, reason = choose_model(
+            settings.model,
+            settings.cache_dir,
+            published,
+            settings.surface_checkpoint,
+            settings.views_checkpoint,
+        )
         self.model_reason = reason if settings.model == "auto" else settings.model_reason
         log.info("model %s: %s", self.model, self.model_reason)
         log.debug("cache folder %s", cache_folder(settings.cache_dir))
@@ -46,7 +52,9 @@ class Pipeline:
         self.refinement = _refinement(settings, self.model)
         if self.model == "fastavatar":
             published |= {"cache_dir": settings.cache_dir, "offline": settings.offline}
-        self._predictor = load_predictor(self.model, self.device, seed=settings.seed, **published)
+        own = {"surface": settings.surface_checkpoint, "views": settings.views_checkpoint}
+        options = {"checkpoint": own[self.model]} if self.model in own else published
+        self._predictor = load_predictor(self.model, self.device, seed=settings.seed, **options)
 
     def predict(self, photo: "Photo", on_step: "Callable[[Progress], None] | None" = None) -> "Avatar":
         """The avatar of `photo`; `on_step` is called after every step of a refinement.
@@ -129,7 +137,7 @@ class Pipeline:
         from fastavatar.results import Run
 
         settings = {**self.settings.of_results(), "model": self.model}
-        run = Run(self.model_reason, started, image, settings, self.settings.published.files())
+        run = Run(self.model_reason, started, image, settings, self.settings.files())
         return avatar.save(folder, overwrite, outputs=self.settings.outputs, run=run)
 
     def _refined(

@@ -46,8 +46,8 @@ class Optimization:
 class Settings:
     """The choices of a user: light to import and to pickle, so that they can be sent to every worker."""
 
-    model: Literal["auto", "facemesh", "fastavatar"] = "auto"
-    """`auto` takes the published networks if their weights are in the cache or given."""
+    model: Literal["auto", "facemesh", "fastavatar", "surface", "views"] = "auto"
+    """`auto` takes the model whose checkpoint is given, else the published networks if the cache has them."""
     model_reason: str = "named by the caller"
     """Why `model` is named, for the log and the summary; not used for `auto`."""
     device: str = "auto"
@@ -74,9 +74,24 @@ class Settings:
     """Whether downloads are forbidden."""
     published: PublishedOptions = field(default_factory=PublishedOptions)
     """Options of the published networks."""
+    surface_checkpoint: Path | None = None
+    """Network of the model `surface`."""
+    views_checkpoint: Path | None = None
+    """Network of the model `views`."""
+
+    @property
+    def takes_one_photo(self) -> bool:
+        """Whether a model is named, or a checkpoint given, that makes a head of one photo only."""
+        own = self.surface_checkpoint is not None or bool(self.published)
+        return own or self.model in ("fastavatar", "surface")
+
+    def files(self) -> list[Path]:
+        """The files among the choices, which no result may overwrite."""
+        own = [one for one in (self.surface_checkpoint, self.views_checkpoint) if one is not None]
+        return [*self.published.files(), *own]
 
     def of_results(self) -> dict[str, Any]:
-        """The choices that change the results, JSON-ready; `model` only where one was named.
+        """The choices that change the results, JSON-ready; model and checkpoint only where one was named.
 
         Device, threads and folders do not change the results and are left out. Files appear by name only.
         """
@@ -95,19 +110,24 @@ class Settings:
                 name: value.name if isinstance(value, Path) else value
                 for name, value in self.published.given().items()
             },
+            "surface_checkpoint": self.surface_checkpoint and self.surface_checkpoint.name,
+            "views_checkpoint": self.views_checkpoint and self.views_checkpoint.name,
         }
-        return {name: value for name, value in chosen.items() if name != "model" or value is not None}
+        unnamed = ("model", "surface_checkpoint", "views_checkpoint")
+        return {name: value for name, value in chosen.items() if name not in unnamed or value is not None}
 
     def for_several(self) -> "Settings":
-        """These settings for several photos of one person, which only the embedded model takes.
+        """These settings for several photos of one person, which the embedded model and `views` take.
 
         Raises `UsageError` for settings that ask for the published networks or for a certain face.
         """
-        if self.model == "fastavatar" or self.published.given():
-            raise UsageError("the published networks take one photo: give one, or choose the model facemesh")
+        if self.takes_one_photo:
+            own = self.model == "surface" or self.surface_checkpoint is not None
+            which = "the model surface takes" if own else "the published networks take"
+            raise UsageError(f"{which} one photo: give one, or choose the model facemesh")
         if self.face is not None:
             raise UsageError("a face can be chosen in one photo only: in several the largest is taken")
-        if self.model == "facemesh":
+        if self.model in ("facemesh", "views") or self.views_checkpoint is not None:
             return self
         return replace(
             self, model="facemesh", model_reason="several photos of one person: only it takes them"

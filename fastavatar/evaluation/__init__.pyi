@@ -17,3 +17,5 @@ from .report import Report as Report
 from .report import ViewReport as ViewReport
 from .report import counted as counted
 from .sheet import contact_sheet as contact_sheet
+from .surfaces import Differences as Differences
+from .surfaces import surface_differences as surface_differences

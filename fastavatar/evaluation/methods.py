@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from fastavatar.captures import Capture, View
-from fastavatar.core import Gaussians, Mesh, Photo
+from fastavatar.core import Avatar, Gaussians, Mesh, Photo
 from fastavatar.errors import UsageError
 from fastavatar.evaluation import place_avatar
+from fastavatar.head import load_head
 from fastavatar.models.published import PublishedOptions
 from fastavatar.refinement import photo_of_view
 from fastavatar.rendering import Compositing
@@ -38,6 +39,10 @@ class Options:
     """Whether downloads are forbidden."""
     published: PublishedOptions = field(default_factory=PublishedOptions)
     """Options of the published networks."""
+    surface_checkpoint: Path | None = None
+    """Network of the method `surface`."""
+    views_checkpoint: Path | None = None
+    """Network of the method `views`."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class Answer:
     """One (H, W, 3) in 0…1 for each view of the capture; None where `gaussians` is given."""
     mesh: Mesh | None = None
     """The avatar's surface in the capture's frame; None where the method fits none."""
+    baseline: Mesh | None = None
+    """The mean head in the same place, for methods whose surface is compared with it."""
     compositing: Compositing = "classic"
     """How the Gaussians' colours meet the background; see `fastavatar.rendering`."""
     warnings: tuple[str, ...] = ()
@@ -120,6 +127,59 @@ def answer_photo(capture: Capture, inputs: Sequence[int], options: Options) -> A
     )
 
 
+def answer_surface(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
+    """A trained network's signed distance field from one photo with its focal length, placed like `photo`.
+
+    Raises `UsageError` for several inputs and without a checkpoint.
+    """
+    from fastavatar.models.surface import SurfacePredictor
+
+    if options.surface_checkpoint is None:
+        raise UsageError("the method surface needs a checkpoint: `fastavatar train surface` makes one")
+    if len(inputs) != 1:
+        raise UsageError(f"the method surface takes one input view, found {len(inputs)}")
+    view = capture.views[inputs[0]]
+    predictor = SurfacePredictor(options.surface_checkpoint, options.device, options.seed)
+    start = time.perf_counter()
+    avatar = predictor.predict(_photo(capture, view))
+    seconds = time.perf_counter() - start
+    return _beside_mean_head(avatar, seconds, capture, view)
+
+
+def answer_views(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
+    """A trained network's oriented points from any number of photos with their focal lengths.
+
+    The surface is placed like that of `photo`; what closes it below is left out, as captures end there.
+    Raises `UsageError` without a checkpoint.
+    """
+    from fastavatar.models.views import ViewsPredictor, open_part
+
+    if options.views_checkpoint is None:
+        raise UsageError("the method views needs a checkpoint: `fastavatar train views` makes one")
+    views = [capture.views[index] for index in inputs]
+    predictor = ViewsPredictor(options.views_checkpoint, options.device, options.seed)
+    start = time.perf_counter()
+    avatar = predictor.predict_several([_photo(capture, view) for view in views])
+    seconds = time.perf_counter() - start
+    assert avatar.mesh is not None
+    mesh = open_part(avatar.mesh, torch.from_numpy(avatar.arrays["points"]))
+    avatar = replace(avatar, mesh=mesh, binding=None)
+    return _beside_mean_head(avatar, seconds, capture, views[0])
+
+
+def _beside_mean_head(avatar: Avatar, seconds: float, capture: Capture, view: View) -> Answer:
+    """The avatar placed by its view's camera, and the mean head in the same place."""
+    placed = place_avatar(avatar, capture, view)
+    return Answer(
+        seconds,
+        gaussians=placed.gaussians,
+        mesh=placed.mesh,
+        baseline=placed.move.mesh(load_head().mesh()),
+        warnings=(*avatar.provenance.warnings, *placed.warnings),
+        extra={"scale": placed.scale, "scale_points": placed.points},
+    )
+
+
 def answer_guided(capture: Capture, inputs: Sequence[int], options: Options) -> Answer:
     """Gaussians at the capture's points, refined on the input views: the FastAvatar paper's protocol.
 
@@ -173,6 +233,8 @@ def answer_guided(capture: Capture, inputs: Sequence[int], options: Options) -> 
 METHODS: dict[str, Method] = {
     "guided": answer_guided,
     "photo": answer_photo,
+    "surface": answer_surface,
+    "views": answer_views,
     "white": answer_white,
     "input": answer_input,
 }

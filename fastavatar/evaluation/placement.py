@@ -4,7 +4,7 @@ A single photo does not determine size and distance separately. The protocol rem
 other: the avatar is scaled about the input camera's centre, so that its place in the picture stays the same.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from scipy.spatial import cKDTree
@@ -34,6 +34,8 @@ class Placed:
     """Why the scale could not be determined; empty if it could."""
     mesh: Mesh | None = None
     """The avatar's mesh in the capture's frame; None where it has none."""
+    move: "Move" = field(kw_only=True)
+    """How the avatar got there."""
 
 
 def place_avatar(avatar: Avatar, capture: Capture, view: View) -> Placed:
@@ -43,7 +45,7 @@ def place_avatar(avatar: Avatar, capture: Capture, view: View) -> Placed:
     points where it has none, that `view` sees and the avatar covers.
     """
     truth = capture.points if capture.mesh is None else capture.mesh.vertices
-    as_photographed = _Move.between(avatar.camera, view.camera, 1.0)
+    as_photographed = Move.between(avatar.camera, view.camera, 1.0)
     if truth is None:
         warning = "the capture has neither points nor a mesh: the avatar's distance is the predicted one"
         return as_photographed.placed(avatar, 0, (warning,))
@@ -52,7 +54,7 @@ def place_avatar(avatar: Avatar, capture: Capture, view: View) -> Placed:
         warning = "the avatar covers no point of the capture: its distance is the predicted one"
         return as_photographed.placed(avatar, 0, (warning,))
     scale = float(ratios.median())
-    return _Move.between(avatar.camera, view.camera, scale).placed(avatar, len(ratios))
+    return Move.between(avatar.camera, view.camera, scale).placed(avatar, len(ratios))
 
 
 def depth_ratios(gaussians: Gaussians, points: Tensor, view: View) -> Tensor:
@@ -97,7 +99,7 @@ def _opaque(points: Tensor) -> Gaussians:
 
 
 @dataclass(frozen=True)
-class _Move:
+class Move:
     """The similarity x' = scale · rotation · x + translation."""
 
     scale: float
@@ -105,21 +107,24 @@ class _Move:
     translation: Tensor
 
     @staticmethod
-    def between(photographed: Camera, true: Camera, scale: float) -> "_Move":
+    def between(photographed: Camera, true: Camera, scale: float) -> "Move":
         """What `photographed` sees moves to where `true` sees it `scale` times as far away."""
         # A point x that [R|t] sees moves to x', where R' x' + t' = scale (R x + t).
         seen_by = photographed.world_to_camera
         to = true.world_to_camera.to(seen_by)
         rotation = to[:3, :3].T @ seen_by[:3, :3]
-        return _Move(scale, rotation, to[:3, :3].T @ (scale * seen_by[:3, 3] - to[:3, 3]))
+        return Move(scale, rotation, to[:3, :3].T @ (scale * seen_by[:3, 3] - to[:3, 3]))
 
     def gaussians(self, of: Gaussians) -> Gaussians:
+        """The Gaussians moved so."""
         return of.transformed(self.scale, self.rotation, self.translation)
 
     def placed(self, avatar: Avatar, points: int, warnings: tuple[str, ...] = ()) -> Placed:
         """The avatar moved so, its scale found from `points` points."""
-        mesh = avatar.mesh
-        if mesh is not None:
-            vertices = self.scale * mesh.vertices @ self.rotation.T.to(mesh.vertices)
-            mesh = replace(mesh, vertices=vertices + self.translation.to(mesh.vertices))
-        return Placed(self.gaussians(avatar.gaussians), self.scale, points, warnings, mesh)
+        mesh = None if avatar.mesh is None else self.mesh(avatar.mesh)
+        return Placed(self.gaussians(avatar.gaussians), self.scale, points, warnings, mesh, move=self)
+
+    def mesh(self, of: Mesh) -> Mesh:
+        """The mesh moved so."""
+        vertices = self.scale * of.vertices @ self.rotation.T.to(of.vertices)
+        return replace(of, vertices=vertices + self.translation.to(of.vertices))

@@ -20,6 +20,7 @@ from fastavatar.evaluation import (
     compare_own_view,
     counted,
     flame_parts,
+    surface_differences,
 )
 from fastavatar.losses import (
     Lpips,
@@ -80,6 +81,7 @@ def evaluate(capture: Capture, method: str, inputs: Sequence[int], options: Opti
         inputs=inputs,
         views=tuple(views),
         geometry_mm=_pooled(views, surfaces),
+        surface=surface_differences(capture, answer, capture.views[inputs[0]]),
         flame_mm=None if parts is None or answer.mesh is None else parts.distances(capture, answer.mesh),
         seconds=answer.seconds,
         peak_memory_mb=peak_mb,

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fastavatar.evaluation import OwnView, mean_own_view
+from fastavatar.evaluation import Differences, OwnView, mean_own_view
 
 REGIONS = ("", "_masked", "_head")
 """Suffixes of the metrics: the whole picture, the person's mask, and the head, from the lower neck up."""
@@ -66,6 +66,8 @@ class Report:
     """Surface errors over the same views as `mean`, all points pooled."""
     flame_mm: Geometry | None
     """Distance of the capture's FLAME points from the avatar's mesh, by `FlamePart`; None without either."""
+    surface: Differences | None
+    """The answer's mesh compared with the true one; None without either."""
     seconds: float
     """Seconds that the method took, without loading networks."""
     peak_memory_mb: float
@@ -131,6 +133,7 @@ class Report:
             "own_view": None if self.own_view is None else asdict(self.own_view),
             "geometry_mm": self.geometry_mm,
             "flame_mm": self.flame_mm,
+            "surface": self.surface,
             "seconds": self.seconds,
             "peak_memory_mb": self.peak_memory_mb,
             "device": self.device,
@@ -160,6 +163,7 @@ class Report:
         if self.own_view is not None:
             lines.append(self.own_view.line())
         lines += _surface_lines("surface", self.geometry_mm) + _surface_lines("FLAME points", self.flame_mm)
+        lines += _difference_lines(self.surface)
         lines.append(f"{self.seconds:.1f} s, {self.peak_memory_mb:.0f} MB on {self.device}")
         lines.append(f"{self.views_with_mask} of {len(self.views)} views have masks")
         if self.lpips_unavailable:
@@ -174,6 +178,17 @@ def _surface_lines(what: str, found: Geometry | None) -> list[str]:
         for region, errors in (found or {}).items()
         if errors["mean"] is not None
     ]
+
+
+def _difference_lines(found: Differences | None) -> list[str]:
+    """A line for the whole mesh, one for what the first input view sees, and the same of the mean head."""
+    lines = []
+    for part, one in (found or {}).items():
+        if one is not None:
+            color = "" if one["color"] is None else f", colours {one['color']:.3f}"
+            figures = f"Chamfer {one['chamfer_mm']:.2f} mm, normals {one['normal_deg']:.1f}°{color}"
+            lines.append(f"mesh, {part.replace('_', ' ')}: {figures}")
+    return lines
 
 
 def _flat(view: ViewReport) -> dict[str, Any]:

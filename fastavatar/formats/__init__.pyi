@@ -1,3 +1,7 @@
+from .clouds import FIELDS as FIELDS
+from .clouds import SETS as SETS
+from .clouds import Cloud as Cloud
+from .clouds import read_cloud as read_cloud
 from .registry import format_of as format_of
 from .registry import holds_mesh as holds_mesh
 from .registry import holds_splats as holds_splats

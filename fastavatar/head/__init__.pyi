@@ -15,6 +15,7 @@ from .observed import LandmarkView as LandmarkView
 from .observed import first_shot as first_shot
 from .observed import linearised as linearised
 from .observed import residuals_px as residuals_px
+from .outside import outside_of as outside_of
 from .parametric import JointTurns as JointTurns
 from .parametric import ParametricHead as ParametricHead
 from .places import LandmarkPlaces as LandmarkPlaces

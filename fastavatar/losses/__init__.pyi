@@ -1,3 +1,5 @@
+from .chamfer import SurfaceDifference as SurfaceDifference
+from .chamfer import surface_difference as surface_difference
 from .geometry import SOLID_ALPHA as SOLID_ALPHA
 from .geometry import SurfaceErrors as SurfaceErrors
 from .geometry import pool as pool

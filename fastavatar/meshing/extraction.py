@@ -6,7 +6,9 @@ import torch
 
 from fastavatar.core import Avatar, Gaussians, Mesh
 from fastavatar.errors import UsageError
+from fastavatar.geometry import Array, Ints
 from fastavatar.meshing import (
+    DepthViews,
     colored,
     fitted_mesh,
     follows_head,
@@ -44,7 +46,8 @@ def extract_mesh(
     """A closed mesh of a head, wound outward, in metres, with a texture or colours of its vertices.
 
     An avatar of the embedded model gives its own mesh, which has the same vertices and texture map for
-    everybody, eyes and teeth as parts, expressions as shapes and a skeleton. Any other Gaussians, and those
+    everybody, eyes and teeth as parts, expressions as shapes and a skeleton. One with a surface of its own,
+    as of the model `surface`, gives that, simplified. Any other Gaussians, and those
     of an avatar whose mesh is to be smoothed or to end at the neck, are drawn from all round. Their depths
     are fused into a volume of signed distances, whose surface is cut out, smoothed, simplified, unwrapped and
     coloured from the same pictures: one piece. The same input gives the same mesh.
@@ -70,6 +73,8 @@ def extract_mesh(
     gaussians = head.gaussians if isinstance(head, Avatar) else head
     if not shoulders:
         gaussians = gaussians_without_shoulders(gaussians)[0]
+    elif isinstance(head, Avatar) and head.mesh is not None and head.head is None:
+        return mesh_of_surface(head.mesh, gaussians, faces, texture_px, smooth or 0)
     return mesh_of_gaussians(gaussians, faces, texture_px, rounds)
 
 
@@ -85,6 +90,19 @@ def mesh_of_gaussians(gaussians: Gaussians, faces: int, texture_px: int, smooth:
         if fewer is not None:
             vertices, triangles = fewer
             break
+    return _painted(vertices, triangles, views, texture_px)
+
+
+def mesh_of_surface(surface: Mesh, gaussians: Gaussians, faces: int, texture_px: int, smooth: int) -> Mesh:
+    """The closed mesh `surface` with about `faces` triangles and the colours of Gaussians that lie on it."""
+    vertices, triangles = surface.vertices.detach().cpu().double().numpy(), surface.faces.cpu().numpy()
+    vertices = smoothed(vertices, triangles, smooth)
+    vertices, triangles = simplified(vertices, triangles, faces) or (vertices, triangles)
+    return _painted(vertices, triangles, views_all_round(gaussians.detach())[0], texture_px)
+
+
+def _painted(vertices: Array, triangles: Ints, views: DepthViews, texture_px: int) -> Mesh:
+    """The mesh with a texture of that side from views, or with colours of its vertices for 0."""
     mesh = Mesh(torch.from_numpy(vertices).float(), torch.from_numpy(triangles))
     if not texture_px:
         return colored(mesh, views)

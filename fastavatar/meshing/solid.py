@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter, map_coordinates
-from scipy.sparse.csgraph import connected_components
 
 from fastavatar.core import Camera, Gaussians
 from fastavatar.errors import InputError
-from fastavatar.geometry import Array, Ints, edge_graph, unit_vectors
+from fastavatar.geometry import Array, Ints, unit_vectors
 from fastavatar.meshing import UNKNOWN, DepthViews, DistanceVolume, Grid, fuse, grid_about
 from fastavatar.rendering import Floats
+from fastavatar.surfaces import isosurface, volumes_of_pieces
 
 VOXELS = 256
 """Along the longest side: 1.5 mm for a bust of 0.4 m."""
@@ -56,7 +56,8 @@ def surface_of_solid(distances: Floats, grid: Grid, blur_voxels: float) -> tuple
     It is closed. The distances are blurred by a Gaussian of that standard deviation first. Raises
     `InputError` for no surface, and for several pieces of like size.
     """
-    return _largest_piece(*_surface(gaussian_filter(distances, blur_voxels, truncate=2.5), grid))
+    blurred = gaussian_filter(distances, blur_voxels, truncate=2.5)
+    return _largest_piece(*isosurface(blurred, grid.origin, grid.voxel_m))
 
 
 def _grid(gaussians: Gaussians) -> Grid:
@@ -125,26 +126,11 @@ def _sampled(distances: Floats, grid: Grid, points: Array) -> Array:
     return np.asarray(map_coordinates(distances, places.T, order=0, cval=1.0))
 
 
-def _surface(distances: Floats, grid: Grid) -> tuple[Array, Ints]:
-    """The surface where the distances (X, Y, Z) change sign; closed, as all beyond the grid is outside."""
-    from skimage import measure
-
-    padded = np.pad(distances, 1, constant_values=1.0)
-    if not (padded < 0).any():
-        raise InputError(NO_SURFACE)
-    # No value is exactly 0, so that no triangle shrinks to a point
-    padded[padded == 0] = 1e-6
-    cut = measure.marching_cubes(padded, 0.0, allow_degenerate=False)  # type: ignore[no-untyped-call]
-    vertices, faces = cut[:2]
-    return grid.origin + (vertices.astype(np.float64) - 1) * grid.voxel_m, faces.astype(np.int64)
-
-
 def _largest_piece(vertices: Array, faces: Ints) -> tuple[Array, Ints]:
     """The piece of the most volume, without cavities inside it; raises `InputError` for several such."""
-    piece_of = connected_components(edge_graph(faces, len(vertices)), directed=False)[1][faces[:, 0]]
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    # Six times the volume of the tetrahedra between the origin and each triangle; cavities are negative
-    volumes = np.bincount(piece_of, (a * np.cross(b, c)).sum(1))
+    if not len(faces):
+        raise InputError(NO_SURFACE)
+    volumes, piece_of = volumes_of_pieces(vertices, faces)
     solid = np.maximum(volumes, 0)
     largest = int(solid.argmax())
     if not solid[largest] > 0:

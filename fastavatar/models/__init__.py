@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 ModelName = Literal[
     "facemesh",  # the embedded model: no download, free for any use
     "fastavatar",  # the published networks: weights and face pack needed
+    "surface",  # signed distance by a network trained here: its checkpoint needed
+    "views",  # oriented points from any number of photos by a network trained here: its checkpoint needed
 ]
 
 
@@ -51,9 +53,10 @@ def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Pred
 
     On `mps`, Metal on a Mac, only the published networks run; avatars are on the CPU then.
 
-    The option of `facemesh` is `seed`; the options of `fastavatar` are `seed`, `cache_dir`, `offline` and the
-    fields of `PublishedOptions`. Raises `UsageError` for an unknown name, `DeviceError` where this machine
-    has no such device, and what loading the model raises.
+    The option of `facemesh` is `seed`; `surface` and `views` also take `checkpoint`; those of `fastavatar`
+    are `seed`, `cache_dir`, `offline` and the fields of `PublishedOptions`. Raises `UsageError` for an
+    unknown name and without a checkpoint, `DeviceError` where this machine has no such device, and what
+    loading the model raises.
     """
     if name not in get_args(ModelName):
         raise UsageError(f"there is no model {name!r}: use {' or '.join(get_args(ModelName))}")
@@ -62,6 +65,18 @@ def load_predictor(name: ModelName, device: str = "cpu", **options: Any) -> Pred
         from fastavatar.models.facemesh import FaceMeshPredictor
 
         return FaceMeshPredictor(drawing_device(device), **options)
+    if name == "surface":
+        from fastavatar.models.surface import SurfacePredictor
+
+        if options.get("checkpoint") is None:
+            raise UsageError("the model surface needs a checkpoint: `fastavatar train surface` makes one")
+        return SurfacePredictor(device=drawing_device(device), **options)
+    if name == "views":
+        from fastavatar.models.views import ViewsPredictor
+
+        if options.get("checkpoint") is None:
+            raise UsageError("the model views needs a checkpoint: `fastavatar train views` makes one")
+        return ViewsPredictor(device=drawing_device(device), **options)
     from fastavatar.models.published import PublishedOptions, load
 
     published = {

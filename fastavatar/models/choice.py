@@ -7,17 +7,26 @@ from fastavatar.models import ModelName
 
 
 def choose_model(
-    asked: Literal["auto", "facemesh", "fastavatar"], cache_dir: Path | None, published_inputs: dict[str, Any]
+    asked: Literal["auto", "facemesh", "fastavatar", "surface", "views"],
+    cache_dir: Path | None,
+    published_inputs: dict[str, Any],
+    surface_checkpoint: Path | None = None,
+    views_checkpoint: Path | None = None,
 ) -> tuple[ModelName, str]:
     """The model to use, and the reason for the log and the summary, without paths of this machine.
 
-    `published_inputs` holds, by name, the given inputs that only the model `fastavatar` takes.
+    `published_inputs` holds, by name, the given inputs that only the model `fastavatar` takes;
+    `surface_checkpoint` is the one of the model `surface`, `views_checkpoint` of `views`, if given.
     """
     from fastavatar.system import cache_folder
     from fastavatar.weights import SIZE, find_checkpoints, find_face_pack, weights_folder
 
     if asked != "auto":
         return asked, "named by the caller"
+    if surface_checkpoint is not None:
+        return "surface", "given its checkpoint"
+    if views_checkpoint is not None:
+        return "views", "given its checkpoint"
     if published_inputs:
         return "fastavatar", f"given {', '.join(published_inputs)}"
     folder = weights_folder(cache_folder(cache_dir))

@@ -59,7 +59,7 @@ def bind(head: Avatar | Gaussians, *, from_neutral: bool = False) -> Rig:
     gaussians = gaussians.detach().to("cpu", torch.float32)
     parametric = load_head()
     fitted = own_head(head, parametric) if isinstance(head, Avatar) else None
-    binding = head.binding if isinstance(head, Avatar) else None
+    binding = head.binding if isinstance(head, Avatar) and fitted is not None else None
     fitted = fitted or find_head(gaussians, parametric)
     return make_rig(gaussians, parametric, fitted, binding, from_neutral)
 

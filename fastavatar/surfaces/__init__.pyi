@@ -5,6 +5,17 @@ from .completion import complete_colors as complete_colors
 from .discs import DISC_THICKNESS as DISC_THICKNESS
 from .discs import DISC_WIDTH as DISC_WIDTH
 from .discs import opaque_discs as opaque_discs
+from .isosurface import isosurface as isosurface
+from .isosurface import volumes_of_pieces as volumes_of_pieces
 from .points import Surface as Surface
 from .points import surface_of as surface_of
+from .samples import NEEDS as NEEDS
+from .samples import CloudSamples as CloudSamples
+from .samples import Coloring as Coloring
+from .samples import painted as painted
+from .samples import projected as projected
+from .samples import reach_of as reach_of
+from .samples import shuffled as shuffled
+from .samples import thinned as thinned
 from .seen import colors_in_view as colors_in_view
+from .solids import solid_of as solid_of

@@ -1,6 +1,7 @@
 from .data import DataSettings as DataSettings
 from .data import People as People
 from .data import Subject as Subject
+from .data import capture_folders as capture_folders
 from .data import read_people as read_people
 from .data import shrunk as shrunk
 from .decoder import PEOPLE_FILE as PEOPLE_FILE
@@ -58,6 +59,8 @@ from .starting import mean_head_of as mean_head_of
 from .starting import read_mean_head as read_mean_head
 from .starting import start_decoder as start_decoder
 from .starting import with_sh_degree as with_sh_degree
+from .surface import SurfaceSettings as SurfaceSettings
+from .surface import SurfaceTrainee as SurfaceTrainee
 from .template import TEMPLATE as TEMPLATE
 from .template import TemplateSettings as TemplateSettings
 from .template import averaged as averaged
@@ -69,3 +72,15 @@ from .trainee import Batches as Batches
 from .trainee import Process as Process
 from .trainee import Trainee as Trainee
 from .trainee import Validation as Validation
+from .view_sets import FramingErrors as FramingErrors
+from .view_sets import TrueSurface as TrueSurface
+from .view_sets import ViewSet as ViewSet
+from .view_sets import mirrored as mirrored
+from .view_sets import read_view_sets as read_view_sets
+from .view_terms import ViewsWeights as ViewsWeights
+from .view_terms import mean_shape as mean_shape
+from .view_terms import mirror_of as mirror_of
+from .view_terms import point_terms as point_terms
+from .view_terms import registered as registered
+from .views import ViewsSettings as ViewsSettings
+from .views import ViewsTrainee as ViewsTrainee

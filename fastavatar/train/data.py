@@ -139,8 +139,8 @@ def read_people(folders: Sequence[Path], settings: DataSettings, held_out: Seque
     Broken views and captures are named, left out and counted. Raises `InputError` where more than 5 % are,
     where there are no people to train on, or where captures have fewer points than asked for.
     """
-    places = [place for folder in folders for place in _places(folder)]
-    others = [place for folder in held_out for place in _places(folder)]
+    places = [place for folder in folders for place in capture_folders(folder)]
+    others = [place for folder in held_out for place in capture_folders(folder)]
     broken = Broken()
 
     def read(place: Path) -> list[Subject]:
@@ -182,7 +182,7 @@ def shrunk(view: View, max_side_px: int) -> View:
     return View(view.name, small[..., :3].contiguous(), small[..., 3].contiguous(), camera, view.has_mask)
 
 
-def _places(folder: Path) -> list[Path]:
+def capture_folders(folder: Path) -> list[Path]:
     """The folders of the captures in `folder`, or itself."""
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}")

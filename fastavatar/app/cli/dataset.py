@@ -132,3 +132,40 @@ def _make(
                 failed += 1
                 log.error("%s: %s", task.folder.name, error)
     return failed
+
+
+@command.command("surfaces")
+@click.option("--people", "count_", type=count(1), help="Number of people who are rendered first.")
+@click.option(
+    "--meshes",
+    type=FOLDER,
+    metavar="DIR",
+    help="Folder of captures with a mesh.npz each, or of .obj, .glb and .ply files, which are photographed.",
+)
+@click.option("--output", required=True, type=FOLDER, metavar="DIR", help="Folder of the subjects.")
+@click.option(
+    "--points", default=500_000, show_default=True, type=count(1, 10_000_000), help="Points of each set."
+)
+@click.option("--seed", default=0, show_default=True, type=SEED, help="Random seed.")
+@click.pass_context
+def surfaces(
+    context: click.Context, count_: int | None, meshes: Path | None, output: Path, points: int, seed: int
+) -> None:
+    """Make signed-distance samples of people: what `train surface` learns from.
+
+    Each subject is a capture, as `dataset people` renders them, with a surface.npz of 25 MB: points on and
+    closely about the surface, and as many all around. --output may be the folder of captures itself. A run
+    that was stopped goes on where it was; the same seed gives the same bytes.
+    """
+    if (count_ is None) == (meshes is None):
+        raise UsageError("give either the number of --people or a folder of --meshes")
+
+    from fastavatar.train.surfaces import has_captures, make_all
+
+    if meshes is None or not has_captures(meshes):
+        context.invoke(people, people=count_, meshes=meshes, output=output, seed=seed)
+        meshes = output
+    made = make_all(
+        meshes, output, seed, points, on_subject=lambda name: log.info("%s has its samples", name)
+    )
+    log.info("%d subjects in %s", made, output)

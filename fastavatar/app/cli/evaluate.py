@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Named here so that `--help` need not import torch; `fastavatar.evaluation.METHODS` must hold the same.
-METHODS = ("guided", "photo", "white", "input")
+METHODS = ("guided", "photo", "surface", "views", "white", "input")
 MAX_INPUTS_NAMED = 20
 """More input views than this are counted, not listed, in the contact sheet's name, which has to be short."""
 
@@ -54,6 +54,8 @@ MAX_INPUTS_NAMED = 20
     "their feed-forward answer.",
 )
 @click.option("--seed", default=0, show_default=True, type=SEED, help="Random seed.")
+@path_option("--surface_checkpoint", "Network of `surface`: model/surface.pth of its training.")
+@path_option("--views_checkpoint", "Network of `views`: model/views.pth of its training.")
 @cache_options
 @guided_options
 @timestep_option
@@ -70,10 +72,11 @@ def command(
     """Compare an answer with every view of a capture: PSNR, SSIM, LPIPS, own view, and errors in mm.
 
     Methods: `guided` knows the capture's points and cameras and sees the input views; `photo` sees the input
-    views and the camera of the first; `white` (a blank picture) and `input` (the nearest input view) are
-    trivial baselines. Prints a table; views marked * are input views and do not count in the mean. Regions:
-    the whole picture, the person's mask (_masked) and, with FLAME points, the head without shoulders (_head).
-    Errors in mm need a mesh or FLAME points.
+    views and the camera of the first; `surface` sees one, `views` any number, with networks that `train`
+    made; `white` (a blank picture) and `input` (the nearest input view) are trivial baselines. Prints a
+    table; views marked * are input views and do not count in the mean. Regions: the whole picture, the
+    person's mask (_masked) and, with FLAME points, the head without shoulders (_head). Errors in mm need a
+    mesh or FLAME points.
     """
     from fastavatar.captures import read_capture
     from fastavatar.evaluation import contact_sheet, evaluate
@@ -102,11 +105,14 @@ def _options(method: str, given: dict[str, Any]) -> "Options":
     from fastavatar.models.choice import choose_device
     from fastavatar.models.published import PublishedOptions
 
-    names = ("seed", "iterations", "config", "cache_dir", "offline")
+    names = ("seed", "iterations", "config", "cache_dir", "offline", "surface_checkpoint", "views_checkpoint")
     known = {name: given[name] for name in names}
     published = PublishedOptions(
         **{name: value for name, value in given.items() if name not in (*names, "device")}
     )
+    for name in ("surface", "views"):
+        if method != name and known[f"{name}_checkpoint"] is not None:
+            raise UsageError(f"--method {method} takes no --{name}_checkpoint")
     if method != "guided" and (published.given() or known["config"] is not None):
         raise UsageError(f"--method {method} takes no --config and no published networks")
     return Options(device=choose_device(given["device"]), published=published, **known)

@@ -58,7 +58,7 @@ def command(
     from fastavatar.app.pipeline import Pipeline
     from fastavatar.results import require_writable
 
-    inputs = [*(of_one or images), *settings.published.files()]
+    inputs = [*(of_one or images), *settings.files()]
     with naming_force():
         require_writable(folder, force, settings.outputs.names(), inputs)
     settings.outputs.require_possible()

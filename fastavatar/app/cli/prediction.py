@@ -10,12 +10,12 @@ import click
 
 from fastavatar.app.cli.colors import parse_color
 from fastavatar.app.cli.numbers import FACE, FILE_AS_TEXT, SEED, THREADS, count, finite
-from fastavatar.app.cli.options import cache_options, device_option, published_options
+from fastavatar.app.cli.options import cache_options, device_option, path_option, published_options
 
 if TYPE_CHECKING:
     from fastavatar.app.settings import Settings
 
-MODELS = ("auto", "facemesh", "fastavatar")
+MODELS = ("auto", "facemesh", "fastavatar", "surface", "views")
 FRAMES = ("supersplat", "opencv", "head")
 MESH_KINDS = ("glb", "obj", "ply", "stl")
 
@@ -25,14 +25,17 @@ _ABOUT_THE_MODEL = (
         default="auto",
         show_default=True,
         type=click.Choice(MODELS),
-        help="`facemesh` needs no download, `fastavatar` uses the published networks; `auto` is `fastavatar` "
-        "if its weights are in the cache or given.",
+        help="`facemesh` needs no download, `fastavatar` uses the published networks, `surface` and `views` "
+        "networks that `train` made; `auto` is the one whose checkpoint is given, else `fastavatar` if its "
+        "weights are in the cache.",
     ),
     device_option,
     click.option("--seed", default=42, show_default=True, type=SEED, help="Random seed."),
     click.option("--threads", type=THREADS, help="CPU threads [default: all this process may use]."),
     cache_options,
     published_options,
+    path_option("--surface_checkpoint", "Network of the model `surface`: model/surface.pth of its training."),
+    path_option("--views_checkpoint", "Network of the model `views`: model/views.pth of its training."),
 )
 _ABOUT_THE_PHOTO = (
     click.option(
@@ -115,12 +118,14 @@ class PredictionFlags:
     The defaults are for commands that have only the flags of `model_options`.
     """
 
-    model: Literal["auto", "facemesh", "fastavatar"]
+    model: Literal["auto", "facemesh", "fastavatar", "surface", "views"]
     device: str
     seed: int
     threads: int | None
     cache_dir: Path | None
     offline: bool
+    surface_checkpoint: Path | None = None
+    views_checkpoint: Path | None = None
     face: int | None = None
     focal_px: float | None = None
     optimize: bool = False
@@ -150,8 +155,20 @@ def settings_of(**given: Any) -> "Settings":
     names = {one.name for one in fields(PredictionFlags)} & given.keys()
     flags = PredictionFlags(**{name: given.pop(name) for name in names})
     published = PublishedOptions(**given)
-    if flags.model == "facemesh" and (others := published.given()):
-        raise click.UsageError(f"--model facemesh does not take {', '.join('--' + name for name in others)}")
+    own = {"surface": flags.surface_checkpoint, "views": flags.views_checkpoint}
+    for name, checkpoint in own.items():
+        if checkpoint is not None and flags.model not in ("auto", name):
+            raise click.UsageError(f"--model {flags.model} does not take --{name}_checkpoint")
+        if flags.model == name and checkpoint is None:
+            raise click.UsageError(
+                f"--model {name} needs --{name}_checkpoint: `fastavatar train {name}` makes one"
+            )
+    if None not in own.values():
+        raise click.UsageError("--surface_checkpoint and --views_checkpoint are of two models: give one")
+    if flags.model in ("facemesh", *own) and (others := published.given()):
+        raise click.UsageError(
+            f"--model {flags.model} does not take {', '.join('--' + name for name in others)}"
+        )
     if not flags.optimize and (flags.config or flags.iterations or flags.seconds):
         raise click.UsageError("--config, --iterations and --seconds need --optimize")
     steps = Optimization(flags.config, flags.iterations, flags.seconds)
@@ -179,6 +196,8 @@ def settings_of(**given: Any) -> "Settings":
         cache_dir=flags.cache_dir,
         offline=flags.offline,
         published=published,
+        surface_checkpoint=flags.surface_checkpoint,
+        views_checkpoint=flags.views_checkpoint,
     )
 
 

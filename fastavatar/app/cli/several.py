@@ -83,7 +83,7 @@ def load_photos(paths: Sequence[str | Path], settings: "Settings") -> "list[Phot
         if is_video_name(path):
             from fastavatar.faces import FRAMES, choose_frames
 
-            one = settings.model == "fastavatar" or settings.published.given() or settings.face is not None
+            one = settings.takes_one_photo or settings.face is not None
             photos += choose_frames(path, 1 if one else FRAMES)
         else:
             photos.append(load_photo(path))

@@ -183,3 +183,44 @@ def encoder(
     settings = load_settings(EncoderSettings, config)
     make = make_encoder_trainee((data, held_out), decoder, recogniser, settings)
     train(make, run_settings(settings, settings.pace, flags))
+
+
+@command.command("surface")
+@DATA
+@run_options("surface")
+def surface(data: tuple[Path, ...], config: str, **flags: Any) -> None:
+    """Train the model `surface`: a signed distance field from one photo.
+
+    The captures need a `surface.npz` each, as `fastavatar dataset surfaces` makes them.
+    """
+    from fastavatar.train import SurfaceSettings, SurfaceTrainee, load_settings
+
+    settings = load_settings(SurfaceSettings, config)
+    train(
+        lambda process: SurfaceTrainee(data, settings, process), run_settings(settings, settings.pace, flags)
+    )
+
+
+@command.command("views")
+@DATA
+@HELD_OUT
+@click.option("--dino_checkpoint", type=FILE, help="DINOv2's weights, for a backbone of that kind.")
+@run_options("views")
+def views(
+    data: tuple[Path, ...],
+    held_out: tuple[Path, ...],
+    dino_checkpoint: Path | None,
+    config: str,
+    **flags: Any,
+) -> None:
+    """Train the model `views`: points, normals and colours of a head from any number of photos.
+
+    The captures need a `mesh.npz` each, as `fastavatar dataset people` makes them.
+    """
+    from fastavatar.train import ViewsSettings, ViewsTrainee, load_settings
+
+    settings = load_settings(ViewsSettings, config)
+    train(
+        lambda process: ViewsTrainee((data, held_out), settings, process, dino_checkpoint),
+        run_settings(settings, settings.pace, flags),
+    )

@@ -1,0 +1,13 @@
+from .choice import PARTS as PARTS
+from .choice import SIDES as SIDES
+from .choice import Choice as Choice
+from .choice import PlacedCloud as PlacedCloud
+from .choice import described as described
+from .choice import place as place
+from .estimates import estimator_of as estimator_of
+from .page import PointsPage as PointsPage
+from .page import require_free as require_free
+from .subjects import CloudPair as CloudPair
+from .subjects import Estimator as Estimator
+from .subjects import estimates_in as estimates_in
+from .subjects import subjects_in as subjects_in

@@ -1,0 +1,15 @@
+from .backbones import Backbone as Backbone
+from .backbones import Features as Features
+from .backbones import make_backbone as make_backbone
+from .checkpoint import read_network as read_network
+from .checkpoint import write_network as write_network
+from .fields import field_of_points as field_of_points
+from .fields import open_part as open_part
+from .networks import OrientedPoints as OrientedPoints
+from .networks import ViewsNetwork as ViewsNetwork
+from .networks import ViewsSizes as ViewsSizes
+from .pooling import order_of_content as order_of_content
+from .pooling import pooled as pooled
+from .predictor import ViewsPredictor as ViewsPredictor
+from .start import MeanShape as MeanShape
+from .start import mean_start as mean_start

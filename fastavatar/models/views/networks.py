@@ -1,0 +1,176 @@
+"""The network: N points with normals and colours from any number of pictures of one head.
+
+picture ─ backbone ┬▶ whole, direction ─ MLP ─▶ max ∥ mean of views ─ MLP ─▶ basis ─▶ points, normals
+                   └▶ maps at each point ─ MLP ─▶ max ∥ mean of views ─ MLP ─▶ corrections, colours ↺
+"""
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fastavatar.errors import InputError
+from fastavatar.models.published import Dinov2Sizes
+from fastavatar.models.views import MeanShape, make_backbone, order_of_content, pooled
+from fastavatar.models.views.backbones import Frozen, Kind
+
+_CM = 0.01
+"""Learnt movements are in centimetres, so that Adam's steps are small ones."""
+_LEAST_FACING = (
+    0.1  # weight of a view that sees a point from behind or at a glance, in the mean of its colours
+)
+_FACING_CHANNELS = 2  # cosine to the view, and whether the point is in the picture
+_FORGOTTEN = 0.1  # share of what the views say as a whole that is dropped in training: there are few people
+
+
+@dataclass(frozen=True)
+class ViewsSizes:
+    """The size of a network; its checkpoint holds them."""
+
+    backbone: Kind
+    """`convolutional`, or `dinov2`, which needs its weights."""
+    picture_px: int
+    """Side of a picture's crop, a multiple of 16."""
+    channels: int
+    """Channels of the convolutional backbone, a multiple of 32."""
+    points: int
+    """N."""
+    code: int
+    """Features of a view as a whole, and of what all views say."""
+    basis: int
+    """Ways in which the points can move together; the first ones start as those of the parametric head."""
+    local: int
+    """Features of a point in a view."""
+    rounds: int
+    """Times that the points look at themselves in the views, and are corrected."""
+
+
+class OrientedPoints(NamedTuple):
+    """N points of a surface."""
+
+    points: Tensor
+    """(N, 3) metres, head frame."""
+    normals: Tensor
+    """(N, 3) unit length, outward."""
+    colors: Tensor
+    """(N, 3) sRGB in 0…1."""
+    coarse: Tensor
+    """(N, 3) metres: the points before their own corrections."""
+
+
+class ViewsNetwork(nn.Module):
+    """Pictures of one head → oriented points; starts as the mean shape."""
+
+    mean_points: Tensor
+    mean_normals: Tensor
+
+    def __init__(self, settings: ViewsSizes, start: MeanShape, dino: Dinov2Sizes | None = None) -> None:
+        """Raises `InputError` for sizes that do not fit."""
+        super().__init__()
+        if settings.picture_px % 16 or settings.channels % 32 or min(astuple(settings)[1:]) < 1:
+            raise InputError(
+                "network: picture_px must be a multiple of 16, channels one of 32, and all at least 1"
+            )
+        self.settings = settings
+        self.register_buffer("mean_points", start.points)
+        self.register_buffer("mean_normals", start.normals)
+        self.backbone = make_backbone(settings.backbone, settings.picture_px, settings.channels, dino)
+        code, local, count = settings.code, settings.local, len(start.points)
+        self.view = _mlp(self.backbone.whole_channels + 3, code, code)
+        self.whole = _mlp(2 * code, code, code)
+        self.weights = nn.Linear(code, settings.basis)
+        self.basis = nn.Linear(settings.basis, count * 3)
+        self.turns = nn.Linear(settings.basis, count * 3)
+        self.at_point = _mlp(self.backbone.map_channels + _FACING_CHANNELS, local, local)
+        self.context = nn.Linear(code, local)
+        self.point = _mlp(2 * local + local + 3 + 3 + 3, 2 * local, 2 * local)
+        self.correction = nn.Linear(2 * local, 10)
+        self.forget = nn.Dropout(_FORGOTTEN)
+        self._start(start.modes)
+
+    def _start(self, modes: Tensor) -> None:
+        """Begin with the mean shape, whose ways of moving are those of the parametric head."""
+        with torch.no_grad():
+            self.basis.weight.normal_(0, 1e-3)
+            known = min(len(modes), self.settings.basis)
+            self.basis.weight[:, :known] = modes[:known].flatten(1).T / _CM
+            self.weights.weight.mul_(0.1)
+            for layer in (self.basis.bias, self.weights.bias, self.turns.weight, self.turns.bias):
+                layer.zero_()
+            self.correction.weight.mul_(0.1)
+            self.correction.bias.zero_()
+
+    def load_dino(self, state: Mapping[str, Tensor]) -> None:
+        """Take DINOv2's weights, by their names, among others; raises `RuntimeError` where one is missing."""
+        assert isinstance(self.backbone, Frozen)
+        wanted = self.backbone.network.state_dict()
+        self.backbone.network.load_state_dict({name: state[name] for name in wanted if name in state})
+
+    def forward(self, pictures: Tensor, projections: Tensor) -> OrientedPoints:
+        """The points of pictures (V, 4, S, S) in 0…1, whatever their order.
+
+        `projections` (V, 3, 4) take points of the head frame in metres to pixels times depth, K [R | t].
+        """
+        order = order_of_content(pictures, projections)
+        pictures, projections = pictures[order], projections[order]
+        whole, maps = self.backbone(pictures)
+        # The third row of K [R | t] is that of [R | t]: the direction in which the camera looks
+        said = self.view(torch.cat([whole, projections[:, 2, :3]], 1))
+        code = self.whole(self.forget(pooled(said)))
+        weights = self.weights(code)
+        coarse = self.mean_points + _CM * self.basis(weights).unflatten(0, (-1, 3))
+        turned = self.mean_normals + self.turns(weights).unflatten(0, (-1, 3))
+        found = OrientedPoints(coarse, functional.normalize(turned, dim=1), torch.empty(0), coarse)
+        for _ in range(self.settings.rounds):
+            found = self._corrected(found, maps, projections, self.context(code))
+        return found
+
+    def _corrected(
+        self, given: OrientedPoints, maps: tuple[Tensor, ...], projections: Tensor, context: Tensor
+    ) -> OrientedPoints:
+        """The points after they looked at themselves in the maps of all views."""
+        # Where the points project is looked up, not learnt: no gradient through the place
+        places, normals = given.points.detach(), given.normals.detach()
+        seen, facing = _looked_up(maps, projections, places, normals)
+        weight = facing[..., :1].clamp(min=_LEAST_FACING) * facing[..., 1:]
+        shown = (weight * seen[..., :3]).sum(0) / weight.sum(0).clamp(min=1e-6)
+        in_views = pooled(self.at_point(torch.cat([seen, facing], -1)))
+        own = torch.cat([context.expand(len(places), -1), 10 * self.mean_points, normals, shown], 1)
+        along, move, turn, color = self.correction(self.point(torch.cat([in_views, own], 1))).split(
+            (1, 3, 3, 3), 1
+        )
+        return OrientedPoints(
+            given.points + _CM * (along * normals + move),
+            functional.normalize(given.normals + turn, dim=1),
+            torch.sigmoid(color + torch.logit(shown.clamp(0.02, 0.98))),
+            given.coarse,
+        )
+
+
+def _looked_up(
+    maps: tuple[Tensor, ...], projections: Tensor, points: Tensor, normals: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Features (V, N, C) of the maps where points (N, 3) project, and (V, N, 2) how the views see them.
+
+    The latter are the cosine between normal (N, 3) and direction to the camera, and 1 within the picture. The
+    first map has the picture's own size, which projections are given in.
+    """
+    size = maps[0].shape[-1]
+    ahead = torch.einsum("vij,nj->vni", projections[..., :3], points) + projections[:, None, :, 3]
+    places = 2 * ahead[..., :2] / (size * ahead[..., 2:].clamp(min=1e-3)) - 1
+    found = [
+        functional.grid_sample(one, places[:, :, None], padding_mode="border", align_corners=False)[..., 0]
+        for one in maps
+    ]
+    # The camera's centre is −A⁻¹ b of K [R | t] = [A | b]
+    centers = -torch.linalg.solve(projections[..., :3], projections[..., 3])
+    toward = functional.normalize(centers[:, None] - points, dim=-1)
+    inside = (places.abs() < 1).all(-1).to(points)
+    return torch.cat(found, 1).transpose(1, 2), torch.stack([(toward * normals).sum(-1), inside], -1)
+
+
+def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, outputs), nn.SiLU())

@@ -1,0 +1,5 @@
+"""Points with signed distances, colours and normals from meshes: what `train.surface` learns from."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
