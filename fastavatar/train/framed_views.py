@@ -36,7 +36,7 @@ class AugmentationSettings:
 
 
 @dataclass(frozen=True)
-class Move:
+class CameraMove:
     """A small move of a camera."""
 
     rotation: Tensor
@@ -45,11 +45,11 @@ class Move:
     """Factor on the head's size."""
 
 
-STILL = Move(torch.eye(3), 1.0)
+STILL = CameraMove(torch.eye(3), 1.0)
 """No move."""
 
 
-def random_move(settings: AugmentationSettings) -> Move:
+def random_move(settings: AugmentationSettings) -> CameraMove:
     """A move drawn from torch's default generator."""
     right, up, roll, size = torch.randn(4).tolist()
     angles = [
@@ -60,10 +60,10 @@ def random_move(settings: AugmentationSettings) -> Move:
     x, y, z = angles
     # The matrix exponential of a cross-product matrix is the rotation about that vector
     cross = torch.tensor([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return Move(torch.linalg.matrix_exp(cross), math.exp(settings.zoom * size))
+    return CameraMove(torch.linalg.matrix_exp(cross), math.exp(settings.zoom * size))
 
 
-def network_view(view: View, center: Tensor, move: Move = STILL) -> tuple[Tensor, Tensor]:
+def network_view(view: View, center: Tensor, move: CameraMove = STILL) -> tuple[Tensor, Tensor]:
     """Picture on white and mask, (4, 224, 224) in 0…1, and camera-to-world (4, 4), OpenCV axes, metres.
 
     The network takes every picture for one by a camera of the captures (`framing.Region.K`), so the view is
@@ -88,7 +88,7 @@ def network_view(view: View, center: Tensor, move: Move = STILL) -> tuple[Tensor
     return picture, torch.linalg.inv(_moved(camera.world_to_camera.float(), center, move))
 
 
-def _moved(world_to_camera: Tensor, center: Tensor, move: Move) -> Tensor:
+def _moved(world_to_camera: Tensor, center: Tensor, move: CameraMove) -> Tensor:
     """World-to-camera (4, 4) of the camera after a move."""
     moved = torch.eye(4)
     moved[:3, :3] = move.rotation @ world_to_camera[:3, :3]

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from fastavatar.captures import View
 from fastavatar.core import Camera
 from fastavatar.models.published import framing
-from fastavatar.train.framed_views import AugmentationSettings, Move, network_view, random_move, recolored
+from fastavatar.train.framed_views import (
+    AugmentationSettings,
+    CameraMove,
+    network_view,
+    random_move,
+    recolored,
+)
 
 NOTHING = AugmentationSettings(0, 0, 0, 0, 0, 0, 0)
 CENTER = torch.tensor([0.01, -0.02, -0.03])
@@ -91,7 +97,7 @@ def test_a_zoom_is_a_step_towards_the_head() -> None:
     seen = camera(132, 192, 490.0)
     view = dotted(seen, CENTER)
     _, still = network_view(view, CENTER)
-    _, near = network_view(view, CENTER, Move(torch.eye(3), 1.25))
+    _, near = network_view(view, CENTER, CameraMove(torch.eye(3), 1.25))
     distances = [float((pose[:3, 3] - CENTER).norm()) for pose in (still, near)]
     assert distances[0] / distances[1] == pytest.approx(1.25, rel=1e-4)
 
