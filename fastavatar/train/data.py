@@ -18,11 +18,10 @@ from torch import Tensor
 from fastavatar.captures import View, read_capture, timesteps_of
 from fastavatar.errors import FastAvatarError, InputError
 from fastavatar.geometry import spread_over
+from fastavatar.train.people import TERMS
 
 log = logging.getLogger(__name__)
 
-TERMS = "TERMS.txt"
-"""Name of the file in a folder of captures that says under which terms they may be used."""
 MOST_BROKEN = 0.05
 """Share of the views that may be broken; with more, something is wrong with the data."""
 _NAMED = 3

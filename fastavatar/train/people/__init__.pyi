@@ -14,6 +14,7 @@ from .canvas import skin_faces as skin_faces
 from .facial_hair import facial_strands as facial_strands
 from .figure import Figure as Figure
 from .figure import build_figure as build_figure
+from .folders import TERMS as TERMS
 from .folders import Pictures as Pictures
 from .folders import is_capture as is_capture
 from .folders import write_capture as write_capture

@@ -23,6 +23,8 @@ from fastavatar.core import Camera
 from fastavatar.geometry import Array
 from fastavatar.system import abandoned, encode_ply_elements, made_folder, partial, refusals_in_one_line
 
+TERMS = "TERMS.txt"
+"""Name of the file in a folder of captures that says under which terms they may be used."""
 Pictures = Sequence[tuple[Camera, NDArray[np.uint8]]]
 """Cameras, each with its picture (H, W, 4): sRGB, not multiplied by the coverage in alpha."""
 

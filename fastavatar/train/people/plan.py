@@ -9,10 +9,12 @@ from typing import Any
 from fastavatar.errors import InputError, OverwriteError, UsageError
 from fastavatar.formats import holds_mesh
 from fastavatar.system import replacing
-from fastavatar.train.people import MeshTask, PersonTask, PictureSettings, is_capture
+from fastavatar.train.people import TERMS, MeshTask, PersonTask, PictureSettings, is_capture
 
 SETTINGS = "dataset.json"
 """The file that names a folder's settings, so that a run that is continued cannot mix two kinds."""
+
+_FREE = "People who do not exist, made by fastavatar from public-domain shapes: free for any use."
 
 
 @dataclass(frozen=True)
@@ -50,28 +52,41 @@ def tasks_of(plan: DatasetPlan) -> list[PersonTask] | list[MeshTask]:
 
 
 def open_dataset(plan: DatasetPlan) -> None:
-    """Note the plan's settings in its folder, or compare them with those noted there.
+    """Note the plan's settings and the terms in its folder, or compare them with settings noted there.
 
     Raises `UsageError` for other settings and `OverwriteError` for a folder of other things.
     """
     wanted, note = _settings(plan), plan.folder / SETTINGS
     if note.is_file():
-        try:
-            found = json.loads(note.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"cannot read {note}: {error}") from error
-        if found != wanted:
-            raise UsageError(
-                f"{plan.folder} was begun with other settings ({_difference(found, wanted)}): "
-                "use those, or another folder"
-            )
-        return
-    if plan.folder.exists() and not plan.folder.is_dir():
+        _require_equal(note, wanted)
+    elif plan.folder.exists() and not plan.folder.is_dir():
         raise UsageError(f"cannot write to {plan.folder}: it is a file; give a folder")
-    if plan.folder.is_dir() and any(plan.folder.iterdir()):
+    elif plan.folder.is_dir() and any(plan.folder.iterdir()):
         raise OverwriteError(f"{plan.folder} holds other files: choose another folder")
-    with replacing(note) as partial:
-        partial.write_text(json.dumps(wanted, indent=1) + "\n", "utf-8")
+    else:
+        _write(note, json.dumps(wanted, indent=1))
+    terms = plan.folder / TERMS
+    if plan.meshes is None and not terms.is_file():
+        of_light = " The light is from HDR files, whose terms hold, too." if plan.settings.light else ""
+        _write(terms, _FREE + of_light)
+
+
+def _require_equal(note: Path, wanted: dict[str, Any]) -> None:
+    """Raise `UsageError` where the settings noted are not those that are wanted."""
+    try:
+        found = json.loads(note.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {note}: {error}") from error
+    if found != wanted:
+        raise UsageError(
+            f"{note.parent} was begun with other settings ({_difference(found, wanted)}): "
+            "use those, or another folder"
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as partial:
+        partial.write_text(text + "\n", "utf-8")
 
 
 def unfinished(tasks: Sequence[PersonTask] | Sequence[MeshTask]) -> list[PersonTask | MeshTask]:

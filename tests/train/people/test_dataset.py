@@ -11,7 +11,7 @@ from fastavatar.app.cli.main import run
 from fastavatar.captures import read_capture
 from fastavatar.core import Mesh
 from fastavatar.formats import write_mesh
-from fastavatar.train.people import backend, write_capture
+from fastavatar.train.people import TERMS, backend, write_capture
 from tests.synthetic_capture import make_cameras, make_mesh
 
 SMALL = ["--views", "2", "--size", "48x70", "--samples", "4"]
@@ -28,6 +28,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_person_is_a_capture_whose_points_and_surface_lie_where_the_pictures_show_it(people: Path) -> None:
     capture = read_capture(people / "0000")
     assert len(capture.views) == 2 and capture.points is not None and capture.mesh is not None
+    assert "free for any use" in (people / TERMS).read_text("utf-8")
     assert len(capture.points) == 10_144 and len(capture.mesh.faces) == 11_848
     for view in capture.views:
         assert view.image.shape == (70, 48, 3) and 0.2 < float(view.mask.mean()) < 0.8
