@@ -379,7 +379,7 @@ def test_mesh_also_writes_a_closed_mesh_that_the_summary_lists(tmp_path: Path, p
     assert summary["seconds"]["mesh"] > 0 and summary["settings"]["mesh"] == "glb"
     mesh = read_mesh(folder / "head.glb")
     assert mesh.shapes is not None and len(mesh.shapes.names) == 52 and not mesh.boundary_loops()
-    assert mesh.texture is not None and mesh.texture.shape == (2048, 2048, 3)
+    assert mesh.texture is not None and mesh.texture.shape == (2048, 4096, 3)  # the head, and what is beyond
     assert predict(PORTRAIT, folder, "--quiet", "--force", "--mesh", "stl", "--focal_px", "700") == 0
     assert names(folder) == ["head.npz", "head.stl", "preview.png", "splats.ply", "summary.json"]
 
