@@ -8,6 +8,7 @@ from .graphs import neighbour_graph as neighbour_graph
 from .graphs import row_mean as row_mean
 from .points import Similarity as Similarity
 from .points import fit_similarity as fit_similarity
+from .points import fit_upright_similarity as fit_upright_similarity
 from .points import inside_polygon as inside_polygon
 from .points import spread_offsets as spread_offsets
 from .points import spread_over as spread_over

@@ -43,6 +43,20 @@ def fit_similarity(source: Array, target: Array) -> Similarity:
     return Similarity(scale, rotation, target_mean - scale * rotation @ source_mean)
 
 
+def fit_upright_similarity(source: Array, target: Array) -> Similarity:
+    """The same among the similarities that turn about the vertical axis y only."""
+    source_mean, target_mean = source.mean(0), target.mean(0)
+    centred_source, centred_target = source - source_mean, target - target_mean
+    # The angle that maximises Σ target·R(angle)·source: that of the sum of products, taken as complex numbers
+    (x, _, z), (u, _, w) = centred_source.T, centred_target.T
+    angle = np.arctan2(u @ z - w @ x, u @ x + w @ z)
+    cos, sin = np.cos(angle), np.sin(angle)
+    rotation = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
+    turned = centred_source @ rotation.T
+    scale = float((turned * centred_target).sum() / (centred_source**2).sum())
+    return Similarity(scale, rotation, target_mean - scale * rotation @ source_mean)
+
+
 def wendland_c2(distance: Array, radius: float) -> Array:
     """Wendland's C2 kernel (1 − r)⁴(4r + 1), r = distance / radius, 0 from r = 1 on; distances of any shape.
 

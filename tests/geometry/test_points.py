@@ -8,13 +8,19 @@ from fastavatar.geometry import (
     Array,
     Similarity,
     fit_similarity,
+    fit_upright_similarity,
     inside_polygon,
     spread_offsets,
     wendland_c2,
 )
 
-angles = st.floats(-np.pi, np.pi)
-rotations = st.tuples(angles, angles, angles).map(lambda a: Rotation.from_euler("xyz", a).as_matrix())
+
+def from_angles(angles: tuple[float, float, float]) -> Array:
+    return np.asarray(Rotation.from_euler("xyz", angles).as_matrix())
+
+
+angles, leans = st.floats(-np.pi, np.pi), st.floats(-0.5, 0.5)
+rotations = st.tuples(angles, angles, angles).map(from_angles)
 vectors = st.tuples(*[st.floats(-2, 2)] * 3).map(np.array)
 
 
@@ -51,6 +57,34 @@ def test_no_other_similarity_fits_better(rotation: Array, offset: Array, seed: i
     assert least <= error(best.scale, rotation, offset)
     assert least <= error(best.scale, nearby, best.translation)
     assert least <= error(best.scale * 1.01, best.rotation, best.translation + 1e-2 * rng.normal(size=3))
+
+
+@given(st.floats(-3, 3), vectors, st.floats(0.1, 5), st.integers(0, 10_000))
+def test_upright_alignment_finds_a_turn_about_the_vertical(
+    angle: float, offset: Array, scale: float, seed: int
+) -> None:
+    points, turn = (
+        np.random.default_rng(seed).normal(size=(12, 3)),
+        Rotation.from_euler("y", angle).as_matrix(),
+    )
+    found = fit_upright_similarity(points, scale * points @ turn.T + offset)
+    np.testing.assert_allclose(found.rotation, turn, atol=1e-6)
+    np.testing.assert_allclose(found.translation, offset, atol=1e-6)
+    assert found.scale == pytest.approx(scale)
+
+
+@given(st.tuples(leans, angles, leans).map(from_angles), st.integers(0, 10_000))
+def test_upright_alignment_turns_about_nothing_else_and_is_the_best_such(rotation: Array, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    source = rng.normal(size=(9, 3))
+    target = source @ rotation.T + 0.1 * rng.normal(size=(9, 3))
+    best = fit_upright_similarity(source, target)
+    np.testing.assert_allclose(best.rotation[1], [0, 1, 0], atol=1e-12)
+    least = ((best.apply(source) - target) ** 2).sum()
+    for degrees in (-2, 2):
+        turned = Rotation.from_euler("y", degrees, degrees=True).as_matrix() @ best.rotation
+        at = best.scale * source @ turned.T
+        assert least <= ((at - at.mean(0) + target.mean(0) - target) ** 2).sum() + 1e-9
 
 
 def test_apply_scales_then_rotates_then_shifts() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from fastavatar.captures import View
-from fastavatar.geometry import Array, Bools
+from fastavatar.geometry import Array, Bools, Ints
 from fastavatar.models.points import SLOPE, CutLine, find_cut_line, fit_shoulders, nearest
 from fastavatar.surfaces import Surface
 
@@ -20,6 +20,7 @@ from fastavatar.surfaces import Surface
 DEPTH_M = 0.12
 HALF_WIDTH_M = 0.18
 SPACING_M = 0.005
+_EDGE = 0.1  # part of a picture's width in which the line of a shoulder shows how it goes on beyond the edge
 _OWN_M = 0.008  # template points nearer than this to the capture's own are left out
 
 
@@ -42,16 +43,33 @@ def complete_bust(surface: Surface, views: Sequence[View]) -> Surface:
 
 
 def _before_backdrop(points: Array, views: Sequence[View]) -> Bools:
-    """Which points (N, 3) any view shows to be backdrop: no shoulder is there."""
+    """Which points (N, 3) any view shows to be backdrop, or would if it were wider: no shoulder is there."""
     found = np.zeros(len(points), bool)
     for view in views:
-        height, width = view.mask.shape
+        person = view.mask.numpy() > 0.5
+        height, width = person.shape
         pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(points).float()))
         column, row = np.floor(pixels).astype(np.int64).T
-        shown = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > 0)
-        mask = view.mask.numpy()[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
-        found |= shown & (mask < 0.5)
+        before = (row >= 0) & (row < height) & (depth > 0)
+        shown = before & (column >= 0) & (column < width)
+        found |= shown & ~person[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
+        for beyond, outward in ((column < 0, person), (column >= width, person[:, ::-1])):
+            away = np.where(column < 0, -column, column - width + 1)
+            found |= before & beyond & (row < _shoulder_row(outward, away))
     return found
+
+
+def _shoulder_row(person: Bools, away: Ints) -> Array:
+    """The row (N,) at which a shoulder goes on `away` (N,) pixels left of a picture of a person (H, W).
+
+    The shoulder's line through the outermost columns, which falls outward or is level; row 0 where the person
+    does not reach the edge.
+    """
+    columns = np.arange(max(2, round(_EDGE * person.shape[1])))
+    if not person[:, columns].any(0).all():
+        return np.zeros(len(away))
+    fall, at_edge = np.polyfit(-columns, person[:, columns].argmax(0), 1)
+    return np.asarray(at_edge + max(fall, 0.0) * away)
 
 
 def _ledge(line: CutLine) -> Surface:
