@@ -7,16 +7,17 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import rich
-import viser
 
 from fastavatar.app.points import PARTS, SIDES, Choice, CloudPair, PlacedCloud, described, place
 from fastavatar.errors import FastAvatarError, UsageError
 from fastavatar.formats import Cloud
 from fastavatar.surfaces import NEEDS
+
+if TYPE_CHECKING:
+    import viser
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,9 @@ class PointsPage:
         self._subjects = {subject.name: subject for subject in subjects}
         if len(subjects) == 1:
             self._load(subjects[0].name)
+        import rich  # the extra `viewer`, as viser
+        import viser
+
         rich.reconfigure(quiet=True)  # viser announces itself on standard output otherwise
         self._server = viser.ViserServer(host, port, label="points", verbose=False)
         self.address = f"http://{f'[{host}]' if ':' in host else host}:{self._server.get_port()}"
@@ -85,7 +89,7 @@ class PointsPage:
         if name != self._read:
             self._clouds, self._read = self._subjects[name].clouds(), name
 
-    def _add(self, side: str, placed: PlacedCloud) -> list[viser.SceneNodeHandle]:
+    def _add(self, side: str, placed: PlacedCloud) -> list["viser.SceneNodeHandle"]:
         """The points of one side and, where there are two, its name above them."""
         if not len(placed.points):
             return []
@@ -151,8 +155,10 @@ class PointsPage:
 
     def _resize(self) -> None:
         """Change the points' size without sending them again."""
+        from viser import PointCloudHandle
+
         for handle in self._drawn:
-            if isinstance(handle, viser.PointCloudHandle):
+            if isinstance(handle, PointCloudHandle):
                 handle.point_size = self._size.value / 1000
 
 
