@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from fastavatar.errors import UsageError
 from fastavatar.optimise import CheckpointFile, Progress, RunResult, Schedule, Stage, Stopped, optimise
-from fastavatar.system import alone_in
+from fastavatar.system import alone_in, made_folder
 from fastavatar.train import (
     CHECKPOINT,
     Process,
@@ -58,7 +58,7 @@ def run(
     """
     with joined(settings.device) as process, ExitStack() as held:
         if process.first and not settings.check:
-            settings.folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(made_folder(settings.folder))
             held.enter_context(alone_in(settings.folder, wait_s=0))
             require_own(settings)
         trainee = make_trainee(replace(process, check=settings.check))

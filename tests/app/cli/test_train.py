@@ -63,8 +63,9 @@ def test_wrong_choices_end_with_their_code(
     more: list[str], code: int, data: Path, config: Path, tmp_path: Path
 ) -> None:
     assert run(decoder(data, config, tmp_path / "run", *more)) == code
-    assert not (tmp_path / "run" / "config.yaml").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_no_folder_of_captures_is_wrong_input(config: Path, tmp_path: Path) -> None:
     assert run(decoder(tmp_path / "none", config, tmp_path / "run")) == 4
+    assert not (tmp_path / "run").exists()
