@@ -15,4 +15,7 @@ from .insightface import FaceRecogniser as FaceRecogniser
 from .insightface import load_model as load_model
 from .mesh_recogniser import MeshRecogniser as MeshRecogniser
 from .tracking import track_face as track_face
+from .upright import FoundFace as FoundFace
+from .upright import find_one_of_several as find_one_of_several
 from .upright import find_upright_face as find_upright_face
+from .upright import find_wanted_face as find_wanted_face

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fastavatar.core import Face, Photo
+from fastavatar.errors import NoFaceError
 from fastavatar.faces import FaceFinder, choose_face, find_face
 from fastavatar.images import as_image, open_task
 
@@ -23,7 +24,29 @@ _OUTER_CORNERS = (33, 263)
 """Landmarks of the outer corners of the right and the left eye."""
 
 
-def find_upright_face(finder: FaceFinder, photo: Photo) -> tuple[Photo, Face, tuple[str, ...]]:
+FoundFace = tuple[Photo, Face, tuple[str, ...]]
+"""A photo, upright, its face, and warnings."""
+
+
+def find_wanted_face(finder: FaceFinder, photo: Photo, number: int | None) -> FoundFace:
+    """The face with a number from the left, counted in the photo as it came; without one, the upright face.
+
+    Raises `NoFaceError` where there is no such face.
+    """
+    if number is None:
+        return find_upright_face(finder, photo)
+    return photo, find_face(finder, photo.rgb, number), ()
+
+
+def find_one_of_several(finder: FaceFinder, photo: Photo) -> FoundFace:
+    """As `find_upright_face`; its error names the photo, as there are several."""
+    try:
+        return find_upright_face(finder, photo)
+    except NoFaceError as error:
+        raise NoFaceError(f"{photo.name}: {error}") from error
+
+
+def find_upright_face(finder: FaceFinder, photo: Photo) -> FoundFace:
     """The largest face in a photo, the photo turned upright if need be, and a warning if it was turned.
 
     It is turned by a right angle or two if no face is found as it came, if the one found lies on its side, or

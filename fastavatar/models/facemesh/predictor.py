@@ -12,7 +12,7 @@ import torch
 
 from fastavatar.core import Avatar, Photo, Provenance
 from fastavatar.errors import UsageError
-from fastavatar.faces import FaceMeshFinder, find_face, find_upright_face
+from fastavatar.faces import FaceMeshFinder, find_wanted_face
 from fastavatar.models.facemesh import (
     PhotosFacts,
     dress,
@@ -45,10 +45,7 @@ class FaceMeshPredictor:
         """
         seconds: dict[str, float] = {}
         with stage(seconds, "find faces"):
-            if face is None:
-                photo, found, turned = find_upright_face(FaceMeshFinder(), photo)
-            else:  # its number counts the faces of the photo as it came
-                found, turned = find_face(FaceMeshFinder(), photo.rgb, face), ()
+            photo, found, turned = find_wanted_face(FaceMeshFinder(), photo, face)
         with stage(seconds, "pose"):
             (seen,) = observe([photo], [found], chosen=face is not None)
         with stage(seconds, "person mask"):

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from fastavatar.core import Camera, Face, Photo
-from fastavatar.errors import NoFaceError
-from fastavatar.faces import FaceMeshFinder, find_upright_face
+from fastavatar.faces import FaceMeshFinder, find_one_of_several
 from fastavatar.geometry import Array, unit_vectors, vertex_normals
 from fastavatar.head import load_head
 from fastavatar.models.facemesh import (
@@ -75,7 +74,7 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
     """
     order = sorted(range(len(photos)), key=lambda index: _fingerprint(photos[index]))
     with stage(seconds, "find faces"):
-        found = [_face_in(photos[index]) for index in order]
+        found = [find_one_of_several(FaceMeshFinder(), photos[index]) for index in order]
     with stage(seconds, "pose"):
         seen = observe([photo for photo, _, _ in found], [face for _, face, _ in found])
     with stage(seconds, "person mask"):
@@ -105,14 +104,6 @@ def _mean_offsets(seen: Sequence[Observation]) -> Array:
     # Sum over photos of cosine times offset, divided by the sum of cosines
     offsets = np.stack([one.offsets for one in seen])
     return np.average(offsets, axis=0, weights=np.repeat(np.stack(weights)[..., None], 3, axis=2))
-
-
-def _face_in(photo: Photo) -> tuple[Photo, Face, tuple[str, ...]]:
-    """As `find_upright_face`; the error names the photo, as there are several."""
-    try:
-        return find_upright_face(FaceMeshFinder(), photo)
-    except NoFaceError as error:
-        raise NoFaceError(f"{photo.name}: {error}") from error
 
 
 def _fingerprint(photo: Photo) -> tuple[bytes, float]:

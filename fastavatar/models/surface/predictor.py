@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from fastavatar.core import Avatar, Binding, Gaussians, Mesh, Photo, Provenance
-from fastavatar.faces import FaceMeshFinder, find_face, find_upright_face
+from fastavatar.faces import FaceMeshFinder, find_wanted_face
 from fastavatar.geometry import unit_vectors
 from fastavatar.models.facemesh import HeadView, head_and_shoulders, observe
 from fastavatar.models.stages import stage
@@ -42,10 +42,7 @@ class SurfacePredictor:
         """
         seconds: dict[str, float] = {}
         with stage(seconds, "find faces"):
-            if face is None:
-                photo, found, turned = find_upright_face(FaceMeshFinder(), photo)
-            else:  # its number counts the faces of the photo as it came
-                found, turned = find_face(FaceMeshFinder(), photo.rgb, face), ()
+            photo, found, turned = find_wanted_face(FaceMeshFinder(), photo, face)
         with stage(seconds, "pose"):
             (seen,) = observe([photo], [found], chosen=face is not None)
         with stage(seconds, "person mask"):

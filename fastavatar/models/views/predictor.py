@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fastavatar.core import Avatar, Binding, Face, Gaussians, Mesh, Photo, Provenance
-from fastavatar.errors import NoFaceError, UsageError
-from fastavatar.faces import FaceMeshFinder, find_face, find_upright_face
+from fastavatar.core import Avatar, Binding, Gaussians, Mesh, Photo, Provenance
+from fastavatar.errors import UsageError
+from fastavatar.faces import FaceMeshFinder, FoundFace, find_one_of_several, find_wanted_face
 from fastavatar.geometry import unit_vectors
 from fastavatar.models.facemesh import HeadView, head_and_shoulders, observe
 from fastavatar.models.stages import stage
@@ -28,8 +28,6 @@ DISCS = 60_000
 """Gaussians, 2.4 mm apart on a bust."""
 _SMEARED, _SHARP = 0.2, 0.5
 """Cosines between normal and view from which a photo's colours count, and count alone; chosen by eye."""
-
-_Found = tuple[Photo, Face, tuple[str, ...]]
 
 
 class ViewsPredictor:
@@ -48,13 +46,9 @@ class ViewsPredictor:
         Without `face`, a photo that lies on its side is turned; the avatar has the turned photo. Raises
         `NoFaceError` when there is no such face, `InputError` when the network sees no surface.
         """
-        finder = FaceMeshFinder()
         seconds: dict[str, float] = {}
         with stage(seconds, "find faces"):
-            if face is None:
-                found = find_upright_face(finder, photo)
-            else:  # its number counts the faces of the photo as it came
-                found = photo, find_face(finder, photo.rgb, face), ()
+            found = find_wanted_face(FaceMeshFinder(), photo, face)
         return self._predicted([found], seconds, chosen=face is not None)
 
     def predict_several(self, photos: Sequence[Photo]) -> Avatar:
@@ -67,10 +61,12 @@ class ViewsPredictor:
             raise UsageError("there is no photo to make an avatar of")
         seconds: dict[str, float] = {}
         with stage(seconds, "find faces"):
-            found = [_face_in(photo) for photo in photos]
+            found = [find_one_of_several(FaceMeshFinder(), photo) for photo in photos]
         return self._predicted(found, seconds)
 
-    def _predicted(self, given: Sequence[_Found], seconds: dict[str, float], chosen: bool = False) -> Avatar:
+    def _predicted(
+        self, given: Sequence[FoundFace], seconds: dict[str, float], chosen: bool = False
+    ) -> Avatar:
         # Everything is computed in the order of the photos' content, so that theirs as given changes nothing
         order = order_of_content([photo.rgb for photo, _, _ in given])
         found = [given[one] for one in order]
@@ -138,11 +134,3 @@ def dressed(mesh: Mesh, views: Sequence[HeadView]) -> tuple[Gaussians, Binding]:
         total, weights, best = total + weight * pixels, weights + weight, np.maximum(best, share)
     colors = best * total / weights + (1 - best) * binding.at(mesh.colors).double().numpy()
     return opaque_discs(Surface(points, normals), colors), binding
-
-
-def _face_in(photo: Photo) -> _Found:
-    """As `find_upright_face`; the error names the photo, as there are several."""
-    try:
-        return find_upright_face(FaceMeshFinder(), photo)
-    except NoFaceError as error:
-        raise NoFaceError(f"{photo.name}: {error}") from error
