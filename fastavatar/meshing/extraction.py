@@ -1,5 +1,6 @@
 """`fa.extract_mesh`: one closed, textured mesh from any head."""
 
+import logging
 from dataclasses import replace
 
 import torch
@@ -21,6 +22,8 @@ from fastavatar.meshing import (
     views_all_round,
 )
 from fastavatar.models.shoulders import gaussians_without_shoulders
+
+log = logging.getLogger(__name__)
 
 FACES = 30_000
 """Triangles of a mesh by default; chosen by eye."""
@@ -90,6 +93,7 @@ def mesh_of_gaussians(gaussians: Gaussians, faces: int, texture_px: int, smooth:
         if fewer is not None:
             vertices, triangles = fewer
             break
+    _tell_if_more(triangles, faces)
     return _painted(vertices, triangles, views, texture_px)
 
 
@@ -98,7 +102,16 @@ def mesh_of_surface(surface: Mesh, gaussians: Gaussians, faces: int, texture_px:
     vertices, triangles = surface.vertices.detach().cpu().double().numpy(), surface.faces.cpu().numpy()
     vertices = smoothed(vertices, triangles, smooth)
     vertices, triangles = simplified(vertices, triangles, faces) or (vertices, triangles)
+    _tell_if_more(triangles, faces)
     return _painted(vertices, triangles, views_all_round(gaussians.detach())[0], texture_px)
+
+
+def _tell_if_more(triangles: Ints, faces: int) -> None:
+    """Warn where a surface stays closed only with far more triangles than were asked for."""
+    if len(triangles) > 2 * faces:
+        log.warning(
+            "with about %d triangles the mesh would not stay closed: it has %d", faces, len(triangles)
+        )
 
 
 def _painted(vertices: Array, triangles: Ints, views: DepthViews, texture_px: int) -> Mesh:

@@ -12,9 +12,11 @@ from fastavatar.core import Gaussians, Mesh, concatenate
 from fastavatar.errors import InputError, UsageError
 from fastavatar.losses import psnr
 from fastavatar.meshing import mesh_of_gaussians, rasterise_layout
+from fastavatar.meshing.extraction import mesh_of_surface
 from fastavatar.meshing.seams import bilinear, seam_points
 from fastavatar.rendering import draw_mesh, render
 from fastavatar.results import head_cameras
+from fastavatar.surfaces import Surface, opaque_discs
 from tests.meshing.scenes import ball, fog
 
 
@@ -111,3 +113,15 @@ def test_what_has_no_surface_ends_in_one_line(reason: str) -> None:
 def test_numbers_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         fa.extract_mesh(ball(), **wrong)
+
+
+def test_more_triangles_than_asked_for_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    """A ring has a hole, so that four triangles cannot close it."""
+    ring = trimesh.creation.torus(0.1, 0.04, major_sections=24, minor_sections=12)
+    surface = Surface(np.asarray(ring.vertices), np.asarray(ring.vertex_normals))
+    discs = opaque_discs(surface, np.full((len(ring.vertices), 3), 0.5))
+    made = mesh_of_surface(
+        Mesh(torch.tensor(ring.vertices).float(), torch.tensor(ring.faces).long()), discs, 4, 0, 0
+    )
+    assert len(made.faces) > 8 and not made.boundary_loops()
+    assert f"would not stay closed: it has {len(made.faces)}" in caplog.text
