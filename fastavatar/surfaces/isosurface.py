@@ -6,20 +6,26 @@ from scipy.sparse.csgraph import connected_components
 
 from fastavatar.geometry import Array, Ints, edge_graph
 
+_LEAST_SHARE = 0.02
+"""Share of a voxel that the surface keeps from every voxel's centre: 0.1 mm of 5 mm. Nearer, vertices of
+several edges would lie in one place, and readers that join such vertices would join the surface to itself."""
+
 
 def isosurface(distances: NDArray[np.float32], origin: Array, voxel_m: float) -> tuple[Array, Ints]:
     """Vertices (V, 3), metres, and triangles (F, 3), wound outward, of a volume (X, Y, Z), negative inside.
 
     `origin` (3,) is the centre of the first voxel. The surface is closed, as all beyond the volume is
-    outside; it has no triangle where no voxel is inside. Source: Lewiner et al. 2003, by scikit-image.
+    outside, and no two vertices are in one place; it has no triangle where no voxel is inside. Source:
+    Lewiner et al. 2003, by scikit-image.
     """
     from skimage import measure
 
     padded = np.pad(distances, 1, constant_values=max(1.0, float(distances.max(initial=0))))
     if not (padded < 0).any():
         return np.empty((0, 3)), np.empty((0, 3), np.int64)
-    # No value is exactly 0, so that no triangle shrinks to a point
-    padded[padded == 0] = 1e-6
+    steps = np.abs(np.diff(padded, axis=0))[(padded[1:] < 0) != (padded[:-1] < 0)]
+    least = np.float32(_LEAST_SHARE * steps.mean())
+    padded = np.where(np.abs(padded) < least, np.copysign(least, padded), padded)
     cut = measure.marching_cubes(padded, 0.0, allow_degenerate=False)  # type: ignore[no-untyped-call]
     vertices, faces = cut[:2]
     return origin + (vertices.astype(np.float64) - 1) * voxel_m, faces.astype(np.int64)

@@ -18,6 +18,7 @@ from fastavatar.geometry import Array, Bools, Ints
 from fastavatar.images import HAIR, SKIN
 from fastavatar.models.facemesh import EAR, FACE, JAW, NECK, SKULL, TORSO, HeadTemplate, HeadView
 from fastavatar.rendering import rasterise_mesh
+from fastavatar.surfaces import isosurface
 
 _VOXEL_M = 0.005
 _RADIUS_M, _ON_BODY_M = 0.035, 0.018
@@ -197,15 +198,10 @@ def _behind_neck(centers: Array, hair: Array, vertices: Array, region: Ints) -> 
 
 def _surface(filled: Bools, low: Array) -> Volume:
     """The smoothed surface of filled voxels, whose grid begins at `low` (3,)."""
-    from skimage.measure import marching_cubes
-
     pieces, _ = label(filled)
     large = np.bincount(pieces.ravel()) >= _LEAST_VOXELS
     large[0] = False
     kept = np.pad(large[pieces], 3).astype(np.float32)
     # Blurred occupancy has its half level near the voxels' border; a little lower keeps thin hair
     field = gaussian_filter(kept, _BLUR_VOXELS)
-    if field.max() <= _LEVEL:
-        return _NOTHING
-    vertices, faces, _, _ = marching_cubes(field, _LEVEL)  # type: ignore[no-untyped-call]
-    return Volume(low + (vertices.astype(np.float64) - 2.5) * _VOXEL_M, faces[:, ::-1].astype(np.int64))
+    return Volume(*isosurface(_LEVEL - field, low - 2.5 * _VOXEL_M, _VOXEL_M))
