@@ -3,18 +3,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from fastavatar.core import Mesh
 from fastavatar.formats import read_mesh, write_mesh
-from fastavatar.geometry import Array
 from fastavatar.meshing import is_closed
 from fastavatar.surfaces import isosurface
 
 
-def balls(centers: list[tuple[float, float, float]], radius: float, size: int = 24) -> Array:
+def balls(centers: list[tuple[float, float, float]], radius: float, size: int = 24) -> NDArray[np.float32]:
     """Distances (S, S, S) in voxels from the surface of balls, negative inside."""
     at = np.stack(np.meshgrid(*[np.arange(size, dtype=np.float32)] * 3, indexing="ij"), -1)
-    return np.min([np.linalg.norm(at - center, axis=-1) - radius for center in centers], 0)
+    return np.asarray(
+        np.min([np.linalg.norm(at - center, axis=-1) - radius for center in centers], 0), np.float32
+    )
 
 
 def test_a_ball_is_one_closed_surface_in_its_place() -> None:
