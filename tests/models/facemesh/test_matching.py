@@ -27,7 +27,8 @@ def true_shape() -> Array:
     """The parametric head's vertices (V, 3) of the avatar that was photographed."""
     mesh = load_predictor("facemesh").predict(portrait()).mesh
     assert mesh is not None
-    return np.asarray(mesh.vertices[: len(load_head().mean)], np.float64)
+    shape: Array = mesh.vertices[: len(load_head().mean)].double().numpy()
+    return shape
 
 
 @cache
