@@ -69,6 +69,7 @@ def ties_between(shapes: Sequence[Array], views: Sequence[HeadView], cameras: Se
     Each of two views is compared as the other's camera sees it. Their pixels are those of the photos that
     `cameras` saw, of which the views are parts. Views that have too little skin in common have none.
     """
+    # From the person's one side to the other
     order = np.argsort([view.camera.azimuth_elevation_deg[0] for view in views], kind="stable").tolist()
     found = []
     for rank, first in enumerate(order):
@@ -93,6 +94,7 @@ def _overlap(
     )
     if not seen.hit.any():
         return None
+    # The pictures are cut to the head, as filters cost by the pixel
     rows, columns = (np.flatnonzero(seen.hit.any(axis)) for axis in (1, 0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     at = seen.hit[box].nonzero()
@@ -124,11 +126,13 @@ def _overlap(
 def _ties(overlap: _Overlap, photos: tuple[int, int]) -> Ties | None:
     """The places at which flow from the first picture of an overlap to the second is to be trusted."""
     first, second = overlap.pictures
+    # What the first picture has at x, the second has at x + flow
     flow = _flow(first, second)
     moved = np.mgrid[: first.shape[0], : first.shape[1]] + flow
     alike = _alike(first, _sampled(second, moved), overlap.where)
     inside = distance_transform_edt(overlap.where)
     good = (alike > _LEAST_ALIKE) & (np.hypot(*flow) < _MOST_FLOW_PX)
+    # At the overlap's edge, windows hold only part of what they compare
     good &= (inside > _WINDOW_PX / 2) & (_sampled(inside, moved) > _WINDOW_PX / 2)
     at = _best_of_cells(good, alike)
     if len(at[0]) < _FEWEST:
@@ -175,6 +179,7 @@ def _alike(first: Picture, second: Array, where: Bools) -> Array:
     def mean(values: Array | Picture) -> Array:
         return np.asarray(gaussian_filter(np.where(where, values, 0), _WINDOW_PX) / share)
 
+    # Cov(a, b) / √(Var a · Var b), moments weighted by the window
     a, b = mean(first), mean(second)
     variance = (mean(first**2) - a**2) * (mean(second**2) - b**2)
     return np.asarray((mean(first * second) - a * b) / np.sqrt(np.maximum(variance, 1e-4)))
@@ -197,6 +202,7 @@ def _flow_covariance(picture: Picture, alike: Array) -> Array:
 
 def _best_of_cells(good: Bools, score: Array) -> tuple[Ints, Ints]:
     """Rows and columns of the good pixel of the highest score in each cell of a grid that has one."""
+    # Sorted by score, the first of each cell is its best
     rows, columns = good.nonzero()
     order = np.argsort(-score[rows, columns], kind="stable")
     rows, columns = rows[order], columns[order]

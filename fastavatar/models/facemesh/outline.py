@@ -53,6 +53,8 @@ _SILHOUETTE_M = 0.003  # a pixel of the drawn silhouette
 # short one decides
 _DIFFUSIONS = ((0.023, 1.0), (0.052, 0.1))
 _BODY_REACH_M = 0.042
+# Weight of distances inward: what a photo shows as backdrop is empty, what it shows as a person may lie deeper
+_INWARD = 2.0
 _DIFFUSION_STEPS = 3
 _EDGE_SLOPE = 0.45  # rise of the lower edge per metre toward the back, as of the template's own bottom
 
@@ -134,7 +136,9 @@ def _spread(rim: Ints, distance_m: Array) -> Array:
     known = np.zeros((len(region), 2))  # weight, and weight times offset
     # Ears do not swell with the hair over them
     known[np.isin(region, (FACE, EAR)), 0] = 1
-    np.add.at(known, rim, np.stack([np.ones(len(rim)), distance_m], 1))  # several views may know the same
+    # Several views may know the same vertex
+    weight = np.where(distance_m < 0, _INWARD, 1.0)
+    np.add.at(known, rim, np.stack([weight, weight * distance_m], 1))
     # Normalised convolution: diffuse weight · offset and weight, then divide
     total = np.sum([share * _diffused(known, reach_m) for reach_m, share in _DIFFUSIONS], axis=0)
     return np.asarray(total[:, 1] / (total[:, 0] + 1e-12))

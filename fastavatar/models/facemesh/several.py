@@ -114,6 +114,7 @@ def _tied(
     """The fit in which photos also show the same skin at the same places, and their views as seen then."""
     cameras = fitted_cameras(photos, fit)
     for _ in range(_ROUNDS):
+        # Each photo has its own expression, so that a smile is no other skin
         shapes = [person_of(fit.identity, expression) for expression in fit.expressions]
         ties = ties_between(shapes, views, cameras)
         if not ties:

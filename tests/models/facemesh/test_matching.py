@@ -11,8 +11,8 @@ from fastavatar.core import Camera
 from fastavatar.faces import FaceMeshFinder, find_face
 from fastavatar.geometry import Array
 from fastavatar.head import Ties, load_head
-from fastavatar.models import load_predictor
 from fastavatar.models.facemesh.matching import ties_between
+from fastavatar.models.facemesh.predictor import FaceMeshPredictor
 from fastavatar.models.facemesh.template import load_template
 from fastavatar.models.facemesh.view import HeadView, head_and_shoulders
 from fastavatar.rendering import rasterise_mesh
@@ -25,10 +25,9 @@ FRONT, SIDE = 0.0, 25.0
 @cache
 def true_shape() -> Array:
     """The parametric head's vertices (V, 3) of the avatar that was photographed."""
-    mesh = load_predictor("facemesh").predict(portrait()).mesh
+    mesh = FaceMeshPredictor().predict(portrait()).mesh
     assert mesh is not None
-    shape: Array = mesh.vertices[: len(load_head().mean)].double().numpy()
-    return shape
+    return np.asarray(mesh.vertices.double().numpy()[: len(load_head().mean)])
 
 
 @cache
