@@ -104,6 +104,14 @@ def ended(client: httpx2.Client, job: Json) -> Json:
     return until(client, job, "done", "failed")
 
 
+def until_idle(client: httpx2.Client) -> None:
+    """Wait until no job runs, deleted ones included."""
+    end = time.monotonic() + PATIENCE_S
+    while client.get("/api/status").json()["running"]:
+        assert time.monotonic() < end, "it goes on"
+        time.sleep(0.05)
+
+
 def png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
