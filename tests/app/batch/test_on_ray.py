@@ -76,7 +76,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_run(cluster: Any, tmp_path: Path
 def test_a_node_that_is_killed_costs_no_photo_and_writes_none_twice(cluster: Any, tmp_path: Path) -> None:
     served = tmp_path / "served"
     served.mkdir()
-    names = [f"{n}.jpg" for n in range(12)]
+    names = [f"{n}.jpg" for n in range(6)]
     for number, name in enumerate(names):
         picture().crop((number, number, 480, 480)).resize((256, 256)).save(served / name)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served)))

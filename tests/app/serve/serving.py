@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,9 +45,9 @@ class Server:
 
 
 @contextmanager
-def serving(temporary: Path, *flags: str) -> Iterator[Server]:
-    """A server on a free port, until the block ends."""
-    command = [sys.executable, "-m", "fastavatar", "serve", "--port", "0", "--model", "facemesh", *flags]
+def serving(temporary: Path, *flags: str, program: Sequence[str] = ("-m", "fastavatar")) -> Iterator[Server]:
+    """A server on a free port, until the block ends; `program` is what Python runs."""
+    command = [sys.executable, *program, "serve", "--port", "0", "--model", "facemesh", *flags]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
     with signals_end_processes():
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
