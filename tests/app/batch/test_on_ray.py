@@ -44,7 +44,12 @@ def cluster() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{Path(__file__).parent}")  # workers import this file
         memory = 100 * 2**20
-        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": memory})
+        soon = {
+            "health_check_period_ms": 500,
+            "health_check_failure_threshold": 3,
+        }  # a dead node in 2 s, not 15
+        head = {"num_cpus": 1, "object_store_memory": memory, "_system_config": soon}
+        nodes = Cluster(initialize_head=True, head_node_args=head)
         nodes.add_node(num_cpus=1, object_store_memory=memory)
         on_ray.connect_ray(nodes.address)
         yield nodes
