@@ -100,13 +100,13 @@ def test_a_photo_becomes_a_head_on_the_page(page: Page, server: Server, tmp_path
 
     inside = page.frame_locator("#stage iframe").locator("canvas")
     expect(inside).to_be_visible()
-    vowels = page.get_by_role("tab", name="Vowels")
-    expect(vowels).to_have_attribute("aria-selected", "false")  # it is there, and the server is idle
     for _ in range(60):
-        drag(page)  # ends the sway
+        drag(page)  # ends the sway, for which the browser draws all the time
         page.wait_for_timeout(500)
         if stage(page).std() > 0.1:
             break
+    vowels = page.get_by_role("tab", name="Vowels")
+    expect(vowels).to_have_attribute("aria-selected", "false")  # it is there, and the server is idle
     page.wait_for_timeout(1500)
     first = stage(page)
     assert first.std() > 0.1 and (first > 0.98).all(2).mean() > 0.1, "a head on white"
