@@ -16,6 +16,7 @@ from fastavatar.errors import NoFaceError
 from fastavatar.results import head_cameras
 from fastavatar.rig import Motion, still
 from tests.portraits import PORTRAIT
+from tests.results.avatars import make_avatar
 
 SUMMARY: dict[str, Any] = {
     "model": "facemesh",
@@ -102,6 +103,8 @@ def test_a_head_that_cannot_be_moved_keeps_its_other_results(
     def refuse(_: Avatar) -> None:
         raise NoFaceError("no face is found on the Gaussians")
 
+    small = make_avatar()
+    monkeypatch.setattr(Pipeline, "predict", lambda *_: small)
     monkeypatch.setattr("fastavatar.app.serve.worker.bind", refuse)
     job = worked(("idle",))
     assert job.status.state == "done" and "turntable.mp4" in job.status.files
