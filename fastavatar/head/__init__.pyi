@@ -5,6 +5,7 @@ from .asset import load_head as load_head
 from .fit import DISTANCE_M as DISTANCE_M
 from .fit import HeadFit as HeadFit
 from .fit import fit_head as fit_head
+from .fit import fit_tied_head as fit_tied_head
 from .fit import follow_head as follow_head
 from .observed import EXPRESSIONS as EXPRESSIONS
 from .observed import LENS as LENS
@@ -14,6 +15,7 @@ from .observed import LandmarkModel as LandmarkModel
 from .observed import LandmarkView as LandmarkView
 from .observed import first_shot as first_shot
 from .observed import linearised as linearised
+from .observed import posed_points as posed_points
 from .observed import residuals_px as residuals_px
 from .outside import outside_of as outside_of
 from .parametric import JointTurns as JointTurns
@@ -22,3 +24,5 @@ from .places import LandmarkPlaces as LandmarkPlaces
 from .skinning import PARENTS as PARENTS
 from .skinning import skinned as skinned
 from .skinning import torso_turned as torso_turned
+from .ties import Ties as Ties
+from .ties import tie_equations as tie_equations

@@ -21,13 +21,17 @@ from fastavatar.head import (
     LandmarkModel,
     LandmarkView,
     ParametricHead,
+    Ties,
     first_shot,
     linearised,
     residuals_px,
+    tie_equations,
 )
 
 STEPS, POSE_STEPS = 10, 3
 """Steps of Gauss–Newton, the first of them for poses alone; 30 more move no landmark by 0.01 px."""
+TIED_STEPS = 4
+"""Steps between two comparisons of photos."""
 FOLLOWING_STEPS = 2
 """Steps from one frame of a video to the next."""
 EXPRESSION_SIGMA = 0.25
@@ -56,6 +60,16 @@ class HeadFit:
     residual_m: Array
     """(P,) their root mean square at the head's distance, metres."""
 
+    @property
+    def shots(self) -> list[HeadShot]:
+        """Camera and expression of each photo."""
+        return [
+            HeadShot(pose[:3, :3], pose[:3, 3], float(focal), expression[EXPRESSIONS])
+            for pose, focal, expression in zip(
+                self.world_to_camera, self.focal_px, self.expressions, strict=True
+            )
+        ]
+
 
 def fit_head(head: ParametricHead, views: Sequence[LandmarkView]) -> HeadFit:
     """The head whose landmarks all photos show: least squares with a Gaussian prior on heads.
@@ -73,6 +87,24 @@ def fit_head(head: ParametricHead, views: Sequence[LandmarkView]) -> HeadFit:
         for step in range(STEPS):
             system = _System(model, views, shots, identity)
             identity, shots = system.step(pose_only=step < POSE_STEPS)
+    return _fit_of(model, views, shots, identity)
+
+
+def fit_tied_head(
+    head: ParametricHead, views: Sequence[LandmarkView], start: HeadFit, ties: Sequence[Ties]
+) -> HeadFit:
+    """The head that `fit_head` found, fitted further to places of skin that pairs of photos show."""
+    model = LandmarkModel.of(head)
+    identity, shots = start.identity, start.shots
+    with threadpool_limits(1, "blas"):
+        for _ in range(TIED_STEPS):
+            identity, shots = _System(model, views, shots, identity, ties).step(pose_only=False)
+    return _fit_of(model, views, shots, identity)
+
+
+def _fit_of(
+    model: LandmarkModel, views: Sequence[LandmarkView], shots: Sequence[HeadShot], identity: Array
+) -> HeadFit:
     left = np.stack([residuals_px(model, *pair, identity) for pair in zip(views, shots, strict=True)])
     expressions = np.zeros((len(views), len(ARKIT_NAMES)))
     expressions[:, EXPRESSIONS] = [shot.expression for shot in shots]
@@ -106,6 +138,7 @@ class _System:
     views: Sequence[LandmarkView]
     shots: Sequence[HeadShot]
     identity: Array
+    ties: Sequence[Ties] = ()
 
     def step(self, pose_only: bool) -> tuple[Array, list[HeadShot]]:
         """Identity (K,) and shots after a step, weights of expressions kept within 0…1."""
@@ -157,6 +190,13 @@ class _System:
                 slope = 1 / (shot.shift[2] * DISTANCE_LOG_SIGMA)
                 hessian[depth, depth] += slope**2
                 gradient[depth] -= slope * np.log(shot.shift[2] / DISTANCE_M) / DISTANCE_LOG_SIGMA
+        centers = [view.center_px for view in self.views]
+        for ties in self.ties:
+            blocks = [np.arange(block) + modes + photo * block for photo in ties.photos]
+            index = np.concatenate([*blocks, np.arange(modes)])
+            residual, jacobian = tie_equations(ties, self.shots, centers, self.identity)
+            hessian[np.ix_(index, index)] += jacobian.T @ jacobian
+            gradient[index] += jacobian.T @ residual
         return hessian, gradient, free
 
 

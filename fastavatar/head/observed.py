@@ -139,6 +139,31 @@ def first_shot(model: LandmarkModel, view: LandmarkView, distance_m: float) -> H
     return HeadShot(rotation, np.append(depth * on_plane, depth), focal_px, np.zeros(len(EXPRESSIONS)))
 
 
+def posed_points(
+    points: Array, shot: HeadShot, center_px: tuple[float, float], actions: Array, modes: Array
+) -> tuple[Array, Array, Array]:
+    """Pixels (L, 2) of points (L, 3), head frame, and how they change.
+
+    With a point itself, (L, 2, 3), and with the unknowns, (L, 2, 7 + E + K): those of `HeadShot.moved`,
+    weights of actions (E, L, 3) and coefficients of modes (K, L, 3).
+    """
+    turned = points @ shot.rotation.T
+    x, y, z = (turned + shot.shift).T
+    f, zero = shot.focal_px, np.zeros(len(z))
+    # ∂(f x/z, f y/z)/∂(x, y, z), (L, 2, 3)
+    projection = np.stack(
+        [np.stack([f / z, zero, -f * x / z**2], 1), np.stack([zero, f / z, -f * y / z**2], 1)], 1
+    )
+    # A turn ω moves R·p by ω × R·p = −[R·p]× ω
+    a, b, c = turned.T
+    cross = np.stack([np.stack([zero, c, -b], 1), np.stack([-c, zero, a], 1), np.stack([b, -a, zero], 1)], 1)
+    from_center = f * np.stack([x, y], 1) / z[:, None]
+    by_point = projection @ shot.rotation
+    by_shape = np.einsum("lij,klj->lik", by_point, np.concatenate([actions, modes]))
+    by_unknown = np.concatenate([projection @ cross, projection, from_center[..., None], by_shape], 2)
+    return from_center + center_px, by_point, by_unknown
+
+
 def landmark_sigmas(model: LandmarkModel, yaw_deg: float) -> tuple[Array, Array]:
     """Face Mesh's bias (468, 2) and the standard deviation (468,) of landmarks at a yaw, metres."""
     bias, sigma = (table[:FACE_LANDMARKS] for table in model.places.straying(yaw_deg))
@@ -163,23 +188,10 @@ def linearised(
     The unknowns are those of `HeadShot.moved`, the expression's weights and the identity's coefficients (K,).
     """
     points = model.at(identity, shot.expression)
-    turned = points @ shot.rotation.T
-    x, y, z = (turned + shot.shift).T
-    f, zero = shot.focal_px, np.zeros(len(z))
-    # ∂(f x/z, f y/z)/∂(x, y, z), (L, 2, 3)
-    projection = np.stack(
-        [np.stack([f / z, zero, -f * x / z**2], 1), np.stack([zero, f / z, -f * y / z**2], 1)], 1
-    )
-    # A turn ω moves R·p by ω × R·p = −[R·p]× ω
-    a, b, c = turned.T
-    cross = np.stack([np.stack([zero, c, -b], 1), np.stack([-c, zero, a], 1), np.stack([b, -a, zero], 1)], 1)
-    lens = f * np.stack([x, y], 1)[..., None] / z[:, None, None]
-    shapes = np.concatenate([model.actions, model.modes]) @ shot.rotation.T
-    by_shape = np.einsum("lij,klj->lik", projection, shapes)
-    jacobian = np.concatenate([projection @ cross, projection, lens, by_shape], 2)
+    _, _, jacobian = posed_points(points, shot, view.center_px, model.actions, model.modes)
     residual = residuals_px(model, view, shot, identity)
     _, sigma = landmark_sigmas(model, shot.yaw_deg)
-    scale = (z.mean() / f) / sigma
+    scale = ((points @ shot.rotation[2]).mean() + shot.shift[2]) / shot.focal_px / sigma
     length = np.linalg.norm(residual, axis=1) * scale
     scale = scale * np.sqrt(np.minimum(1, HUBER_SIGMAS / np.maximum(length, 1e-9)))
     return (residual * scale[:, None]).ravel(), (jacobian * scale[:, None, None]).reshape(

@@ -23,12 +23,16 @@ from .layers import Layer as Layer
 from .layers import Seen as Seen
 from .layers import behind_lids_and_lips as behind_lids_and_lips
 from .layers import even_layer as even_layer
+from .matching import ties_between as ties_between
 from .materials import GUM as GUM
 from .materials import TOOTH as TOOTH
 from .materials import WHITE as WHITE
 from .materials import expected_materials as expected_materials
 from .materials import seen_materials as seen_materials
 from .observation import Observation as Observation
+from .observation import fitted_cameras as fitted_cameras
+from .observation import landmark_views as landmark_views
+from .observation import observations as observations
 from .observation import observe as observe
 from .outline import fit_outline as fit_outline
 from .outline import hangs_below as hangs_below

@@ -12,7 +12,7 @@ import torch
 from fastavatar.core import Camera, Face, HeadParameters, Photo
 from fastavatar.faces import face_concerns
 from fastavatar.geometry import Array
-from fastavatar.head import LandmarkView, fit_head, load_head
+from fastavatar.head import HeadFit, LandmarkView, fit_head, load_head
 from fastavatar.models.facemesh import person_of
 
 
@@ -34,34 +34,51 @@ class Observation:
     """Warnings for the user, one sentence each."""
 
 
+def landmark_views(photos: Sequence[Photo], faces: Sequence[Face]) -> list[LandmarkView]:
+    """The landmarks of faces, each in its photo."""
+    return [
+        LandmarkView(face.landmarks, (photo.width / 2, photo.height / 2), photo.focal_px)
+        for photo, face in zip(photos, faces, strict=True)
+    ]
+
+
 def observe(photos: Sequence[Photo], faces: Sequence[Face], chosen: bool = False) -> list[Observation]:
     """Fits one head to the faces found in photos of one person.
 
     The head has the mean of the photos' expressions. A photo without a focal length gets the one at which the
     face stands at a usual distance. `chosen` is whether the caller picked the face among several.
     """
-    centers = [(photo.width / 2, photo.height / 2) for photo in photos]
+    fit = fit_head(load_head(), landmark_views(photos, faces))
+    return observations(photos, faces, fit, chosen)
+
+
+def fitted_cameras(photos: Sequence[Photo], fit: HeadFit) -> list[Camera]:
+    """The cameras of photos to which a head was fitted, float64."""
+    cameras = []
+    for photo, focal, pose in zip(photos, fit.focal_px, fit.world_to_camera, strict=True):
+        K = torch.tensor([[focal, 0, photo.width / 2], [0, focal, photo.height / 2], [0, 0, 1]])
+        camera = Camera(K, torch.from_numpy(pose), photo.width, photo.height)
+        cameras.append(camera.to("cpu", torch.float64))
+    return cameras
+
+
+def observations(
+    photos: Sequence[Photo], faces: Sequence[Face], fit: HeadFit, chosen: bool = False
+) -> list[Observation]:
+    """What `observe` returns, of a head that was fitted to these photos."""
     head = load_head()
-    fit = fit_head(
-        head,
-        [
-            LandmarkView(face.landmarks, center, photo.focal_px)
-            for photo, face, center in zip(photos, faces, centers, strict=True)
-        ],
-    )
     expression = fit.expressions.mean(0)
     shape = person_of(fit.identity, expression)
     joints = head.joints_of(fit.identity)
     parameters = HeadParameters(*(torch.from_numpy(a).float() for a in (fit.identity, expression, joints)))
     seen = []
-    for photo, face, center, focal, pose, residual_px in zip(
-        photos, faces, centers, fit.focal_px, fit.world_to_camera, fit.residuals_px, strict=True
+    for photo, face, camera, residual_px in zip(
+        photos, faces, fitted_cameras(photos, fit), fit.residuals_px, strict=True
     ):
-        K = torch.tensor([[focal, 0, center[0]], [0, focal, center[1]], [0, 0, 1]])
-        camera = Camera(K, torch.from_numpy(pose), photo.width, photo.height).to("cpu", torch.float64)
+        pose, focal_px = camera.world_to_camera.numpy(), float(camera.K[0, 0])
         # A landmark lies on its pixel's ray, as deep as the fitted head is there
         depth = head.places.at(shape)[: len(residual_px)] @ pose[2, :3] + pose[2, 3]
-        offsets = (residual_px / focal * depth[:, None]) @ pose[:2, :3]
+        offsets = (residual_px / focal_px * depth[:, None]) @ pose[:2, :3]
         warnings = tuple(face_concerns(photo.rgb, face, pose[:3, :3], chosen))
         seen.append(Observation(photo, face, shape, parameters, offsets, camera, warnings))
     return seen

@@ -1,6 +1,7 @@
 """Several photos of one person to one head.
 
-photos ─ observe ─▶ one head, a camera each ─ outlines ─▶ head with hair ─ volume, dress ─▶ Gaussians
+photos ─ landmarks ─▶ one head, a camera each ─ outlines ─▶ head with hair ─ volume, dress ─▶ Gaussians
+            └─ the same skin in two of them ─▲
 """
 
 import hashlib
@@ -13,21 +14,28 @@ import torch
 from fastavatar.core import Camera, Face, Photo
 from fastavatar.faces import FaceMeshFinder, find_one_of_several
 from fastavatar.geometry import Array, unit_vectors, vertex_normals
-from fastavatar.head import load_head
+from fastavatar.head import HeadFit, LandmarkView, fit_head, fit_tied_head, load_head
 from fastavatar.models.facemesh import (
     DressedHead,
+    HeadView,
     Observation,
     dress,
     fit_to_views,
+    fitted_cameras,
     head_and_shoulders,
+    landmark_views,
     load_template,
     mean_rotation,
-    observe,
+    observations,
+    person_of,
     pulled_to_landmarks,
+    ties_between,
     turn_in,
 )
 from fastavatar.models.stages import stage
 
+_ROUNDS = 6
+"""Comparisons of photos: each finds most of what the fit still misses."""
 _LEAST_FACING = 0.05  # landmarks that face away keep a little weight, so that no photo has none
 
 
@@ -75,10 +83,18 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
     order = sorted(range(len(photos)), key=lambda index: _fingerprint(photos[index]))
     with stage(seconds, "find faces"):
         found = [find_one_of_several(FaceMeshFinder(), photos[index]) for index in order]
+    shown, faces = [photo for photo, _, _ in found], [face for _, face, _ in found]
     with stage(seconds, "pose"):
-        seen = observe([photo for photo, _, _ in found], [face for _, face, _ in found])
+        landmarks = landmark_views(shown, faces)
+        fit = fit_head(load_head(), landmarks)
     with stage(seconds, "person mask"):
-        views = [head_and_shoulders(one.photo, one.face.box, one.camera) for one in seen]
+        views = [
+            head_and_shoulders(photo, face.box, camera)
+            for photo, face, camera in zip(shown, faces, fitted_cameras(shown, fit), strict=True)
+        ]
+    with stage(seconds, "match photos"):
+        fit, views = _tied(shown, landmarks, fit, views)
+        seen = observations(shown, faces, fit)
     with stage(seconds, "fit head"):
         turn = mean_rotation([turn_in(view) for view in views])
         shape = pulled_to_landmarks(seen[0].shape, _mean_offsets(seen))
@@ -90,6 +106,22 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
         camera = one.camera.to("cpu", torch.float32)
         shots[index] = Shot(one.photo, one.face, camera, gain, (*turned, *one.warnings))
     return head, [shots[index] for index in range(len(photos))]
+
+
+def _tied(
+    photos: Sequence[Photo], landmarks: Sequence[LandmarkView], fit: HeadFit, views: list[HeadView]
+) -> tuple[HeadFit, list[HeadView]]:
+    """The fit in which photos also show the same skin at the same places, and their views as seen then."""
+    cameras = fitted_cameras(photos, fit)
+    for _ in range(_ROUNDS):
+        shapes = [person_of(fit.identity, expression) for expression in fit.expressions]
+        ties = ties_between(shapes, views, cameras)
+        if not ties:
+            break
+        fit = fit_tied_head(load_head(), landmarks, fit, ties)
+        before, cameras = cameras, fitted_cameras(photos, fit)
+        views = [view.seen_by(*pair) for view, *pair in zip(views, before, cameras, strict=True)]
+    return fit, views
 
 
 def _mean_offsets(seen: Sequence[Observation]) -> Array:

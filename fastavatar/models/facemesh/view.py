@@ -1,6 +1,6 @@
 """The crop of a photo that the embedded model works on: head and shoulders, at the model's resolution."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +43,12 @@ class HeadView:
     def metres_per_px(self) -> float:
         """Size of a pixel at the distance of the head's origin."""
         return float(self.camera.world_to_camera[2, 3] / self.camera.K[0, 0])
+
+    def seen_by(self, before: Camera, after: Camera) -> "HeadView":
+        """This view of a photo that the camera `after` saw, not `before` as was thought."""
+        K = self.camera.K.clone()
+        K[:2, :2] *= after.K[0, 0] / before.K[0, 0]
+        return replace(self, camera=replace(self.camera, K=K, world_to_camera=after.world_to_camera))
 
     def cells(self, points: Array) -> "Cells":
         """The pixels that points (N, 3) of the head frame lie in."""
