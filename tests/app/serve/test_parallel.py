@@ -23,12 +23,12 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def test_photos_sent_at_once_have_their_own_results_and_leave_no_memory(alone: Server) -> None:
     with httpx2.Client(base_url=alone.url, timeout=120, limits=httpx2.Limits(max_connections=60)) as client:
-        sent_at_once(client, faces=1, walls=1)
+        sent_at_once(client, faces=1, walls=18)
         before_mb = alone.resident_mb()
-        sent_at_once(client, faces=2, walls=28)
+        sent_at_once(client, faces=2, walls=18)
         grown_mb = alone.resident_mb() - before_mb
     assert alone.process.poll() is None
-    # 2 to 4 were measured; an avatar is 11 MB, its PLY and page 15
+    # 1 to 4 were measured; an avatar is 11 MB, its PLY and page 15
     assert grown_mb < 12, f"{grown_mb:.0f} MB more than before"
 
 
