@@ -57,10 +57,10 @@ while read -r folder; do # folders that pip's settings name
   if [ -d "$folder" ]; then attach --bind -o ro "$folder" "$folder"; fi
 done < <(pip config list 2>/dev/null | grep -Eo "(file://)?/[^ '\\\"]+" | sed -E 's#^file://##; s#/simple/?$##' | sort -u)
 
-# MediaPipe loads OpenGL ES; debootstrap does not follow what these packages need
+# MediaPipe loads OpenGL ES, and Mitsuba libatomic; debootstrap does not follow what these packages need
 cp -r /etc/apt/apt.conf.d "$root/etc/apt/"
 chroot "$root" apt-get update -qq
-chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends libegl1 libgles2
+chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends libatomic1 libegl1 libgles2
 
 rm -rf "$root/fastavatar"
 git clone --quiet --no-hardlinks "$here" "$root/fastavatar"

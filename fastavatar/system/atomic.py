@@ -130,14 +130,14 @@ def abandoned(folder: Path, name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def alone_in(folder: Path, wait_s: float = _WAIT_S) -> Iterator[None]:
-    """Lock `folder` against other runs while the block runs; waits `wait_s` seconds for the lock.
+def alone_in(folder: Path, wait_s: float | None = None) -> Iterator[None]:
+    """Lock `folder` against other runs while the block runs; waits `wait_s` seconds for the lock, or 10.
 
     Raises `OverwriteError` if another run does not release the lock.
     """
     lock = lock_on(folder, folder / _FOLDER_LOCK, follow_links=True)
     try:
-        give_up = time.monotonic() + wait_s
+        give_up = time.monotonic() + (_WAIT_S if wait_s is None else wait_s)
         while lock.take() is False:
             if time.monotonic() >= give_up:
                 raise OverwriteError(

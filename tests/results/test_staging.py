@@ -127,25 +127,33 @@ def test_an_empty_folder_of_the_users_stays(tmp_path: Path) -> None:
 def meet(folder: Path, overwrite: bool) -> list[int]:
     """Exit codes of three runs that write different results to one folder at the same time."""
     code = (
-        "import sys, time\n"
+        "import sys\n"
         "from tests.results.avatars import make_avatar\n"
         "from fastavatar.errors import FastAvatarError\n"
         "from fastavatar.results.folder import require_writable\n"
         "from pathlib import Path\n"
-        "folder, overwrite = sys.argv[1], sys.argv[4] == 'True'\n"
-        "seed, start = int(sys.argv[2]), float(sys.argv[3])\n"
-        "avatar = make_avatar(seed)\n"
-        "time.sleep(max(0.0, start - time.time()))\n"
+        "avatar = make_avatar(int(sys.argv[2]))\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
         "try:\n"
-        "    avatar.save(folder, overwrite)\n"
+        "    avatar.save(sys.argv[1], overwrite=sys.argv[3] == 'True')\n"
         "except FastAvatarError as error:\n"
         "    sys.exit(error.exit_code)\n"
     )
-    start = time.time() + 6
     runs = [
-        subprocess.Popen([sys.executable, "-c", code, str(folder), str(seed), str(start), str(overwrite)])
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(folder), str(seed), str(overwrite)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         for seed in range(3)
     ]
+    for run in runs:
+        assert run.stdout is not None and run.stdout.readline() == b"ready\n"
+    for run in runs:
+        assert run.stdin is not None
+        run.stdin.write(b"\n")
+        run.stdin.flush()
     return [run.wait(timeout=120) for run in runs]
 
 

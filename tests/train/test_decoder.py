@@ -28,6 +28,7 @@ from fastavatar.weights.checkpoint import read_checkpoint
 from tests.models.published.small import SMALL_DINO
 from tests.portraits import portrait
 from tests.train.stand_ins import POINTS, SETTINGS, STEPS, run_settings, trainee, write_people
+from tests.train.stand_ins import main as decoder_main
 from tests.train.test_run import losses, wait_for
 
 
@@ -87,7 +88,7 @@ def test_killed_and_resumed_it_gives_the_same_losses(people: Path, trained: Path
 
 def test_two_processes_give_the_losses_of_one(people: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    assert start(people, one, "--two").wait(200) == 0
+    decoder_main(str(people), str(one), "--two")
     assert start(people, two, processes=2).wait(200) == 0
     assert losses(two) == pytest.approx(losses(one), abs=1e-4)
 

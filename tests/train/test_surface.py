@@ -35,7 +35,7 @@ PACE = Pace(
     patience=0,
     log_every=1,
     save_every=4,
-    validate_every=8,
+    validate_every=16,
     seed=0,
 )
 SETTINGS = SurfaceSettings(

@@ -48,7 +48,7 @@ def settings(**changes: Any) -> ViewsSettings:
         most_views=3,
         truth_points=500,
         held_out=1,
-        pace=replace(found.pace, batch=1, log_every=2, save_every=2, validate_every=4, **changes),
+        pace=replace(found.pace, batch=1, log_every=2, save_every=2, validate_every=8, **changes),
     )
 
 

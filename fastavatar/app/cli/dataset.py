@@ -81,11 +81,11 @@ def people(people: int | None, output: Path, meshes: Path | None, **flags: Any) 
         unfinished,
     )
 
-    require_mitsuba()
     light = tuple(light_files(flags["hdr"])) if flags["hdr"] else ()
     settings = PictureSettings(flags["views"], flags["size"], flags["cameras"], flags["samples"], light)
     plan = DatasetPlan(output, people or 0, flags["expressions"], meshes, flags["seed"], settings)
     tasks = tasks_of(plan)
+    require_mitsuba()
     open_dataset(plan)
     left = unfinished(tasks)
     if len(left) < len(tasks):

@@ -36,11 +36,17 @@ mi.render(mi.load_dict(box), spp=1).numpy()
 
 
 def require_mitsuba() -> None:
-    """Raise `UsageError` where Mitsuba is not installed."""
-    from importlib.util import find_spec
-
-    if find_spec("mitsuba") is None:
-        raise UsageError("made-up people need the package mitsuba: pip install '.[train]'")
+    """Raise `UsageError` where Mitsuba cannot be imported, with what is missing and how to get it."""
+    try:
+        import mitsuba  # noqa: F401
+    except (ImportError, NameError) as error:  # drjit stumbles over a NameError as it reports an ImportError
+        reason = str(error.__context__ if isinstance(error, NameError) else error)
+        remedy = "pip install '.[train]' where the source is"
+        if "cannot open shared object" in reason:
+            remedy = "install the package of your system with that library (Debian: apt install libatomic1)"
+        raise UsageError(
+            f"made-up people need Mitsuba, which cannot be imported ({reason}): {remedy}"
+        ) from error
 
 
 @cache

@@ -44,7 +44,12 @@ def cluster() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{Path(__file__).parent}")  # workers import this file
         memory = 100 * 2**20
-        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": memory})
+        soon = {
+            "health_check_period_ms": 500,
+            "health_check_failure_threshold": 3,
+        }  # a dead node in 2 s, not 15
+        head = {"num_cpus": 1, "object_store_memory": memory, "_system_config": soon}
+        nodes = Cluster(initialize_head=True, head_node_args=head)
         nodes.add_node(num_cpus=1, object_store_memory=memory)
         on_ray.connect_ray(nodes.address)
         yield nodes
@@ -76,7 +81,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_run(cluster: Any, tmp_path: Path
 def test_a_node_that_is_killed_costs_no_photo_and_writes_none_twice(cluster: Any, tmp_path: Path) -> None:
     served = tmp_path / "served"
     served.mkdir()
-    names = [f"{n}.jpg" for n in range(12)]
+    names = [f"{n}.jpg" for n in range(6)]
     for number, name in enumerate(names):
         picture().crop((number, number, 480, 480)).resize((256, 256)).save(served / name)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served)))

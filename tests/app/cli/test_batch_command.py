@@ -54,12 +54,12 @@ def files_below(folder: Path) -> dict[str, int]:
 
 def test_a_folder_stopped_killed_and_resumed(tmp_path: Path) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
-    names = [f"{folder}/me.{ending}" for folder in "abcdef" for ending in ("jpg", "png")]
+    names = [f"{folder}/me.{ending}" for folder in "abcd" for ending in ("jpg", "png")]
     hang(photos, *names)
     (photos / "broken.jpg").write_text("no picture")
 
     stopped = predict_py(photos, out)
-    wait_for_rows(out, 2)
+    wait_for_rows(out, 1)
     os.kill(stopped.pid, signal.SIGINT)
     stderr = stopped.communicate(timeout=200)[1]
     assert stopped.returncode == 130 and "stopping after the photos now in progress" in stderr
@@ -73,7 +73,7 @@ def test_a_folder_stopped_killed_and_resumed(tmp_path: Path) -> None:
     assert rows_of(out) == first
 
     killed = predict_py(photos, out, "--resume")
-    wait_for_rows(out, sum(row["status"] == "ok" for row in first) + 2)
+    wait_for_rows(out, sum(row["status"] == "ok" for row in first) + 1)
     os.kill(killed.pid, signal.SIGKILL)
     killed.communicate(timeout=60)
     deadline = time.monotonic() + 30
@@ -90,9 +90,9 @@ def test_a_folder_stopped_killed_and_resumed(tmp_path: Path) -> None:
     resumed = predict_py(photos, out, "--resume")
     stderr = resumed.communicate(timeout=250)[1]
     assert resumed.returncode == 1, stderr
-    assert "1 of 13 photos failed: see" in stderr
+    assert f"1 of {len(names) + 1} photos failed: see" in stderr
     rows = {row["photo"]: row for row in rows_of(out)}
-    assert len(rows_of(out)) == len(rows) == 13
+    assert len(rows_of(out)) == len(rows) == len(names) + 1
     assert rows.pop(str(photos / "broken.jpg"))["error_code"] == 4
     assert {row["status"] for row in rows.values()} == {"ok"} and len(listed) >= 2
     assert {row["output"] for row in rows.values()} == {str(out / name) for name in names}
@@ -165,7 +165,7 @@ def test_a_resumed_run_redoes_missing_cut_and_partial_results_only(
         "--output_dir",
         str(out),
         "--workers",
-        "9",
+        "2",
         "--model",
         "facemesh",
     ]

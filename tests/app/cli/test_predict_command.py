@@ -369,7 +369,6 @@ def test_a_turntable_turns_once_around_the_head(tmp_path: Path, messages: Any) -
     assert back > 3 * max(front, end), "half-way round is the back, and the end is next to the beginning"
 
 
-@needs_viewer
 def test_mesh_also_writes_a_closed_mesh_that_the_summary_lists(tmp_path: Path, plain: Done) -> None:
     folder = tmp_path / "results"
     flags = ("--quiet", "--mesh", "glb", "--no_save_ply", "--focal_px", "700")
@@ -384,6 +383,7 @@ def test_mesh_also_writes_a_closed_mesh_that_the_summary_lists(tmp_path: Path, p
     assert names(folder) == ["head.npz", "head.stl", "preview.png", "splats.ply", "summary.json"]
 
 
+@needs_viewer
 def test_viewer_also_writes_head_html(tmp_path: Path) -> None:
     folder = tmp_path / "results"
     assert predict(PORTRAIT, folder, "--quiet", "--viewer", "--frame", "head", "--focal_px", "700") == 0

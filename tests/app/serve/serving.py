@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,9 +45,9 @@ class Server:
 
 
 @contextmanager
-def serving(temporary: Path, *flags: str) -> Iterator[Server]:
-    """A server on a free port, until the block ends."""
-    command = [sys.executable, "-m", "fastavatar", "serve", "--port", "0", "--model", "facemesh", *flags]
+def serving(temporary: Path, *flags: str, program: Sequence[str] = ("-m", "fastavatar")) -> Iterator[Server]:
+    """A server on a free port, until the block ends; `program` is what Python runs."""
+    command = [sys.executable, *program, "serve", "--port", "0", "--model", "facemesh", *flags]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
     with signals_end_processes():
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
@@ -102,6 +102,14 @@ def until(client: httpx2.Client, job: Json, *states: str, file: str | None = Non
 
 def ended(client: httpx2.Client, job: Json) -> Json:
     return until(client, job, "done", "failed")
+
+
+def until_idle(client: httpx2.Client) -> None:
+    """Wait until no job runs, deleted ones included."""
+    end = time.monotonic() + PATIENCE_S
+    while client.get("/api/status").json()["running"]:
+        assert time.monotonic() < end, "it goes on"
+        time.sleep(0.05)
 
 
 def png(image: Image.Image) -> bytes:

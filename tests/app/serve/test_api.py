@@ -13,15 +13,10 @@ from fastavatar.formats.html.mesh_page import MESH_TEMPLATE
 from fastavatar.formats.html.page import TEMPLATE
 from fastavatar.formats.splats.ply import read_ply
 from fastavatar.results import summary as summary_module
-from tests.app.serve.serving import Json, Server, ended, png, portrait_png, send, status, until
+from tests.app.serve.serving import Json, Server, ended, png, portrait_png, send, status, until, until_idle
 from tests.portraits import small_left_large_right, without_face
 
 NOISE = png(Image.fromarray(without_face()))
-
-
-@pytest.fixture(scope="module")
-def done(client: httpx2.Client) -> Json:
-    return ended(client, send(client, name="C:\\me\\../Ünser <b>.png"))
 
 
 def file(client: httpx2.Client, job: Json, name: str) -> httpx2.Response:
@@ -88,7 +83,8 @@ def test_results_name_no_folder_of_the_server(client: httpx2.Client, done: Json,
         assert folder not in told and folder not in json.dumps(client.get(f"/api/jobs/{done['id']}").json())
 
 
-def test_the_photo_goes_as_soon_as_it_was_read(done: Json, server: Server) -> None:
+def test_the_photo_goes_as_soon_as_it_was_read(done: Json, server: Server, client: httpx2.Client) -> None:
+    until_idle(client)
     assert not list(server.temporary.rglob("photo"))
 
 

@@ -9,16 +9,26 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from fastavatar.app.serve.connections import MAX_CONNECTIONS
+from fastavatar.app.serve.connections import MAX_CONNECTIONS, REQUEST_S, STALLED_S
+from fastavatar.app.serve.uploads import GRACE_S
 from tests.app.serve.serving import Server, portrait_png, send, serving
 
-LONGEST_S = 25.0
-"""More than twice what a silent client is given."""
+PATIENCE_S = 3.0
+IMPATIENT = f"""
+from fastavatar.app.cli.main import main
+from fastavatar.app.serve import connections, uploads
+connections.REQUEST_S = connections.STALLED_S = uploads.GRACE_S = {PATIENCE_S}
+main()
+"""
+"""The program with 3 s in place of 10 for a silent client and for one that begins to send."""
+LONGEST_S = 10.0
+"""More than twice what a silent client is given, and what 50 kB may take at the slowest speed."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("connections"), "--max_megabytes", "1") as started:
+    folder = tmp_path_factory.mktemp("connections")
+    with serving(folder, "--max_megabytes", "1", program=("-c", IMPATIENT)) as started:
         yield started
 
 
@@ -34,6 +44,15 @@ def head_of_upload(server: Server, length: int) -> bytes:
 
 def bytes_on_disk(server: Server) -> int:
     return sum(path.stat().st_size for path in server.temporary.rglob("photo"))
+
+
+def most_on_disk(server: Server, enough: int) -> int:
+    """The most bytes that were on the disk until there were `enough`, or for two seconds."""
+    most, end = 0, time.monotonic() + 2
+    while most < enough and time.monotonic() < end:
+        most = max(most, bytes_on_disk(server))
+        time.sleep(0.02)
+    return most
 
 
 def has_ended(connection: socket.socket) -> bool:
@@ -59,6 +78,7 @@ def test_idle_connections_do_not_keep_others_out(server: Server) -> None:
 
 
 def test_silent_and_slow_connections_are_closed(server: Server) -> None:
+    assert REQUEST_S == STALLED_S == GRACE_S == 10, "what users have"
     host = urlsplit(server.url).netloc
     parts = {
         # what is sent at once, and what every second after it
@@ -79,11 +99,10 @@ def test_silent_and_slow_connections_are_closed(server: Server) -> None:
         open_ones = {name: stack.enter_context(connected(server)) for name in parts}
         for name, connection in open_ones.items():
             connection.sendall(parts[name][0])
-        time.sleep(1)
-        assert bytes_on_disk(server) >= 500_000
+        assert most_on_disk(server, 550_000) >= 550_000
         end = time.monotonic() + LONGEST_S
         while open_ones and time.monotonic() < end:
-            time.sleep(1)
+            time.sleep(0.5)
             for name in list(open_ones):
                 try:
                     open_ones[name].setblocking(True)
@@ -102,8 +121,7 @@ def test_stalled_uploads_fill_the_disk_only_so_far(server: Server) -> None:
         for _ in range(14):
             connection = stack.enter_context(connected(server))
             connection.sendall(head_of_upload(server, 1_000_000) + bytes(960_000))
-        time.sleep(2)
-        assert 5_000_000 < bytes_on_disk(server) <= 10_000_000
+        assert 5_000_000 < most_on_disk(server, 10_000_001) <= 10_000_000
     for _ in range(100):
         if not server.job_folders():
             break
@@ -121,6 +139,6 @@ def test_a_photo_over_a_slow_line_arrives(server: Server) -> None:
         connection.sendall(head_of_upload(server, len(photo)))
         step = len(photo) // 4 + 1
         for start in range(0, len(photo), step):
-            time.sleep(3)
+            time.sleep(0.3 * PATIENCE_S)
             connection.sendall(photo[start : start + step])
         assert connection.recv(4096).startswith(b"HTTP/1.1 202 ")

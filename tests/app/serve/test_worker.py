@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
@@ -12,8 +13,10 @@ from fastavatar.app.serve.worker import in_words, without_folders
 from fastavatar.app.settings import Settings
 from fastavatar.core import Avatar
 from fastavatar.errors import NoFaceError
+from fastavatar.results import head_cameras
 from fastavatar.rig import Motion, still
 from tests.portraits import PORTRAIT
+from tests.results.avatars import make_avatar
 
 SUMMARY: dict[str, Any] = {
     "model": "facemesh",
@@ -66,9 +69,10 @@ def test_folders_of_the_server_are_left_out_of_every_text() -> None:
 def worked(
     avatar: Avatar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[tuple[ClipName, ...]], Job]:
-    """Works on the portrait with an avatar that is at hand, and clips of one frame."""
+    """Works on the portrait with an avatar that is at hand, clips of one frame and a turntable of three."""
     monkeypatch.setattr(Pipeline, "predict", lambda *_: avatar)
     monkeypatch.setattr("fastavatar.app.serve.worker.clip", lambda name: one_frame())
+    monkeypatch.setattr("fastavatar.app.serve.worker.head_cameras", partial(head_cameras, frames=3))
 
     def work(clips: tuple[ClipName, ...]) -> Job:
         job = Job(tmp_path, "portrait.png", Choices(clips=clips))
@@ -99,6 +103,8 @@ def test_a_head_that_cannot_be_moved_keeps_its_other_results(
     def refuse(_: Avatar) -> None:
         raise NoFaceError("no face is found on the Gaussians")
 
+    small = make_avatar()
+    monkeypatch.setattr(Pipeline, "predict", lambda *_: small)
     monkeypatch.setattr("fastavatar.app.serve.worker.bind", refuse)
     job = worked(("idle",))
     assert job.status.state == "done" and "turntable.mp4" in job.status.files
