@@ -53,7 +53,7 @@ _SILHOUETTE_M = 0.003  # a pixel of the drawn silhouette
 # short one decides
 _DIFFUSIONS = ((0.023, 1.0), (0.052, 0.1))
 _BODY_REACH_M = 0.042
-# Weight of distances inward: what a photo shows as backdrop is empty, what it shows as a person may lie deeper
+# Weight of distances inward: before backdrop there is nothing, beyond the outline there may be hair or cloth
 _INWARD = 2.0
 _DIFFUSION_STEPS = 3
 _EDGE_SLOPE = 0.45  # rise of the lower edge per metre toward the back, as of the template's own bottom

@@ -59,7 +59,7 @@ def misses_px(ties: Ties, cameras: list[Camera]) -> Array:
     """How far (K,) the second photo's place is from where that camera has the first one's, on the surface."""
     first, second = (cameras[photo] for photo in ties.photos)
     places = first.unproject(torch.from_numpy(ties.pixels[0]), _depth(ties, first))
-    return np.linalg.norm(second.project(places)[0].numpy() - ties.pixels[1], axis=1)
+    return np.asarray(np.linalg.norm(second.project(places)[0].numpy() - ties.pixels[1], axis=1))
 
 
 def _depth(ties: Ties, camera: Camera) -> torch.Tensor:
