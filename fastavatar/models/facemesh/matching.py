@@ -86,6 +86,7 @@ def _overlap(
 ) -> _Overlap | None:
     """The skin of the head, without neck and torso, that two views show; None where it is too little."""
     template = load_template()
+    # Neck and clothes bend when a head turns: they would tie cameras to something else
     faces = template.skin[~np.isin(template.region[template.skin], (NECK, TORSO)).any(1)]
     size = min(1.0, views[0].metres_per_px / _STEP_M)
     width, height = views[0].camera.width, views[0].camera.height
