@@ -17,6 +17,7 @@ from .decode import require_file as require_file
 from .decode import require_picture as require_picture
 from .decode import require_size as require_size
 from .decode import shown as shown
+from .edges import fading as fading
 from .edges import lower_edge as lower_edge
 from .encodings import ADOBE_RGB_GAMMA as ADOBE_RGB_GAMMA
 from .encodings import ADOBE_RGB_PRIMARIES as ADOBE_RGB_PRIMARIES

@@ -8,6 +8,9 @@ _STRAIGHT = 0.8  # share of the columns that have to end on the line; chosen by 
 _LEAST_WIDTH = 0.25  # share of the picture's columns that have to end above its lower edge; chosen by eye
 _ROUNDS = 6  # rounds of fitting and trimming; chosen by eye
 
+FADE_M = 0.012
+"""Height above a straight lower edge in which captures' cut-outs fade into the backdrop."""
+
 
 def lower_edge(mask: NDArray[np.float32]) -> tuple[float, float, float] | None:
     """Slope, offset in pixels and middle column of the line on which the mask (H, W) ends below.
@@ -29,3 +32,15 @@ def lower_edge(mask: NDArray[np.float32]) -> tuple[float, float, float] | None:
     if (error < _EDGE_PX).mean() <= _STRAIGHT:
         return None
     return float(slope), float(offset), float(at[kept].mean())
+
+
+def fading(mask: NDArray[np.float32], px_per_m: float) -> NDArray[np.bool_] | None:
+    """Which pixels (H, W) lie below the top of the strip in which a cut-out fades, None without such an edge.
+
+    Above a straight lower edge of the mask (H, W), colours are mixed with the backdrop's within `FADE_M`.
+    """
+    edge = lower_edge(mask)
+    if edge is None:
+        return None
+    rows, columns = np.mgrid[: mask.shape[0], : mask.shape[1]] + 0.5
+    return np.asarray(rows > edge[0] * columns + edge[1] - FADE_M * px_per_m)

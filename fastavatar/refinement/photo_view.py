@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from fastavatar.captures import View
-from fastavatar.core import Avatar, Photo
+from fastavatar.core import Avatar, Camera, Photo
 from fastavatar.errors import InputError
-from fastavatar.images import person_parts
+from fastavatar.images import fading, person_parts
 
 _MARGIN_PX = 8
 _LONG_SIDE_PX = 800
@@ -24,6 +25,8 @@ def views_of_photos(avatar: Avatar) -> list[View]:
 
 def view_of_photo(avatar: Avatar) -> View:
     """The part of the photo that the avatar covers, on white, with a longer side of at most 800 pixels.
+
+    It ends where a person who is cut off below begins to fade into the backdrop.
 
     Raises `InputError` where the avatar lies outside its photo.
     """
@@ -53,8 +56,19 @@ def view_of_photo(avatar: Avatar) -> View:
     mask = resized(parts.coverage).clamp(0, 1)
     # Pixels at the outline without the backdrop's colour, which would come to lie on the rim
     color = torch.stack([resized(np.ascontiguousarray(parts.rgb[..., k])) for k in range(3)], 2)
+    image = color * mask[..., None] + 1 - mask[..., None]
     cropped = camera.cropped(left, top, right, bottom).resized(width, height)
-    return View(photo.stem, color * mask[..., None] + 1 - mask[..., None], mask, cropped)
+    kept = _above_fade(mask.numpy(), cropped)
+    return View(photo.stem, image[:kept], mask[:kept], cropped.cropped(0, 0, width, kept))
+
+
+def _above_fade(mask: NDArray[np.float32], camera: Camera) -> int:
+    """Rows of the picture above the strip in which a cut-out person fades into the backdrop."""
+    fades = fading(mask, float(camera.K[0, 0] / camera.world_to_camera[2, 3]))
+    if fades is None:
+        return len(mask)
+    rows = np.flatnonzero((fades & (mask > 0.5)).any(1))
+    return max(int(rows[0]), len(mask) // 2) if len(rows) else len(mask)
 
 
 def photo_of_view(view: View, folder: Path) -> Photo:

@@ -13,12 +13,11 @@ from scipy.ndimage import map_coordinates, maximum_filter
 from scipy.spatial import Delaunay, cKDTree
 
 from fastavatar.geometry import Array, Bools, Ints
-from fastavatar.images import lower_edge
+from fastavatar.images import fading, lower_edge
 from fastavatar.models.facemesh import HeadView
 
 SLOPE = 0.25
 """Rise of the plane per metre toward the back; chosen by eye on both captures."""
-_FADE_M = 0.012  # height above the line in which cut-outs fade into the backdrop
 _LEAST_RIM = 12
 _NEAR_M = 0.02
 
@@ -114,11 +113,8 @@ def cut_seen_best(torso: Array, axes: Array, views: Sequence[HeadView]) -> Cut |
 
 def without_fade(view: HeadView) -> HeadView:
     """The view without the strip above a straight lower edge, where colours fade into the backdrop."""
-    edge = lower_edge(view.mask)
-    if edge is None:
+    fades = fading(view.mask, float(view.camera.K[0, 0] / view.camera.world_to_camera[2, 3]))
+    if fades is None:
         return view
-    strip_px = _FADE_M * float(view.camera.K[0, 0] / view.camera.world_to_camera[2, 3])
-    rows, columns = np.mgrid[: view.mask.shape[0], : view.mask.shape[1]] + 0.5
-    fades = rows > edge[0] * columns + edge[1] - strip_px
     mask = np.where(fades, np.float32(0), view.mask)
     return replace(view, parts=replace(view.parts, coverage=mask))
