@@ -8,7 +8,7 @@ from fastavatar.refinement import views_of_photos
 from tests.portraits import portrait
 
 FADE_PX = 8
-CUT_ROW = 420
+CUT_ROW = 330
 
 
 def cut_off(photo: Photo) -> Photo:
