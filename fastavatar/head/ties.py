@@ -53,7 +53,7 @@ class Ties:
         def at(values: Array | NDArray[np.float32]) -> Array:
             return np.asarray(np.einsum("kc,...kcx->...kx", weights, values[..., corners, :]))
 
-        return cls(photos, at(head.mean), at(head.modes), at(head.actions[EXPRESSIONS]), pixels, covariance)
+        return cls(photos, at(head.mean), at(head.modes), at(head.actions)[EXPRESSIONS], pixels, covariance)
 
 
 def tie_equations(

@@ -1,10 +1,12 @@
 from dataclasses import replace
 from functools import cache
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
@@ -116,3 +118,13 @@ def test_one_photo_gives_the_usual_avatar_and_none_is_refused(avatar: Avatar) ->
     assert alone.others == ()
     with pytest.raises(UsageError, match="no photo"):
         FaceMeshPredictor().predict_several([])
+
+
+def test_photos_of_two_people_become_a_head_with_a_warning() -> None:
+    """The mirrored, darkened and broadened portrait has other skin than the portrait."""
+    width, height = portrait().width, portrait().height
+    wide = Image.fromarray(portrait().rgb[:, ::-1]).resize((round(1.35 * width), height))
+    other = replace(portrait(), rgb=np.asarray(wide), path=Path("other.png"), alpha=None)
+    both = FaceMeshPredictor().predict_several([portrait(), other])
+    assert any("is it the same person?" in text for text in both.provenance.warnings)
+    assert all(0.3 < float(camera.world_to_camera[2, 3]) < 3 for camera in cameras(both))
