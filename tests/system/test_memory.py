@@ -9,6 +9,12 @@ from fastavatar.system.memory import memory_limit_bytes
 from tests.portraits import ROOT
 
 
+def printed_by(program: str, *arguments: str) -> str:
+    """What a Python program of its own process prints."""
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
 def test_peak_memory_grows_with_what_is_held_and_does_not_shrink() -> None:
     """In a process of its own, which has not held much before."""
     program = (
@@ -16,9 +22,7 @@ def test_peak_memory_grows_with_what_is_held_and_does_not_shrink() -> None:
         "before = peak_memory_mb(); ballast = np.ones(int(before) * 125_000 + 5_000_000)\n"
         "after = peak_memory_mb(); del ballast; print(before, after, peak_memory_mb())"
     )
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    before, after, last = map(float, done.stdout.split())
+    before, after, last = map(float, printed_by(program).split())
     assert 10 < before < after - 30  # as much again, and 40 MB
     assert last > after - 5  # the kernel counts pages roughly
 
@@ -26,9 +30,7 @@ def test_peak_memory_grows_with_what_is_held_and_does_not_shrink() -> None:
 def test_what_the_parent_holds_is_not_counted() -> None:
     ballast = np.ones(40_000_000)  # 320 MB
     program = "from fastavatar.system.memory import peak_memory_mb; print(peak_memory_mb())"
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 100 < ballast.nbytes / 1e6
+    assert float(printed_by(program)) < 100 < ballast.nbytes / 1e6
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux has /proc")
@@ -44,9 +46,7 @@ def test_freed_arrays_go_back_to_the_system() -> None:
     )
     held = {}
     for how in ("kept", "returned"):
-        command = [sys.executable, "-c", program, how]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        held[how] = float(done.stdout)
+        held[how] = float(printed_by(program, how))
     assert held["returned"] < held["kept"] - 30
 
 
@@ -57,6 +57,4 @@ def test_the_smaller_limit_counts() -> None:
         "resource.setrlimit(resource.RLIMIT_DATA, (3 << 30, 3 << 30)); print(memory_limit_bytes() >> 30)\n"
         "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30)); print(memory_limit_bytes() >> 30)"
     )
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "3\n2\n"
+    assert printed_by(program) == "3\n2\n"
