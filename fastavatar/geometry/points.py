@@ -27,6 +27,10 @@ class Similarity(NamedTuple):
         """The points (N, 3) under the map."""
         return np.asarray(self.scale * points @ self.rotation.T + self.translation)
 
+    def inverse(self) -> "Similarity":
+        """The map that leads back."""
+        return Similarity(1 / self.scale, self.rotation.T, -self.rotation.T @ self.translation / self.scale)
+
 
 def fit_similarity(source: Array, target: Array) -> Similarity:
     """The similarity that carries `source` (N, 3) onto `target` (N, 3) with least squared error.

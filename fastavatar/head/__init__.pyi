@@ -22,6 +22,7 @@ from .parametric import JointTurns as JointTurns
 from .parametric import ParametricHead as ParametricHead
 from .places import LandmarkPlaces as LandmarkPlaces
 from .skinning import PARENTS as PARENTS
+from .skinning import motion_of as motion_of
 from .skinning import skinned as skinned
 from .skinning import torso_turned as torso_turned
 from .ties import Ties as Ties

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastavatar.core import Mesh
 from fastavatar.errors import InputError, UsageError
-from fastavatar.geometry import Array, Ints
-from fastavatar.head import LandmarkPlaces, arkit_weights, skinned
+from fastavatar.geometry import Array, Ints, Similarity
+from fastavatar.head import LandmarkPlaces, arkit_weights, motion_of, skinned
 
 JointTurns = Mapping[str, Sequence[float]]
 """Rotation vector (3,) of joints by name, radians, about the axes of the head frame."""
@@ -87,6 +87,13 @@ class ParametricHead:
     def joints_of(self, identity: Array) -> Array:
         """The joints (5, 3) of a person with coefficients (K,), metres."""
         return np.asarray(self.joints + np.tensordot(identity, self.joint_modes.astype(np.float64), 1))
+
+    def motion_of_skull(self, identity: Array, turns: Array) -> Similarity:
+        """How the skull of a person with coefficients (K,) moves under rotation vectors (5, 3) of the joints.
+
+        `vertices` lets the torso stay, so its inverse takes them to the head frame, in which the skull stays.
+        """
+        return motion_of(self.joint_names.index("head"), self.joints_of(identity), turns)
 
     def coefficients(self, identity: ArrayLike | None) -> Array:
         """All K coefficients of an identity given by at most as many; the rest are 0.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from fastavatar.geometry import Array
+from fastavatar.geometry import Array, Similarity
 
 PARENTS = (-1, 0, 1, 1, 1)
 """The joint that neck, head, jaw, left and right eye each hang on; −1 is the torso, which stays."""
@@ -23,6 +23,12 @@ def skinned(vertices: Array, joints: Array, weights: Array, turns: Array) -> Arr
         # x' = x + Σ_j w_j (R_j x + t_j − x)
         moved += weights[:, joint, None] * (vertices @ rotation.T + shift - vertices)
     return moved
+
+
+def motion_of(joint: int, joints: Array, turns: Array) -> Similarity:
+    """How what hangs on a joint alone moves when all joints are turned; arguments as for `skinned`."""
+    rotation, shift = _chained(joints, turns)[joint]
+    return Similarity(1.0, rotation, shift)
 
 
 def _chained(joints: Array, turns: Array) -> Sequence[tuple[Array, Array]]:

@@ -15,12 +15,13 @@ from torch import Tensor
 
 from fastavatar.captures import View
 from fastavatar.core import Camera
-from fastavatar.geometry import Array, Bools, spread_over, vertex_normals
+from fastavatar.geometry import Array, Bools, Similarity, spread_over, vertex_normals
 from fastavatar.head import load_head
 from fastavatar.rendering import Fragments, rasterise_mesh
 from fastavatar.train.people import (
     Hair,
     MadeUpPerson,
+    carried,
     hair_reflectance,
     linear_rgb,
     place_cameras,
@@ -66,7 +67,7 @@ class DrawnHeads:
         random = np.random.default_rng([self.seed, number, 11])
         shape = self._shape(number)
         size = (WIDTH_PX, HEIGHT_PX)
-        camera = place_cameras("nersemble", 16, size, random)[random.integers(16)]
+        camera = carried(place_cameras("nersemble", 16, size, random)[random.integers(16)], shape.to_head)
         image, mask = _drawn(shape, camera, random)
         return View(f"drawn {number}", image, mask, camera, True), self._points(shape)
 
@@ -76,11 +77,13 @@ class DrawnHeads:
 
     def _shape(self, number: int) -> "_Shape":
         random = np.random.default_rng([self.seed, number, 12])
-        person = sample_person(self.seed, number)
-        skin = load_head().vertices(person.identity, *sample_expression(self.seed, number, 0))
+        person, head = sample_person(self.seed, number), load_head()
+        expression, turns = sample_expression(self.seed, number, 0)
+        to_head = head.motion_of_skull(person.identity, turns).inverse()
+        skin = to_head.apply(head.vertices(person.identity, expression, turns))
         lumps = _lumps(skin, random)
         thickness_m = random.uniform(*_THICKNESS_M[person.hair.cut]) * (1 + 0.15 * lumps)
-        return _Shape(person, skin, vertex_normals(skin, load_head().faces), thickness_m, lumps)
+        return _Shape(person, to_head, skin, vertex_normals(skin, head.faces), thickness_m, lumps)
 
     def _points(self, shape: "_Shape") -> Tensor:
         """Like the points of `people`, they lie on the scalp's hair, but under hair that hangs."""
@@ -93,8 +96,10 @@ class _Shape:
     """A person with an expression."""
 
     person: MadeUpPerson
+    to_head: Similarity
+    """From the frame in which the shoulders are upright, where cameras are placed, to the head frame."""
     skin: Array
-    """(V, 3) vertices without hair, metres."""
+    """(V, 3) vertices without hair, metres, head frame."""
     normals: Array
     """(V, 3) outward."""
     thickness_m: Array

@@ -96,6 +96,17 @@ def test_joints_carry_what_hangs_on_them() -> None:
     assert np.abs(jaw[HEAD.region("eyelids")]).max() < 1e-6
 
 
+def test_the_motion_of_the_skull_is_that_of_all_that_hangs_on_the_head_alone() -> None:
+    identity, turns = np.zeros(80), HEAD.turns({"neck": [0.1, 0.2, 0.0], "head": [0.0, -0.3, 0.1]})
+    identity[:5] = 1.5
+    motion = HEAD.motion_of_skull(identity, turns)
+    alone = HEAD.weights[:, HEAD.joint_names.index("head")] > 0.9999
+    turned, still = HEAD.vertices(identity, None, turns)[alone], HEAD.vertices(identity)[alone]
+    assert np.abs(turned - still).max() > 0.01
+    np.testing.assert_allclose(motion.apply(still), turned, atol=1e-4)
+    np.testing.assert_allclose(motion.inverse().apply(turned), still, atol=1e-4)
+
+
 def test_identity_moves_the_whole_head() -> None:
     wide = HEAD.mesh(identity=[2.0, -1.0]).vertices
     assert 0.001 < float((wide - NEUTRAL.vertices).norm(dim=1).mean()) < 0.05

@@ -3,6 +3,7 @@ from .backend import start_mitsuba as start_mitsuba
 from .cameras import HEAD as HEAD
 from .cameras import Arrangement as Arrangement
 from .cameras import Sight as Sight
+from .cameras import carried as carried
 from .cameras import place_cameras as place_cameras
 from .canvas import Canvas as Canvas
 from .canvas import beard_area as beard_area

@@ -1,12 +1,13 @@
 """Where the cameras stand: as in the NeRSemble captures, or in a circle."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import torch
 
 from fastavatar.core import Camera, frontal_camera
+from fastavatar.geometry import Similarity
 
 Arrangement = Literal[
     "nersemble",  # ±48° to the sides, in turn 13° above and 17° below
@@ -27,6 +28,14 @@ class Sight:
 
 
 HEAD = Sight()
+
+
+def carried(camera: Camera, motion: Similarity) -> Camera:
+    """The camera that sees things moved by `motion`, without a change of size, as `camera` sees them."""
+    back, pose = motion.inverse(), camera.world_to_camera.double()
+    to_old = torch.eye(4, dtype=torch.float64)
+    to_old[:3, :3], to_old[:3, 3] = torch.from_numpy(back.rotation), torch.from_numpy(back.translation)
+    return replace(camera, world_to_camera=(pose @ to_old).to(camera.world_to_camera))
 
 
 def place_cameras(

@@ -21,6 +21,7 @@ from fastavatar.train.people import (
     Pictures,
     Sight,
     build_figure,
+    carried,
     encoded,
     mesh_scene,
     person_scene,
@@ -136,15 +137,20 @@ def make_person(task: PersonTask) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         scene = person_scene(person, figure, light, Path(scratch))
         pictures = _photographed(scene, task, task.number, task.expression)
-    arrays = _truth(person, figure, expression, turns) | {"person": np.array(task.number)}
-    write_capture(task.folder, pictures, points_on(figure.outline), arrays)
+    # The head turned in the scene, but captures are in its frame, in which the shoulders turn
+    to_head = load_head().motion_of_skull(person.identity, turns).inverse()
+    seen = [(carried(camera, to_head), picture) for camera, picture in pictures]
+    surface = {"vertices": to_head.apply(figure.outline), "skin_vertices": to_head.apply(figure.vertices)}
+    arrays = _truth(person, surface, figure, expression, turns) | {"person": np.array(task.number)}
+    write_capture(task.folder, seen, points_on(surface["vertices"]), arrays)
 
 
-def _truth(person: MadeUpPerson, figure: Figure, expression: Array, turns: Array) -> dict[str, NDArray[Any]]:
+def _truth(
+    person: MadeUpPerson, surface: dict[str, Array], figure: Figure, expression: Array, turns: Array
+) -> dict[str, NDArray[Any]]:
     """The arrays of `mesh.npz`: the surface, and what it was made from."""
     single = {
-        "vertices": figure.outline,
-        "skin_vertices": figure.vertices,
+        **surface,
         "colors": encoded(figure.vertex_colors),
         "identity": person.identity,
         "expression": expression,

@@ -15,6 +15,7 @@ from fastavatar.captures import read_capture
 from fastavatar.core import Mesh
 from fastavatar.errors import UsageError
 from fastavatar.formats import write_mesh
+from fastavatar.head import load_head
 from fastavatar.train.people import TERMS, backend, require_mitsuba, write_capture
 from tests.portraits import ROOT
 from tests.synthetic_capture import make_cameras, make_mesh
@@ -60,6 +61,13 @@ def test_a_person_is_a_capture_whose_points_and_surface_lie_where_the_pictures_s
     with np.load(people / "0000" / "mesh.npz") as found:
         assert found["identity"].shape == (80,) and found["expression"].shape == (52,)
         assert found["colors"].shape == (6099, 3) and 0 <= found["colors"].min() <= found["colors"].max() <= 1
+        # In the head frame: shoulders are turned, the skull lies as the unturned head's does
+        head = load_head()
+        at_rest = head.vertices(found["identity"], found["expression"])
+        apart = np.linalg.norm(found["skin_vertices"] - at_rest, axis=1)
+        carried = head.weights[:, head.joint_names.index("head")] > 0.999
+        assert np.abs(found["turns"]).max() > 0.01
+        assert apart[carried].max() < 1e-4 < 1e-3 < np.median(apart[head.region("torso")])
 
 
 def test_the_same_seed_gives_the_same_bytes_and_more_people_leave_the_first_as_it_was(
