@@ -29,6 +29,9 @@ _ENOUGH = 50
 _COVERED_NECK = 0.7
 """Share of the seen neck that is cloth from which its hidden part is cloth, too: a turtleneck."""
 
+_ON_SHOULDERS_M = 0.025
+"""Distance from hair within which hidden cloth counts as hair."""
+
 
 def seen_materials(views: Sequence[HeadView], means: Array, shares: Array) -> Ints:
     """(N,) `HAIR`, `SKIN` or `CLOTH` at points (N, 3) by the view with the largest of their shares (P, N)."""
@@ -66,6 +69,11 @@ def expected_materials(points: SurfacePoints, means: Array, material: Ints, seen
         nearest = cKDTree(means[known]).query(means[beyond])[1]
         guess[beyond] = material[known][nearest]
     expected = np.where(hidden, guess, material)
+    # Hair that lies on shoulders is thinner in places than they are high: what shows through is hair, too
+    locks, under = beyond & (expected == HAIR), hidden & (points.region == TORSO)
+    if locks.any() and under.any():
+        close = cKDTree(means[locks]).query(means[under], distance_upper_bound=_ON_SHOULDERS_M)[0]
+        expected[np.flatnonzero(under)[np.isfinite(close)]] = HAIR
     for region, made_of in ((EYE, WHITE), (TEETH, TOOTH), (MOUTH, GUM)):
         expected[points.region == region] = made_of
     return expected

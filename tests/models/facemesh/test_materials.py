@@ -79,6 +79,25 @@ def test_beyond_the_head_a_point_is_like_the_nearest_that_is_seen() -> None:
     assert (none[beyond] == HAIR).all()
 
 
+def test_hidden_cloth_close_under_hair_that_lies_on_it_is_hair() -> None:
+    """A lock on the left shoulder, which no view sees behind."""
+    head = load_template().vertices
+    shoulder = PLACES[(POINTS.region == TORSO) & (PLACES[:, 0] > 0.1)]
+    left = shoulder[shoulder[:, 1].argmax()]
+    vertices, faces = ball(0.02)
+    volume = Volume(vertices + left, faces)
+    points = with_volume(POINTS, volume, head)
+    places = points.at(np.concatenate([head, volume.vertices]))
+    lock, torso = points.region == BEYOND, points.region == TORSO
+    told = np.where(lock, HAIR, np.where(torso, CLOTH, SKIN))
+    apart = np.linalg.norm(places - left, axis=1)
+    found = expected_materials(points, places, told, lock)
+    assert (torso & (apart < 0.03)).any()
+    assert (found[torso & (apart < 0.03)] == HAIR).all() and (found[torso & (apart > 0.05)] == CLOTH).all()
+    seen = expected_materials(points, places, told, np.ones_like(lock))
+    assert (seen[torso] == CLOTH).all()  # what is seen stays what it is
+
+
 def test_a_point_is_what_the_view_that_shows_it_best_shows() -> None:
     camera = frontal_camera(1.0, 100, 80, 60)
     left = np.where(np.arange(80) < 40, HAIR, THING) + np.zeros((60, 1), np.int64)
