@@ -7,6 +7,7 @@ points (N, 3) ──┴─ ConditionalDecoder ─▶ Gaussians ─ render ─▶
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fastavatar.captures import View
 from fastavatar.core import Gaussians
 from fastavatar.losses import photometric_loss, psnr
 from fastavatar.models.published import ConditionalDecoder, fold
@@ -58,7 +60,7 @@ class DecoderTrainee:
         self.modules: Mapping[str, nn.Module] = {"decoder": self.decoder, "latents": self._latents}
         self._people, self._settings, self._device = people, settings, device
         batches = Batches(self.examples, settings.pace.batch, settings.pace.seed, process)
-        self._loader = Loader(people, settings.data, batches)
+        self._loader = Loader(people, settings.data, batches, settings.views_together)
         self._loss = photometric_loss(settings.loss, device)
         # Mixed precision on CUDA: the large matrix products in 16 bits, their sums and all else in 32
         self._dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
@@ -77,16 +79,22 @@ class DecoderTrainee:
 
     def loss(self, step: int) -> Tensor:
         """() mean loss of the step's views."""
-        losses = [self._loss_of(example) for example in self._loader[step]]
+        by_person = groupby(self._loader[step], lambda example: example.subject)
+        losses = [loss for who, examples in by_person for loss in self._losses_of(who, list(examples))]
         return torch.stack(losses).mean()
 
-    def _loss_of(self, example: Example) -> Tensor:
-        view, points = example.view, example.points.to(self._device)
-        made = self.gaussians(self._latents.weight[example.subject][None], points)
+    def _losses_of(self, who: int, examples: Sequence[Example]) -> list[Tensor]:
+        """The losses () of views of one person, who is decoded once for all of them."""
+        points = examples[0].points.to(self._device)
+        made = self.gaussians(self._latents.weight[who][None], points)
+        penalty = self._penalty(made, points)
+        return [self._loss_of(made, example.view) + penalty for example in examples]
+
+    def _loss_of(self, made: Gaussians, view: View) -> Tensor:
         camera, truth = view.camera.to(self._device), view.image.to(self._device)
         image = render(made, camera, compositing=self._settings.compositing).image
         self._last = image.detach(), truth
-        return self._loss(image, truth) + self._penalty(made, points)
+        return self._loss(image, truth)
 
     def _penalty(self, made: Gaussians, points: Tensor) -> Tensor:
         """() the paper's regularisers: of offsets, and of scales."""

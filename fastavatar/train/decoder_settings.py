@@ -46,6 +46,8 @@ class DecoderSettings:
     """The people."""
     network: NetworkSettings
     """The decoder."""
+    views_together: int
+    """Views of a person that are rendered from one decoding; the published training's is 1."""
     loss: LossWeights
     """Weights of the differences between a render and a view."""
     offset_penalty: float

@@ -52,9 +52,11 @@ class Pictures:
 class Loader:
     """The examples of each step; those of the next ones are read meanwhile."""
 
-    def __init__(self, people: People, settings: DataSettings, batches: Batches) -> None:
-        self._people, self._batches = people, batches
+    def __init__(self, people: People, settings: DataSettings, batches: Batches, together: int = 1) -> None:
+        """`together` views of a person, spread over all, stand in a batch for each of its examples."""
+        self._people, self._batches, self._together = people, batches, together
         self._examples = people.examples
+        self._first = {who: number for number, (who, _) in reversed(list(enumerate(self._examples)))}
         self._pictures = Pictures(settings)
         self._pool = ThreadPoolExecutor(settings.readers, "reader")
         self._ahead = 2 * settings.readers
@@ -75,7 +77,14 @@ class Loader:
         return self._coming[step].result()
 
     def _batch(self, numbers: list[int]) -> list[Example]:
-        return [self._example(number) for number in numbers]
+        return [self._example(other) for number in numbers for other in self._beside(number)]
+
+    def _beside(self, number: int) -> list[int]:
+        """An example and as many others of the same person as are asked for, or as there are."""
+        who, _ = self._examples[number]
+        first, count = self._first[who], len(self._people.trained[who].trained)
+        several = min(self._together, count)
+        return [first + (number - first + place * count // several) % count for place in range(several)]
 
     def _example(self, number: int) -> Example:
         for place in range(len(self._examples)):

@@ -64,6 +64,7 @@ SETTINGS = DecoderSettings(
         head=16,
         hidden_gain=1.0,
     ),
+    views_together=2,
     loss=LossWeights(l1=0.7, ssim=0.3),
     offset_penalty=0.0,
     scale_penalty=0.0,

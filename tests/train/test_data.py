@@ -77,6 +77,18 @@ def test_the_examples_of_a_step_are_the_same_whatever_was_read_before(clean: Pat
     assert [[one.view.name for one in later[step]] for step in range(9, 15)] == everything[9:]
 
 
+def test_an_example_brings_other_views_of_its_person_each_once(clean: Path) -> None:
+    people = read_people([clean], ALL)
+    loader = Loader(people, ALL, Batches(20, 2, 7, Process()), together=3)
+    for step in range(10):
+        examples = loader[step]
+        assert [one.subject for one in examples] == [examples[place].subject for place in (0, 0, 0, 3, 3, 3)]
+        names = [one.view.name for one in examples]
+        assert len({*names[:3]}) == len({*names[3:]}) == 3
+    many = Loader(people, ALL, Batches(20, 1, 7, Process()), together=9)[0]
+    assert len(many) == len(people.trained[many[0].subject].trained) == 4
+
+
 def test_two_processes_share_the_examples_of_one_with_their_batch() -> None:
     one = Batches(12, 2, 5, Process())
     both = [Batches(12, 1, 5, Process(rank, 2)) for rank in (0, 1)]
