@@ -27,3 +27,7 @@ from .skinning import skinned as skinned
 from .skinning import torso_turned as torso_turned
 from .ties import Ties as Ties
 from .ties import tie_equations as tie_equations
+from .ways import MeanShape as MeanShape
+from .ways import common_movement as common_movement
+from .ways import mean_start as mean_start
+from .ways import ways_at as ways_at

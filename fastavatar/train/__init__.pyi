@@ -38,6 +38,8 @@ from .processes import SharedLoss as SharedLoss
 from .processes import from_the_first as from_the_first
 from .processes import joined as joined
 from .processes import mean_of_all as mean_of_all
+from .recoloring import Recoloring as Recoloring
+from .recoloring import random_recoloring as random_recoloring
 from .run import run as run
 from .run_folder import CHECKPOINT as CHECKPOINT
 from .run_folder import RunSettings as RunSettings
@@ -76,6 +78,7 @@ from .view_sets import FramingErrors as FramingErrors
 from .view_sets import TrueSurface as TrueSurface
 from .view_sets import ViewSet as ViewSet
 from .view_sets import mirrored as mirrored
+from .view_sets import mistaken as mistaken
 from .view_sets import read_view_sets as read_view_sets
 from .view_terms import ViewsWeights as ViewsWeights
 from .view_terms import mean_shape as mean_shape

@@ -10,14 +10,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.ndimage import spline_filter
+from scipy.ndimage import spline_filter, spline_filter1d
 from torch import Tensor, nn
 
 from fastavatar.errors import InputError
-from fastavatar.head import load_head, outside_of
+from fastavatar.head import load_head, mean_start, outside_of, ways_at
 from fastavatar.models.surface import (
+    ASKED,
     CELLS,
+    CENTER_M,
     RADIUS_M,
+    SHIFT_CELLS,
+    MeanHead,
     SurfaceNetwork,
     SurfaceNetworkSettings,
     distances_on_grid,
@@ -65,13 +69,17 @@ class SurfaceTrainee:
         count = len(folders) - settings.held_out
         if count < 1:
             raise InputError(f"{len(folders)} people are too few: {settings.held_out} are held out")
-        px = settings.network.picture_px
-        self._people, self._others = Subjects(folders[:count], px), Subjects(folders[count:], px)
+        px, start = settings.network.picture_px, network_start()
+        known = start.shape._replace(modes=start.shape.modes[: settings.network.ways])
+        self._people, self._others = (
+            Subjects(folders[:count], px, known),
+            Subjects(folders[count:], px, known),
+        )
         self._settings, self._device = settings, process.device
         self._pictures = [(who, view) for who in range(count) for view in range(self._people.views(who))]
         self._batches = Batches(len(self._pictures), settings.pace.batch, settings.pace.seed, process)
         torch.manual_seed(settings.pace.seed)
-        self.network = SurfaceNetwork(settings.network, mean_head_distances()).to(self._device)
+        self.network = SurfaceNetwork(settings.network, start).to(self._device)
         self._figures: dict[str, float] = {}
 
     @property
@@ -132,13 +140,27 @@ class SurfaceTrainee:
             subjects, chosen, settings.near_points, settings.far_points, settings.moves if moved else None
         ).to(self._device)
         points = batch.truth.points.requires_grad_()
-        found = self.network(self.network.look(batch.pictures, batch.projections), points)
+        seen = self.network.look(batch.pictures, batch.projections)
+        found = self.network(seen, points)
         (slopes,) = torch.autograd.grad(found.distances.sum(), points, create_graph=True)
-        return surface_terms(found, slopes * RADIUS_M, self.network.sharpness, batch.truth)
+        terms = surface_terms(found, slopes * RADIUS_M, self.network.sharpness, batch.truth)
+        apart = (seen.moved - batch.shapes[:, None]).norm(dim=-1).mean() / RADIUS_M
+        return {**terms, "coarse": apart}
+
+
+def network_start() -> MeanHead:
+    """The mean head and the ways in which people differ from it: what every network starts from."""
+    axis = np.linspace(-1, 1, SHIFT_CELLS + 1)
+    places = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1)
+    ways = ways_at((np.asarray(CENTER_M) + RADIUS_M * places).reshape(-1, 3)) / RADIUS_M
+    in_space = ways.reshape(len(ways), *places.shape)
+    for along in (1, 2, 3):
+        in_space = np.asarray(spline_filter1d(in_space, axis=along))
+    return MeanHead(mean_head_distances(), mean_start(ASKED), torch.from_numpy(in_space).half())
 
 
 def mean_head_distances() -> Tensor:
-    """(`CELLS` + 1 along each axis) spline of the mean head's distances in radii, the start of networks."""
+    """(`CELLS` + 1 along each axis) spline of the mean head's distances in radii."""
     mesh = solid_of(outside_of(load_head().mesh()))
 
     def ask(points: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 from fastavatar.captures import Capture, read_capture
 from fastavatar.core import Camera, Mesh
 from fastavatar.errors import InputError
+from fastavatar.head import outside_of
 from fastavatar.models.points import colored_by_views
 from fastavatar.models.surface import Framed, framed
 from fastavatar.train import capture_folders
@@ -40,15 +41,15 @@ class TrueSurface:
     """Points of a true surface, spread evenly, and the nearest of them."""
 
     def __init__(self, mesh: Mesh) -> None:
-        """`mesh` has colours."""
-        assert mesh.colors is not None
+        """A parametric head counts as far as it is seen from outside; a mesh without colours is grey."""
+        mesh = outside_of(mesh)
         self.mesh = mesh
         spread = mesh.sample(TRUE_POINTS)
         corners = mesh.vertices[spread.corners]
         normals = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         self.points = spread.at(mesh.vertices)
         self.normals = torch.nn.functional.normalize(normals, dim=1)
-        self.colors = spread.at(mesh.colors)
+        self.colors = torch.full_like(self.points, 0.5) if mesh.colors is None else spread.at(mesh.colors)
         self._tree = cKDTree(self.points.double().numpy())
 
     def nearest(self, points: Tensor) -> Tensor:
@@ -98,7 +99,7 @@ def _view_set(
         raise InputError(f"{capture.folder} has no mesh.npz, which is the surface to learn")
     crops = [
         [
-            framed(view.image.numpy(), view.mask.numpy(), _mistaken(view.camera, errors, random), picture_px)
+            framed(view.image.numpy(), view.mask.numpy(), mistaken(view.camera, errors, random), picture_px)
             for _ in range(errors.copies)
         ]
         for view in capture.views
@@ -114,7 +115,7 @@ def _view_set(
     return ViewSet(capture.folder.name, stacked("picture"), stacked("projection"), TrueSurface(mesh))
 
 
-def _mistaken(camera: Camera, errors: FramingErrors, random: np.random.Generator) -> Camera:
+def mistaken(camera: Camera, errors: FramingErrors, random: np.random.Generator) -> Camera:
     """The camera with a head's pose that is as wrong as a fitted one."""
     precise = camera.to("cpu", torch.float64)
     pose = precise.world_to_camera.clone()

@@ -8,7 +8,8 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from fastavatar.models.views import MeanShape, OrientedPoints
+from fastavatar.head import MeanShape
+from fastavatar.models.views import OrientedPoints
 from fastavatar.train import TrueSurface
 
 _ROUNDS = 3
@@ -39,17 +40,17 @@ class ViewsWeights:
 
 
 def point_terms(
-    found: OrientedPoints, truth: TrueSurface, shape: Tensor, chosen: Tensor, reach_m: float
+    found: OrientedPoints, truth: TrueSurface, colors: Tensor, shape: Tensor, chosen: Tensor, reach_m: float
 ) -> Mapping[str, Tensor]:
     """The terms of the loss, without weights, by the names of `ViewsWeights`.
 
-    `shape` (N, 3) is where the points would lie without corrections, as `registered` gives it; `chosen` (M,)
-    are the indices of the true points that have to be covered. Which points are nearest is taken as given;
-    gradients pass through the distances.
+    `colors` (T, 3) are those wanted of the true points; `shape` (N, 3) is where the points would lie without
+    corrections, as `registered` gives it; `chosen` (M,) are the indices of the true points that have to be
+    covered. Which points are nearest is taken as given; gradients pass through the distances.
     """
     device = found.points.device
     target, target_normals, target_colors = (
-        values.to(device) for values in (truth.points, truth.normals, truth.colors)
+        values.to(device) for values in (truth.points, truth.normals, colors)
     )
     wanted, wanted_normals = target[chosen], target_normals[chosen]
     ahead, back = truth.nearest(found.points).to(device), _nearest(found.points, wanted)
@@ -59,7 +60,8 @@ def point_terms(
     uncovered = (again.square() / (again.square() + reach_m**2)).mean()
     return {
         "chamfer": 100 * (there.mean() + again.mean()),
-        "coarse": 100 * _distances(found.coarse, shape.to(device)).mean(),
+        "coarse": 100
+        * _distances(found.coarse.flatten(0, 1), shape.to(device).repeat(len(found.coarse), 1)).mean(),
         "normal": 2 - cosines[0].mean() - cosines[1].mean(),
         "coverage": uncovered,
         "color": (found.colors - target_colors[ahead]).abs().mean(),

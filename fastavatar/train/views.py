@@ -15,16 +15,15 @@ from torch import Tensor, nn
 
 from fastavatar.core import Mesh, frontal_camera
 from fastavatar.errors import InputError, UsageError, WeightsError
+from fastavatar.head import MeanShape, mean_start
 from fastavatar.losses import surface_difference
 from fastavatar.models.published import sizes_of
 from fastavatar.models.surface import mesh_of_field
 from fastavatar.models.views import (
-    MeanShape,
     OrientedPoints,
     ViewsNetwork,
     ViewsSizes,
     field_of_points,
-    mean_start,
     open_part,
     write_network,
 )
@@ -42,6 +41,7 @@ from fastavatar.train import (
     mirror_of,
     mirrored,
     point_terms,
+    random_recoloring,
     read_view_sets,
     registered,
 )
@@ -50,7 +50,7 @@ from fastavatar.weights import read_checkpoint
 MODEL_FILE = "views.pth"
 SEEN_COUNTS = (1, 2, 6)
 """Numbers of pictures that people held out are seen in."""
-_MOST, _VOXELS, _POINTS = 4, 128, 3000
+_MOST, _VOXELS, _POINTS = 12, 128, 3000
 """People whose surfaces are made in a validation, voxels along a side, and points compared: 2 s each."""
 _PICTURE_PX, _AZIMUTHS_DEG = 160, (0, 60, 180)
 
@@ -62,6 +62,8 @@ class ViewsSettings:
     network: ViewsSizes
     weights: ViewsWeights
     errors: FramingErrors
+    recoloring: float
+    """Strength of the changes of a person's colours from step to step, 0 for none."""
     most_views: int
     """Most pictures of a person at a step; each number from 1 on is as frequent."""
     truth_points: int
@@ -134,6 +136,8 @@ class ViewsTrainee:
         count = int(torch.randint(1, min(self._settings.most_views, total) + 1, ()))
         seen = person.drawn(torch.randperm(total)[:count].tolist())
         flip = bool(torch.rand(()) < 0.5)
+        colors = random_recoloring(self._settings.recoloring)
+        seen = colors.of_pictures(seen[0]), seen[1]
         pictures, projections = (one.to(self._device) for one in (mirrored(*seen) if flip else seen))
         found: OrientedPoints = self.network(pictures, projections)
         if flip:
@@ -143,7 +147,10 @@ class ViewsTrainee:
             )
         chosen = torch.randint(len(person.truth.points), (self._settings.truth_points,))
         shape = self._shapes[index][flip]
-        return point_terms(found, person.truth, shape, chosen, self._settings.weights.reach_mm / 1000)
+        truth_colors = colors.of_colors(person.truth.colors)
+        return point_terms(
+            found, person.truth, truth_colors, shape, chosen, self._settings.weights.reach_mm / 1000
+        )
 
     def validate(self) -> Validation:
         """Distances of surfaces of people held out, seen in 1, 2 and 6 pictures, and of the mean shape."""

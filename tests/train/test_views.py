@@ -11,8 +11,8 @@ import torch
 
 from fastavatar.core import Mesh
 from fastavatar.errors import InputError, UsageError
-from fastavatar.head import load_head
-from fastavatar.models.views import OrientedPoints, ViewsSizes, mean_start, read_network
+from fastavatar.head import load_head, mean_start
+from fastavatar.models.views import OrientedPoints, ViewsSizes, read_network
 from fastavatar.train import (
     FramingErrors,
     Process,
@@ -45,6 +45,7 @@ def settings(**changes: Any) -> ViewsSettings:
     return replace(
         found,
         network=ViewsSizes("convolutional", 32, 32, 300, 16, 8, 8, 2),
+        recoloring=0.5,
         most_views=3,
         truth_points=500,
         held_out=1,
@@ -57,7 +58,7 @@ def mean_head() -> tuple[TrueSurface, OrientedPoints]:
     start = mean_start(800)
     grey = torch.full_like(start.points, 0.5)
     truth = TrueSurface(Mesh(mesh.vertices, mesh.faces, colors=torch.full_like(mesh.vertices, 0.5)))
-    return truth, OrientedPoints(start.points, start.normals, grey, start.points)
+    return truth, OrientedPoints(start.points, start.normals, grey, start.points[None])
 
 
 def test_terms_grow_with_the_distance_and_pull_back() -> None:
@@ -66,7 +67,14 @@ def test_terms_grow_with_the_distance_and_pull_back() -> None:
     values = []
     for shift in (0.0, 0.01, 0.03):
         points = (found.points + torch.tensor([0.0, 0.0, shift])).requires_grad_()
-        terms = point_terms(found._replace(points=points, coarse=points), truth, found.points, chosen, 0.006)
+        terms = point_terms(
+            found._replace(points=points, coarse=points[None]),
+            truth,
+            truth.colors,
+            found.points,
+            chosen,
+            0.006,
+        )
         values.append({name: float(term) for name, term in terms.items()})
         (slope,) = torch.autograd.grad(terms["coverage"], points)
         assert float(slope.abs().max()) > 0
@@ -80,7 +88,7 @@ def test_normals_that_point_inward_cost() -> None:
     truth, found = mean_head()
     chosen = torch.arange(0, len(truth.points), 20)
     inward = found._replace(normals=-found.normals)
-    terms = point_terms(inward, truth, found.points, chosen, 0.006)
+    terms = point_terms(inward, truth, truth.colors, found.points, chosen, 0.006)
     assert float(terms["normal"]) > 3.5
 
 
@@ -91,14 +99,14 @@ def test_the_start_is_fitted_to_a_person() -> None:
     vertices = torch.from_numpy(head.vertices(identity)).float()
     faces = torch.from_numpy(head.faces)
     truth = TrueSurface(Mesh(vertices, faces, colors=torch.full_like(vertices, 0.5)))
-    exact = start.points + torch.einsum("k,knc->nc", torch.from_numpy(identity).float(), start.modes)
-    found = registered(start, truth, 20)
+    exact = start.points + torch.einsum("k,knc->nc", torch.from_numpy(identity).float(), start.modes[-80:])
+    found = registered(start, truth, 33)
     assert float((exact - start.points).norm(dim=1).mean()) > 0.004
-    assert float((found - exact).norm(dim=1).mean()) < 0.0015
+    assert float((found - exact).norm(dim=1).mean()) < 0.002  # a little of it as turned shoulders
     # The mirrored person's fit is the fit of the mirrored person
     flip = torch.tensor([-1.0, 1, 1])
     other = TrueSurface(Mesh(vertices * flip, faces.flip(1), colors=torch.full_like(vertices, 0.5)))
-    back = registered(start, other, 20) * flip
+    back = registered(start, other, 33) * flip
     assert float((mirror_of(start, found) - back).norm(dim=1).mean()) < 0.0015
 
 

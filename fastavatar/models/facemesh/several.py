@@ -120,7 +120,7 @@ def _tied(
 ) -> tuple[HeadFit, list[HeadView], int | None]:
     """The fit in which photos also show the same skin at the same places, and their views as seen then.
 
-    Where that contradicts the landmarks, fit and views stay as given; the photo that strays most is told.
+    Where that contradicts the landmarks, fit and views stay as given; the photo that strays most is named.
     """
     cameras, tied, seen = fitted_cameras(photos, fit), fit, views
     for _ in range(_ROUNDS):

@@ -10,12 +10,17 @@ from .framing import Framed as Framed
 from .framing import framed as framed
 from .lookup import bilinear as bilinear
 from .lookup import spline as spline
+from .networks import ASKED as ASKED
 from .networks import CELLS as CELLS
+from .networks import SHIFT_CELLS as SHIFT_CELLS
 from .networks import Field as Field
 from .networks import LookedAt as LookedAt
+from .networks import MeanHead as MeanHead
 from .networks import SurfaceNetwork as SurfaceNetwork
 from .networks import SurfaceNetworkSettings as SurfaceNetworkSettings
 from .networks import projected as projected
 from .predictor import SurfacePredictor as SurfacePredictor
 from .space import CENTER_M as CENTER_M
 from .space import RADIUS_M as RADIUS_M
+from .unet import PICTURE_CHANNELS as PICTURE_CHANNELS
+from .unet import UNet as UNet

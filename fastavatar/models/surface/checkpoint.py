@@ -6,7 +6,15 @@ from pathlib import Path
 import torch
 
 from fastavatar.errors import WeightsError
-from fastavatar.models.surface import CELLS, SurfaceNetwork, SurfaceNetworkSettings
+from fastavatar.head import MeanShape
+from fastavatar.models.surface import (
+    ASKED,
+    CELLS,
+    SHIFT_CELLS,
+    MeanHead,
+    SurfaceNetwork,
+    SurfaceNetworkSettings,
+)
 from fastavatar.system import replacing
 from fastavatar.weights import read_checkpoint
 
@@ -35,7 +43,11 @@ def read_network(path: Path) -> SurfaceNetwork:
         raise WeightsError(
             f"{path} is no checkpoint of the model surface: `fastavatar train surface` makes one"
         )
-    network = SurfaceNetwork(SurfaceNetworkSettings(*sizes.tolist()), torch.zeros(3 * (CELLS + 1,)))
+    settings = SurfaceNetworkSettings(*sizes.tolist())
+    shape = MeanShape(*(torch.zeros(size) for size in ((ASKED, 3), (ASKED, 3), (settings.ways, ASKED, 3))))
+    in_space = torch.zeros(settings.ways, *3 * (SHIFT_CELLS + 1,), 3, dtype=torch.float16)
+    start = MeanHead(torch.zeros(3 * (CELLS + 1,)), shape, in_space)
+    network = SurfaceNetwork(settings, start)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

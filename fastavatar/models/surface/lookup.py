@@ -27,12 +27,12 @@ def bilinear(maps: Tensor, pixels: Tensor) -> Tensor:
 
 
 def spline(coefficients: Tensor, places: Tensor) -> Tensor:
-    """Values (N,) of the cubic B-spline with coefficients (X, Y, Z) at places (N, 3), counted in cells.
+    """Values (N, ...) of the cubic B-spline of coefficients (X, Y, Z, ...) at places (N, 3) in cells.
 
     With `scipy.ndimage.spline_filter` of a volume as coefficients it passes through the volume's values, with
     continuous second derivatives. Place 0 is the centre of the first cell; places lie within the volume.
     """
-    last = torch.tensor(coefficients.shape, device=places.device) - 1
+    last = torch.tensor(coefficients.shape[:3], device=places.device) - 1
     first = torch.minimum(places.detach().floor().long(), last - 1)
     t = places - first
     weights = (
@@ -41,7 +41,7 @@ def spline(coefficients: Tensor, places: Tensor) -> Tensor:
     index = (first[..., None] + torch.arange(-1, 3, device=places.device)).abs()
     x, y, z = (last[:, None] - (last[:, None] - index).abs()).unbind(1)  # mirrored at both ends
     at = coefficients[x[:, :, None, None], y[:, None, :, None], z[:, None, None, :]]
-    values: Tensor = torch.einsum("na,nb,nc,nabc->n", *weights.unbind(1), at)
+    values: Tensor = torch.einsum("na,nb,nc,nabc...->n...", *weights.unbind(1), at)
     return values
 
 

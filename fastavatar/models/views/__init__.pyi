@@ -11,5 +11,3 @@ from .networks import ViewsSizes as ViewsSizes
 from .pooling import order_of_content as order_of_content
 from .pooling import pooled as pooled
 from .predictor import ViewsPredictor as ViewsPredictor
-from .start import MeanShape as MeanShape
-from .start import mean_start as mean_start

@@ -7,8 +7,9 @@ from typing import get_args
 import torch
 
 from fastavatar.errors import WeightsError
+from fastavatar.head import MeanShape
 from fastavatar.models.published import Dinov2Sizes, sizes_of
-from fastavatar.models.views import MeanShape, ViewsNetwork, ViewsSizes
+from fastavatar.models.views import ViewsNetwork, ViewsSizes
 from fastavatar.models.views.backbones import Kind
 from fastavatar.system import replacing
 from fastavatar.weights import read_checkpoint
@@ -46,7 +47,7 @@ def read_network(path: Path) -> ViewsNetwork:
     start = MeanShape(
         *(
             torch.zeros(shape)
-            for shape in ((settings.points, 3), (settings.points, 3), (0, settings.points, 3))
+            for shape in ((settings.points, 3), (settings.points, 3), (settings.basis, settings.points, 3))
         )
     )
     try:

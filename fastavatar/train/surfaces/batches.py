@@ -13,23 +13,27 @@ from torch import Tensor
 from fastavatar.captures import read_capture
 from fastavatar.core import Mesh
 from fastavatar.errors import InputError
-from fastavatar.head import outside_of
+from fastavatar.head import MeanShape, outside_of
 from fastavatar.models.surface import RADIUS_M, Framed, framed
 from fastavatar.surfaces import solid_of
+from fastavatar.train import TrueSurface, mirror_of, random_recoloring, registered
 from fastavatar.train.surfaces import SAMPLES, PointSet, SurfaceSamples, Truth, read_samples
 
-_HELD = 64
-"""Subjects whose samples, 25 MB each, stay in memory."""
+_HELD_BYTES = 1.6e9
+"""Most samples, as files, that stay in memory: those of 64 subjects of half a million points a set."""
 
 
 class Subjects:
     """Folders with a capture and `surface.npz` each; pictures are read when they are first used."""
 
-    def __init__(self, folders: Sequence[Path], picture_px: int) -> None:
+    def __init__(self, folders: Sequence[Path], picture_px: int, start: MeanShape) -> None:
+        """`start` are points of the mean head, which are looked for on every subject."""
+        self._start, self._shapes = start, dict[int, tuple[Tensor, Tensor]]()
         self._captures = [read_capture(folder) for folder in folders]
         self._folders, self._picture_px = tuple(folders), picture_px
         self._pictures: dict[tuple[int, int], Framed] = {}
-        self.samples = lru_cache(_HELD)(self._samples)
+        largest = max((path.stat().st_size for path in self._sample_files()), default=1)
+        self.samples = lru_cache(max(1, int(_HELD_BYTES / largest)))(self._samples)
 
     def __len__(self) -> int:
         """Number of subjects."""
@@ -46,6 +50,15 @@ class Subjects:
             raise InputError(f"{self._folders[subject]} has no mesh.npz")
         return solid_of(outside_of(mesh))
 
+    def shapes(self, subject: int) -> tuple[Tensor, Tensor]:
+        """(P, 3) where the points of the start lie on the subject, and the same of their mirror images."""
+        if subject not in self._shapes:
+            mesh = self._captures[subject].mesh
+            assert mesh is not None
+            shape = registered(self._start, TrueSurface(mesh), len(self._start.modes))
+            self._shapes[subject] = shape, mirror_of(self._start, shape)
+        return self._shapes[subject]
+
     def views(self, subject: int) -> int:
         """Number of pictures of the subject."""
         return len(self._captures[subject].views)
@@ -58,8 +71,11 @@ class Subjects:
             self._pictures[subject, view] = crop
         return self._pictures[subject, view]
 
+    def _sample_files(self) -> list[Path]:
+        return [folder / SAMPLES for folder in self._folders]
+
     def _samples(self, subject: int) -> SurfaceSamples:
-        return read_samples(self._folders[subject] / SAMPLES)
+        return read_samples(self._sample_files()[subject])
 
 
 @dataclass(frozen=True)
@@ -71,6 +87,8 @@ class Batch:
     projections: Tensor
     """(B, 3, 4) from points of the head frame, metres, to pixels times depth."""
     truth: Truth
+    shapes: Tensor
+    """(B, P, 3) metres: where points of the mean head lie on the person."""
 
     def to(self, device: str) -> "Batch":
         """The batch on another device."""
@@ -82,12 +100,12 @@ class Batch:
             truth.colors.to(device),
             truth.near,
         )
-        return Batch(self.pictures.to(device), self.projections.to(device), moved)
+        return Batch(self.pictures.to(device), self.projections.to(device), moved, self.shapes.to(device))
 
 
 @dataclass(frozen=True)
 class Moves:
-    """How far people are moved with their cameras, so that pictures stay the same; and mirrored or not.
+    """How far people are moved with their cameras, so that pictures stay the same, mirrored and recoloured.
 
     A camera fitted to a photo is wrong by about as much.
     """
@@ -100,6 +118,8 @@ class Moves:
     """The same of the logarithm of sizes: a photo does not tell size from distance."""
     mirror: bool
     """Whether every second person is mirrored."""
+    recoloring: float
+    """Strength of the changes of their colours, 0 for none."""
 
 
 def drawn(
@@ -109,16 +129,21 @@ def drawn(
 
     The random numbers are those of torch's default generator.
     """
-    pictures, projections, points, distances, normals, colors = [], [], [], [], [], []
+    pictures, projections, points, distances, normals, colors, shapes = [], [], [], [], [], [], []
     for subject, view in chosen:
         crop, samples = subjects.picture(subject, view), subjects.samples(subject)
+        shape, reflected = subjects.shapes(subject)
         parts = [_run(samples.near, near), _run(samples.far, far)]
         places, apart, outward, rgb = (torch.cat(values) for values in zip(*parts, strict=True))
         picture, projection = crop.picture.float() / 255, crop.projection
         if moves is not None:
+            recoloring = random_recoloring(moves.recoloring)
+            picture, rgb = recoloring.of_pictures(picture), recoloring.of_colors(rgb)
             move, scale = _random_move(moves)
             if moves.mirror and float(torch.rand(())) < 0.5:
                 move, picture, projection = mirrored(move, picture, projection)
+                shape = reflected
+            shape = shape @ move[:3, :3].T + move[:3, 3]
             places = places @ move[:3, :3].T + move[:3, 3]
             outward = outward @ move[:3, :3].T / scale
             apart = apart * scale
@@ -129,10 +154,11 @@ def drawn(
         distances.append(apart / RADIUS_M)
         normals.append(outward)
         colors.append(rgb)
+        shapes.append(shape)
     truth = Truth(
         torch.stack(points), torch.stack(distances), torch.stack(normals), torch.stack(colors), near
     )
-    return Batch(torch.stack(pictures), torch.stack(projections), truth)
+    return Batch(torch.stack(pictures), torch.stack(projections), truth, torch.stack(shapes))
 
 
 def mirrored(move: Tensor, picture: Tensor, projection: Tensor) -> tuple[Tensor, Tensor, Tensor]:

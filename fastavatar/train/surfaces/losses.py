@@ -33,6 +33,8 @@ class SurfaceWeights:
     """The same all over the sphere."""
     projection: float
     """‖(x − d n) − (x − d̂ n̂)‖: where a point falls when it is moved onto the surface."""
+    coarse: float
+    """Distance of points of the mean head, moved as a whole, from where they lie on the person."""
 
     def surface_at(self, step: int) -> float:
         """The weight of |d| in a step, counted from 0."""
@@ -56,7 +58,7 @@ class Truth:
 
 
 def surface_terms(found: Field, gradients: Tensor, sharpness: Tensor, truth: Truth) -> Mapping[str, Tensor]:
-    """The terms of the loss, () each, by the names of their weights.
+    """The terms of the loss, () each, by the names of their weights; `coarse` is the network's own matter.
 
     `gradients` (B, N, 3) are the derivatives of the distances with respect to the point, which have no unit.
     """

@@ -13,7 +13,7 @@ from fastavatar.models.surface import SurfaceNetwork, asked, mesh_of_field
 from fastavatar.rendering import draw_mesh
 from fastavatar.train.surfaces import Subjects
 
-_MOST = 4
+_MOST = 12
 """People whose surfaces are made: a few seconds each."""
 _VOXELS = 64
 _POINTS = 2000

@@ -1,5 +1,6 @@
 """The network: it starts as the mean head, sees through the photo's camera, comes back from its file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 from scipy.ndimage import spline_filter
 
-from fastavatar.errors import WeightsError
+from fastavatar.errors import InputError, WeightsError
 from fastavatar.models.surface import (
     CELLS,
     CENTER_M,
@@ -19,8 +20,9 @@ from fastavatar.models.surface import (
     read_network,
     write_network,
 )
+from fastavatar.train.surface import network_start
 
-SETTINGS = SurfaceNetworkSettings(picture_px=32, channels=8, width=16, layers=4, frequencies=2)
+SETTINGS = SurfaceNetworkSettings(picture_px=32, channels=8, width=16, layers=4, frequencies=2, ways=20)
 
 
 def ball_network() -> SurfaceNetwork:
@@ -29,7 +31,9 @@ def ball_network() -> SurfaceNetwork:
     axis = torch.linspace(-1, 1, CELLS + 1)
     places = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
     distances = (places.norm(dim=-1) - 0.5).numpy()
-    return SurfaceNetwork(SETTINGS, torch.from_numpy(spline_filter(distances, output=np.float32)))
+    start = network_start()
+    coefficients = torch.from_numpy(spline_filter(distances, output=np.float32))
+    return SurfaceNetwork(SETTINGS, start._replace(distances=coefficients))
 
 
 def projections() -> torch.Tensor:
@@ -59,7 +63,8 @@ def test_a_point_sees_its_own_pixel_and_no_mirrored_one() -> None:
 
 def test_it_comes_back_from_its_file(tmp_path: Path) -> None:
     network = ball_network()
-    torch.nn.init.normal_(network.shift_and_rest.weight)
+    for layer in (network.shift_and_rest, network.opinion):
+        torch.nn.init.normal_(layer.weight)
     write_network(network, tmp_path / "a.pth")
     again = read_network(tmp_path / "a.pth")
     assert again.settings == SETTINGS
@@ -80,3 +85,21 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
     path.write_bytes(b"nothing")
     with pytest.raises(WeightsError):
         read_network(path)
+
+
+def test_the_mean_head_moves_as_its_points_agree() -> None:
+    """Where a point of the moved mean head lies, the field has the mean head's own distance: none."""
+    torch.manual_seed(0)
+    network = SurfaceNetwork(SETTINGS, network_start()).eval()
+    with torch.no_grad():
+        network.opinion.bias[0] = 2.0  # all of them want 2 cm outward
+        seen = network.look(torch.rand(1, 4, 32, 32), projections())
+        moved = seen.moved[0, -1]
+        there, here = (network(seen, one[None]).distances.abs() for one in (moved, network.points))
+    assert float((moved - network.points).norm(dim=1).mean()) > 0.008
+    assert float(there.median()) < 0.3 * float(here.median())
+
+
+def test_more_ways_than_there_are_are_refused() -> None:
+    with pytest.raises(InputError, match="ways must be at most 93"):
+        SurfaceNetwork(replace(SETTINGS, ways=94), network_start())

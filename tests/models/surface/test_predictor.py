@@ -20,6 +20,7 @@ from fastavatar.models.surface import (
     write_network,
 )
 from fastavatar.results import read_avatar
+from fastavatar.train.surface import network_start
 from tests.portraits import portrait
 
 BALL = np.array([0.0, -0.02, -0.05]), 0.1
@@ -32,10 +33,10 @@ def avatar(tmp_path_factory: pytest.TempPathFactory) -> Avatar:
     places = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1) * RADIUS_M + CENTER_M
     distances = (np.linalg.norm(places - BALL[0], axis=-1) - BALL[1]) / RADIUS_M
     torch.manual_seed(0)
-    settings = SurfaceNetworkSettings(picture_px=32, channels=8, width=16, layers=2, frequencies=2)
+    settings = SurfaceNetworkSettings(picture_px=32, channels=8, width=16, layers=2, frequencies=2, ways=3)
     coefficients = torch.from_numpy(spline_filter(distances, output=np.float32))
     path = tmp_path_factory.mktemp("network") / "surface.pth"
-    write_network(SurfaceNetwork(settings, coefficients), path)
+    write_network(SurfaceNetwork(settings, network_start()._replace(distances=coefficients)), path)
     return load_predictor("surface", checkpoint=path).predict(portrait())
 
 

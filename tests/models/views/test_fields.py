@@ -2,9 +2,10 @@ import numpy as np
 import torch
 
 from fastavatar.geometry import Array
+from fastavatar.head import mean_start
 from fastavatar.meshing import is_closed
 from fastavatar.models.surface import mesh_of_field
-from fastavatar.models.views import field_of_points, mean_start
+from fastavatar.models.views import field_of_points
 
 
 def sphere(count: int, radius: float = 0.1) -> tuple[Array, Array, Array]:

@@ -3,16 +3,18 @@
 import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from scipy.spatial import cKDTree
 
 from fastavatar.core import Camera, frontal_camera
 from fastavatar.errors import InputError, WeightsError
+from fastavatar.head import common_movement, load_head, mean_start
 from fastavatar.models.published import Dinov2Sizes
 from fastavatar.models.views import (
     ViewsNetwork,
     ViewsSizes,
-    mean_start,
     order_of_content,
     pooled,
     read_network,
@@ -38,7 +40,7 @@ def network(sizes: ViewsSizes = SIZES, dino: Dinov2Sizes | None = None) -> Views
     torch.manual_seed(0)
     made = ViewsNetwork(sizes, mean_start(sizes.points), dino).eval()
     with torch.no_grad():  # no output is 0 by chance
-        for layer in (made.turns, made.correction):
+        for layer in (made.turns, made.opinion, made.correction):
             layer.weight.normal_(0, 0.05)
     return made
 
@@ -96,7 +98,7 @@ def test_dinov2_is_kept_as_it_is(tmp_path: Path) -> None:
     sizes = ViewsSizes("dinov2", 32, 32, 50, 16, 8, 8, 1)
     made = network(sizes, DINO)
     trained = {name.split(".")[0] for name, value in made.named_parameters() if value.requires_grad}
-    assert "backbone" not in trained and "point" in trained
+    assert "backbone" not in trained and "look_alone" in trained
     write_network(made, tmp_path / "views.pth")
     again = read_network(tmp_path / "views.pth")
     with torch.no_grad():
@@ -113,6 +115,40 @@ def test_other_files_are_refused(tmp_path: Path, state: dict[str, torch.Tensor])
 def test_sizes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InputError, match="multiple of 16"):
         ViewsNetwork(ViewsSizes("convolutional", 33, 32, 50, 16, 8, 8, 1), mean_start(50))
+
+
+def test_more_ways_of_moving_than_there_are_are_refused() -> None:
+    with pytest.raises(InputError, match="basis must be at most 93"):
+        ViewsNetwork(ViewsSizes("convolutional", 32, 32, 50, 16, 94, 8, 1), mean_start(50))
+
+
+def test_points_agree_on_the_movement_that_most_of_them_want() -> None:
+    start = mean_start(400)
+    ways = start.modes[:12]
+    true = torch.linspace(-1, 1, 12)
+    wanted = (torch.einsum("k,knc->nc", true, ways) * start.normals).sum(1)
+    found = common_movement(ways, start.normals, wanted, torch.ones(400), torch.tensor(1e-9))
+    torch.testing.assert_close(found, true, atol=0.02, rtol=0)
+    wrong = wanted.clone()
+    wrong[::4] = 0.5
+    sure = torch.ones(400)
+    sure[::4] = 0
+    found = common_movement(ways, start.normals, wrong, sure, torch.tensor(1e-9))
+    torch.testing.assert_close(found, true, atol=0.02, rtol=0)  # who is not sure is not heard
+    held = common_movement(ways, start.normals, wanted, torch.ones(400), torch.tensor(1e3))
+    assert float(held.abs().max()) < 0.01
+
+
+def test_shoulders_turn_under_a_head_that_stays() -> None:
+    head, start = load_head(), mean_start(500)
+    turns = head.turns({"head": [0.0, 0.05, 0.0]})
+    nobody = np.zeros(80)
+    turned = head.motion_of_skull(nobody, turns).inverse().apply(head.vertices(nobody, None, turns))
+    near = cKDTree(head.mean).query(start.points.numpy())[1]
+    moved, said = (turned - head.mean)[near], start.modes[1].numpy()
+    low, face = start.points[:, 1] < -0.2, (start.points[:, 2] > 0.04) & (start.points[:, 1] > 0)
+    assert np.abs(said[face]).max() < 1e-4 < 0.005 < np.abs(said[low]).max()
+    np.testing.assert_allclose(said[low], moved[low], atol=0.002)
 
 
 def test_pooling_is_largest_and_mean() -> None:

@@ -9,10 +9,11 @@ import torch
 
 from fastavatar.core import Photo
 from fastavatar.errors import NoFaceError, UsageError
+from fastavatar.head import mean_start
 from fastavatar.images import load_photo
 from fastavatar.meshing import is_closed
 from fastavatar.models import TakesSeveral, load_predictor
-from fastavatar.models.views import ViewsNetwork, ViewsPredictor, ViewsSizes, mean_start, write_network
+from fastavatar.models.views import ViewsNetwork, ViewsPredictor, ViewsSizes, write_network
 from tests.portraits import PORTRAIT
 
 
