@@ -106,7 +106,7 @@ class SurfaceNetwork(nn.Module):
     ways: Tensor
     ways_in_space: Tensor
 
-    def __init__(self, settings: SurfaceNetworkSettings, start: "MeanHead") -> None:
+    def __init__(self, settings: SurfaceNetworkSettings, start: MeanHead) -> None:
         """Raises `InputError` where `start` has fewer ways of moving than the settings ask for."""
         super().__init__()
         if settings.ways > len(start.shape.modes):
@@ -172,7 +172,6 @@ class SurfaceNetwork(nn.Module):
 
     def forward(self, seen: LookedAt, points: Tensor) -> Field:
         """The field at points (B, N, 3), metres, head frame."""
-        batch, count, _ = points.shape
         pixels = projected(points, seen.projections)
         local = torch.cat([bilinear(seen.features, pixels / 2), bilinear(seen.pictures, pixels)], -1)
         places = (points - torch.tensor(CENTER_M).to(points)) / RADIUS_M
