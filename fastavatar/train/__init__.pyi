@@ -4,6 +4,7 @@ from .data import Subject as Subject
 from .data import capture_folders as capture_folders
 from .data import read_people as read_people
 from .data import shrunk as shrunk
+from .data import stated_terms as stated_terms
 from .decoder import PEOPLE_FILE as PEOPLE_FILE
 from .decoder import W_FILE as W_FILE
 from .decoder import DecoderTrainee as DecoderTrainee

@@ -74,8 +74,8 @@ class People:
     broken: "Broken"
     names: tuple[str, ...]
     """Names of the folders they are from."""
-    terms: tuple[str, ...]
-    """Terms of use of the folders, as far as stated."""
+    terms: str
+    """Terms of use of the folders, see `stated_terms`."""
 
     @property
     def examples(self) -> list[tuple[int, int]]:
@@ -85,10 +85,6 @@ class People:
     def text(self) -> str:
         """The data in a few words, for a model's file."""
         return f"{len(self.trained)} people, {len(self.examples)} views of {', '.join(self.names)}"
-
-    def terms_text(self) -> str:
-        """The terms in one text."""
-        return "; ".join(self.terms) or "those of the captures, which state none"
 
     def facts(self) -> dict[str, object]:
         """What the summary of a run says about its data."""
@@ -163,9 +159,8 @@ def read_people(folders: Sequence[Path], settings: DataSettings, held_out: Seque
     trained = tuple(
         _split(one, number, settings.held_out_views) for number, one in enumerate(subjects[:kept])
     )
-    terms = tuple(dict.fromkeys(filter(None, map(_terms, folders))))
     names = tuple(folder.resolve().name for folder in folders)
-    return People(trained, (*subjects[kept:], *apart_too), broken, names, terms)
+    return People(trained, (*subjects[kept:], *apart_too), broken, names, stated_terms(folders))
 
 
 def shrunk(view: View, max_side_px: int) -> View:
@@ -229,10 +224,11 @@ def _split(subject: Subject, number: int, held_out: int) -> Subject:
     )
 
 
-def _terms(folder: Path) -> str:
-    """The terms that a folder of captures states, in one line; empty where it states none."""
-    path = folder / TERMS
-    return " ".join(path.read_text("utf-8").split()) if path.is_file() else ""
+def stated_terms(folders: Sequence[Path]) -> str:
+    """The terms of use that folders of captures state in a file, each once, in one line."""
+    files = [folder / TERMS for folder in folders]
+    texts = [" ".join(path.read_text("utf-8").split()) for path in files if path.is_file()]
+    return "; ".join(dict.fromkeys(filter(None, texts))) or "those of the captures, which state none"
 
 
 @contextmanager

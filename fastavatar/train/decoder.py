@@ -176,7 +176,7 @@ class DecoderTrainee:
 
     def origin(self) -> Origin:
         """What the decoder says about itself."""
-        return Origin(self._people.text(), self._people.terms_text(), loss=loss_text(self._loss))
+        return Origin(self._people.text(), self._people.terms, loss=loss_text(self._loss))
 
     def facts(self) -> Mapping[str, Any]:
         """Data, terms and loss of the run."""

@@ -171,7 +171,7 @@ class EncoderTrainee:
     def origin(self) -> Origin:
         """What the encoder says about itself."""
         loss = f"{self._settings.mse:g} mse, {self._settings.cosine:g} cosine"
-        terms = self._people.terms_text()
+        terms = self._people.terms
         return Origin(self._people.text(), terms, recogniser=self._recogniser_name, loss=loss)
 
     def facts(self) -> Mapping[str, Any]:

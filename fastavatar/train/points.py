@@ -153,7 +153,7 @@ class PointsTrainee:
         loss = (
             f"{weights.points:g} points, {weights.rotation:g} rotation, {weights.translation:g} translation"
         )
-        return Origin(data, self._people.terms_text(), loss=loss)
+        return Origin(data, self._people.terms, loss=loss)
 
     def _mean_shape(self) -> Tensor:
         """(N, 3) the mean of the people trained on; raises `InputError` where drawn heads are others."""

@@ -28,7 +28,7 @@ from fastavatar.models.surface import (
     write_network,
 )
 from fastavatar.surfaces import solid_of
-from fastavatar.train import Batches, Pace, Process, Validation
+from fastavatar.train import Batches, Pace, Process, Validation, stated_terms
 from fastavatar.train.surfaces import (
     Moves,
     Subjects,
@@ -81,6 +81,7 @@ class SurfaceTrainee:
         torch.manual_seed(settings.pace.seed)
         self.network = SurfaceNetwork(settings.network, start).to(self._device)
         self._figures: dict[str, float] = {}
+        self._stated_terms = stated_terms(data)
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
@@ -128,7 +129,7 @@ class SurfaceTrainee:
         """What it was trained on."""
         return {
             "data": {"people": len(self._people), "pictures": self.examples, "held_out": len(self._others)},
-            "terms": "as the data's: made-up people are free for any use",
+            "terms": self._stated_terms,
         }
 
     def _terms(

@@ -90,7 +90,7 @@ def train_template(
             fits = [read_gaussians(_path(folder, one), "head") for one in subjects]
             path = folder / "model" / TEMPLATE
             write_ply(averaged(fits), path, "head", [f"mean of fits to {people.text()}"])
-            stated = {"data": people.text(), "terms": people.terms_text(), "fits": len(fits)}
+            stated = {"data": people.text(), "terms": people.terms, "fits": len(fits)}
             with replacing(folder / "summary.json") as partial:
                 partial.write_text(json.dumps(stated, indent=2) + "\n", "utf-8")
         return path

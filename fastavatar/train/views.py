@@ -44,6 +44,7 @@ from fastavatar.train import (
     random_recoloring,
     read_view_sets,
     registered,
+    stated_terms,
 )
 from fastavatar.weights import read_checkpoint
 
@@ -106,6 +107,7 @@ class ViewsTrainee:
         self._shapes = [(shape, mirror_of(start, shape)) for shape in shapes]
         self.network.to(self._device)
         self._figures: dict[str, float] = {}
+        self._stated_terms = stated_terms(people)
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
@@ -203,7 +205,7 @@ class ViewsTrainee:
         pictures = sum(len(one.pictures) for one in self._people)
         return {
             "data": {"people": len(self._people), "pictures": pictures, "held_out": len(self._others)},
-            "terms": "as the data's: made-up people are free for any use",
+            "terms": self._stated_terms,
         }
 
 

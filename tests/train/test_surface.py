@@ -1,5 +1,6 @@
 """The training of a signed distance field: moved people, a few steps, resume, and what comes out."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from fastavatar.errors import InputError
 from fastavatar.head import mean_start
 from fastavatar.models.surface import SurfaceNetworkSettings, bilinear, read_network
 from fastavatar.train import Pace, Process, RunSettings, SurfaceSettings, SurfaceTrainee, run
+from fastavatar.train.people import TERMS
 from fastavatar.train.surfaces import (
     SAMPLES,
     Moves,
@@ -60,6 +62,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         vertices = np.array(ball.vertices, np.float32) * np.array(RADII_M, np.float32)
         np.savez(folder / name / "mesh.npz", vertices=vertices, faces=np.array(ball.faces, np.int64))
     assert make_all(folder, folder, seed=0, count=4000) == 3
+    (folder / TERMS).write_text("for research\nonly\n", "utf-8")
     return folder
 
 
@@ -135,6 +138,8 @@ def test_a_few_steps_lower_the_loss_and_a_stopped_run_continues(data: Path, tmp_
     np.testing.assert_allclose(resumed, whole, rtol=1e-5)
     network = read_network(tmp_path / "parts" / "model" / "surface.pth")
     assert network.settings == SETTINGS.network
+    summary = json.loads((tmp_path / "parts" / "summary.json").read_text("utf-8"))
+    assert summary["terms"] == "for research only"
     assert list((tmp_path / "whole" / "validation").glob("*.png"))
 
 

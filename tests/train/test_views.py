@@ -172,6 +172,7 @@ def test_a_run_continues_as_if_unbroken(people: Path, tmp_path: Path) -> None:
     assert again[-4:] == pytest.approx(whole[-4:], rel=1e-5)
     summary = json.loads((part / "summary.json").read_text())
     assert "views_3" not in str(summary) and summary["data"]["people"] == 2
+    assert summary["terms"] == "those of the captures, which state none"
     assert read_network(part / "model" / "views.pth").settings == config.network
 
 
