@@ -50,6 +50,8 @@ from fastavatar.train import (
 from fastavatar.weights import STEMS, read_checkpoint
 
 STEPS, WARM_UP = 10, 3
+SCORES = ("psnr_views", "psnr_people", "chamfer_mm_views_6", "chamfer_mm", "pose_deg")
+"""What a curve shows beside the loss: the first that a run has."""
 REFINED = 100
 
 
@@ -174,19 +176,18 @@ def _psnr(gaussians: Gaussians, views: list[View]) -> float:
 
 
 def draw_curve(run: Path, target: Path) -> None:
-    """Write the run's loss (left scale) and PSNR of views held out (right scale) as an SVG."""
+    """Write the run's loss (left scale) and the score of what is held out (right scale) as an SVG."""
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text("utf-8").splitlines()]
     losses = [(line["step"], line["loss"]) for line in lines if "loss" in line]
-    name = (
-        "psnr_views" if any("psnr_views" in line.get("validation", {}) for line in lines) else "psnr_people"
-    )
-    scores = [(line["step"], line["validation"][name]) for line in lines if "validation" in line]
+    validations = [(line["step"], line["validation"]) for line in lines if "validation" in line]
+    name = next(name for name in SCORES if name in validations[-1][1])
+    scores = [(step, figures[name]) for step, figures in validations]
     last = losses[-1][0]
     parts = [
         _polyline(losses, last, "#36c"),
         _polyline(scores, last, "#c63"),
         f'<text x="50" y="20" fill="#36c">loss, {losses[0][1]:.3f} to {losses[-1][1]:.3f}</text>',
-        f'<text x="590" y="20" fill="#c63" text-anchor="end">{name} in dB, to {scores[-1][1]:.2f}</text>',
+        f'<text x="590" y="20" fill="#c63" text-anchor="end">{name}, to {scores[-1][1]:.2f}</text>',
         f'<text x="590" y="290" text-anchor="end">{last} steps</text>',
         '<path d="M50 30V270H590" fill="none" stroke="#888"/>',
     ]
