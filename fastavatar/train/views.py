@@ -97,6 +97,7 @@ class ViewsTrainee:
         apart = read_view_sets(others, settings.network.picture_px, settings.errors, seed + 1)
         self._people, self._others = found[:count], found[count:] + apart
         self._settings, self._device = settings, process.device
+        self._most = 1 if process.check else _MOST
         self._batches = Batches(count, settings.pace.batch, settings.pace.seed, process)
         torch.manual_seed(settings.pace.seed)
         self.network = new_network(settings.network, dino, [one.truth for one in self._people])
@@ -162,7 +163,7 @@ class ViewsTrainee:
         figures: dict[str, list[float]] = {}
         pictures: dict[str, NDArray[np.uint8]] = {}
         mean = self._mesh_of(self.network.mean_points, self.network.mean_normals, None)
-        for person in self._others[:_MOST]:
+        for person in self._others[: self._most]:
             self._note(figures, "mean_shape", mean, person.truth.mesh)
             for count in (one for one in SEEN_COUNTS if one <= len(person.pictures)):
                 found = self._seen_in(person, count)
