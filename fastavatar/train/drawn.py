@@ -65,7 +65,7 @@ class DrawnHeads:
     def __getitem__(self, number: int) -> tuple[View, Tensor]:
         """A view, and the points (P, 3) in metres of the person that it shows."""
         random = np.random.default_rng([self.seed, number, 11])
-        shape = self._shape(number)
+        shape = self.shape_of(number)
         size = (WIDTH_PX, HEIGHT_PX)
         camera = carried(place_cameras("nersemble", 16, size, random)[random.integers(16)], shape.to_head)
         image, mask = _drawn(shape, camera, random)
@@ -73,9 +73,10 @@ class DrawnHeads:
 
     def points_of(self, number: int) -> Tensor:
         """The points (P, 3) of a person, without the picture."""
-        return self._points(self._shape(number))
+        return self._points(self.shape_of(number))
 
-    def _shape(self, number: int) -> "_Shape":
+    def shape_of(self, number: int) -> "_Shape":
+        """A person's shape, without the picture."""
         random = np.random.default_rng([self.seed, number, 12])
         person, head = sample_person(self.seed, number), load_head()
         expression, turns = sample_expression(self.seed, number, 0)

@@ -85,6 +85,12 @@ def test_an_example_brings_other_views_of_its_person_each_once(clean: Path) -> N
         assert [one.subject for one in examples] == [examples[place].subject for place in (0, 0, 0, 3, 3, 3)]
         names = [one.view.name for one in examples]
         assert len({*names[:3]}) == len({*names[3:]}) == 3
+    pair = Loader(people, ALL, Batches(20, 1, 7, Process()), together=2)[0]
+    trained = people.trained[pair[0].subject]
+    first, second = (
+        [trained.views[index].name for index in trained.trained].index(one.view.name) for one in pair
+    )
+    assert abs(first - second) == 2  # of four, the one farthest away
     many = Loader(people, ALL, Batches(20, 1, 7, Process()), together=9)[0]
     assert len(many) == len(people.trained[many[0].subject].trained) == 4
 

@@ -2,6 +2,7 @@ import torch
 
 from fastavatar.head import load_head
 from fastavatar.train.drawn import DrawnHeads
+from fastavatar.train.people import carried
 
 
 def test_a_drawn_head_shows_the_person_whose_points_it_has() -> None:
@@ -11,6 +12,10 @@ def test_a_drawn_head_shows_the_person_whose_points_it_has() -> None:
         assert view.image.shape == (192, 132, 3) and points.shape == (500, 3)
         assert 0 <= float(view.image.min()) and float(view.image.max()) <= 1
         torch.testing.assert_close(points, heads.points_of(number))
+        # The camera stands upright beside the shoulders, and so not beside the head
+        scene = heads.shape_of(number).to_head.inverse()
+        upright = carried(view.camera, scene).world_to_camera[0, 1]
+        assert abs(float(upright)) < 1e-4 < abs(float(view.camera.world_to_camera[0, 1]))
         places, _ = view.camera.project(points)
         size = torch.tensor([132, 192])
         inside = ((places > 0) & (places < size)).all(1)

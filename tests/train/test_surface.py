@@ -128,6 +128,19 @@ def test_moved_people_keep_their_pixels_and_their_shape(data: Path, mirror: bool
     assert fitted[1] == pytest.approx(fitted[0], rel=0.4)
 
 
+def test_a_mirrored_person_has_the_shape_of_the_mirror_image(data: Path) -> None:
+    subjects = Subjects([data / "a"], 32, mean_start(100))
+    shape, reflected = subjects.shapes(0)
+    assert not torch.allclose(shape, reflected, atol=1e-4)
+    still = drawn(subjects, [(0, 0)], 50, 50, None)
+    moves = Moves(0.0, 0.0, 0.0, True, 0.0)
+    for _ in range(10):
+        batch = drawn(subjects, [(0, 0)], 50, 50, moves)
+        flipped = not torch.allclose(batch.pictures, still.pictures, atol=0.02)
+        wanted = reflected * torch.tensor([-1.0, 1, 1]) if flipped else shape
+        torch.testing.assert_close(batch.shapes[0], wanted, atol=1e-6, rtol=0)
+
+
 def test_a_few_steps_lower_the_loss_and_a_stopped_run_continues(data: Path, tmp_path: Path) -> None:
     whole = trained(data, tmp_path / "whole", steps=16)
     assert np.mean(whole[-4:]) < 0.95 * np.mean(whole[:4])

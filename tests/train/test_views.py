@@ -110,6 +110,14 @@ def test_the_start_is_fitted_to_a_person() -> None:
     assert float((mirror_of(start, found) - back).norm(dim=1).mean()) < 0.0015
 
 
+def test_only_what_is_seen_from_outside_is_true_surface() -> None:
+    mesh = load_head().mesh()
+    truth = TrueSurface(mesh)
+    inside = torch.from_numpy(load_head().mean[load_head().region("mouth")]).float().mean(0)
+    assert len(truth.mesh.faces) < len(mesh.faces)
+    assert float((truth.points - inside).norm(dim=1).min()) > 0.01
+
+
 def test_the_mean_shape_lies_on_the_surface_of_one_person() -> None:
     mesh = load_head().mesh()
     vertices = 1.03 * mesh.vertices

@@ -16,7 +16,7 @@ from fastavatar.core import Mesh
 from fastavatar.errors import UsageError
 from fastavatar.formats import write_mesh
 from fastavatar.head import load_head
-from fastavatar.train.people import TERMS, backend, require_mitsuba, write_capture
+from fastavatar.train.people import TERMS, backend, carried, require_mitsuba, write_capture
 from tests.portraits import ROOT
 from tests.synthetic_capture import make_cameras, make_mesh
 
@@ -65,9 +65,14 @@ def test_a_person_is_a_capture_whose_points_and_surface_lie_where_the_pictures_s
         head = load_head()
         at_rest = head.vertices(found["identity"], found["expression"])
         apart = np.linalg.norm(found["skin_vertices"] - at_rest, axis=1)
-        carried = head.weights[:, head.joint_names.index("head")] > 0.999
+        on_skull = head.weights[:, head.joint_names.index("head")] > 0.999
         assert np.abs(found["turns"]).max() > 0.01
-        assert apart[carried].max() < 1e-4 < 1e-3 < np.median(apart[head.region("torso")])
+        # Cameras stand upright beside the shoulders, and so not beside the head
+        scene = head.motion_of_skull(found["identity"].astype(float), found["turns"].astype(float))
+        for view in capture.views:
+            upright = carried(view.camera, scene).world_to_camera[0, 1]
+            assert abs(float(upright)) < 1e-4 < 1e-3 < abs(float(view.camera.world_to_camera[0, 1]))
+        assert apart[on_skull].max() < 1e-4 < 1e-3 < np.median(apart[head.region("torso")])
 
 
 def test_the_same_seed_gives_the_same_bytes_and_more_people_leave_the_first_as_it_was(

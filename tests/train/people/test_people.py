@@ -5,11 +5,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
+from fastavatar.geometry import Similarity
 from fastavatar.head import load_head
 from fastavatar.train.people import (
     POINTS,
     Noise,
+    carried,
     encoded,
     head_canvas,
     linear,
@@ -113,3 +116,14 @@ def test_teeth_are_light_and_the_tongue_is_red() -> None:
 @given(st.floats(0, 1))
 def test_linear_undoes_encoded(value: float) -> None:
     assert linear(encoded(np.array(value))) == pytest.approx(value, abs=1e-4)
+
+
+def test_a_carried_camera_sees_what_moved_where_it_was() -> None:
+    rotation = Rotation.from_rotvec([0.1, -0.2, 0.3]).as_matrix()
+    motion = Similarity(1.0, rotation, np.array([0.02, 0.01, -0.03]))
+    camera = place_cameras("nersemble", 3, (110, 160), np.random.default_rng(0))[0]
+    places = np.random.default_rng(1).normal(scale=0.1, size=(20, 3))
+    there, depth = carried(camera, motion).project(torch.from_numpy(motion.apply(places)).float())
+    here, before = camera.project(torch.from_numpy(places).float())
+    torch.testing.assert_close(there, here, atol=1e-3, rtol=0)
+    torch.testing.assert_close(depth, before)
