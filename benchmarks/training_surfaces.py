@@ -26,11 +26,11 @@ from fastavatar.losses import surface_difference
 from fastavatar.models.points import colored_by_views
 from fastavatar.models.surface import asked, framed, mesh_of_field
 from fastavatar.models.surface import read_network as read_surface_network
-from fastavatar.models.views import field_of_points, open_part
+from fastavatar.models.views import open_mesh
 from fastavatar.models.views import read_network as read_views_network
 from fastavatar.rendering import draw_mesh, limit_threads
 from fastavatar.surfaces import solid_of
-from fastavatar.train import FramingErrors, capture_folders, mistaken
+from fastavatar.train import FramingErrors, capture_folders, mistaken, spread_inside
 
 ERRORS = FramingErrors(turn_deg=1.5, move_mm=3.0, distance=0.015, copies=1)
 VOXELS, POINTS, SHOWN = 128, 5000, 3
@@ -68,14 +68,10 @@ def views_maker(checkpoint: Path) -> tuple[Maker, Mesh]:
         pictures = torch.stack([crop.picture for crop in crops]).float() / 255
         with torch.no_grad():
             found = network(pictures, torch.stack([crop.projection for crop in crops]))
-        return through(*found[:3])
-
-    def through(*oriented: torch.Tensor) -> Mesh:
-        field = field_of_points(*(one.double().numpy() for one in oriented))
-        return open_part(mesh_of_field(field, VOXELS), oriented[0])
+        return open_mesh(found.points, found.normals, found.colors, VOXELS)
 
     grey = torch.full_like(network.mean_points, 0.5)
-    return make, through(network.mean_points, network.mean_normals, grey)
+    return make, open_mesh(network.mean_points, network.mean_normals, grey, VOXELS)
 
 
 def measured(found: Mesh, truth: Mesh, view: View) -> Mapping[str, float | None]:
@@ -89,15 +85,15 @@ def measured(found: Mesh, truth: Mesh, view: View) -> Mapping[str, float | None]
 
 
 def spread_views(capture: Capture, count: int) -> list[View]:
-    """`count` views, spread over all, the first one nearest to the middle."""
-    chosen = np.linspace(0, len(capture.views) - 1, count + 2)[1:-1].round().astype(int)
-    return [capture.views[index] for index in chosen]
+    """`count` views, spread over all; a single one is that in the middle."""
+    return [capture.views[index] for index in spread_inside(len(capture.views), count)]
 
 
 def drawn(found: Mesh, truth: Mesh) -> torch.Tensor:
     """(3 S, 8 S, 3) both surfaces from eight directions."""
-    camera = frontal_camera(1.2, 2.0 * SHEET_PX, SHEET_PX, SHEET_PX, torch.tensor([0.0, -0.08, -0.05]))
-    views = [camera.orbited(azimuth, 0.0, torch.tensor([0.0, -0.08, -0.05])) for azimuth in AZIMUTHS_DEG]
+    middle = torch.tensor([0.0, -0.08, -0.05])
+    camera = frontal_camera(1.2, 2.0 * SHEET_PX, SHEET_PX, SHEET_PX, middle)
+    views = [camera.orbited(azimuth, 0.0, middle) for azimuth in AZIMUTHS_DEG]
     grey = [Mesh(mesh.vertices, mesh.faces) for mesh in (found, truth)]
     rows = [torch.cat([draw_mesh(mesh, view).image for view in views], 1) for mesh in (found, *grey)]
     return torch.cat(rows)

@@ -81,6 +81,7 @@ from .view_sets import ViewSet as ViewSet
 from .view_sets import mirrored as mirrored
 from .view_sets import mistaken as mistaken
 from .view_sets import read_view_sets as read_view_sets
+from .view_sets import spread_inside as spread_inside
 from .view_terms import ViewsWeights as ViewsWeights
 from .view_terms import mean_shape as mean_shape
 from .view_terms import mirror_of as mirror_of

@@ -84,6 +84,12 @@ def read_view_sets(data: Sequence[Path], picture_px: int, errors: FramingErrors,
     return [_view_set(read_capture(place), picture_px, errors, random) for place in places]
 
 
+def spread_inside(total: int, count: int) -> list[int]:
+    """Indices of `count` of so many views, spread over all, neither first nor last where there is room."""
+    chosen: list[int] = np.linspace(0, total - 1, count + 2)[1:-1].round().astype(int).tolist()
+    return chosen
+
+
 def mirrored(pictures: Tensor, projections: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures (V, 4, S, S) and projections (V, 3, 4) of the person mirrored in the plane x = 0."""
     size = pictures.shape[-1]

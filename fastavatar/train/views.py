@@ -18,13 +18,11 @@ from fastavatar.errors import InputError, UsageError, WeightsError
 from fastavatar.head import MeanShape, mean_start
 from fastavatar.losses import surface_difference
 from fastavatar.models.published import sizes_of
-from fastavatar.models.surface import mesh_of_field
 from fastavatar.models.views import (
     OrientedPoints,
     ViewsNetwork,
     ViewsSizes,
-    field_of_points,
-    open_part,
+    open_mesh,
     write_network,
 )
 from fastavatar.rendering import draw_mesh
@@ -44,6 +42,7 @@ from fastavatar.train import (
     random_recoloring,
     read_view_sets,
     registered,
+    spread_inside,
     stated_terms,
 )
 from fastavatar.weights import read_checkpoint
@@ -178,7 +177,7 @@ class ViewsTrainee:
 
     def _seen_in(self, person: ViewSet, count: int) -> OrientedPoints:
         """A person held out in `count` views, spread over all."""
-        chosen = np.linspace(0, len(person.pictures) - 1, count + 2)[1:-1].round().astype(int).tolist()
+        chosen = spread_inside(len(person.pictures), count)
         pictures = person.pictures[chosen, 0].to(self._device).float() / 255
         found: OrientedPoints = self.network(pictures, person.projections[chosen, 0].to(self._device))
         return found
@@ -186,8 +185,7 @@ class ViewsTrainee:
     def _mesh_of(self, points: Tensor, normals: Tensor, colors: Tensor | None) -> Mesh | None:
         colors = torch.full_like(points, 0.5) if colors is None else colors
         try:
-            ask = field_of_points(*(one.double().cpu().numpy() for one in (points, normals, colors)))
-            return open_part(mesh_of_field(ask, _VOXELS), points)
+            return open_mesh(points, normals, colors, _VOXELS)
         except InputError:  # early in a run nothing may be inside
             return None
 

@@ -18,6 +18,7 @@ from .networks import LookedAt as LookedAt
 from .networks import MeanHead as MeanHead
 from .networks import SurfaceNetwork as SurfaceNetwork
 from .networks import SurfaceNetworkSettings as SurfaceNetworkSettings
+from .networks import facing_cosines as facing_cosines
 from .networks import projected as projected
 from .predictor import SurfacePredictor as SurfacePredictor
 from .space import CENTER_M as CENTER_M

@@ -155,10 +155,7 @@ class SurfaceNetwork(nn.Module):
         """
         pixels = projected(points, projections)
         local = torch.cat([bilinear(features, pixels / 2), bilinear(pictures, pixels)], -1)
-        # The camera's centre is −A⁻¹ b of K [R | t] = [A | b]
-        centers = -torch.linalg.solve(projections[..., :3], projections[..., 3])
-        toward = functional.normalize(centers[:, None] - points, dim=-1)
-        facing = (toward * self.normals).sum(-1, keepdim=True)
+        facing = facing_cosines(projections, points, self.normals)[..., None]
         who = torch.cat([10 * self.points, self.normals], -1).expand(len(points), -1, -1)
         apart, sure = self.opinion(self.at_point(torch.cat([local, facing, who], -1))).unbind(-1)
         wanted = ((points - self.points) * self.normals).sum(-1) / _CM + apart
@@ -217,3 +214,11 @@ def projected(points: Tensor, projections: Tensor) -> Tensor:
     """Pixels (B, N, 2) of points (B, N, 3); a point behind the camera gets a pixel far away."""
     on_plane = points @ projections[:, :, :3].transpose(1, 2) + projections[:, None, :, 3]
     return on_plane[..., :2] / on_plane[..., 2:].clamp(min=1e-3)
+
+
+def facing_cosines(projections: Tensor, points: Tensor, normals: Tensor) -> Tensor:
+    """Cosines (B, N) between normals (N, 3) and the ways from points (N, 3) or (B, N, 3) to the cameras."""
+    # The camera's centre is −A⁻¹ b of K [R | t] = [A | b]
+    centers = -torch.linalg.solve(projections[..., :3], projections[..., 3])
+    cosines: Tensor = (functional.normalize(centers[:, None] - points, dim=-1) * normals).sum(-1)
+    return cosines

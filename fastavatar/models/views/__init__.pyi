@@ -4,6 +4,7 @@ from .backbones import make_backbone as make_backbone
 from .checkpoint import read_network as read_network
 from .checkpoint import write_network as write_network
 from .fields import field_of_points as field_of_points
+from .fields import open_mesh as open_mesh
 from .fields import open_part as open_part
 from .networks import OrientedPoints as OrientedPoints
 from .networks import ViewsNetwork as ViewsNetwork

@@ -10,10 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fastavatar.models.published import Dinov2, Dinov2Sizes
+from fastavatar.models.surface import PICTURE_CHANNELS
 
 Kind = Literal["convolutional", "dinov2"]
-PICTURE_CHANNELS = 4
-"""Red, green, blue on white, and the coverage of the person."""
 _GROUPS = 8
 _STRIDE = 16  # of the last map of the convolutional one, and the multiple that pictures' sides need
 _SQUEEZED = 32  # channels of that map as it enters the features of the whole

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fastavatar.core import Mesh
 from fastavatar.geometry import Array
-from fastavatar.models.surface import Ask
+from fastavatar.models.surface import Ask, mesh_of_field
 
 NEIGHBOURS = 12
 """Planes that are averaged: a ring and a half about a point of an even spread."""
@@ -44,6 +44,15 @@ def field_of_points(points: Array, normals: Array, colors: Array) -> Ask:
         return torch.from_numpy(distances).float(), torch.from_numpy(found).float()
 
     return ask
+
+
+def open_mesh(points: Tensor, normals: Tensor, colors: Tensor, voxels: int) -> Mesh:
+    """The surface through oriented points (N, 3) each, without what only closes it.
+
+    `voxels` are those of `mesh_of_field`, which raises `InputError` where nothing is inside.
+    """
+    field = field_of_points(*(one.double().cpu().numpy() for one in (points, normals, colors)))
+    return open_part(mesh_of_field(field, voxels), points)
 
 
 def open_part(mesh: Mesh, points: Tensor) -> Mesh:

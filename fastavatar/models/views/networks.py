@@ -18,6 +18,7 @@ from torch.nn import functional
 from fastavatar.errors import InputError
 from fastavatar.head import MeanShape, common_movement
 from fastavatar.models.published import Dinov2Sizes
+from fastavatar.models.surface import facing_cosines
 from fastavatar.models.views import make_backbone, order_of_content, pooled
 from fastavatar.models.views.backbones import Frozen, Kind
 
@@ -216,11 +217,10 @@ def _looked_up(
         functional.grid_sample(one, places[:, :, None], padding_mode="border", align_corners=False)[..., 0]
         for one in maps
     ]
-    # The camera's centre is −A⁻¹ b of K [R | t] = [A | b]
-    centers = -torch.linalg.solve(projections[..., :3], projections[..., 3])
-    toward = functional.normalize(centers[:, None] - points, dim=-1)
     inside = (places.abs() < 1).all(-1).to(points)
-    return torch.cat(found, 1).transpose(1, 2), torch.stack([(toward * normals).sum(-1), inside], -1)
+    return torch.cat(found, 1).transpose(1, 2), torch.stack(
+        [facing_cosines(projections, points, normals), inside], -1
+    )
 
 
 def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

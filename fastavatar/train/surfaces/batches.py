@@ -32,7 +32,7 @@ class Subjects:
         self._captures = [read_capture(folder) for folder in folders]
         self._folders, self._picture_px = tuple(folders), picture_px
         self._pictures: dict[tuple[int, int], Framed] = {}
-        largest = max((path.stat().st_size for path in self._sample_files()), default=1)
+        largest = max((folder / SAMPLES).stat().st_size for folder in folders) if folders else 1
         self.samples = lru_cache(max(1, int(_HELD_BYTES / largest)))(self._samples)
 
     def __len__(self) -> int:
@@ -71,11 +71,8 @@ class Subjects:
             self._pictures[subject, view] = crop
         return self._pictures[subject, view]
 
-    def _sample_files(self) -> list[Path]:
-        return [folder / SAMPLES for folder in self._folders]
-
     def _samples(self, subject: int) -> SurfaceSamples:
-        return read_samples(self._sample_files()[subject])
+        return read_samples(self._folders[subject] / SAMPLES)
 
 
 @dataclass(frozen=True)
