@@ -136,10 +136,10 @@ def _detail(shell: Shell, even: Array, points: DetailPoints, view: HeadView, gai
     points, normals, facing = points.subset(on_skin), normals[on_skin], facing[on_skin]
     pixels = view.camera.project(torch.from_numpy(points.means))[0].numpy()
     at = [pixels[:, 1] - 0.5, pixels[:, 0] - 0.5]
-    colors = np.stack([map_coordinates(view.rgb[..., c], at, order=1, mode="nearest") for c in range(3)], 1)
-    colors = np.clip(colors * gain, 0, 1)
+    shown = np.stack([map_coordinates(view.rgb[..., c], at, order=1, mode="nearest") for c in range(3)], 1)
+    colors: Array = np.clip(shown.astype(np.float64) * gain, 0, 1)
     rim = np.flatnonzero(points.beside | (facing < _GRAZED))
-    apart_m, nearest = cKDTree(shell.means).query(points.means[rim])
+    apart_m, nearest = (np.asarray(found) for found in cKDTree(shell.means).query(points.means[rim]))
     rim, nearest = rim[apart_m < _NEAR_M], nearest[apart_m < _NEAR_M]
     colors[rim] = even[nearest]
     most = np.full(len(colors), MOST_SHARPENED)
