@@ -47,7 +47,10 @@ def with_hidden(points: SurfacePoints, means: Array, colors: Array, seen: Bools,
     hair = material == HAIR
     depth = _into_hair(means, hair)
     pull[hair] += _HAIR_PULL * depth[hair]
-    whole = complete_colors(colors, seen, within, points.mirror, far, pull)
+    # The mirror image shows how colours change where it is made of the same
+    alike = material == material[points.mirror]
+    mirror = np.where(alike, points.mirror, np.arange(len(material)))
+    whole = complete_colors(colors, seen, within, mirror, far, pull)
     # Strands: the pattern, in the contrast that seen hair has against its own smoothed colour
     known = seen & hair
     if known.sum() > _ENOUGH:

@@ -58,6 +58,16 @@ def test_what_is_seen_stays() -> None:
     np.testing.assert_allclose(whole(colors)[SEEN], colors[SEEN], atol=1e-12)
 
 
+def test_a_lock_leaves_no_shadow_on_the_hidden_cheek() -> None:
+    """A dark lock over the left cheek, of which the photo shows nothing on the right."""
+    right = (POINTS.region == FACE) & (PLACES[:, 0] < 0) & (PLACES[:, 1] < -0.01) & (PLACES[:, 0] < -0.03)
+    lock = right[POINTS.mirror]
+    colors, material = head(BROWN), np.where(lock, HAIR, DRESSED)
+    colors[lock] = BROWN * 0.3
+    found = whole(colors, SEEN & ~right, material)[right & SEEN]
+    assert len(found) > 500 and np.abs(found - PALE).max() < 0.1
+
+
 def test_neither_hair_nor_cloth_colours_the_skin_of_the_nape_between_them() -> None:
     nape = (POINTS.region == NECK) & ~SEEN & (cKDTree(PLACES[DRESSED != SKIN]).query(PLACES)[0] > 0.01)
     found = whole(head(BROWN))[nape]

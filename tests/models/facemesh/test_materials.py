@@ -49,6 +49,14 @@ def test_skull_and_torso_go_on_behind_as_they_are_seen_in_front(skull: int, tors
     assert (found[np.isin(POINTS.region, (FACE, EAR, NECK))] == SKIN).all()
 
 
+def test_a_lock_over_one_cheek_is_not_mirrored_but_a_fringe_is() -> None:
+    left, face = PLACES[:, 0] > 0, POINTS.region == FACE
+    cheek, brow = face & (PLACES[:, 1] < -0.02), face & (PLACES[:, 1] > 0.05)
+    found = expected_materials(POINTS, PLACES, np.where(left & (cheek | brow), HAIR, SKIN), left)
+    assert (cheek & ~left).any() and (found[cheek & ~left] == SKIN).all()
+    assert (brow & ~left).any() and (found[brow & ~left] == HAIR).all()
+
+
 def test_a_turtleneck_covers_the_nape_too_and_a_collar_does_not() -> None:
     nape = POINTS.region == NECK
     assert (expected(Person(HAIR, CLOTH, CLOTH))[nape] == CLOTH).all()
