@@ -10,7 +10,16 @@ from scipy.spatial import cKDTree
 
 from fastavatar.geometry import Array, Bools, Ints, diffused, row_mean
 from fastavatar.images import HAIR, SKIN
-from fastavatar.models.facemesh import FACE, GUM, NECK, TOOTH, WHITE, SurfacePoints
+from fastavatar.models.facemesh import (
+    FACE,
+    GUM,
+    JAW,
+    NECK,
+    SKULL,
+    TOOTH,
+    WHITE,
+    SurfacePoints,
+)
 from fastavatar.surfaces import FAR_PULL, complete_colors
 
 WHORL = np.array([0.0, 0.115, -0.115])
@@ -25,6 +34,8 @@ _HAIR_PULL = 0.05
 """Pull toward the hair's own colour, beside 1 of a neighbour's: felt one to two centimetres from the skin."""
 _STRAND_CONTRAST = 0.7
 """Contrast of synthesised strands, as a fraction of the contrast observed; chosen by eye."""
+_NAPE_M, _NAPE_UNEVEN = 0.014, 0.4
+"""Length over which hair thins out on a hidden nape, and how much it varies; chosen by eye."""
 _USUAL = {WHITE: (0.78, 0.74, 0.72), TOOTH: (0.80, 0.76, 0.68), GUM: (0.52, 0.26, 0.25)}
 """sRGB of eyes, teeth and gums where none is seen, beside a face of `_USUAL_LUMA`; chosen by eye."""
 _USUAL_LUMA, _LUMA = 0.65, np.array([0.299, 0.587, 0.114])
@@ -57,9 +68,26 @@ def with_hidden(points: SurfacePoints, means: Array, colors: Array, seen: Bools,
         of_seen = row_mean(csr_matrix(within @ diags(known.astype(np.float64))))
         smooth = diffused(colors, of_seen, _SMOOTH_STEPS)
         contrast = np.sqrt(depth[known] @ (colors - smooth)[known] ** 2 / max(depth[known].sum(), 1e-9))
-        strength = _STRAND_CONTRAST * np.where(seen, 0, depth) * strands(means, within, hair)
-        whole = whole + strength[:, None] * contrast
+        pattern = strands(means, within, hair)
+        whole += (_STRAND_CONTRAST * np.where(seen, 0, depth) * pattern)[:, None] * contrast
+        skin = (material == SKIN) & np.isin(points.region, (SKULL, JAW, NECK))
+        whole = _with_soft_nape(means, whole, hair & ~seen, skin & ~seen, pattern)
     return np.clip(whole, 0, 1)
+
+
+def _with_soft_nape(means: Array, colors: Array, hair: Bools, skin: Bools, pattern: Array) -> Array:
+    """Colours (N, 3) in which hair that is not seen thins out over skin that is not seen, (N,) each.
+
+    Strands end at different heights, as the `pattern` (N,) of the nearest hair says.
+    """
+    if not (hair.any() and skin.any()):
+        return colors
+    apart_m, nearest = (np.asarray(found) for found in cKDTree(means[hair]).query(means[skin]))
+    length = _NAPE_M * np.clip(1 + _NAPE_UNEVEN * pattern[hair][nearest], 0.3, 1.6)
+    share = np.clip(1 - apart_m / length, 0, 1)[:, None] ** 1.5
+    softened = colors.copy()
+    softened[skin] += share * (colors[hair][nearest] - colors[skin])
+    return softened
 
 
 def _far_colors(colors: Array, seen: Bools, region: Ints, material: Ints) -> Array:

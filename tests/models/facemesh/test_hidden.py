@@ -70,9 +70,22 @@ def test_a_lock_leaves_no_shadow_on_the_hidden_cheek() -> None:
 
 def test_neither_hair_nor_cloth_colours_the_skin_of_the_nape_between_them() -> None:
     nape = (POINTS.region == NECK) & ~SEEN & (cKDTree(PLACES[DRESSED != SKIN]).query(PLACES)[0] > 0.01)
+    nape &= cKDTree(PLACES[HAIRY]).query(PLACES)[0] > 0.023
     found = whole(head(BROWN))[nape]
     assert nape.sum() > 500 and np.abs(found - PALE).max() < 0.16
     assert np.abs(found.mean(0) - PALE).max() < 0.08
+
+
+def test_on_a_hidden_nape_hair_thins_out() -> None:
+    apart_m = cKDTree(PLACES[HAIRY & ~SEEN]).query(PLACES)[0]
+    below = ~HAIRY & ~SEEN & np.isin(POINTS.region, (SKULL, NECK)) & (PLACES[:, 2] < -0.08)
+    found = whole(head(BROWN)).mean(1)
+    near, middle, far = (
+        found[below & (low < apart_m) & (apart_m < high)].mean()
+        for low, high in ((0, 0.004), (0.005, 0.009), (0.02, 0.03))
+    )
+    assert near < middle - 0.05 and middle < far - 0.05
+    assert found[below & (apart_m < 0.006)].std() > 0.03, "strands end at different heights"
 
 
 def test_a_neck_that_is_seen_has_its_own_colour_behind() -> None:
