@@ -6,7 +6,7 @@ from fastavatar.geometry import Array, Bools, Ints
 from fastavatar.images.parts import CLOTH, HAIR, SKIN
 from fastavatar.models.facemesh.hidden import WHORL, strands, with_hidden
 from fastavatar.models.facemesh.surface import surface_points
-from fastavatar.models.facemesh.template import FACE, NECK, SKULL, TORSO, load_template
+from fastavatar.models.facemesh.template import EAR, EYE, FACE, JAW, NECK, SKULL, TORSO, load_template
 
 PALE, BROWN, RED = np.array([0.8, 0.6, 0.5]), np.array([0.3, 0.2, 0.1]), np.array([0.7, 0.05, 0.05])
 POINTS = surface_points()
@@ -86,6 +86,17 @@ def test_on_a_hidden_nape_hair_thins_out() -> None:
     )
     assert near < middle - 0.05 and middle < far - 0.05
     assert found[below & (apart_m < 0.006)].std() > 0.03, "strands end at different heights"
+
+
+def test_ears_have_the_colour_of_the_face_and_not_of_its_beard() -> None:
+    """Of a face that a fringe and a beard leave little of."""
+    colors, eyes = head(BROWN), PLACES[POINTS.region == EYE, 1].mean()
+    fringe = (POINTS.region == FACE) & (PLACES[:, 1] > eyes + 0.01)
+    colors[np.isin(POINTS.region, (FACE, JAW)) & (PLACES[:, 1] < eyes - 0.03)] = 0.4
+    colors[fringe] = BROWN
+    ears = POINTS.region == EAR
+    found = whole(colors, SEEN & ~ears, np.where(fringe, HAIR, DRESSED))[ears]
+    assert np.abs(found.mean(0) - PALE).max() < 0.13
 
 
 def test_a_neck_that_is_seen_has_its_own_colour_behind() -> None:
