@@ -1,0 +1,82 @@
+"""The transpose of blending: each splat takes the sum of the pixels, weighted by how much of them it is."""
+
+import numpy as np
+
+from fastavatar.rendering import (
+    BLOCK,
+    ONE,
+    T_MIN,
+    TILE,
+    WIDTH,
+    ZERO,
+    Floats,
+    Longs,
+    TileLists,
+    aligned,
+    alpha_in_row,
+    bits,
+    channels_at,
+    eight_sums,
+    fetch_add,
+    gather,
+    kernel,
+    lane_numbers,
+    load,
+    lowest,
+    reaching,
+    spread,
+    store,
+    where,
+)
+
+
+@kernel
+def gather_pixels(counter: Longs, lists: TileLists, image: Floats, sums: Floats) -> None:
+    """Fill `sums` (pairs, 3), in the order of the tiles' lists, from an image (H, W, 3).
+
+    Tiles are taken from `counter` (1,). The weights are those by which `composite` blends.
+    """
+    starts, indices, splats = lists.starts, lists.indices, lists.splats
+    height, width = image.shape[:2]
+    columns = (width + TILE - 1) // TILE
+    blocks = aligned((lists.longest // WIDTH + 1) * BLOCK)
+    tile_sums = aligned(lists.longest * WIDTH)
+    border = np.zeros(3 * WIDTH, np.float32)
+    channels = image.reshape(-1)
+    lanes = lane_numbers()
+    none = spread(ZERO)
+    while True:
+        tile = fetch_add(counter)
+        if tile >= len(starts) - 1:
+            break
+        left, top = tile % columns * TILE, tile // columns * TILE
+        visible = min(TILE, width - left)
+        own = indices[starts[tile] : starts[tile + 1]]
+        end = gather(own, splats, left, top, blocks)
+        tile_sums[: len(own) * WIDTH] = ZERO
+        for row in range(min(TILE, height - top)):
+            red, green, blue = channels_at(channels, (top + row) * width + left, visible, border)
+            transmittance = where(lanes >= np.float32(visible), ZERO, ONE)
+            block, block_sums, reach = -BLOCK, -WIDTH * WIDTH, 0
+            while True:
+                while reach == 0 and block + BLOCK < end:
+                    block += BLOCK
+                    block_sums += WIDTH * WIDTH
+                    reach = reaching(row, block, blocks)
+                if reach == 0:
+                    break
+                number = lowest(reach)
+                reach &= reach - 1
+                _, _, a = alpha_in_row(lanes, blocks, block + number)
+                w = transmittance * a
+                transmittance = transmittance - w
+                alive = transmittance > T_MIN
+                w = where(alive, w, ZERO)
+                total = eight_sums((w * red, w * green, w * blue, none, none, none, none, none))
+                place = block_sums + number * WIDTH
+                store(tile_sums, place, total + load(tile_sums, place))
+                if bits(alive) == 0:
+                    break
+        for i in range(len(own)):
+            for channel in range(3):
+                sums[starts[tile] + i, channel] = tile_sums[i * WIDTH + channel]
