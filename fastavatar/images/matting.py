@@ -40,7 +40,7 @@ def _inverses(spread: NDArray[np.float32]) -> NDArray[np.float32]:
     # As float64: where colours vary in one direction alone, the determinant cancels
     x, y, z = spread.astype(np.float64) + _EPSILON * np.eye(3)[..., None, None]
     cofactors = np.stack([np.cross(y, z, axis=0), np.cross(z, x, axis=0), np.cross(x, y, axis=0)])
-    return (cofactors / (x * cofactors[0]).sum(0)).astype(np.float32)
+    return np.asarray(cofactors / (x * cofactors[0]).sum(0), np.float32)
 
 
 def matte(

@@ -143,6 +143,8 @@ from .picture import Compositing as Compositing
 from .picture import Render as Render
 from .picture import lay_over as lay_over
 from .rasterise import render as render
+from .threads import ahead as ahead
 from .threads import limit_threads as limit_threads
 from .threads import run_on_threads as run_on_threads
+from .threads import side_by_side as side_by_side
 from .threads import thread_count as thread_count

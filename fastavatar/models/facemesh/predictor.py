@@ -17,13 +17,15 @@ from fastavatar.models.facemesh import (
     PhotosFacts,
     dress,
     fit_to_views,
-    head_and_shoulders,
+    head_crop,
     head_of_several,
     observe,
     pulled_to_landmarks,
     turn_in,
+    view_in,
 )
 from fastavatar.models.stages import stage
+from fastavatar.rendering import ahead
 
 LICENCE = "free for any use, as far as the photo is yours to use (MIT code, Apache-2.0 face models)"
 
@@ -49,14 +51,16 @@ class FaceMeshPredictor:
         with stage(seconds, "pose"):
             (seen,) = observe([photo], [found], chosen=face is not None)
         with stage(seconds, "person mask"):
-            view = head_and_shoulders(photo, found.box, seen.camera)
+            crop = head_crop(photo, found.box, seen.camera)
+            # Meanwhile other networks look at the body and the face
+            turn, concerns = ahead(lambda: turn_in(crop.rgb, crop.camera)), ahead(seen.concerns)
+            view = view_in(crop)
         with stage(seconds, "fit head"):
-            turn = turn_in(view)
             shape = pulled_to_landmarks(seen.shape, seen.offsets)
-            fitted = fit_to_views(shape, seen.parameters, turn, [view])
+            fitted = fit_to_views(shape, seen.parameters, turn(), [view])
         with stage(seconds, "colours"):
             head = dress(fitted, seen.parameters, [view])
-        warnings = (*turned, *seen.warnings)
+        warnings = (*turned, *concerns())
         provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, warnings)
         camera = seen.camera.to("cpu", torch.float32)
         return Avatar(

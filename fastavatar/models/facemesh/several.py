@@ -102,7 +102,7 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
         fit, views, strayed = _tied(shown, landmarks, fit, views)
         seen = observations(shown, faces, fit)
     with stage(seconds, "fit head"):
-        turn = mean_rotation([turn_in(view) for view in views])
+        turn = mean_rotation([turn_in(view.photo_rgb, view.camera) for view in views])
         shape = pulled_to_landmarks(seen[0].shape, _mean_offsets(seen))
         fitted = fit_to_views(shape, seen[0].parameters, turn, views)
     with stage(seconds, "colours"):
@@ -111,7 +111,7 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
     for place, (index, one, gain) in enumerate(zip(order, seen, head.gains, strict=True)):
         camera, turned = one.camera.to("cpu", torch.float32), found[place][2]
         doubts = (_STRAYED,) if place == strayed else ()
-        shots[index] = Shot(one.photo, one.face, camera, gain, (*turned, *one.warnings, *doubts))
+        shots[index] = Shot(one.photo, one.face, camera, gain, (*turned, *one.concerns(), *doubts))
     return head, [shots[index] for index in range(len(photos))]
 
 

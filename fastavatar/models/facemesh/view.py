@@ -71,11 +71,29 @@ class Cells(NamedTuple):
     """(N,) metres along the optical axis."""
 
 
+@dataclass(frozen=True)
+class HeadCrop:
+    """The part of a photo that shows head and shoulders."""
+
+    rgb: NDArray[np.uint8]
+    """(H, W, 3) sRGB."""
+    alpha: NDArray[np.float32] | None
+    """(H, W) coverage in 0…1 of a photo that came cut out."""
+    face: tuple[float, float]
+    """Row and column of the middle of the face."""
+    camera: Camera
+    """The camera that saw it, float64."""
+
+
 def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> HeadView:
+    """The part of the photo that shows head and shoulders, and the person in it; see `head_crop`."""
+    return view_in(head_crop(photo, face_box, camera))
+
+
+def head_crop(photo: Photo, face_box: Box, camera: Camera) -> HeadCrop:
     """The part of the photo that shows head and shoulders.
 
-    `face_box` is left, top, right, bottom in pixels; `camera` is the photo's. A photo that came cut out
-    brings its own mask. Of the person, the piece that holds the face counts.
+    `face_box` is left, top, right, bottom in pixels; `camera` is the photo's.
     """
     left, top, right, bottom = _crop(face_box, photo.width, photo.height)
     scale = min(1.0, float(camera.world_to_camera[2, 3] / camera.K[0, 0]) / _METRES_PER_PX)
@@ -87,10 +105,15 @@ def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> HeadView:
 
     alpha = resized(photo.alpha) if photo.alpha is not None and photo.is_cut_out else None
     rgb = resized(photo.rgb).round().astype(np.uint8)
-    parts = person_parts(rgb, alpha)
     cropped = camera.to(camera.K.device, torch.float64).cropped(left, top, right, bottom)
     face = ((face_box[1] + face_box[3]) / 2 - top) * scale, ((face_box[0] + face_box[2]) / 2 - left) * scale
-    return HeadView(rgb, _piece_with(parts, face), cropped.resized(width, height))
+    return HeadCrop(rgb, alpha, face, cropped.resized(width, height))
+
+
+def view_in(crop: HeadCrop) -> HeadView:
+    """The person in a crop. A photo that came cut out brings its own mask; the piece with the face counts."""
+    parts = _piece_with(person_parts(crop.rgb, crop.alpha), crop.face)
+    return HeadView(crop.rgb, parts, crop.camera)
 
 
 def _piece_with(parts: PersonParts, place: tuple[float, float]) -> PersonParts:
