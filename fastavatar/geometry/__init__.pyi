@@ -6,6 +6,7 @@ from .graphs import edge_graph as edge_graph
 from .graphs import nearest_neighbours as nearest_neighbours
 from .graphs import neighbour_graph as neighbour_graph
 from .graphs import row_mean as row_mean
+from .pictures import mean_around as mean_around
 from .points import Similarity as Similarity
 from .points import fit_similarity as fit_similarity
 from .points import fit_upright_similarity as fit_upright_similarity

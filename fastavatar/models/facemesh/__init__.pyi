@@ -9,6 +9,8 @@ from .cut import find_cut as find_cut
 from .cut import without_fade as without_fade
 from .detail import DetailPoints as DetailPoints
 from .detail import detail_points as detail_points
+from .discs import MOST_AT_RIM as MOST_AT_RIM
+from .discs import MOST_SHARPENED as MOST_SHARPENED
 from .discs import STEEPEST as STEEPEST
 from .discs import detail_discs as detail_discs
 from .discs import even_discs as even_discs

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label
 
-from fastavatar.geometry import Array, Bools, Ints
+from fastavatar.geometry import Array, Bools, Ints, mean_around
 from fastavatar.images import HAIR, SKIN
 from fastavatar.models.facemesh import EAR, FACE, JAW, NECK, SKULL, TORSO, HeadTemplate, HeadView
 from fastavatar.rendering import rasterise_mesh
@@ -132,7 +132,7 @@ def _loose_in(template: HeadTemplate, vertices: Array, view: HeadView, torso: Ar
     shoulders = _depth_of_plane(view, torso, vertices[template.region == TORSO].mean(0))
     share = np.clip(apart / _FAR_M, 0, 1) * ~hair
     middle += share * np.clip(shoulders - middle, *_BEHIND_NEAREST_M)
-    middle = _smoothed(middle, where, _SMOOTH_M / m)
+    middle = mean_around(middle, where, _SMOOTH_M / m)
     # Morphological opening: hair that holds a disc of the width of a strand
     thick = distance_transform_edt(hair) * m > _STRAND_M
     broad = where & hair & (distance_transform_edt(~thick) * m <= _STRAND_M)
@@ -155,12 +155,6 @@ def _circle(distance: Array, radius: float) -> Array:
     """Height of a round rim at a distance from its edge: a quarter circle, then flat."""
     inward = radius - np.minimum(distance, radius)
     return np.asarray(np.sqrt(radius**2 - inward**2))
-
-
-def _smoothed(values: Array, where: Bools, sigma_px: float) -> Array:
-    """Normalised convolution of values (H, W), using those in `where` (H, W) alone."""
-    weight = gaussian_filter(where.astype(np.float64), sigma_px)
-    return np.asarray(gaussian_filter(np.where(where, values, 0), sigma_px) / np.maximum(weight, 1e-9))
 
 
 def _behind_neck(centers: Array, hair: Array, vertices: Array, region: Ints) -> Bools:

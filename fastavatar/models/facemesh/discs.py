@@ -30,9 +30,9 @@ SHARPENING_ROUNDS = 5
 """Three reach 0.3 dB less in the own view; eight reach 0.2 dB more."""
 LEAST_SHARE = 0.05
 """Added to the pixels that a disc's colour is answerable for: one that hardly shows stays as it is."""
-MOST_SHARPENED = 0.5
-"""Largest change of a colour by sharpening; detail that would need more is finer than the discs and would
-ring."""
+MOST_SHARPENED, MOST_AT_RIM = 0.5, 0.1
+"""Largest change of a colour by sharpening, and of one that a view only grazes. Detail that would need more
+than the first is finer than the discs and would ring; more than the second would be a line from aside."""
 
 
 def even_discs(spacing: Array, means: Array, normals: Array, colors: Array, seen: Bools) -> Gaussians:
@@ -80,15 +80,19 @@ def _discs(means: Array, frames: Array, width: Array, colors: Array) -> Gaussian
     )
 
 
-def sharpened(gaussians: Gaussians, source: Ints, views: Sequence[HeadView], gains: Array) -> Gaussians:
+def sharpened(
+    gaussians: Gaussians, source: Ints, most: Array, views: Sequence[HeadView], gains: Array
+) -> Gaussians:
     """The discs with colours corrected for their overlap, which blurs them.
 
-    Each disc takes colours from one view, whose index is its `source` (N,), −1 for none. The simultaneous
-    algebraic reconstruction technique (Andersen and Kak 1984): a disc's colour changes by the mean of what is
-    missing in the view's pixels, each weighted by how much of it the disc is.
+    Each disc takes colours from one view, whose index is its `source` (N,), −1 for none, and changes by no
+    more than `most` (N,). The simultaneous algebraic reconstruction technique (Andersen and Kak 1984): a
+    disc's colour changes by the mean of what is missing in the view's pixels, each weighted by how much of it
+    the disc is.
     """
     start = decode_colors(gaussians.sh[:, 0]).numpy()
-    low, high = (start - MOST_SHARPENED).clip(0, None), (start + MOST_SHARPENED).clip(None, 1)
+    reach = most.astype(np.float32)[:, None]
+    low, high = (start - reach).clip(0, None), (start + reach).clip(None, 1)
     truths = [
         np.clip(view.rgb * gain.astype(np.float32), 0, 1) for view, gain in zip(views, gains, strict=True)
     ]

@@ -17,6 +17,8 @@ from fastavatar.geometry import Array, Bools, unit_vectors
 from fastavatar.images import HAIR
 from fastavatar.models.facemesh import (
     FACE,
+    MOST_AT_RIM,
+    MOST_SHARPENED,
     STEEPEST,
     DetailPoints,
     Fitted,
@@ -40,6 +42,8 @@ from fastavatar.surfaces import Blend, blend, colors_in_view
 
 _ASIDE_DEG = 20.0
 """Yaw from which a view shows half of the face from aside; from the front, hair beside the face is there."""
+_GRAZED, _NEAR_M = 0.3, 0.006
+"""Cosine between normal and view below which a view grazes a surface, and how far near even discs are."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,13 @@ def dress(fitted: Fitted, parameters: HeadParameters, views: Sequence[HeadView])
     layers = [even_layer(shell, colors, blended, whole, fitted.cut)]
     for index, seen in enumerate(whole):
         points = detail_points(seen.view, seen.sight, shell.vertices, shell.faces)
-        layers.append(
-            _detail(shell, _best_seen(points, index, shell, blended), seen.view, blended.gains[index])
-        )
+        points = _best_seen(points, index, shell, blended)
+        layers.append(_detail(shell, colors, points, seen.view, blended.gains[index]))
     # The even discs come first and have no view of their own
     source = np.repeat(np.arange(-1, len(views)), [len(layer.discs) for layer in layers])
-    gaussians = sharpened(concatenate([layer.discs for layer in layers]), source, views, blended.gains)
+    most = np.concatenate([layer.most for layer in layers])
+    discs = concatenate([layer.discs for layer in layers])
+    gaussians = sharpened(discs, source, most, views, blended.gains)
     binding = Binding(
         torch.from_numpy(np.concatenate([layer.corners for layer in layers])),
         torch.from_numpy(np.concatenate([layer.weights for layer in layers])).float(),
@@ -119,14 +124,25 @@ def _is_lock(on_face: Bools, facing: Array, means: Array, view: HeadView) -> Boo
     return np.asarray(far & (view.parts.shares[..., HAIR][view.cells(means).at] > 0.5))
 
 
-def _detail(shell: Shell, points: DetailPoints, view: HeadView, gain: Array) -> Layer:
-    """Discs of what a view sees, in the colours of its pixels."""
+def _detail(shell: Shell, even: Array, points: DetailPoints, view: HeadView, gain: Array) -> Layer:
+    """Discs of what a view sees, in the colours of its pixels.
+
+    What it only grazes takes the colours `even` (N, 3) of the shell's points around: in its own, it would be
+    a line, from aside, between what the view shows and what it does not.
+    """
     normals = unit_vectors(points.at(shell.normals))
     facing = (normals * unit_vectors(view.camera.center.numpy() - points.means)).sum(1)
     on_skin = ~_is_lock(shell.region[points.corners[:, 0]] == FACE, facing, points.means, view)
-    points, normals = points.subset(on_skin), normals[on_skin]
+    points, normals, facing = points.subset(on_skin), normals[on_skin], facing[on_skin]
     pixels = view.camera.project(torch.from_numpy(points.means))[0].numpy()
     at = [pixels[:, 1] - 0.5, pixels[:, 0] - 0.5]
     colors = np.stack([map_coordinates(view.rgb[..., c], at, order=1, mode="nearest") for c in range(3)], 1)
-    discs = detail_discs(points, points.means, normals, np.clip(colors * gain, 0, 1), view)
-    return Layer(discs, points.corners, points.weights)
+    colors = np.clip(colors * gain, 0, 1)
+    rim = np.flatnonzero(points.beside | (facing < _GRAZED))
+    apart_m, nearest = cKDTree(shell.means).query(points.means[rim])
+    rim, nearest = rim[apart_m < _NEAR_M], nearest[apart_m < _NEAR_M]
+    colors[rim] = even[nearest]
+    most = np.full(len(colors), MOST_SHARPENED)
+    most[rim] = MOST_AT_RIM
+    discs = detail_discs(points, points.means, normals, colors, view)
+    return Layer(discs, points.corners, points.weights, most)

@@ -59,6 +59,8 @@ class Layer:
     """(N, 3)"""
     weights: Array
     """(N, 3)"""
+    most: Array
+    """(N,) largest change of each colour by sharpening."""
 
 
 def even_layer(shell: Shell, colors: Array, blended: Blend, seen: Sequence[Seen], cut: Cut | None) -> Layer:
@@ -73,7 +75,7 @@ def even_layer(shell: Shell, colors: Array, blended: Blend, seen: Sequence[Seen]
     discs = even_discs(spacing, means, shell.point_normals, colors, blended.seen)
     discs = discs.subset(torch.from_numpy(kept))
     points = shell.points
-    return Layer(discs, points.corners[kept], points.weights[kept])
+    return Layer(discs, points.corners[kept], points.weights[kept], np.zeros(len(discs)))
 
 
 def behind_lids_and_lips(shell: Shell, seen: Seen, cells: Cells) -> tuple[Array, Bools]:

@@ -15,7 +15,7 @@ from tests.models.facemesh.heads import view_of
 SIZE_PX = 240
 CAMERA = frontal_camera(1.0, 300, SIZE_PX, SIZE_PX, torch.tensor([0.0, -0.05, 0.0])).to("cpu", torch.float64)
 MESH = load_template().vertices, load_template().faces
-BEYOND_PX = 3
+BEYOND_PX = 1
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +69,23 @@ def test_points_lie_on_the_mesh_or_at_its_outlines_depth(
     np.testing.assert_allclose(points.means[fine], points.at(MESH[0])[fine], atol=1e-6)
     apart_m = np.linalg.norm(points.means - points.at(MESH[0]), axis=1)
     assert np.quantile(apart_m[hit], 0.99) < 0.006
+    np.testing.assert_array_equal(points.beside, ~hit)
     assert 100 < (~hit).sum() and apart_m[~hit].max() < (BEYOND_PX + 2) / 300
     depth = CAMERA.project(torch.from_numpy(points.means[~hit]))[1].numpy()
     held = CAMERA.project(torch.from_numpy(points.at(MESH[0])[~hit]))[1].numpy()
     np.testing.assert_allclose(depth, held, atol=1e-9)
+
+
+def test_a_lock_beside_neck_and_shoulder_stays_in_one_piece(sight: Fragments) -> None:
+    """The nearest pixel of the mesh changes from one to the other half-way down."""
+    mask = sight.hit.copy()
+    right = SIZE_PX // 2 + 33
+    mask[70:140, right : right + 2] = True
+    points = detail_points(view_of(mask.astype(np.float32), CAMERA), sight, *MESH)
+    lock = points.means[points.beside]
+    depth = CAMERA.project(torch.from_numpy(lock[np.argsort(-lock[:, 1])]))[1].numpy()
+    assert len(depth) > 20 and np.ptp(depth) > 0.03
+    assert np.abs(np.diff(depth)).max() < 0.01
 
 
 def test_a_part_of_the_points_keeps_all_their_fields(points: DetailPoints) -> None:

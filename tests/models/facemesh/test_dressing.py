@@ -2,12 +2,18 @@ import numpy as np
 import pytest
 import torch
 from PIL import ImageDraw
+from scipy.ndimage import binary_dilation, binary_erosion
 
-from fastavatar.core import Avatar
+from fastavatar.core import Avatar, HeadParameters, frontal_camera
 from fastavatar.geometry import Array
+from fastavatar.head import load_head
 from fastavatar.models import load_predictor
+from fastavatar.models.facemesh.dressing import dress
+from fastavatar.models.facemesh.fit import Fitted
+from fastavatar.models.facemesh.template import load_template
 from fastavatar.models.facemesh.view import HeadView, head_and_shoulders
-from fastavatar.rendering import Render, render
+from fastavatar.rendering import Render, rasterise_mesh, render
+from tests.models.facemesh.heads import NOTHING, view_of
 from tests.portraits import photo_of, picture
 
 HAIR = (34, 25, 20)
@@ -36,6 +42,20 @@ def test_it_covers_the_person_and_no_backdrop(view: HeadView, drawn: Render) -> 
     person, covered = view.mask > 0.5, drawn.alpha.numpy() > 0.5
     assert (person & ~covered).sum() <= 0.01 * person.sum()
     assert (covered & ~person).sum() <= 0.015 * person.sum()
+
+
+def test_a_dark_rim_in_the_photo_is_no_line_from_aside() -> None:
+    """A grey head whose outermost two pixels are dark."""
+    template = load_template()
+    camera = frontal_camera(1.2, 900, 300, 300, torch.zeros(3)).to("cpu", torch.float64)
+    person = binary_dilation(rasterise_mesh(template.vertices, template.faces, camera).hit)
+    rgb = np.where(binary_erosion(person, iterations=2, border_value=1), 0.6, 0.1)[..., None]
+    view = view_of(person.astype(np.float32), camera, np.tile(rgb, 3).astype(np.float32))
+    rest = HeadParameters(torch.zeros(80), torch.zeros(52), torch.from_numpy(load_head().joints).float())
+    dressed = dress(Fitted(template.vertices, NOTHING, None), rest, [view])
+    aside = render(dressed.gaussians, camera.to("cpu", torch.float32).orbited(90))
+    inside = binary_erosion(aside.alpha.numpy() > 0.99, iterations=6)
+    assert (aside.image.mean(2).numpy()[inside] < 0.4).mean() < 0.005
 
 
 @pytest.fixture(scope="module")
