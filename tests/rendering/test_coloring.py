@@ -28,15 +28,17 @@ def test_gathering_is_the_transposed_map() -> None:
     drawn = fa.render(fa.Gaussians(**{**GAUSSIANS.tensors(), "sh": sh}), CAMERA, (0, 0, 0)).image
     (by_sh,) = torch.autograd.grad(drawn, sh, torch.from_numpy(IMAGE))
     expected = by_sh[:, 0].numpy() / 0.28209479177387814
-    np.testing.assert_allclose(coloring.gathered(IMAGE), expected, rtol=1e-4, atol=1e-4)
-    assert np.vdot(coloring.picture(COLORS)[0], IMAGE) == pytest.approx(
-        np.vdot(COLORS, coloring.gathered(IMAGE)), rel=1e-4
+    sums, weights = coloring.gathered(IMAGE)
+    np.testing.assert_allclose(sums, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        np.tile(weights, 3), coloring.gathered(np.ones_like(IMAGE))[0], rtol=1e-5, atol=1e-6
     )
+    assert np.vdot(coloring.picture(COLORS)[0], IMAGE) == pytest.approx(np.vdot(COLORS, sums), rel=1e-4)
 
 
 def test_any_number_of_threads_gives_the_same_bytes() -> None:
     one, four = (Coloring(GAUSSIANS, CAMERA, threads) for threads in (1, 4))
-    np.testing.assert_array_equal(one.gathered(IMAGE), four.gathered(IMAGE))
+    np.testing.assert_array_equal(one.gathered(IMAGE)[0], four.gathered(IMAGE)[0])
 
 
 def test_a_parameter_that_is_not_finite_is_named() -> None:

@@ -98,16 +98,16 @@ def sharpened(
     ]
     # A picture is linear in the colours, I = W·c: Wᵀ spreads what is missing, and Wᵀ·1 are the shares
     drawings = [Coloring(gaussians, view.camera) for view in views]
-    shares = [one.gathered(np.ones_like(truth)) for one, truth in zip(drawings, truths, strict=True)]
     known = start
     for _ in range(SHARPENING_ROUNDS):
         # One view after the other: what one corrects, the next one sees
-        for index, (drawing, truth, share) in enumerate(zip(drawings, truths, shares, strict=True)):
+        for index, (drawing, truth) in enumerate(zip(drawings, truths, strict=True)):
             image, alpha = drawing.picture(known)
             # Where the backdrop shows through, discs make up their own part of the colour only
-            change = drawing.gathered(alpha[..., None] * truth - image) / (share + LEAST_SHARE)
+            missing, share = drawing.gathered(alpha[..., None] * truth - image)
             mine = (source == index)[:, None]
-            known = np.where(mine, (known + change).clip(low, high), known)
+            changed = (known + missing / (share + LEAST_SHARE)).clip(low, high)
+            known = np.where(mine, changed, known)
     return replace(gaussians, sh=encode_colors(torch.from_numpy(known))[:, None])
 
 

@@ -139,8 +139,8 @@ def _detail(shell: Shell, even: Array, points: DetailPoints, view: HeadView, gai
     colors = np.stack([map_coordinates(view.rgb[..., c], at, order=1, mode="nearest") for c in range(3)], 1)
     colors = np.clip(colors * gain, 0, 1)
     rim = np.flatnonzero(points.beside | (facing < _GRAZED))
-    apart_m, nearest = cKDTree(shell.means).query(points.means[rim])
-    rim, nearest = rim[apart_m < _NEAR_M], nearest[apart_m < _NEAR_M]
+    apart_m, nearest = cKDTree(shell.means).query(points.means[rim], distance_upper_bound=_NEAR_M)
+    rim, nearest = rim[np.isfinite(apart_m)], np.asarray(nearest)[np.isfinite(apart_m)]
     colors[rim] = even[nearest]
     most = np.full(len(colors), MOST_SHARPENED)
     most[rim] = MOST_AT_RIM

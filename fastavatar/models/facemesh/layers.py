@@ -111,7 +111,7 @@ def _within(shell: Shell, seen: Sequence[Seen]) -> tuple[Array, Bools]:
         beside_m = distance_transform_edt(~person)[at] * view.metres_per_px
         goes |= (shell.points.region == TORSO) & (beside_m > _BESIDE_M)
         # Nearest pixel well inside, at the point's own depth; what is too thin for one keeps its points
-        rim = distance_transform_edt(person) < _INSIDE_PX
+        rim = view.edge_px < _INSIDE_PX
         apart_px, (row, column) = distance_transform_edt(rim, return_indices=True)
         inside = np.stack([column[at] + 0.5, row[at] + 0.5], 1)
         moved = view.camera.unproject(torch.from_numpy(inside), torch.from_numpy(depth)).numpy()
@@ -128,7 +128,7 @@ def _room(means: Array, spacing: Array, views: Sequence[HeadView]) -> Array:
         at, shown, depth = view.cells(means)
         # A disc's standard deviation is about 0.9 of the spacing; 1.2 leaves room for its tail
         reach_px = 1.2 * spacing * float(view.camera.K[0, 0]) / depth
-        edge_px = distance_transform_edt(view.mask > 0.5)[at]
+        edge_px = view.edge_px[at]
         factor = np.where(shown, np.minimum(factor, np.clip(edge_px / reach_px, _LEAST_ROOM, 1)), factor)
     return factor
 

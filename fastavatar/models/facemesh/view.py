@@ -1,13 +1,14 @@
 """The crop of a photo that the embedded model works on: head and shoulders, at the model's resolution."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import label
+from scipy.ndimage import distance_transform_edt, label
 
 from fastavatar.core import Box, Camera, Photo
 from fastavatar.geometry import Array, Bools, Ints
@@ -38,6 +39,11 @@ class HeadView:
     def mask(self) -> NDArray[np.float32]:
         """(H, W) coverage of the person in 0…1."""
         return self.parts.coverage
+
+    @cached_property
+    def edge_px(self) -> Array:
+        """(H, W) distance of the person's pixels to the nearest one that is backdrop, 0 elsewhere."""
+        return np.asarray(distance_transform_edt(self.mask > 0.5))
 
     @property
     def metres_per_px(self) -> float:

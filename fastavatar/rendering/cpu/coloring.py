@@ -40,9 +40,10 @@ class Coloring:
         drawn = draw(self._frame, _BLACK, self._threads)
         return drawn.image, drawn.alpha
 
-    def gathered(self, image: Floats) -> Floats:
-        """Wᵀ·image (N, 3): the sum of the pixels of (H, W, 3), by how much of them each Gaussian is."""
+    def gathered(self, image: Floats) -> tuple[Floats, Floats]:
+        """Wᵀ·image (N, 3), sums of the pixels of (H, W, 3), and Wᵀ·1 (N, 1), how many each Gaussian is."""
         lists = self._frame.lists
-        sums = np.empty((len(lists.indices), 3), np.float32)
+        sums = np.empty((len(lists.indices), 4), np.float32)
         run_kernel(self._threads, lambda counter: gather_pixels(counter, lists, image, sums))
-        return self._sum @ sums
+        whole = self._sum @ sums
+        return whole[:, :3], whole[:, 3:]

@@ -32,7 +32,9 @@ from fastavatar.rendering import (
 
 @kernel
 def gather_pixels(counter: Longs, lists: TileLists, image: Floats, sums: Floats) -> None:
-    """Fill `sums` (pairs, 3), in the order of the tiles' lists, from an image (H, W, 3).
+    """Fill `sums` (pairs, 4), in the order of the tiles' lists, from an image (H, W, 3).
+
+    The last sum is that of the weights alone.
 
     Tiles are taken from `counter` (1,). The weights are those by which `composite` blends.
     """
@@ -72,11 +74,11 @@ def gather_pixels(counter: Longs, lists: TileLists, image: Floats, sums: Floats)
                 transmittance = transmittance - w
                 alive = transmittance > T_MIN
                 w = where(alive, w, ZERO)
-                total = eight_sums((w * red, w * green, w * blue, none, none, none, none, none))
+                total = eight_sums((w * red, w * green, w * blue, w, none, none, none, none))
                 place = block_sums + number * WIDTH
                 store(tile_sums, place, total + load(tile_sums, place))
                 if bits(alive) == 0:
                     break
         for i in range(len(own)):
-            for channel in range(3):
+            for channel in range(4):
                 sums[starts[tile] + i, channel] = tile_sums[i * WIDTH + channel]
