@@ -60,15 +60,15 @@ def run_on_threads(task: Callable[[], object], threads: int) -> None:
 
 
 def ahead(task: Callable[[], Result]) -> Callable[[], Result]:
-    """Start a task on another thread; calling what is returned, once, waits for its result.
+    """Start a task on another thread; calling what is returned waits for its result.
 
     Where this process may use one thread alone, or no other has begun with the task by then, the caller does
     it.
     """
     if thread_count() == 1:
-        return task
+        return cache(task)
     future = _pool().submit(task)
-    return lambda: task() if future.cancel() else future.result()
+    return cache(lambda: task() if future.cancel() else future.result())
 
 
 def side_by_side(task: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -1,6 +1,6 @@
 """Discs spread evenly over what no view's own pixels cover, and not before what a view shows as backdrop."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -63,8 +63,13 @@ class Layer:
     """(N,) largest change of each colour by sharpening."""
 
 
-def even_layer(shell: Shell, colors: Array, blended: Blend, seen: Sequence[Seen], cut: Cut | None) -> Layer:
-    """Discs spread evenly over what no view's own pixels cover and nothing cuts off."""
+def even_layer(
+    shell: Shell, colors: Callable[[], Array], blended: Blend, seen: Sequence[Seen], cut: Cut | None
+) -> Layer:
+    """Discs spread evenly over what no view's own pixels cover and nothing cuts off.
+
+    Their colours are `colors()` (N, 3).
+    """
     views = [view for view, _ in seen]
     # In turn: before backdrop, covered by detail, cut off below
     means, kept = _within(shell, seen)
@@ -72,7 +77,7 @@ def even_layer(shell: Shell, colors: Array, blended: Blend, seen: Sequence[Seen]
         kept &= ~_shown(shell, one, means)
     kept &= shell.stays & ~_cut_off(shell, means, blended.seen, views, cut)
     spacing = shell.spacing * _room(means, shell.spacing, views)
-    discs = even_discs(spacing, means, shell.point_normals, colors, blended.seen)
+    discs = even_discs(spacing, means, shell.point_normals, colors(), blended.seen)
     discs = discs.subset(torch.from_numpy(kept))
     points = shell.points
     return Layer(discs, points.corners[kept], points.weights[kept], np.zeros(len(discs)))

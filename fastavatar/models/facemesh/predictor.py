@@ -13,6 +13,7 @@ import torch
 from fastavatar.core import Avatar, Photo, Provenance
 from fastavatar.errors import UsageError
 from fastavatar.faces import FaceMeshFinder, find_wanted_face
+from fastavatar.images import person_classes
 from fastavatar.models.facemesh import (
     PhotosFacts,
     dress,
@@ -52,9 +53,10 @@ class FaceMeshPredictor:
             (seen,) = observe([photo], [found], chosen=face is not None)
         with stage(seconds, "person mask"):
             crop = head_crop(photo, found.box, seen.camera)
-            # Meanwhile other networks look at the body and the face
+            classes = person_classes(crop.rgb)
+            # Networks run one after the other, beside everything else
             turn, concerns = ahead(lambda: turn_in(crop.rgb, crop.camera)), ahead(seen.concerns)
-            view = view_in(crop)
+            view = view_in(crop, classes)
         with stage(seconds, "fit head"):
             shape = pulled_to_landmarks(seen.shape, seen.offsets)
             fitted = fit_to_views(shape, seen.parameters, turn(), [view])

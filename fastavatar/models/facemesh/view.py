@@ -12,7 +12,7 @@ from scipy.ndimage import distance_transform_edt, label
 
 from fastavatar.core import Box, Camera, Photo
 from fastavatar.geometry import Array, Bools, Ints
-from fastavatar.images import PersonParts, person_parts
+from fastavatar.images import Classes, PersonParts, person_classes, person_parts
 
 _METRES_PER_PX = 0.0007  # half the spacing of the finest points: more detail could not be shown
 # Reach of the crop from the middle of the face in face sizes: to either side, up, down
@@ -93,7 +93,8 @@ class HeadCrop:
 
 def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> HeadView:
     """The part of the photo that shows head and shoulders, and the person in it; see `head_crop`."""
-    return view_in(head_crop(photo, face_box, camera))
+    crop = head_crop(photo, face_box, camera)
+    return view_in(crop, person_classes(crop.rgb))
 
 
 def head_crop(photo: Photo, face_box: Box, camera: Camera) -> HeadCrop:
@@ -116,9 +117,12 @@ def head_crop(photo: Photo, face_box: Box, camera: Camera) -> HeadCrop:
     return HeadCrop(rgb, alpha, face, cropped.resized(width, height))
 
 
-def view_in(crop: HeadCrop) -> HeadView:
-    """The person in a crop. A photo that came cut out brings its own mask; the piece with the face counts."""
-    parts = _piece_with(person_parts(crop.rgb, crop.alpha), crop.face)
+def view_in(crop: HeadCrop, classes: Classes) -> HeadView:
+    """The person in a crop, in which a network sees `classes`.
+
+    A photo that came cut out brings its own mask. Of the person, the piece that holds the face counts.
+    """
+    parts = _piece_with(person_parts(crop.rgb, crop.alpha, classes), crop.face)
     return HeadView(crop.rgb, parts, crop.camera)
 
 
