@@ -27,6 +27,7 @@ from fastavatar.models.facemesh import (
 )
 from fastavatar.models.stages import stage
 from fastavatar.rendering import ahead
+from fastavatar.system import share_arenas
 
 LICENCE = "free for any use, as far as the photo is yours to use (MIT code, Apache-2.0 face models)"
 
@@ -39,6 +40,7 @@ class FaceMeshPredictor:
     def __init__(self, device: str = "cpu", seed: int = 0) -> None:
         self.device = device
         self.seed = seed
+        share_arenas()  # the networks and the work beside them have threads of their own
 
     def predict(self, photo: Photo, face: int | None = None) -> Avatar:
         """The avatar of the face numbered `face` from the left, of the largest without it.
