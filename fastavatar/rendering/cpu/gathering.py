@@ -18,6 +18,7 @@ from fastavatar.rendering import (
     channels_at,
     eight_sums,
     fetch_add,
+    fma,
     gather,
     kernel,
     lane_numbers,
@@ -42,7 +43,7 @@ def gather_pixels(counter: Longs, lists: TileLists, image: Floats, sums: Floats)
     height, width = image.shape[:2]
     columns = (width + TILE - 1) // TILE
     blocks = aligned((lists.longest // WIDTH + 1) * BLOCK)
-    tile_sums = aligned(lists.longest * WIDTH)
+    lane_sums = aligned(lists.longest * 4 * WIDTH)
     border = np.zeros(3 * WIDTH, np.float32)
     channels = image.reshape(-1)
     lanes = lane_numbers()
@@ -55,15 +56,15 @@ def gather_pixels(counter: Longs, lists: TileLists, image: Floats, sums: Floats)
         visible = min(TILE, width - left)
         own = indices[starts[tile] : starts[tile + 1]]
         end = gather(own, splats, left, top, blocks)
-        tile_sums[: len(own) * WIDTH] = ZERO
+        lane_sums[: len(own) * 4 * WIDTH] = ZERO
         for row in range(min(TILE, height - top)):
             red, green, blue = channels_at(channels, (top + row) * width + left, visible, border)
             transmittance = where(lanes >= np.float32(visible), ZERO, ONE)
-            block, block_sums, reach = -BLOCK, -WIDTH * WIDTH, 0
+            block, first, reach = -BLOCK, -WIDTH, 0
             while True:
                 while reach == 0 and block + BLOCK < end:
                     block += BLOCK
-                    block_sums += WIDTH * WIDTH
+                    first += WIDTH
                     reach = reaching(row, block, blocks)
                 if reach == 0:
                     break
@@ -74,11 +75,21 @@ def gather_pixels(counter: Longs, lists: TileLists, image: Floats, sums: Floats)
                 transmittance = transmittance - w
                 alive = transmittance > T_MIN
                 w = where(alive, w, ZERO)
-                total = eight_sums((w * red, w * green, w * blue, w, none, none, none, none))
-                place = block_sums + number * WIDTH
-                store(tile_sums, place, total + load(tile_sums, place))
+                # Lanes are summed once a tile, not once a row
+                place = (first + number) * 4 * WIDTH
+                store(lane_sums, place, fma(w, red, load(lane_sums, place)))
+                place += WIDTH
+                store(lane_sums, place, fma(w, green, load(lane_sums, place)))
+                place += WIDTH
+                store(lane_sums, place, fma(w, blue, load(lane_sums, place)))
+                place += WIDTH
+                store(lane_sums, place, w + load(lane_sums, place))
                 if bits(alive) == 0:
                     break
         for i in range(len(own)):
+            place = i * 4 * WIDTH
+            red, green = load(lane_sums, place), load(lane_sums, place + WIDTH)
+            blue, weight = load(lane_sums, place + 2 * WIDTH), load(lane_sums, place + 3 * WIDTH)
+            store(border, 0, eight_sums((red, green, blue, weight, none, none, none, none)))
             for channel in range(4):
-                sums[starts[tile] + i, channel] = tile_sums[i * WIDTH + channel]
+                sums[starts[tile] + i, channel] = border[channel]
