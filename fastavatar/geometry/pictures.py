@@ -5,8 +5,9 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from fastavatar.geometry import Array, Bools
 
-_BLOCKS = 5
-"""Blocks of pixels to a standard deviation: depths of heads are 0.05 mm off, 1 mm at the picture's edge."""
+_BLOCKS = 7
+"""Blocks of pixels to a standard deviation: depths of heads are 0.02 mm off, 0.7 mm at the picture's edge.
+With 5 own views of single photos differ by up to 0.03 dB, to either side."""
 
 
 def mean_around(values: Array, where: Bools, sigma_px: float) -> Array:
@@ -22,6 +23,8 @@ def mean_around(values: Array, where: Bools, sigma_px: float) -> Array:
     on_grid = [(index + 0.5) / step - 0.5 for index in at]
 
     def smoothed(picture: Array) -> Array:
+        if step == 1:
+            return np.asarray(gaussian_filter(picture, sigma_px)[at])
         for axis, size in enumerate(picture.shape):
             picture = np.add.reduceat(picture, np.arange(0, size, step), axis)
         return map_coordinates(gaussian_filter(picture, sigma), on_grid, order=1, mode="nearest")
