@@ -19,6 +19,7 @@ from .decode import require_size as require_size
 from .decode import shown as shown
 from .edges import fading as fading
 from .edges import lower_edge as lower_edge
+from .edges import picture_edge as picture_edge
 from .encodings import ADOBE_RGB_GAMMA as ADOBE_RGB_GAMMA
 from .encodings import ADOBE_RGB_PRIMARIES as ADOBE_RGB_PRIMARIES
 from .encodings import WHITE_CD_M2 as WHITE_CD_M2

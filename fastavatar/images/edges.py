@@ -1,11 +1,11 @@
-"""Finds the straight line along which a picture cuts off the person at the bottom."""
+"""Finds the straight line along which a picture, or who cut it out, cuts off the person at the bottom."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-_EDGE_PX = 2.0  # px: largest distance of a column's end from the line; chosen by eye
+_EDGE_PX = 4.0  # px: largest distance of a column's end from the line; chosen by eye
 _STRAIGHT = 0.8  # share of the columns that have to end on the line; chosen by eye
-_LEAST_WIDTH = 0.25  # share of the picture's columns that have to end above its lower edge; chosen by eye
+_LEAST_WIDTH = 0.25  # share of the picture's columns in which the person has to end so; chosen by eye
 _ROUNDS = 6  # rounds of fitting and trimming; chosen by eye
 
 FADE_M = 0.012
@@ -32,6 +32,16 @@ def lower_edge(mask: NDArray[np.float32]) -> tuple[float, float, float] | None:
     if (error < _EDGE_PX).mean() <= _STRAIGHT:
         return None
     return float(slope), float(offset), float(at[kept].mean())
+
+
+def picture_edge(mask: NDArray[np.float32]) -> tuple[float, float, float] | None:
+    """The picture's lower edge as a line like `lower_edge`'s, None where the person hardly reaches it."""
+    person = mask > 0.5
+    height, width = person.shape
+    columns = np.flatnonzero(person[height - 2 :].any(0))
+    if len(columns) < width * _LEAST_WIDTH:
+        return None
+    return 0.0, float(height), float(columns.mean() + 0.5)
 
 
 def fading(mask: NDArray[np.float32], px_per_m: float) -> NDArray[np.bool_] | None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fastavatar.images.edges import lower_edge
+from fastavatar.images.edges import lower_edge, picture_edge
 
 SIZE_PX = 400
 
@@ -24,3 +24,13 @@ def test_a_round_edge_and_the_edge_of_the_picture_do_not_count() -> None:
     disc = np.hypot(rows - 200, columns - 250) < 150
     assert lower_edge(disc.astype(np.float32)) is None
     assert lower_edge(np.ones((SIZE_PX, SIZE_PX), np.float32)) is None
+
+
+def test_the_pictures_own_edge_counts_where_the_person_reaches_it() -> None:
+    person = np.zeros((SIZE_PX, SIZE_PX), np.float32)
+    person[:, 100:300] = 1
+    assert picture_edge(person) == (0.0, SIZE_PX, 200.0)
+    person[-3:] = 0
+    assert picture_edge(person) is None
+    person[-1, 100:160] = 1
+    assert picture_edge(person) is None, "too narrow: a lock or an arm"

@@ -47,10 +47,12 @@ from .shell import BEYOND_PART as BEYOND_PART
 from .shell import Shell as Shell
 from .shell import make_shell as make_shell
 from .surface import BEYOND as BEYOND
+from .surface import BEYOND_SPACING_M as BEYOND_SPACING_M
+from .surface import SPACING_M as SPACING_M
 from .surface import SurfacePoints as SurfacePoints
 from .surface import stretch as stretch
 from .surface import surface_points as surface_points
-from .surface import with_volume as with_volume
+from .surface import with_more as with_more
 from .template import EAR as EAR
 from .template import EYE as EYE
 from .template import FACE as FACE

@@ -1,6 +1,7 @@
 """The plane that closes a bust where the photo cuts the person off below.
 
-A photo cut out along a straight line below the collar shows one line of that plane. The plane rises toward
+A photo shows one line of that plane: its own lower edge, or the straight line along which a photo was cut out
+below the collar. The plane rises toward
 the back, so that a view from below does not see its edge in front of the chest.
 """
 
@@ -13,12 +14,15 @@ from scipy.ndimage import map_coordinates, maximum_filter
 from scipy.spatial import Delaunay, cKDTree
 
 from fastavatar.geometry import Array, Bools, Ints
-from fastavatar.images import fading, lower_edge
+from fastavatar.images import fading, lower_edge, picture_edge
 from fastavatar.models.facemesh import HeadView
 
 SLOPE = 0.25
 """Rise of the plane per metre toward the back; chosen by eye on both captures."""
+_BACKWARD = np.array([0.0, SLOPE, -1.0])
 _LEAST_RIM = 12
+_FRONT = 0.15
+"""Share of a torso's points that are its front; with more, more cloth below the photo is made up."""
 _NEAR_M = 0.02
 
 
@@ -71,14 +75,40 @@ class Cut:
 
 
 def find_cut(torso: Array, axes: Array, view: HeadView) -> Cut | None:
-    """The cut of a torso (T, 3), head frame, with `axes` (3, 3); None where the view shows no cut.
+    """The cut of a torso (T, 3), head frame, with `axes` (3, 3), where the person was cut out along a line.
 
-    A cut shows as a straight lower edge of the person mask. The line gets the depth of the torso's front
-    there.
+    None where the view shows no straight lower edge of the person mask that the torso reaches.
     """
     edge = lower_edge(view.mask)
-    if edge is None:
+    return None if edge is None else _cut_along(edge, torso, axes, axes @ _BACKWARD, view)
+
+
+def picture_cut(torso: Array, axes: Array, view: HeadView) -> Cut | None:
+    """As `find_cut`, where the picture's lower edge cuts the person off: no more of the torso is made up.
+
+    The cut lies below all that the picture shows of the torso's front, such as an arm nearer to the camera.
+    """
+    edge = picture_edge(view.mask)
+    # A picture does not follow a torso that leans, so the cut leans half as much
+    backward = (axes + np.eye(3)) @ _BACKWARD
+    cut = None if edge is None else _cut_along(edge, torso, axes, backward, view)
+    if cut is None:
         return None
+    shown = torso[view.cells(torso).shown]
+    forward = shown @ axes[:, 2]
+    front = shown[forward > np.quantile(forward, 1 - _FRONT)]
+    lowest = float(((front - cut.origin) @ cut.normal).min(initial=0))
+    return replace(cut, origin=cut.origin + lowest * cut.normal)
+
+
+def _cut_along(
+    edge: tuple[float, float, float], torso: Array, axes: Array, backward: Array, view: HeadView
+) -> Cut | None:
+    """The plane through a line in the view and along the direction `backward` (3,).
+
+    `edge` is the line's slope, offset and middle column, pixels; it gets the depth of the torso's front
+    there. None without a torso near it.
+    """
     slope, offset, middle = edge
     camera = view.camera
     pixels, depth = (values.numpy() for values in camera.project(torch.from_numpy(torso)))
@@ -95,20 +125,24 @@ def find_cut(torso: Array, axes: Array, view: HeadView) -> Cut | None:
     seen /= np.linalg.norm(seen)
     # The line in space: the torso's left axis, projected into the plane of sight
     along = axes[:, 0] - (axes[:, 0] @ seen) * seen
-    # The cut contains that line and the direction backward that rises by SLOPE per metre
-    normal = np.cross(axes @ [0, SLOPE, -1], along)
+    normal = np.cross(backward, along)
     normal *= np.sign(normal @ axes[:, 1]) / np.linalg.norm(normal)
     return Cut(origin, axes, normal, view)
 
 
 def cut_seen_best(torso: Array, axes: Array, views: Sequence[HeadView]) -> Cut | None:
-    """The cut in the view that faces the torso most squarely among those that show one.
+    """The cut in the view that faces the torso most squarely among those that were cut out along a line.
 
-    `torso` (N, 3) are points of the torso's surface, the columns of `axes` (3, 3) its axes.
+    Without such a view, that of the picture which shows most of the torso. `torso` (N, 3) are points of its
+    surface, the columns of `axes` (3, 3) its axes.
     """
     squarely = sorted(views, key=lambda view: float(axes[:, 2] @ view.camera.world_to_camera[2, :3].numpy()))
-    cuts = (find_cut(torso, axes, view) for view in squarely)
-    return next((cut for cut in cuts if cut is not None), None)
+    drawn = (find_cut(torso, axes, view) for view in squarely)
+    best = next((cut for cut in drawn if cut is not None), None)
+    if best is not None:
+        return best
+    ends = [cut for cut in (picture_cut(torso, axes, view) for view in views) if cut is not None]
+    return min(ends, key=lambda cut: float(cut.origin @ axes[:, 1]), default=None)
 
 
 def without_fade(view: HeadView) -> HeadView:

@@ -81,7 +81,7 @@ def _depth_beside(view: HeadView, seen: Fragments) -> tuple[Array, Ints]:
     far = np.clip(apart_px * view.metres_per_px / _BESIDE_M - 1, 0, 1)
     beside = (view.mask > 0.5) & ~seen.hit
     smooth = mean_around(depth, beside, _ONE_PIECE_M / view.metres_per_px)
-    return np.where(beside, (1 - far) * depth + far * smooth, depth), nearest
+    return np.where(beside, (1 - far) * depth + far * smooth, depth), np.asarray(nearest, np.int64)
 
 
 def _pattern(view: HeadView) -> tuple[Array, Array, Array]:

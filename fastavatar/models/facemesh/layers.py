@@ -76,7 +76,7 @@ def even_layer(
     for one in seen:
         kept &= ~_shown(shell, one, means)
     kept &= shell.stays & ~_cut_off(shell, means, blended.seen, views, cut)
-    spacing = shell.spacing * _room(means, shell.spacing, views)
+    spacing = shell.points.spacing * _room(means, shell.points.spacing, views)
     discs = even_discs(spacing, means, shell.point_normals, colors(), blended.seen)
     discs = discs.subset(torch.from_numpy(kept))
     points = shell.points

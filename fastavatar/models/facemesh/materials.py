@@ -58,8 +58,10 @@ def expected_materials(points: SurfacePoints, means: Array, material: Ints, seen
     neck = material[seen & (points.region == NECK)]
     if len(neck) >= _ENOUGH and (neck == CLOTH).mean() > _COVERED_NECK:
         guess[points.region == NECK] = CLOTH
-    # The hidden half of a head is the mirror image of the other
+    # The hidden half of a head is the mirror image of the other, but for locks that fall over a cheek
     mirrored = seen[points.mirror] & np.isin(points.region, (FACE, SKULL, JAW, EAR))
+    below_brows = means[:, 1] < means[points.region == EYE, 1].max(initial=-np.inf)
+    mirrored &= ~((points.region == FACE) & below_brows & (material[points.mirror] == HAIR))
     guess[mirrored] = material[points.mirror[mirrored]]
     # Beyond the head there is hair or cloth
     beyond, known = points.region == BEYOND, seen & (points.region == BEYOND) & (material != SKIN)

@@ -27,6 +27,7 @@ from fastavatar.geometry import (
 )
 from fastavatar.models.facemesh import (
     EAR,
+    EYE,
     FACE,
     JAW,
     NECK,
@@ -39,7 +40,12 @@ from fastavatar.models.facemesh import (
 from fastavatar.rendering import rasterise_mesh
 
 # The outline changes as the surface moves, so it is measured again each round; a fifth changed nothing
-_ROUNDS = 4
+_ROUNDS, _TRIMS = 4, 4
+_FITTED, _TRIMMED = (SKULL, JAW, NECK, TORSO), (SKULL, JAW, NECK, TORSO, FACE)
+"""Regions that the outline moves, and those of which the end trims what is before backdrop."""
+_TRIM_REACH_M, _MOST_TRIMMED_M = 0.012, 0.012
+_HELD, _SQUARE = 0.5, 0.6
+"""Weight, beside 1 of the outline, that holds what is seen more squarely than by this cosine."""
 _REACH_M = 0.04  # of the search for the mask's edge, to either side
 # Limits of the movement inward and outward, all rounds together: hair is thick, shoulders are much alike
 _HEAD_RANGE_M = (-0.02, 0.09)
@@ -70,19 +76,45 @@ def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[HeadVie
     offset_m = np.zeros(len(vertices))
     for _ in range(_ROUNDS):
         normals = vertex_normals(vertices, template.skin)
-        rims = [_rim_distances(vertices, normals, view.camera, view.mask) for view in views]
+        rims = [_rim_distances(vertices, normals, view.camera, view.mask, _FITTED) for view in views]
         rim, distance_m = (np.concatenate(parts) for parts in zip(*rims, strict=True))
         wanted_m = _calmed(np.clip(offset_m + _spread(rim, distance_m), least, most), body)
-        along = np.where(body[:, None], normals - (normals @ torso[:, 2:]) * torso[:, 2], normals)
-        vertices = vertices + (wanted_m - offset_m)[:, None] * along
+        vertices = vertices + (wanted_m - offset_m)[:, None] * _directions(normals, body, torso)
         offset_m = wanted_m
+    for _ in range(_TRIMS):
+        vertices = _trimmed(template, vertices, views, torso)
     return vertices
 
 
+def _trimmed(template: HeadTemplate, vertices: Array, views: Sequence[HeadView], torso: Array) -> Array:
+    """Vertices (V, 3) with what is still before backdrop moved inward, and little but the outline with it.
+
+    Points there would go inside one by one, and leave cracks under the chin. What is missing inside the mask
+    is not made up here: the pixels themselves cover it.
+    """
+    normals = vertex_normals(vertices, template.skin)
+    known = np.zeros((len(vertices), 2))
+    for view in views:
+        rim, distance_m = _rim_distances(vertices, normals, view.camera, view.mask, _TRIMMED)
+        np.add.at(known, rim, np.stack([np.ones(len(rim)), np.minimum(distance_m, 0)], 1))
+        # What is not seen edge-on stays
+        facing = (normals * unit_vectors(view.camera.center.numpy() - vertices)).sum(1)
+        known[:, 0] += _HELD * ((np.abs(facing) > _SQUARE) | np.isin(template.region, (EAR, EYE)))
+    total = _diffused(known, _TRIM_REACH_M)
+    offset_m = np.clip(total[:, 1] / (total[:, 0] + 1e-12), -_MOST_TRIMMED_M, 0)
+    body = np.isin(template.region, (NECK, TORSO))
+    return vertices + offset_m[:, None] * _directions(normals, body, torso)
+
+
+def _directions(normals: Array, body: Bools, torso: Array) -> Array:
+    """(V, 3) along which vertices move: their normals (V, 3), those of the body (V,) sideways and up only."""
+    return np.where(body[:, None], normals - (normals @ torso[:, 2:]) * torso[:, 2], normals)
+
+
 def _rim_distances(
-    vertices: Array, normals: Array, camera: Camera, mask: NDArray[np.float32]
+    vertices: Array, normals: Array, camera: Camera, mask: NDArray[np.float32], regions: Sequence[int]
 ) -> tuple[Ints, Array]:
-    """Vertices (M,) on the outline, and the distance (M,) each should move along its normal, metres."""
+    """Vertices (M,) of `regions` on the outline, and the metres (M,) each should move along its normal."""
     camera = camera.to("cpu", torch.float64)
     pixels, depth = (values.numpy() for values in camera.project(torch.from_numpy(vertices)))
     metres_per_px = depth / float(camera.K[0, 0])
@@ -93,7 +125,7 @@ def _rim_distances(
     # On the outline: almost edge-on, and just outside of it nothing else of the head
     beside = pixels + (_BESIDE_M / metres_per_px)[:, None] * across
     template = load_template()
-    movable = np.isin(template.region, (SKULL, JAW, NECK, TORSO)) & (across[:, 1] < _MOST_DOWNWARD)
+    movable = np.isin(template.region, regions) & (across[:, 1] < _MOST_DOWNWARD)
     rim = np.flatnonzero(movable & (np.abs(facing) < _RIM_FACING))
     rim = rim[~_covered(beside[rim], vertices, camera, _SILHOUETTE_M / metres_per_px.mean())]
 

@@ -1,16 +1,18 @@
 """The whole surface of a person: the fitted head, closed at its cut, and what is beyond the head."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from fastavatar.core import Mesh
-from fastavatar.geometry import Array, Bools, Ints, triangle_areas, unit_vectors, vertex_normals
+from fastavatar.geometry import Array, Bools, Ints, unit_vectors, vertex_normals
 from fastavatar.head import load_head
 from fastavatar.models.facemesh import (
     BEYOND,
+    BEYOND_SPACING_M,
     NECK,
+    SPACING_M,
     TORSO,
     Cut,
     SurfacePoints,
@@ -18,13 +20,11 @@ from fastavatar.models.facemesh import (
     load_template,
     stretch,
     surface_points,
-    with_volume,
+    with_more,
 )
 
 BEYOND_PART = "beyond"
 """Name of the part of an avatar's mesh that is no part of the parametric head: hair and collars."""
-
-_LEAST_AREA_M2 = 1e-9
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,13 @@ class Shell:
     normals: Array
     """(V, 3)"""
     points: SurfacePoints
-    """N points."""
+    """N points, with the spacing that they have here."""
     means: Array
     """(N, 3) where they lie."""
     point_normals: Array
     """(N, 3) their unit normals."""
-    spacing: Array
-    """(N,) distances between them on this mesh."""
     stays: Bools
-    """(N,) which of them lie on triangles that are not cut off."""
+    """(N,) which of them the cut leaves in place."""
 
     def mesh(self) -> Mesh:
         """The shell with the parametric head's parts and texture coordinates, lashes included.
@@ -74,26 +72,28 @@ class Shell:
 def make_shell(vertices: Array, volume: Volume, cut: Cut | None) -> Shell:
     """The shell of a fitted head (V, 3) and a volume; the torso ends at the cut."""
     template, points = load_template(), surface_points()
+    points = replace(points, spacing=points.spacing * stretch(points, template.vertices, vertices))
+    stays, count = np.ones(len(points.corners), bool), len(vertices)
     if cut is not None:
-        vertices = cut.closed(vertices, np.isin(template.region, (NECK, TORSO)), template.edges)
-    # Triangles below the cut have shrunk to nothing on its rim
-    stays = triangle_areas(vertices, points.corners) > _LEAST_AREA_M2
-    spacing = points.spacing * stretch(points, template.vertices, vertices)
-    points = with_volume(points, volume, vertices)
-    more = len(points.region) - len(stays)
+        closed = cut.closed(vertices, np.isin(template.region, (NECK, TORSO)), template.edges)
+        moved = (closed != vertices).any(1)
+        vertices, stays = closed, ~moved[points.corners].any(1)
+        # Triangles have shrunk or grown to the cut, so points are spread over them anew
+        lid = template.faces[moved[template.faces].any(1)]
+        points = with_more(points, vertices, lid, TORSO, SPACING_M[TORSO])
     # The volume's vertices and points follow the head's
     whole_mesh = np.concatenate([vertices, volume.vertices])
+    points = with_more(points, whole_mesh, volume.faces + count, BEYOND, BEYOND_SPACING_M)
     normals = np.concatenate(
         [vertex_normals(vertices, template.faces), vertex_normals(volume.vertices, volume.faces)]
     )
     return Shell(
         whole_mesh,
-        np.concatenate([template.faces, volume.faces + len(vertices)]),
+        np.concatenate([template.faces, volume.faces + count]),
         np.pad(template.region, (0, len(volume.vertices)), constant_values=BEYOND),
         normals,
         points,
         points.at(whole_mesh),
         unit_vectors(points.at(normals)),
-        np.concatenate([spacing, points.spacing[len(spacing) :]]),
-        np.pad(stays, (0, more), constant_values=True),
+        np.pad(stays, (0, len(points.corners) - len(stays)), constant_values=True),
     )

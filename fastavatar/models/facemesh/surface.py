@@ -21,7 +21,6 @@ from fastavatar.models.facemesh import (
     TEETH,
     TORSO,
     HeadTemplate,
-    Volume,
     load_template,
 )
 
@@ -42,9 +41,9 @@ SPACING_M = {
 }
 BEYOND_SPACING_M = 0.0030
 _FEWEST = 20
-"""Fewer points are no volume."""
+"""Fewer points are no surface."""
 _TOUCHING_M = 0.008
-"""A point beyond the head is linked to the head's nearest point up to this distance."""
+"""Further points are linked to the nearest of the others up to this distance."""
 _LEAST_STRETCH, _MOST_STRETCH = 0.3, 3.0
 """Bounds on the change of lengths, so that slivers do not make discs huge."""
 ACROSS_HAIRLINE = 0.02
@@ -76,7 +75,7 @@ class SurfacePoints:
     region: Ints
     """(N,) region of the nearest corner, as in `HeadTemplate`, or `BEYOND`."""
     spacing: Array
-    """(N,) distance to neighbouring points on the template, metres."""
+    """(N,) distance to neighbouring points, metres; here, on the template."""
     mirror: Ints
     """(N,) the point at the same place on the other half."""
     neighbours: csr_matrix
@@ -130,28 +129,28 @@ def _links(positions: Array, hairy: Bools) -> csr_matrix:
     return links.tocsr()
 
 
-def with_volume(points: SurfacePoints, volume: Volume, vertices: Array) -> SurfacePoints:
-    """The points, and further ones on a volume beside the fitted head (V, 3), whose vertices follow its own.
+def with_more(
+    points: SurfacePoints, vertices: Array, faces: Ints, region: int, spacing_m: float
+) -> SurfacePoints:
+    """The points, and further ones of a region on other triangles (F, 3) of their mesh (V, 3).
 
-    They are linked to one another, and to the head where it is near. They have no mirror images.
+    They are linked to one another, and to the others where those are near. They have no mirror images.
     """
-    if not len(volume.vertices):
+    if triangle_areas(vertices, faces).sum() < _FEWEST * spacing_m**2:
         return points
-    owner, weights = sample_triangles(volume.vertices, volume.faces, BEYOND_SPACING_M)
-    if len(owner) < _FEWEST:
-        return points
-    corners = volume.faces[owner]
-    places = np.einsum("nk,nkc->nc", weights, volume.vertices[corners])
+    owner, weights = sample_triangles(vertices, faces, spacing_m)
+    corners = faces[owner]
+    places = np.einsum("nk,nkc->nc", weights, vertices[corners])
     first, count = len(points.corners), len(places)
     tree = cKDTree(points.at(vertices))
     distance, near = (np.asarray(found) for found in tree.query(places, distance_upper_bound=_TOUCHING_M))
     close = np.flatnonzero(np.isfinite(distance))
     bridge = csr_matrix((np.ones(len(close)), (close, near[close])), (count, first))
     return SurfacePoints(
-        np.concatenate([points.corners, corners + len(vertices)]),
+        np.concatenate([points.corners, corners]),
         np.concatenate([points.weights, weights]),
-        np.concatenate([points.region, np.full(count, BEYOND)]),
-        np.concatenate([points.spacing, np.full(count, BEYOND_SPACING_M)]),
+        np.concatenate([points.region, np.full(count, region)]),
+        np.concatenate([points.spacing, np.full(count, spacing_m)]),
         np.concatenate([points.mirror, first + np.arange(count)]),
         csr_matrix(bmat([[points.neighbours, bridge.T], [bridge, neighbour_graph(places)]])),  # type: ignore[arg-type]
     )

@@ -59,6 +59,7 @@ def gather_pixels(counter: Longs, lists: TileLists, image: Floats, sums: Floats)
         lane_sums[: len(own) * 4 * WIDTH] = ZERO
         for row in range(min(TILE, height - top)):
             red, green, blue = channels_at(channels, (top + row) * width + left, visible, border)
+            # As in the forward pass: lanes beyond the picture's border start opaque
             transmittance = where(lanes >= np.float32(visible), ZERO, ONE)
             block, first, reach = -BLOCK, -WIDTH, 0
             while True:
@@ -70,6 +71,7 @@ def gather_pixels(counter: Longs, lists: TileLists, image: Floats, sums: Floats)
                     break
                 number = lowest(reach)
                 reach &= reach - 1
+                # w_i = T_i·a_i, T_{i+1} = T_i·(1 − a_i)
                 _, _, a = alpha_in_row(lanes, blocks, block + number)
                 w = transmittance * a
                 transmittance = transmittance - w
@@ -87,6 +89,7 @@ def gather_pixels(counter: Longs, lists: TileLists, image: Floats, sums: Floats)
                 if bits(alive) == 0:
                     break
         for i in range(len(own)):
+            # Each pair of a splat and a tile has a place of its own, so threads do not meet
             place = i * 4 * WIDTH
             red, green = load(lane_sums, place), load(lane_sums, place + WIDTH)
             blue, weight = load(lane_sums, place + 2 * WIDTH), load(lane_sums, place + 3 * WIDTH)

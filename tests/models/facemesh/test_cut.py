@@ -5,7 +5,7 @@ import torch
 from fastavatar.core import frontal_camera
 from fastavatar.geometry import vertex_normals
 from fastavatar.images.edges import lower_edge
-from fastavatar.models.facemesh.cut import SLOPE, Cut, cut_seen_best, find_cut, without_fade
+from fastavatar.models.facemesh.cut import SLOPE, Cut, cut_seen_best, find_cut, picture_cut, without_fade
 from fastavatar.models.facemesh.template import TORSO, load_template
 from fastavatar.models.facemesh.view import HeadView
 from tests.models.facemesh.heads import view_of, with_mask
@@ -82,6 +82,40 @@ def test_a_person_that_goes_on_has_no_cut() -> None:
     view = shown()
     assert cut_of(with_mask(view, np.ones_like(view.mask))) is None
     assert cut_of(with_mask(view, np.zeros_like(view.mask))) is None
+
+
+def cropped(bottom_px: int, azimuth_deg: float = 0.0) -> HeadView:
+    """A picture that ends at a row, with a person before all of it."""
+    view = shown(azimuth_deg=azimuth_deg)
+    return view_of(np.ones((bottom_px, SIZE_PX), np.float32), view.camera.cropped(0, 0, SIZE_PX, bottom_px))
+
+
+@pytest.mark.parametrize("azimuth_deg", [-30, 0, 30])
+def test_a_picture_that_ends_cuts_just_below_what_it_shows(azimuth_deg: float) -> None:
+    template, view = load_template(), cropped(370, azimuth_deg)
+    torso = template.vertices[template.region == TORSO]
+    cut = picture_cut(torso, np.eye(3), view)
+    assert cut is not None and cut.normal[1] > 0.9
+    visible = torso[view.cells(torso).shown]
+    heights = cut.height(visible[visible[:, 2] > np.quantile(visible[:, 2], 0.85)])
+    assert len(heights) > 20 and heights.min() > -1e-9
+    ends = view.camera.project(torch.from_numpy(cut.origin[None]))[0][0, 1].item()
+    assert 370 - 1 < ends < 370 + 0.06 * FOCAL_PX / DISTANCE_M
+
+
+def test_a_picture_without_a_torso_cuts_nothing() -> None:
+    torso = load_template().vertices[load_template().region == TORSO]
+    assert picture_cut(torso, np.eye(3), cropped(200)) is None
+
+
+def test_of_pictures_that_end_the_one_that_shows_most_decides() -> None:
+    torso, views = load_template().vertices[load_template().region == TORSO], [cropped(340), cropped(380)]
+    for given in (views, views[::-1]):
+        cut = cut_seen_best(torso, np.eye(3), given)
+        assert cut is not None and cut.view is views[1]
+    views.append(shown())
+    drawn = cut_seen_best(torso, np.eye(3), views)
+    assert drawn is not None and drawn.view is views[-1]
 
 
 def test_of_several_pictures_the_one_from_the_front_decides() -> None:

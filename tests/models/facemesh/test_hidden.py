@@ -6,7 +6,7 @@ from fastavatar.geometry import Array, Bools, Ints
 from fastavatar.images.parts import CLOTH, HAIR, SKIN
 from fastavatar.models.facemesh.hidden import WHORL, strands, with_hidden
 from fastavatar.models.facemesh.surface import surface_points
-from fastavatar.models.facemesh.template import FACE, NECK, SKULL, TORSO, load_template
+from fastavatar.models.facemesh.template import EAR, EYE, FACE, JAW, NECK, SKULL, TORSO, load_template
 
 PALE, BROWN, RED = np.array([0.8, 0.6, 0.5]), np.array([0.3, 0.2, 0.1]), np.array([0.7, 0.05, 0.05])
 POINTS = surface_points()
@@ -58,11 +58,45 @@ def test_what_is_seen_stays() -> None:
     np.testing.assert_allclose(whole(colors)[SEEN], colors[SEEN], atol=1e-12)
 
 
+def test_a_lock_leaves_no_shadow_on_the_hidden_cheek() -> None:
+    """A dark lock over the left cheek, of which the photo shows nothing on the right."""
+    right = (POINTS.region == FACE) & (PLACES[:, 0] < 0) & (PLACES[:, 1] < -0.01) & (PLACES[:, 0] < -0.03)
+    lock = right[POINTS.mirror]
+    colors, material = head(BROWN), np.where(lock, HAIR, DRESSED)
+    colors[lock] = BROWN * 0.3
+    found = whole(colors, SEEN & ~right, material)[right & SEEN]
+    assert len(found) > 500 and np.abs(found - PALE).max() < 0.1
+
+
 def test_neither_hair_nor_cloth_colours_the_skin_of_the_nape_between_them() -> None:
     nape = (POINTS.region == NECK) & ~SEEN & (cKDTree(PLACES[DRESSED != SKIN]).query(PLACES)[0] > 0.01)
+    nape &= cKDTree(PLACES[HAIRY]).query(PLACES)[0] > 0.023
     found = whole(head(BROWN))[nape]
     assert nape.sum() > 500 and np.abs(found - PALE).max() < 0.16
     assert np.abs(found.mean(0) - PALE).max() < 0.08
+
+
+def test_on_a_hidden_nape_hair_thins_out() -> None:
+    apart_m = cKDTree(PLACES[HAIRY & ~SEEN]).query(PLACES)[0]
+    below = ~HAIRY & ~SEEN & np.isin(POINTS.region, (SKULL, NECK)) & (PLACES[:, 2] < -0.08)
+    found = whole(head(BROWN)).mean(1)
+    near, middle, far = (
+        found[below & (low < apart_m) & (apart_m < high)].mean()
+        for low, high in ((0, 0.004), (0.005, 0.009), (0.02, 0.03))
+    )
+    assert near < middle - 0.05 and middle < far - 0.05
+    assert found[below & (apart_m < 0.006)].std() > 0.03, "strands end at different heights"
+
+
+def test_ears_have_the_colour_of_the_face_and_not_of_its_beard() -> None:
+    """Of a face that a fringe and a beard leave little of."""
+    colors, eyes = head(BROWN), PLACES[POINTS.region == EYE, 1].mean()
+    fringe = (POINTS.region == FACE) & (PLACES[:, 1] > eyes + 0.01)
+    colors[np.isin(POINTS.region, (FACE, JAW)) & (PLACES[:, 1] < eyes - 0.03)] = 0.4
+    colors[fringe] = BROWN
+    ears = POINTS.region == EAR
+    found = whole(colors, SEEN & ~ears, np.where(fringe, HAIR, DRESSED))[ears]
+    assert np.abs(found.mean(0) - PALE).max() < 0.13
 
 
 def test_a_neck_that_is_seen_has_its_own_colour_behind() -> None:

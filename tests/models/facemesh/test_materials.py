@@ -5,11 +5,17 @@ import pytest
 import torch
 
 from fastavatar.core import frontal_camera
-from fastavatar.geometry import Bools, Ints
+from fastavatar.geometry import Array, Bools, Ints
 from fastavatar.images.parts import CLOTH, HAIR, SKIN, THING
 from fastavatar.models.facemesh.beyond import Volume
 from fastavatar.models.facemesh.materials import expected_materials, seen_materials
-from fastavatar.models.facemesh.surface import BEYOND, surface_points, with_volume
+from fastavatar.models.facemesh.surface import (
+    BEYOND,
+    BEYOND_SPACING_M,
+    SurfacePoints,
+    surface_points,
+    with_more,
+)
 from fastavatar.models.facemesh.template import EAR, FACE, NECK, SKULL, TORSO, load_template
 from tests.models.facemesh.heads import view_of
 from tests.rendering.shapes import ball
@@ -43,6 +49,14 @@ def test_skull_and_torso_go_on_behind_as_they_are_seen_in_front(skull: int, tors
     assert (found[np.isin(POINTS.region, (FACE, EAR, NECK))] == SKIN).all()
 
 
+def test_a_lock_over_one_cheek_is_not_mirrored_but_a_fringe_is() -> None:
+    left, face = PLACES[:, 0] > 0, POINTS.region == FACE
+    cheek, brow = face & (PLACES[:, 1] < -0.02), face & (PLACES[:, 1] > 0.05)
+    found = expected_materials(POINTS, PLACES, np.where(left & (cheek | brow), HAIR, SKIN), left)
+    assert (cheek & ~left).any() and (found[cheek & ~left] == SKIN).all()
+    assert (brow & ~left).any() and (found[brow & ~left] == HAIR).all()
+
+
 def test_a_turtleneck_covers_the_nape_too_and_a_collar_does_not() -> None:
     nape = POINTS.region == NECK
     assert (expected(Person(HAIR, CLOTH, CLOTH))[nape] == CLOTH).all()
@@ -58,6 +72,14 @@ def test_of_a_head_that_is_not_seen_the_usual_is_expected() -> None:
     assert (found[POINTS.region == NECK] == SKIN).all()
 
 
+def beside_head(volume: Volume) -> tuple[SurfacePoints, Array]:
+    """The points of the template and of a volume, and their places (N, 3)."""
+    head = load_template().vertices
+    both = np.concatenate([head, volume.vertices])
+    points = with_more(POINTS, both, volume.faces + len(head), BEYOND, BEYOND_SPACING_M)
+    return points, points.at(both)
+
+
 def test_beyond_the_head_a_point_is_like_the_nearest_that_is_seen() -> None:
     """A bun above and a collar below; what is seen of each decides, and skin never does."""
     vertices, faces = ball(0.03)
@@ -65,9 +87,7 @@ def test_beyond_the_head_a_point_is_like_the_nearest_that_is_seen() -> None:
     volume = Volume(
         np.concatenate([vertices + above, vertices + below]), np.concatenate([faces, faces + len(vertices)])
     )
-    head = load_template().vertices
-    points = with_volume(POINTS, volume, head)
-    places = points.at(np.concatenate([head, volume.vertices]))
+    points, places = beside_head(volume)
     beyond, high = points.region == BEYOND, places[:, 1] > 0.03
     seen = places[:, 2] > -0.08
     told = np.where(beyond, np.where(high, HAIR, CLOTH), SKIN)
@@ -81,13 +101,11 @@ def test_beyond_the_head_a_point_is_like_the_nearest_that_is_seen() -> None:
 
 def test_hidden_cloth_close_under_hair_that_lies_on_it_is_hair() -> None:
     """A lock on the left shoulder, which no view sees behind."""
-    head = load_template().vertices
     shoulder = PLACES[(POINTS.region == TORSO) & (PLACES[:, 0] > 0.1)]
     left = shoulder[shoulder[:, 1].argmax()]
     vertices, faces = ball(0.02)
     volume = Volume(vertices + left, faces)
-    points = with_volume(POINTS, volume, head)
-    places = points.at(np.concatenate([head, volume.vertices]))
+    points, places = beside_head(volume)
     lock, torso = points.region == BEYOND, points.region == TORSO
     told = np.where(lock, HAIR, np.where(torso, CLOTH, SKIN))
     apart = np.linalg.norm(places - left, axis=1)

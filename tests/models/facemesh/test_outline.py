@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from scipy.ndimage import binary_erosion
 from scipy.spatial.transform import Rotation
 
 from fastavatar.core import Camera, frontal_camera
@@ -9,6 +10,7 @@ from fastavatar.geometry import Array
 from fastavatar.models.facemesh.outline import fit_outline, hangs_below
 from fastavatar.models.facemesh.template import EAR, FACE, SKULL, TORSO, load_template
 from fastavatar.models.facemesh.view import HeadView
+from fastavatar.rendering import rasterise_mesh
 from tests.models.facemesh.heads import Mask, view_of
 
 SIZE_PX, FOCAL_PX, DISTANCE_M = 500, 700.0, 1.0
@@ -97,6 +99,24 @@ def test_the_face_stays() -> None:
     features = (template.region == FACE) & (np.abs(x) < 0.045) & (np.abs(y + 0.015) < 0.045)  # eyes to mouth
     assert moved_m[features].max() < 0.002
     assert moved_m[template.region == SKULL].max() > 0.01
+
+
+def test_a_chin_before_backdrop_moves_in_and_the_cheek_before_it_stays() -> None:
+    """Seen from the person's left, with 5 mm less of face below the mouth than the template has."""
+    template, aside = load_template(), view().orbited(90).to("cpu", torch.float64)
+    person = rasterise_mesh(template.vertices, template.faces, aside).hit
+    chin = template.vertices[(template.region == FACE) & (np.abs(template.vertices[:, 0]) < 0.01)]
+    lowest = aside.project(torch.from_numpy(chin[chin[:, 1].argmin()][None]))[0].numpy()[0]
+    beside = np.hypot(*(np.mgrid[:SIZE_PX, :SIZE_PX] - lowest[::-1][:, None, None])) < 25
+    mask = person & ~(beside & ~binary_erosion(person, iterations=4))
+    fitted = fit_outline(template, template.vertices, [view_of(mask.astype(np.float32), aside)], UPRIGHT)
+
+    def before_backdrop(vertices: Array) -> int:
+        return int((rasterise_mesh(vertices, template.faces, aside).hit & beside & ~mask).sum())
+
+    assert before_backdrop(fitted) < 0.5 * before_backdrop(template.vertices)
+    cheek = (template.region == FACE) & (template.vertices[:, 0] > 0.04)
+    assert np.linalg.norm(fitted - template.vertices, axis=1)[cheek].max() < 0.002
 
 
 def test_a_lopsided_photo_makes_a_lopsided_head() -> None:
