@@ -6,6 +6,7 @@ from .body import torso_turn as torso_turn
 from .cut import Cut as Cut
 from .cut import cut_seen_best as cut_seen_best
 from .cut import find_cut as find_cut
+from .cut import hangs_below as hangs_below
 from .cut import without_fade as without_fade
 from .detail import DetailPoints as DetailPoints
 from .detail import detail_points as detail_points
@@ -17,6 +18,8 @@ from .discs import even_discs as even_discs
 from .discs import sharpened as sharpened
 from .dressing import DressedHead as DressedHead
 from .dressing import dress as dress
+from .fall import Grid as Grid
+from .fall import fall_behind as fall_behind
 from .fit import Fitted as Fitted
 from .fit import fit_to_views as fit_to_views
 from .fit import turn_in as turn_in
@@ -37,7 +40,6 @@ from .observation import landmark_views as landmark_views
 from .observation import observations as observations
 from .observation import observe as observe
 from .outline import fit_outline as fit_outline
-from .outline import hangs_below as hangs_below
 from .predictor import FaceMeshPredictor as FaceMeshPredictor
 from .several import PhotosFacts as PhotosFacts
 from .several import head_of_several as head_of_several

@@ -1,7 +1,7 @@
 """What a person has beyond the fitted head: hair that stands off or falls, buns, collars, as one closed mesh.
 
 masks, shares of hair ─▶ loose pixels ─▶ depth and thickness ─┐
-                             └─ width of the hair below the ears ─▶ hair behind the neck ─┴─▶ voxels ─▶ mesh
+                             └─ hair below the ears ─▶ hair behind the neck ───────────────┴─▶ voxels ─▶ mesh
 
 Pixels of the person that no triangle of the head covers are loose, and so is hair that hides the body. They
 are inflated by their distance to the outline, as Teddy inflates drawings (Igarashi et al. 1999).
@@ -12,11 +12,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.ndimage import distance_transform_edt, gaussian_filter, label
+from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter, label
 
 from fastavatar.geometry import Array, Bools, Ints, mean_around
 from fastavatar.images import HAIR, SKIN
-from fastavatar.models.facemesh import EAR, FACE, JAW, NECK, SKULL, TORSO, HeadTemplate, HeadView
+from fastavatar.models.facemesh import (
+    EAR,
+    FACE,
+    JAW,
+    NECK,
+    SKULL,
+    TORSO,
+    Grid,
+    HeadTemplate,
+    HeadView,
+    fall_behind,
+)
 from fastavatar.rendering import rasterise_mesh
 from fastavatar.surfaces import isosurface
 
@@ -29,10 +40,6 @@ _LEAST_LOOSE_M2 = 2e-4
 """Smaller loose areas are no volume: the detail at the outline covers them."""
 _STRAND_M = 0.012
 """Half width of the thinnest hair that lets hair behind the neck be expected."""
-_LEAST_WIDTH_M = 0.045
-"""Half width of hair below the ears from which there is hair behind the neck, about the neck's own."""
-_FEW, _LOWEST, _LONG_M = 50, 0.05, 0.05
-"""Hair is long if this share of its pixels lies so far below the ears' middle: below the jaw's corner."""
 _FAR_M = 0.04
 _BEHIND_NEAREST_M = (-0.04, 0.15)
 """Clothes this far beside the head and body are at the depth of the shoulders, within these limits."""
@@ -48,9 +55,11 @@ class Volume:
     """(B, 3) metres."""
     faces: Ints
     """(G, 3) counter-clockwise from outside."""
+    hair: Bools
+    """(B,) which of them bound hair that no view shows."""
 
 
-_NOTHING = Volume(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+_NOTHING = Volume(np.zeros((0, 3)), np.zeros((0, 3), np.int64), np.zeros(0, bool))
 
 
 @dataclass(frozen=True)
@@ -63,8 +72,10 @@ class _Loose:
     """(H, W) depth of the middle of what is loose, metres; meaningless elsewhere."""
     half: Array
     """(H, W) half of its thickness, metres."""
+    hair: Bools
+    """(H, W) loose hair."""
     broad_hair: Bools
-    """(H, W) loose hair that is more than a strand."""
+    """(H, W) that which is more than a strand."""
 
     def places(self, view: HeadView, where: Bools, offset: float = 0.0) -> Array:
         """(K, 3) the middles of pixels in `where` (H, W), `offset` half thicknesses behind; head frame."""
@@ -83,27 +94,40 @@ def volume_beyond(template: HeadTemplate, vertices: Array, views: Sequence[HeadV
     areas = [one.where.sum() * view.metres_per_px**2 for one, view in zip(loose, views, strict=True)]
     if max(areas) < _LEAST_LOOSE_M2:
         return _NOTHING
-    # The grid spans all that is loose, from its front to its back, and the skull
-    ends = [
-        one.places(view, one.where, side)
-        for one, view in zip(loose, views, strict=True)
-        for side in (-1.0, 1.0)
-    ]
-    around = np.concatenate([*ends, vertices[template.region == SKULL]])
-    low = around.min(0) - 3 * _VOXEL_M
-    shape = tuple(np.ceil((around.max(0) - low) / _VOXEL_M).astype(int) + 4)
-    axes = [low[axis] + (np.arange(shape[axis]) + 0.5) * _VOXEL_M for axis in range(3)]
-    centers = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+    grid = _grid_around(loose, template, vertices, views)
+    centers = grid.centers()
     # A voxel is filled where a view sees loose thickness around it, and possible where no view sees backdrop
     filled, possible = np.zeros(len(centers), bool), np.ones(len(centers), bool)
     for one, view in zip(loose, views, strict=True):
         at, shown, depth = view.cells(centers)
         filled |= shown & one.where[at] & (np.abs(depth - one.middle[at]) <= one.half[at])
         possible &= ~(shown & (view.mask[at] < 0.5))
-    # Hair behind the neck is hidden from the front; broad hair beside the neck tells of it
-    broad = [one.places(view, one.broad_hair) for one, view in zip(loose, views, strict=True)]
-    filled |= _behind_neck(centers, np.concatenate(broad), vertices, template.region)
-    return _surface((filled & possible).reshape(shape), low)
+    hair, broad = (
+        np.concatenate([one.places(view, getattr(one, name)) for one, view in zip(loose, views, strict=True)])
+        for name in ("hair", "broad_hair")
+    )
+    behind = fall_behind(grid, broad, hair, template, vertices)
+    shape = behind.shape
+    return _surface((filled.reshape(shape) | behind) & possible.reshape(shape), behind, grid)
+
+
+def _grid_around(
+    loose: Sequence[_Loose], template: HeadTemplate, vertices: Array, views: Sequence[HeadView]
+) -> Grid:
+    """Voxels around all that is loose, from its front to its back, and around the head's back as far down."""
+    ends = [
+        one.places(view, one.where, side)
+        for one, view in zip(loose, views, strict=True)
+        for side in (-1.0, 1.0)
+    ]
+    around = np.concatenate(ends)
+    beside = np.isin(template.region, (SKULL, NECK, TORSO)) & (vertices[:, 1] > around[:, 1].min())
+    # Of the torso, what is as near the middle as the rest
+    beside &= (np.abs(vertices[:, 0]) < np.abs(around[:, 0]).max()) | (template.region == SKULL)
+    around = np.concatenate([around, vertices[beside]])
+    low = around.min(0) - 3 * _VOXEL_M
+    count = np.ceil((around.max(0) - low) / _VOXEL_M).astype(int) + 4
+    return Grid(*(low[axis] + (np.arange(count[axis]) + 0.5) * _VOXEL_M for axis in range(3)))
 
 
 def _loose_in(template: HeadTemplate, vertices: Array, view: HeadView, torso: Array) -> _Loose:
@@ -137,7 +161,7 @@ def _loose_in(template: HeadTemplate, vertices: Array, view: HeadView, torso: Ar
     # Morphological opening: hair that holds a disc of the width of a strand
     thick = in_hair > _STRAND_M
     broad = where & hair & (distance_transform_edt(~thick) * m <= _STRAND_M)
-    return _Loose(where, middle, half, broad)
+    return _Loose(where, middle, half, where & hair, broad)
 
 
 def _depth_of_plane(view: HeadView, axes: Array, origin: Array) -> Array:
@@ -158,45 +182,15 @@ def _circle(distance: Array, radius: float) -> Array:
     return np.asarray(np.sqrt(radius**2 - inward**2))
 
 
-def _behind_neck(centers: Array, hair: Array, vertices: Array, region: Ints) -> Bools:
-    """Which voxels (N,) at `centers` (N, 3) hold hair behind ears and neck, from loose hair (K, 3).
-
-    At each height the hair's cross-section is half an ellipse: as wide as the loose hair to either side, as
-    deep as the skull. Hair that ends at the ears lies on the skull.
-    """
-    filled = np.zeros(len(centers), bool)
-    ears = vertices[region == EAR].mean(0)
-    if len(hair) < _FEW or np.quantile(hair[:, 1], _LOWEST) > ears[1] - _LONG_M:
-        return filled
-    back = float(np.quantile(vertices[region == SKULL, 2], 0.01))
-    for y in np.unique(centers[:, 1]):
-        beside = hair[np.abs(hair[:, 1] - y) < 1.6 * _VOXEL_M, 0]
-        if y > ears[1] + 0.02 or len(beside) < 8:
-            continue
-        # The 97th percentile leaves out single locks that stand off
-        left, right = (
-            float(np.quantile(side, 0.97)) if len(side) > 4 else 0.0
-            for side in (beside[beside > 0], -beside[beside < 0])
-        )
-        if max(left, right) < _LEAST_WIDTH_M:
-            continue
-        # A side that is hidden has at least most of the width of the other
-        left, right = max(left, 0.6 * right), max(right, 0.6 * left)
-        level = np.flatnonzero(centers[:, 1] == y)
-        x, _, z = centers[level].T
-        # Hair narrows downward, as it lies on the back
-        deep = (ears[2] - back) * np.clip(1 - 0.75 * (ears[1] - y), 0.5, 1)
-        inside = (x / np.where(x > 0, left, right)) ** 2 + ((z - ears[2]) / deep) ** 2 <= 1
-        filled[level] = inside & (z <= ears[2])
-    return filled
-
-
-def _surface(filled: Bools, low: Array) -> Volume:
-    """The smoothed surface of filled voxels, whose grid begins at `low` (3,)."""
+def _surface(filled: Bools, behind: Bools, grid: Grid) -> Volume:
+    """The smoothed surface of filled voxels (X, Y, Z), and which of it bounds those of hair `behind`."""
     pieces, _ = label(filled)
     large = np.bincount(pieces.ravel()) >= _LEAST_VOXELS
     large[0] = False
     kept = np.pad(large[pieces], 3).astype(np.float32)
     # Blurred occupancy has its half level near the voxels' border; a little lower keeps thin hair
     field = gaussian_filter(kept, _BLUR_VOXELS)
-    return Volume(*isosurface(_LEVEL - field, low - 2.5 * _VOXEL_M, _VOXEL_M))
+    low = np.array([axis[0] for axis in grid])
+    vertices, faces = isosurface(_LEVEL - field, low - 3 * _VOXEL_M, _VOXEL_M)
+    at = np.clip(np.round((vertices - low) / _VOXEL_M).astype(np.int64), 0, np.array(filled.shape) - 1)
+    return Volume(vertices, faces, binary_dilation(behind, iterations=2)[tuple(at.T)])

@@ -24,6 +24,8 @@ _LEAST_RIM = 12
 _FRONT = 0.15
 """Share of a torso's points that are its front; with more, more cloth below the photo is made up."""
 _NEAR_M = 0.02
+_EDGE_SLOPE = 0.45
+"""Rise of an uneven lower edge per metre toward the back, as of the template's own bottom."""
 
 
 @dataclass(frozen=True)
@@ -152,3 +154,26 @@ def without_fade(view: HeadView) -> HeadView:
         return view
     mask = np.where(fades, np.float32(0), view.mask)
     return replace(view, parts=replace(view.parts, coverage=mask))
+
+
+def hangs_below(points: Array, body: Bools, view: HeadView) -> Bools:
+    """Which points (N, 3) of the body (N,) lie below the person's lower edge in a view without a cut.
+
+    None does where the person continues beyond the picture. The edge rises toward the back.
+    """
+    height, width = view.mask.shape
+    person = view.mask > 0.5
+    columns = np.flatnonzero(person.any(0))
+    if not len(columns):
+        return np.zeros(len(points), bool)
+    pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(points)))
+    last = height - 1 - person[::-1, columns].argmax(0)
+    goes_on = last >= height - 2
+    if goes_on.mean() > 0.5:
+        return np.zeros(len(points), bool)
+    edge = np.where(goes_on, np.inf, last)
+    nearest = np.abs(columns[:, None] - np.arange(width)).argmin(0)
+    edge_at = edge[nearest[np.clip(pixels[:, 0].round().astype(np.int64), 0, width - 1)]]
+    behind_m = np.maximum(np.quantile(points[body, 2], 0.95) - points[:, 2], 0)
+    rise_px = _EDGE_SLOPE * behind_m * float(view.camera.K[0, 0]) / depth
+    return np.asarray(body & (pixels[:, 1] + rise_px > edge_at))

@@ -72,7 +72,8 @@ def dress(fitted: Fitted, parameters: HeadParameters, views: Sequence[HeadView])
     whole = [Seen(view, rasterise_mesh(shell.vertices, shell.faces, view.camera)) for view in views]
     blended = _blend(shell, [Seen(without_fade(seen.view), seen.sight) for seen in whole])
     material = seen_materials(views, shell.means, blended.shares)
-    material = expected_materials(shell.points, shell.means, material, blended.seen)
+    hair = shell.hair[shell.points.corners[:, 0]]
+    material = expected_materials(shell.points, shell.means, material, blended.seen, hair)
     # One large system of equations; discs find their places meanwhile
     colors = ahead(lambda: with_hidden(shell.points, shell.means, blended.colors, blended.seen, material))
 

@@ -172,5 +172,5 @@ def _cut_off(shell: Shell, means: Array, seen: Bools, views: Sequence[HeadView],
     body = np.isin(shell.points.region, (NECK, TORSO))
     if cut is not None:
         return body & cut.outside(means)
-    hangs = np.all([hangs_below(means, body, view.camera, view.mask) for view in views], 0)
+    hangs = np.all([hangs_below(means, body, view) for view in views], 0)
     return hangs & ~seen if len(views) > 1 else np.asarray(hangs)

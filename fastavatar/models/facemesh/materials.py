@@ -44,11 +44,11 @@ def seen_materials(views: Sequence[HeadView], means: Array, shares: Array) -> In
     return np.where(material == THING, CLOTH, material)
 
 
-def expected_materials(points: SurfacePoints, means: Array, material: Ints, seen: Bools) -> Ints:
+def expected_materials(points: SurfacePoints, means: Array, material: Ints, seen: Bools, hair: Bools) -> Ints:
     """(N,) what points are made of: `material` (N,) where `seen` (N,), else what is to be expected.
 
     Face, ears and jaw are skin; a skull is what is seen of it, hair or the skin of a bald head. A point
-    beyond the head is like the nearest one that is seen.
+    beyond the head is like the nearest one that is seen, but for those that are known to be `hair` (N,).
     """
     hidden = ~seen
     # Skin unless the region says otherwise
@@ -70,6 +70,7 @@ def expected_materials(points: SurfacePoints, means: Array, material: Ints, seen
     if known.any():
         nearest = cKDTree(means[known]).query(means[beyond])[1]
         guess[beyond] = material[known][nearest]
+    guess[hair] = HAIR
     expected = np.where(hidden, guess, material)
     # Hair that lies on shoulders is thinner in places than they are high: what shows through is hair, too
     locks, under = beyond & (expected == HAIR), hidden & (points.region == TORSO)

@@ -2,7 +2,7 @@
 
 Where the surface turns away from a camera, its distance from the edge of that photo's mask is measured. The
 distances, spread smoothly over the surface, move every vertex along its normal, so that hair gains as much
-volume behind and on top as it has at the sides. The face does not move.
+volume behind and on top as it has at the sides. Of the face, only what is before backdrop moves.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,6 @@ from functools import cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.sparse import csc_matrix, diags
 from scipy.sparse.linalg import SuperLU, splu
@@ -41,6 +40,9 @@ from fastavatar.rendering import rasterise_mesh
 
 # The outline changes as the surface moves, so it is measured again each round; a fifth changed nothing
 _ROUNDS, _TRIMS = 4, 4
+_BIG_M, _LEAST_DIRECTIONS, _HAIRLINE_M = 0.12, 0.3, 0.015
+"""Reach of the search for big hair, the share of directions in which it may be less, and the length over
+which it rises from the hairline."""
 _FITTED, _TRIMMED = (SKULL, JAW, NECK, TORSO), (SKULL, JAW, NECK, TORSO, FACE)
 """Regions that the outline moves, and those of which the end trims what is before backdrop."""
 _TRIM_REACH_M, _MOST_TRIMMED_M = 0.012, 0.012
@@ -50,7 +52,7 @@ _REACH_M = 0.04  # of the search for the mask's edge, to either side
 # Limits of the movement inward and outward, all rounds together: hair is thick, shoulders are much alike
 _HEAD_RANGE_M = (-0.02, 0.09)
 _BODY_RANGE_M = (-0.04, 0.04)
-_RAY_STEPS = 81
+_RAY_STEP_M = 0.001
 _RIM_FACING = 0.25  # cosine between normal and view below which a vertex may be on the outline
 _MOST_DOWNWARD = 0.5  # normals that point down more than this belong to the cut below, not to the outline
 _BESIDE_M = 0.015  # a vertex on the outline has nothing of the head this far beside it
@@ -62,7 +64,6 @@ _BODY_REACH_M = 0.042
 # Weight of distances inward: before backdrop there is nothing, beyond the outline there may be hair or cloth
 _INWARD = 2.0
 _DIFFUSION_STEPS = 3
-_EDGE_SLOPE = 0.45  # rise of the lower edge per metre toward the back, as of the template's own bottom
 
 
 def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[HeadView], torso: Array) -> Array:
@@ -73,10 +74,11 @@ def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[HeadVie
     """
     body = np.isin(template.region, (NECK, TORSO))
     least, most = np.where(body[:, None], _BODY_RANGE_M, _HEAD_RANGE_M).T
-    offset_m = np.zeros(len(vertices))
+    offset_m = _of_big_hair(template, vertices, views)
+    vertices = vertices + offset_m[:, None] * vertex_normals(vertices, template.skin)
     for _ in range(_ROUNDS):
         normals = vertex_normals(vertices, template.skin)
-        rims = [_rim_distances(vertices, normals, view.camera, view.mask, _FITTED) for view in views]
+        rims = [_rim_distances(vertices, normals, view, _FITTED) for view in views]
         rim, distance_m = (np.concatenate(parts) for parts in zip(*rims, strict=True))
         wanted_m = _calmed(np.clip(offset_m + _spread(rim, distance_m), least, most), body)
         vertices = vertices + (wanted_m - offset_m)[:, None] * _directions(normals, body, torso)
@@ -84,6 +86,20 @@ def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[HeadVie
     for _ in range(_TRIMS):
         vertices = _trimmed(template, vertices, views, torso)
     return vertices
+
+
+def _of_big_hair(template: HeadTemplate, vertices: Array, views: Sequence[HeadView]) -> Array:
+    """Offsets (V,) of a skull under hair that stands off all around it, farther than the rounds look.
+
+    What it stands off by in most of the directions seen, it does so behind and on top. Buns do not.
+    """
+    normals, skull = vertex_normals(vertices, template.skin), template.region == SKULL
+    seen_m = np.concatenate([_rim_distances(vertices, normals, view, [SKULL], _BIG_M)[1] for view in views])
+    thick_m = float(np.quantile(seen_m, _LEAST_DIRECTIONS)) if len(seen_m) else 0.0
+    if thick_m < _REACH_M:
+        return np.zeros(len(vertices))
+    rounded = _diffused(skull[:, None].astype(np.float64), _HAIRLINE_M)[:, 0]
+    return np.asarray(np.clip(thick_m * rounded * skull, *_HEAD_RANGE_M))
 
 
 def _trimmed(template: HeadTemplate, vertices: Array, views: Sequence[HeadView], torso: Array) -> Array:
@@ -95,7 +111,7 @@ def _trimmed(template: HeadTemplate, vertices: Array, views: Sequence[HeadView],
     normals = vertex_normals(vertices, template.skin)
     known = np.zeros((len(vertices), 2))
     for view in views:
-        rim, distance_m = _rim_distances(vertices, normals, view.camera, view.mask, _TRIMMED)
+        rim, distance_m = _rim_distances(vertices, normals, view, _TRIMMED)
         np.add.at(known, rim, np.stack([np.ones(len(rim)), np.minimum(distance_m, 0)], 1))
         # What is not seen edge-on stays
         facing = (normals * unit_vectors(view.camera.center.numpy() - vertices)).sum(1)
@@ -112,10 +128,10 @@ def _directions(normals: Array, body: Bools, torso: Array) -> Array:
 
 
 def _rim_distances(
-    vertices: Array, normals: Array, camera: Camera, mask: NDArray[np.float32], regions: Sequence[int]
+    vertices: Array, normals: Array, view: HeadView, regions: Sequence[int], reach_m: float = _REACH_M
 ) -> tuple[Ints, Array]:
     """Vertices (M,) of `regions` on the outline, and the metres (M,) each should move along its normal."""
-    camera = camera.to("cpu", torch.float64)
+    camera, mask = view.camera, view.mask
     pixels, depth = (values.numpy() for values in camera.project(torch.from_numpy(vertices)))
     metres_per_px = depth / float(camera.K[0, 0])
     ray = camera.center.numpy() - vertices
@@ -130,7 +146,7 @@ def _rim_distances(
     rim = rim[~_covered(beside[rim], vertices, camera, _SILHOUETTE_M / metres_per_px.mean())]
 
     # Along each rim normal, from inside to outside, the nearest place where the mask ends
-    steps = np.linspace(-_REACH_M, _REACH_M, _RAY_STEPS)
+    steps = np.arange(-reach_m, reach_m + _RAY_STEP_M / 2, _RAY_STEP_M)
     at = pixels[rim, None] + (steps / metres_per_px[rim, None])[..., None] * across[rim, None]
     height, width = mask.shape
     inside = map_coordinates(mask, [at[..., 1] - 0.5, at[..., 0] - 0.5], order=1, cval=0.0) > 0.5
@@ -201,30 +217,3 @@ def _heat(reach_m: float) -> tuple[Array, SuperLU]:
     mass: Array = np.bincount(template.skin.ravel(), np.repeat(areas / 3, 3), size).astype(np.float64) + 1e-9
     step = reach_m**2 / 2 / _DIFFUSION_STEPS
     return mass, splu(csc_matrix(diags(mass) + step * cotangent_laplacian(template.vertices, template.skin)))
-
-
-def hangs_below(
-    points: Array, body: NDArray[np.bool_], camera: Camera, mask: NDArray[np.float32]
-) -> NDArray[np.bool_]:
-    """Which points (N, 3) of the body (N,) lie below the person's lower edge in the photo.
-
-    None does where the person continues beyond the picture. The edge rises toward the back.
-    """
-    height, width = mask.shape
-    person = mask > 0.5
-    columns = np.flatnonzero(person.any(0))
-    if not len(columns):
-        return np.zeros(len(points), bool)
-    pixels, depth = (
-        values.numpy() for values in camera.to("cpu", torch.float64).project(torch.from_numpy(points))
-    )
-    last = height - 1 - person[::-1, columns].argmax(0)
-    goes_on = last >= height - 2
-    if goes_on.mean() > 0.5:
-        return np.zeros(len(points), bool)
-    edge = np.where(goes_on, np.inf, last)
-    nearest = np.abs(columns[:, None] - np.arange(width)).argmin(0)
-    edge_at = edge[nearest[np.clip(pixels[:, 0].round().astype(np.int64), 0, width - 1)]]
-    behind_m = np.maximum(np.quantile(points[body, 2], 0.95) - points[:, 2], 0)
-    rise_px = _EDGE_SLOPE * behind_m * float(camera.K[0, 0]) / depth
-    return np.asarray(body & (pixels[:, 1] + rise_px > edge_at))

@@ -37,6 +37,8 @@ class Shell:
     """(F, 3)"""
     region: Ints
     """(V,) as in `HeadTemplate`, or `BEYOND`."""
+    hair: Bools
+    """(V,) which are known to be hair, as no view shows them."""
     normals: Array
     """(V, 3)"""
     points: SurfacePoints
@@ -91,6 +93,7 @@ def make_shell(vertices: Array, volume: Volume, cut: Cut | None) -> Shell:
         whole_mesh,
         np.concatenate([template.faces, volume.faces + count]),
         np.pad(template.region, (0, len(volume.vertices)), constant_values=BEYOND),
+        np.pad(volume.hair, (count, 0)),
         normals,
         points,
         points.at(whole_mesh),

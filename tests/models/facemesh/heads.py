@@ -17,7 +17,7 @@ from tests.portraits import portrait
 
 Mask = NDArray[np.float32]
 Labels = NDArray[np.int64]
-NOTHING = Volume(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+NOTHING = Volume(np.zeros((0, 3)), np.zeros((0, 3), np.int64), np.zeros(0, bool))
 """The volume of a person who has nothing beyond the head."""
 
 

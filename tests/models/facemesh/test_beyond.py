@@ -77,6 +77,24 @@ def test_long_hair_fills_the_space_behind_the_neck(long_hair: Volume) -> None:
     assert not _inside(long_hair, np.array([0.0, NAPE_M[1], 0.1])), "and not before it"
 
 
+def test_from_behind_it_is_as_long_as_beside_the_neck_and_lies_on_the_back(long_hair: Volume) -> None:
+    behind = camera().orbited(180)
+    seen = rasterise_mesh(
+        np.concatenate([HEAD, long_hair.vertices]),
+        np.concatenate([TEMPLATE.faces, long_hair.faces + len(HEAD)]),
+        behind,
+    )
+    for y_m in (-0.05, -0.1, -0.14):
+        row, column = (round(at) for at in (SIZE_PX / 2 - (y_m + 0.05) * FOCAL_PX, SIZE_PX / 2))
+        across = seen.face[row, column - 25 : column + 26]
+        assert (across >= len(TEMPLATE.faces)).all()
+        assert long_hair.hair[long_hair.faces[across - len(TEMPLATE.faces)]].all()
+    below = seen.face[round(SIZE_PX / 2 + 0.13 * FOCAL_PX), SIZE_PX // 2 - 25 : SIZE_PX // 2 + 26]
+    assert (below < len(TEMPLATE.faces)).all()
+    in_front = long_hair.vertices[:, 2] > NAPE_M[2] + 0.05
+    assert in_front.any() and not long_hair.hair[in_front].any()
+
+
 def test_beside_the_ears_alone_there_is_none_behind_the_neck() -> None:
     short = volume_beyond(TEMPLATE, HEAD, [view_with(curtains(down_to_m=0.0))], np.eye(3))
     assert not len(short.vertices) or short.vertices[:, 1].min() > NAPE_M[1]

@@ -3,9 +3,17 @@ import pytest
 import torch
 
 from fastavatar.core import frontal_camera
-from fastavatar.geometry import vertex_normals
+from fastavatar.geometry import Array, vertex_normals
 from fastavatar.images.edges import lower_edge
-from fastavatar.models.facemesh.cut import SLOPE, Cut, cut_seen_best, find_cut, picture_cut, without_fade
+from fastavatar.models.facemesh.cut import (
+    SLOPE,
+    Cut,
+    cut_seen_best,
+    find_cut,
+    hangs_below,
+    picture_cut,
+    without_fade,
+)
 from fastavatar.models.facemesh.template import TORSO, load_template
 from fastavatar.models.facemesh.view import HeadView
 from tests.models.facemesh.heads import view_of, with_mask
@@ -156,3 +164,44 @@ def test_colours_above_the_edge_are_not_taken() -> None:
     assert kept[row - strip + 2 :].max() == 0 and kept[: row - strip - 2].min() == 1
     whole = with_mask(view, np.ones_like(view.mask))
     assert without_fade(whole) is whole
+
+
+def column(*heights_m: float) -> Array:
+    """Points one above the other at the front of the chest."""
+    return np.array([[0.0, y, 0.0] for y in heights_m])
+
+
+HEIGHTS_M = (0.05, -0.10, -0.15, -0.18, -0.25)
+
+
+def person_down_to(y_m: float) -> HeadView:
+    view, mask = shown(), np.zeros((SIZE_PX, SIZE_PX), np.float32)
+    row = view.camera.project(torch.tensor([[0.0, y_m, 0.0]]).double())[0][0, 1].item()
+    mask[: round(row), 150:350] = 1
+    return with_mask(view, mask)
+
+
+def test_the_body_ends_where_the_person_in_the_photo_does() -> None:
+    body = np.ones(5, bool)
+    found = hangs_below(column(*HEIGHTS_M), body, person_down_to(-0.16))
+    assert found.tolist() == [False, False, False, True, True]
+
+
+def test_the_head_never_hangs_below() -> None:
+    body = np.array([False, False, False, False, True])
+    found = hangs_below(column(*HEIGHTS_M), body, person_down_to(-0.16))
+    assert found.tolist() == [False, False, False, False, True]
+
+
+@pytest.mark.parametrize("rows", [slice(0, 0), slice(0, SIZE_PX)])
+def test_a_person_who_goes_on_beyond_the_picture_is_not_cut(rows: slice) -> None:
+    mask = np.zeros((SIZE_PX, SIZE_PX), np.float32)
+    mask[rows] = 1
+    assert not hangs_below(column(*HEIGHTS_M), np.ones(5, bool), with_mask(shown(), mask)).any()
+
+
+def test_the_edge_rises_toward_the_back() -> None:
+    front, back = column(-0.15), column(-0.15) - [0, 0, 0.12]
+    many_in_front = np.concatenate([np.repeat(front, 30, 0), back])
+    found = hangs_below(many_in_front, np.ones(31, bool), person_down_to(-0.16))
+    assert not found[:30].any() and found[30]

@@ -7,7 +7,6 @@ import torch
 from fastavatar.core import frontal_camera
 from fastavatar.geometry import Array, Bools, Ints
 from fastavatar.images.parts import CLOTH, HAIR, SKIN, THING
-from fastavatar.models.facemesh.beyond import Volume
 from fastavatar.models.facemesh.materials import expected_materials, seen_materials
 from fastavatar.models.facemesh.surface import (
     BEYOND,
@@ -23,6 +22,7 @@ from tests.rendering.shapes import ball
 POINTS = surface_points()
 PLACES = POINTS.at(load_template().vertices)
 SEEN: Bools = np.asarray(PLACES[:, 2] > -0.03)
+NONE = np.zeros_like(SEEN)
 
 
 class Person(NamedTuple):
@@ -37,7 +37,7 @@ def expected(person: Person, seen: Bools = SEEN) -> Ints:
     told = np.full(len(PLACES), SKIN)
     for region, material in ((SKULL, person.skull), (NECK, person.neck), (TORSO, person.torso)):
         told[POINTS.region == region] = material
-    return expected_materials(POINTS, PLACES, np.where(seen, told, SKIN), seen)
+    return expected_materials(POINTS, PLACES, np.where(seen, told, SKIN), seen, NONE)
 
 
 @pytest.mark.parametrize("skull", [HAIR, SKIN])
@@ -52,7 +52,7 @@ def test_skull_and_torso_go_on_behind_as_they_are_seen_in_front(skull: int, tors
 def test_a_lock_over_one_cheek_is_not_mirrored_but_a_fringe_is() -> None:
     left, face = PLACES[:, 0] > 0, POINTS.region == FACE
     cheek, brow = face & (PLACES[:, 1] < -0.02), face & (PLACES[:, 1] > 0.05)
-    found = expected_materials(POINTS, PLACES, np.where(left & (cheek | brow), HAIR, SKIN), left)
+    found = expected_materials(POINTS, PLACES, np.where(left & (cheek | brow), HAIR, SKIN), left, NONE)
     assert (cheek & ~left).any() and (found[cheek & ~left] == SKIN).all()
     assert (brow & ~left).any() and (found[brow & ~left] == HAIR).all()
 
@@ -62,7 +62,7 @@ def test_a_turtleneck_covers_the_nape_too_and_a_collar_does_not() -> None:
     assert (expected(Person(HAIR, CLOTH, CLOTH))[nape] == CLOTH).all()
     low = PLACES[:, 1] < np.median(PLACES[nape & SEEN, 1])
     told = np.where(nape & low, CLOTH, SKIN)
-    found = expected_materials(POINTS, PLACES, told, SEEN)
+    found = expected_materials(POINTS, PLACES, told, SEEN, NONE)
     assert (found[nape & ~SEEN] == SKIN).all()
 
 
@@ -72,11 +72,11 @@ def test_of_a_head_that_is_not_seen_the_usual_is_expected() -> None:
     assert (found[POINTS.region == NECK] == SKIN).all()
 
 
-def beside_head(volume: Volume) -> tuple[SurfacePoints, Array]:
-    """The points of the template and of a volume, and their places (N, 3)."""
+def beside_head(vertices: Array, faces: Ints) -> tuple[SurfacePoints, Array]:
+    """The points of the template and of a mesh (V, 3), (F, 3) beyond it, and their places (N, 3)."""
     head = load_template().vertices
-    both = np.concatenate([head, volume.vertices])
-    points = with_more(POINTS, both, volume.faces + len(head), BEYOND, BEYOND_SPACING_M)
+    both = np.concatenate([head, vertices])
+    points = with_more(POINTS, both, faces + len(head), BEYOND, BEYOND_SPACING_M)
     return points, points.at(both)
 
 
@@ -84,18 +84,20 @@ def test_beyond_the_head_a_point_is_like_the_nearest_that_is_seen() -> None:
     """A bun above and a collar below; what is seen of each decides, and skin never does."""
     vertices, faces = ball(0.03)
     above, below = np.array([0.0, 0.2, -0.08]), np.array([0.0, -0.15, -0.08])
-    volume = Volume(
+    points, places = beside_head(
         np.concatenate([vertices + above, vertices + below]), np.concatenate([faces, faces + len(vertices)])
     )
-    points, places = beside_head(volume)
     beyond, high = points.region == BEYOND, places[:, 1] > 0.03
     seen = places[:, 2] > -0.08
     told = np.where(beyond, np.where(high, HAIR, CLOTH), SKIN)
     stray = np.flatnonzero(beyond & seen)[::7]
     told[stray] = SKIN
-    found = expected_materials(points, places, told, seen)
+    found = expected_materials(points, places, told, seen, np.zeros_like(seen))
     assert (found[beyond & ~seen & high] == HAIR).all() and (found[beyond & ~seen & ~high] == CLOTH).all()
-    none = expected_materials(points, places, told, np.zeros_like(seen))
+    hair = beyond & ~high
+    known = expected_materials(points, places, told, seen, hair)
+    assert (known[hair & ~seen] == HAIR).all() and (known[beyond & seen] == told[beyond & seen]).all()
+    none = expected_materials(points, places, told, np.zeros_like(seen), np.zeros_like(seen))
     assert (none[beyond] == HAIR).all()
 
 
@@ -104,15 +106,14 @@ def test_hidden_cloth_close_under_hair_that_lies_on_it_is_hair() -> None:
     shoulder = PLACES[(POINTS.region == TORSO) & (PLACES[:, 0] > 0.1)]
     left = shoulder[shoulder[:, 1].argmax()]
     vertices, faces = ball(0.02)
-    volume = Volume(vertices + left, faces)
-    points, places = beside_head(volume)
+    points, places = beside_head(vertices + left, faces)
     lock, torso = points.region == BEYOND, points.region == TORSO
     told = np.where(lock, HAIR, np.where(torso, CLOTH, SKIN))
     apart = np.linalg.norm(places - left, axis=1)
-    found = expected_materials(points, places, told, lock)
+    found = expected_materials(points, places, told, lock, np.zeros_like(lock))
     assert (torso & (apart < 0.03)).any()
     assert (found[torso & (apart < 0.03)] == HAIR).all() and (found[torso & (apart > 0.05)] == CLOTH).all()
-    seen = expected_materials(points, places, told, np.ones_like(lock))
+    seen = expected_materials(points, places, told, np.ones_like(lock), np.zeros_like(lock))
     assert (seen[torso] == CLOTH).all()  # what is seen stays what it is
 
 

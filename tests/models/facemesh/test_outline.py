@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from fastavatar.core import Camera, frontal_camera
 from fastavatar.geometry import Array
-from fastavatar.models.facemesh.outline import fit_outline, hangs_below
+from fastavatar.models.facemesh.outline import fit_outline
 from fastavatar.models.facemesh.template import EAR, FACE, SKULL, TORSO, load_template
 from fastavatar.models.facemesh.view import HeadView
 from fastavatar.rendering import rasterise_mesh
@@ -148,41 +148,23 @@ def test_broad_shoulders_make_no_deep_chest(lean_deg: float) -> None:
     np.testing.assert_allclose(moved[torso] @ lean[:, 2], 0, atol=1e-12)
 
 
-def column(*heights_m: float) -> Array:
-    """Points one above the other at the front of the chest."""
-    return np.array([[0.0, y, 0.0] for y in heights_m])
-
-
-HEIGHTS_M = (0.05, -0.10, -0.15, -0.18, -0.25)
-
-
-def person_down_to(y_m: float) -> Mask:
-    mask = np.zeros((SIZE_PX, SIZE_PX), np.float32)
-    mask[: rows_of(y_m), 150:350] = 1
-    return mask
-
-
-def test_the_body_ends_where_the_person_in_the_photo_does() -> None:
-    body = np.ones(5, bool)
-    found = hangs_below(column(*HEIGHTS_M), body, view(), person_down_to(-0.16))
-    assert found.tolist() == [False, False, False, True, True]
-
-
-def test_the_head_never_hangs_below() -> None:
-    body = np.array([False, False, False, False, True])
-    found = hangs_below(column(*HEIGHTS_M), body, view(), person_down_to(-0.16))
-    assert found.tolist() == [False, False, False, False, True]
-
-
-@pytest.mark.parametrize("rows", [slice(0, 0), slice(0, SIZE_PX)])
-def test_a_person_who_goes_on_beyond_the_picture_is_not_cut(rows: slice) -> None:
-    mask = np.zeros((SIZE_PX, SIZE_PX), np.float32)
-    mask[rows] = 1
-    assert not hangs_below(column(*HEIGHTS_M), np.ones(5, bool), view(), mask).any()
-
-
-def test_the_edge_rises_toward_the_back() -> None:
-    front, back = column(-0.15), column(-0.15) - [0, 0, 0.12]
-    many_in_front = np.concatenate([np.repeat(front, 30, 0), back])
-    found = hangs_below(many_in_front, np.ones(31, bool), view(), person_down_to(-0.16))
-    assert not found[:30].any() and found[30]
+def test_hair_that_stands_off_farther_than_the_rounds_look_does_so_behind_and_on_top() -> None:
+    """An afro of 7 cm all around the skull; and buns of the same size, to either side alone."""
+    template = load_template()
+    skull, radius_px = template.vertices[template.region == SKULL], (0.1 + 0.07) * FOCAL_PX / DISTANCE_M
+    middle = view().project(torch.from_numpy(skull.mean(0)[None]).float())[0].numpy()[0]
+    apart = np.mgrid[:SIZE_PX, :SIZE_PX] - middle[::-1][:, None, None]
+    above, head = apart[0] < 40, drawn(template.vertices)
+    afro = np.maximum(head, above & (np.hypot(*apart) < radius_px))
+    buns = np.maximum(head, (np.hypot(apart[0], np.abs(apart[1]) - 100) < 35))
+    big, small = (
+        fit_outline(template, template.vertices, [masked(mask.astype(np.float32))], UPRIGHT)
+        for mask in (afro, buns)
+    )
+    (_, top, _), (_, _, back) = skull.max(0), skull.min(0)
+    grown = big[template.region == SKULL]
+    assert grown[:, 2].min() < back - 0.045 and grown[:, 1].max() > top + 0.045
+    assert small[template.region == SKULL, 2].min() > back - 0.02
+    x, y, _ = template.vertices.T
+    features = (template.region == FACE) & (np.abs(x) < 0.04) & (y < 0.02)
+    assert np.linalg.norm(big - template.vertices, axis=1)[features].max() < 0.004

