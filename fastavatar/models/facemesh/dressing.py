@@ -13,12 +13,10 @@ from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
 from fastavatar.core import Binding, Gaussians, HeadParameters, Mesh, concatenate
-from fastavatar.geometry import Array, Bools, Ints, unit_vectors
-from fastavatar.images import CLOTH, HAIR
+from fastavatar.geometry import Array, Bools, unit_vectors
+from fastavatar.images import HAIR
 from fastavatar.models.facemesh import (
-    EAR,
     FACE,
-    JAW,
     MOST_AT_RIM,
     MOST_SHARPENED,
     STEEPEST,
@@ -116,24 +114,21 @@ def _blend(shell: Shell, seen: Sequence[Seen]) -> Blend:
         color, cosine, sees = colors_in_view(
             shell.means, shell.point_normals, view.rgb, view.mask, view.camera, behind
         )
-        sees &= shows & ~_before_or_behind(shell.points.region, cosine, shell.means, view)
+        sees &= shows & ~_is_lock(shell.points.region == FACE, cosine, shell.means, view)
         colors.append(color)
         facing.append(np.where(sees, cosine, 0.0))
     return blend(np.stack(colors), np.stack(facing), shell.points.neighbours)
 
 
-def _before_or_behind(region: Ints, facing: Array, means: Array, view: HeadView) -> Bools:
-    """Which points (N,) of a face's skin a view shows something else at, which is not on that skin.
+def _is_lock(on_face: Bools, facing: Array, means: Array, view: HeadView) -> Bools:
+    """Which points (N,) show a lock of hair that stands before the far half of a face seen from aside.
 
-    That is a lock of hair before the far half of a face seen from aside, and clothes behind the outline of
-    face, jaw and ears. `facing` (N,) are cosines between normals and view.
+    The lock is not on that skin. `facing` (N,) are cosines between normals and view.
     """
     x, _, z = view.camera.center.numpy()
     aside = abs(np.degrees(np.arctan2(x, z))) > _ASIDE_DEG
-    shown = view.parts.shares[view.cells(means).at]
-    lock = (region == FACE) & (means[:, 0] * x < 0) & aside & (shown[:, HAIR] > 0.5)
-    cloth = np.isin(region, (FACE, JAW, EAR)) & (shown[:, CLOTH] > 0.5)
-    return np.asarray((facing < STEEPEST) & (lock | cloth))
+    far = on_face & (facing < STEEPEST) & (means[:, 0] * x < 0) & aside
+    return np.asarray(far & (view.parts.shares[..., HAIR][view.cells(means).at] > 0.5))
 
 
 def _detail(
@@ -146,7 +141,7 @@ def _detail(
     """
     normals = unit_vectors(points.at(shell.normals))
     facing = (normals * unit_vectors(view.camera.center.numpy() - points.means)).sum(1)
-    on_skin = ~_before_or_behind(shell.region[points.corners[:, 0]], facing, points.means, view)
+    on_skin = ~_is_lock(shell.region[points.corners[:, 0]] == FACE, facing, points.means, view)
     points, normals, facing = points.subset(on_skin), normals[on_skin], facing[on_skin]
     pixels = view.camera.project(torch.from_numpy(points.means))[0].numpy()
     at = [pixels[:, 1] - 0.5, pixels[:, 0] - 0.5]

@@ -17,7 +17,7 @@ from fastavatar.rendering import rasterise_mesh
 
 _LEAST_WIDTH_M = 0.045
 """Half width of hair below the ears from which there is hair behind the neck, about the neck's own."""
-_FEW, _LOWEST, _LONG_M = 50, 0.05, 0.05
+_FEW, _LOWEST, _LONG_M = 50, 0.05, 0.03
 """Hair is long if this share of its pixels lies so far below the ears' middle: below the jaw's corner."""
 _BROADEST, _END = 0.97, 0.02
 """Quantiles that leave out single locks: of the width at one height, and of the heights."""
