@@ -32,6 +32,7 @@ from .matching import ties_between as ties_between
 from .materials import GUM as GUM
 from .materials import TOOTH as TOOTH
 from .materials import WHITE as WHITE
+from .materials import covered_ears as covered_ears
 from .materials import expected_materials as expected_materials
 from .materials import seen_materials as seen_materials
 from .observation import Observation as Observation

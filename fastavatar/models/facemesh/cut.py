@@ -21,8 +21,9 @@ SLOPE = 0.25
 """Rise of the plane per metre toward the back; chosen by eye on both captures."""
 _BACKWARD = np.array([0.0, SLOPE, -1.0])
 _LEAST_RIM = 12
-_FRONT = 0.5
-"""Share of a torso's points that count as its front: with less, views aside miss shown arms."""
+_FRONT = 0.3
+"""Share of a torso's points that count as its front: with less, views aside miss arms that are shown, with
+more, more cloth below the photo is made up."""
 _NEAR_M = 0.02
 _EDGE_SLOPE = 0.45
 """Rise of an uneven lower edge per metre toward the back, as of the template's own bottom."""

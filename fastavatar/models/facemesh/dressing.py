@@ -27,6 +27,7 @@ from fastavatar.models.facemesh import (
     Seen,
     Shell,
     behind_lids_and_lips,
+    covered_ears,
     detail_discs,
     detail_points,
     even_layer,
@@ -71,6 +72,7 @@ def dress(fitted: Fitted, parameters: HeadParameters, views: Sequence[HeadView])
     blended = _blend(shell, [Seen(without_fade(seen.view), seen.sight) for seen in whole])
     material = seen_materials(views, shell.means, blended.shares)
     hair = shell.hair[shell.points.corners[:, 0]]
+    hair |= covered_ears(shell.points, shell.means, shell.point_normals, views)
     material = expected_materials(shell.points, shell.means, material, blended.seen, hair)
     # One large system of equations; discs find their places meanwhile
     colors = ahead(lambda: with_hidden(shell.points, shell.means, blended.colors, blended.seen, material))

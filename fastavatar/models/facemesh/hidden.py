@@ -64,7 +64,7 @@ def with_hidden(points: SurfacePoints, means: Array, colors: Array, seen: Bools,
     hair = material == HAIR
     depth = _into_hair(means, hair)
     pull[hair] += _HAIR_PULL * depth[hair]
-    pull[points.region == EAR] += _EAR_PULL
+    pull[(points.region == EAR) & ~hair] += _EAR_PULL
     # The mirror image shows how colours change where it is made of the same
     alike = material == material[points.mirror]
     mirror = np.where(alike, points.mirror, np.arange(len(material)))

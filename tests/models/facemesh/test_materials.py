@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from fastavatar.core import frontal_camera
-from fastavatar.geometry import Array, Bools, Ints
+from fastavatar.geometry import Array, Bools, Ints, vertex_normals
 from fastavatar.images.parts import CLOTH, HAIR, SKIN, THING
-from fastavatar.models.facemesh.materials import expected_materials, seen_materials
+from fastavatar.models.facemesh.materials import covered_ears, expected_materials, seen_materials
 from fastavatar.models.facemesh.surface import (
     BEYOND,
     BEYOND_SPACING_M,
@@ -55,6 +55,24 @@ def test_a_lock_over_one_cheek_is_not_mirrored_but_a_fringe_is() -> None:
     found = expected_materials(POINTS, PLACES, np.where(left & (cheek | brow), HAIR, SKIN), left, NONE)
     assert (cheek & ~left).any() and (found[cheek & ~left] == SKIN).all()
     assert (brow & ~left).any() and (found[brow & ~left] == HAIR).all()
+
+
+@pytest.mark.parametrize("azimuth_deg", [0.0, 40.0])
+def test_an_ear_is_covered_where_hair_is_seen_in_its_place(azimuth_deg: float) -> None:
+    """Hair falls over the left ear alone; from the person's left, nothing tells of the right one."""
+    camera = frontal_camera(1.0, 700, 400, 400, torch.zeros(3)).orbited(azimuth_deg)
+    normals, left = (
+        POINTS.at(vertex_normals(load_template().vertices, load_template().faces)),
+        PLACES[:, 0] > 0,
+    )
+    labels = np.full((400, 400), SKIN)
+    ear = PLACES[(POINTS.region == EAR) & left]
+    column, row = camera.project(torch.from_numpy(ear).float())[0].numpy().T.astype(int)
+    labels[row.min() : row.max() + 1, column.min() : column.max() + 1] = HAIR
+    found = covered_ears(
+        POINTS, PLACES, normals, [view_of(np.ones((400, 400), np.float32), camera, labels=labels)]
+    )
+    np.testing.assert_array_equal(found, (POINTS.region == EAR) & left)
 
 
 def test_a_turtleneck_covers_the_nape_too_and_a_collar_does_not() -> None:
