@@ -57,8 +57,9 @@ class FaceMeshPredictor:
             crop = head_crop(photo, found.box, seen.camera)
             classes = person_classes(crop.rgb)
             # Networks run one after the other, beside everything else
-            turn, concerns = ahead(lambda: turn_in(crop.rgb, crop.camera)), ahead(seen.concerns)
+            turn = ahead(lambda: turn_in(crop.rgb, crop.camera))
             view = view_in(crop, classes)
+            concerns = ahead(seen.concerns)
         with stage(seconds, "fit head"):
             shape = pulled_to_landmarks(seen.shape, seen.offsets)
             fitted = fit_to_views(shape, seen.parameters, turn(), [view])
