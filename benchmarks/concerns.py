@@ -71,7 +71,7 @@ def warnings_for(photo: Photo) -> list[str]:
     if not faces:
         return ["no face"]
     (seen,) = observe([photo], [choose_face(faces)])
-    short = [text.split(",")[0].split(":")[0] for text in seen.warnings if not text.startswith(GIVEN_POSE)]
+    short = [text.split(",")[0].split(":")[0] for text in seen.concerns() if not text.startswith(GIVEN_POSE)]
     return short or ["none"]
 
 

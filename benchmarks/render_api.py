@@ -26,8 +26,7 @@ import numpy as np
 import fastavatar as fa
 from benchmarks.scene import read_scene, requiring_grad
 from fastavatar.core import frontal_camera
-from fastavatar.rendering import KernelCamera, Parameters, Picture, backward, draw, make_frame
-from fastavatar.rendering.cpu.autograd import _view
+from fastavatar.rendering import Picture, backward, draw, make_frame
 
 scene, rounds, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 if scene == "example":
@@ -38,11 +37,10 @@ else:
 wanting = requiring_grad(gaussians)
 tensors = list(wanting.tensors().values())
 weights = torch.randn(camera.height, camera.width, 3)
-arrays, view = Parameters(*(tensor.detach().numpy() for tensor in tensors)), _view(camera)
 behind, none = np.ones(3, np.float32), np.empty((0, 0), np.float32)
 
 def kernels():
-    frame = make_frame(view, arrays, threads)
+    frame = make_frame(camera, tensors, threads)
     picture = draw(frame, behind, threads)
     backward(frame, picture, Picture(weights.numpy(), none, none), threads)
 

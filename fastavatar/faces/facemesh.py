@@ -1,5 +1,6 @@
 """Faces, their 478 landmarks and their expressions by MediaPipe's Face Mesh."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -54,10 +55,16 @@ def _detect(rgb: NDArray[np.uint8]) -> list[Box]:
     """Boxes in pixels by both detectors, the near and the far one, the whole photo if neither finds any."""
     height, width = rgb.shape[:2]
     boxes: list[Box] = []
-    for model in _DETECTORS:
-        with open_task("FaceDetector", model, min_detection_confidence=_DETECTION_CONFIDENCE) as detector:
-            found = detector.detect(as_image(rgb)).detections
-        for area in (detection.bounding_box for detection in found):
+    with ExitStack() as opened:
+        detectors = [
+            opened.enter_context(
+                open_task("FaceDetector", model, min_detection_confidence=_DETECTION_CONFIDENCE)
+            )
+            for model in _DETECTORS
+        ]
+        image = as_image(rgb)  # one copy of the photo for both
+        for detection in (one for detector in detectors for one in detector.detect(image).detections):
+            area = detection.bounding_box
             left, top = float(area.origin_x), float(area.origin_y)
             boxes.append((left, top, left + area.width, top + area.height))
     return boxes or [(0.0, 0.0, float(width), float(height))]

@@ -52,8 +52,10 @@ from .parts import HAIR_CLASS as HAIR_CLASS
 from .parts import SKIN as SKIN
 from .parts import THING as THING
 from .parts import THING_CLASS as THING_CLASS
+from .parts import Classes as Classes
 from .parts import PersonParts as PersonParts
 from .parts import class_shares as class_shares
+from .parts import person_classes as person_classes
 from .parts import person_parts as person_parts
 from .photo import load_photo as load_photo
 from .quiet import quiet_stderr as quiet_stderr

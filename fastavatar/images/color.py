@@ -40,7 +40,7 @@ def split_alpha(image: Image.Image, name: str) -> tuple[Image.Image, Image.Image
     if image.has_transparency_data:
         with_alpha = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
         return with_alpha.convert("RGB"), with_alpha.getchannel("A")
-    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB"), None
+    return image if image.mode in ("L", "CMYK") else _rgb(image), None
 
 
 def stated_encoding(decoded: Decoded, is_adobe_rgb: bool, name: str) -> bytes | Encoding | None:
@@ -85,7 +85,7 @@ def to_srgb(image: Image.Image, encoding: bytes | Encoding | None, name: str) ->
         except (ImageCms.PyCMSError, *DECODING_ERRORS) as error:
             log.warning(BAD_PROFILE, name)
             log.debug("%s: %r", name, error)
-    return image.convert("RGB")
+    return _rgb(image)
 
 
 def on_white(image: Image.Image, alpha: Image.Image) -> Image.Image:
@@ -123,10 +123,15 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
         raise ImageCms.PyCMSError(f"a profile for {mode} on a picture in {image.mode}")
     transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
     if mode == "RGB" and _changes_nothing(transform):
-        return image.convert("RGB")
+        return _rgb(image)
     converted = ImageCms.applyTransform(image.convert(mode), transform)
     assert converted is not None  # None is returned only for a conversion in place
     return converted
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """The picture in mode RGB: itself where it is, as converting would copy it."""
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:

@@ -20,19 +20,27 @@ def guided_filter(
     Source: He et al. 2013, section 3.5, the filter with a colour guide.
     """
 
-    def mean(array: NDArray[np.float32]) -> NDArray[np.float32]:
-        size = (2 * radius + 1, 2 * radius + 1)
-        return np.asarray(uniform_filter(array, size + (0,) * (array.ndim - 2), mode="nearest"))
+    def mean(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        size = (0,) * (planes.ndim - 2) + (2 * radius + 1,) * 2
+        return np.asarray(uniform_filter(planes, size, mode="nearest"))
 
-    guide_mean, values_mean = mean(guide), mean(values)
+    # Planes (…, H, W), whose sums run over whole rows: much faster than over the channels of each pixel
+    I, p = (np.ascontiguousarray(np.moveaxis(picture, 2, 0)) for picture in (guide, values))  # noqa: E741
+    mean_i, mean_p = mean(I), mean(p)
     # a = (Σ + ε·1)⁻¹ (mean(I·p) − mean(I)·mean(p)), b = mean(p) − aᵀ·mean(I)
-    spread = mean(guide[..., :, None] * guide[..., None, :])
-    spread += _EPSILON * np.eye(3, dtype=np.float32) - guide_mean[..., :, None] * guide_mean[..., None, :]
-    shared = mean(guide[..., :, None] * values[..., None, :])
-    shared -= guide_mean[..., :, None] * values_mean[..., None, :]
-    slope = np.linalg.solve(spread, shared)
-    offset = values_mean - np.einsum("hwi,hwic->hwc", guide_mean, slope)
-    return np.asarray(np.einsum("hwi,hwic->hwc", guide, mean(slope)) + mean(offset))
+    spread = mean(I[:, None] * I) - mean_i[:, None] * mean_i
+    shared = mean(I[:, None] * p) - mean_i[:, None] * mean_p
+    slope = np.einsum("ijhw,jchw->ichw", _inverses(spread), shared)
+    offset = mean_p - np.einsum("ihw,ichw->chw", mean_i, slope)
+    return np.moveaxis(np.einsum("ihw,ichw->chw", I, mean(slope)) + mean(offset), 0, 2)
+
+
+def _inverses(spread: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(3, 3, H, W) inverses of symmetric matrices with `_EPSILON` added to their diagonals, by cofactors."""
+    # As float64: where colours vary in one direction alone, the determinant cancels
+    x, y, z = spread.astype(np.float64) + _EPSILON * np.eye(3)[..., None, None]
+    cofactors = np.stack([np.cross(y, z, axis=0), np.cross(z, x, axis=0), np.cross(x, y, axis=0)])
+    return np.asarray(cofactors / (x * cofactors[0]).sum(0), np.float32)
 
 
 def matte(

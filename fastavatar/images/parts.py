@@ -1,6 +1,7 @@
 """What a photo shows of a person: hair, skin, clothing, things worn, by MediaPipe's multiclass segmenter."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,23 +48,39 @@ class PersonParts:
     """(H, W, 3) sRGB in 0…1: the photo, without the background's colour in pixels at the person's edge."""
 
 
-def person_parts(rgb: NDArray[np.uint8], alpha: NDArray[np.float32] | None = None) -> PersonParts:
-    """The parts of the person in a photo (H, W, 3) that frames head and shoulders.
+class Classes(NamedTuple):
+    """What the network says about a photo."""
 
-    `alpha` (H, W) in 0…1 is the coverage of a photo that came cut out; the network then decides only what is
-    hair, skin and clothing. Raises `WeightsError` where the network's file is missing.
-    """
-    height, width = rgb.shape[:2]
+    rgb: NDArray[np.uint8]
+    """(h, w, 3) the photo, at most `_WORK_PX` high and wide."""
+    shares: NDArray[np.float32]
+    """(h, w, 6) as `class_shares`."""
+
+
+def person_classes(rgb: NDArray[np.uint8]) -> Classes:
+    """What the network says about a photo (H, W, 3); raises `WeightsError` where its file is missing."""
     small = Image.fromarray(rgb)
     if max(rgb.shape[:2]) > _WORK_PX:
         small.thumbnail((_WORK_PX, _WORK_PX), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    found = _parts_of(
-        np.asarray(small), None if alpha is None else _resized(alpha, small.width, small.height)
-    )
-    if small.size == (width, height):
+    return Classes(np.asarray(small), class_shares(np.asarray(small)))
+
+
+def person_parts(
+    rgb: NDArray[np.uint8], alpha: NDArray[np.float32] | None = None, classes: Classes | None = None
+) -> PersonParts:
+    """The parts of the person in a photo (H, W, 3) that frames head and shoulders.
+
+    `alpha` (H, W) in 0…1 is the coverage of a photo that came cut out; the network then decides only what is
+    hair, skin and clothing. `classes` are those of `person_classes`, if they are known; else it is asked.
+    """
+    height, width = rgb.shape[:2]
+    small, shares = classes or person_classes(rgb)
+    rows, columns = small.shape[:2]
+    found = _parts_of(small, shares, None if alpha is None else _resized(alpha, columns, rows))
+    if small.shape == rgb.shape:
         return found
     # Edges are found on the smaller picture; what takes the background out of them is added to the large one
-    change = _resized(found.rgb - np.asarray(small, np.float32) / np.float32(255), width, height)
+    change = _resized(found.rgb - small.astype(np.float32) / np.float32(255), width, height)
     coverage = _resized(found.coverage, width, height) if alpha is None else alpha
     change = np.where((coverage > WHOLE)[..., None], np.float32(0), change)
     clean = np.clip(rgb.astype(np.float32) / np.float32(255) + change, 0, 1)
@@ -78,11 +95,13 @@ def _resized(values: NDArray[np.float32], width: int, height: int) -> NDArray[np
     return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR), np.float32)
 
 
-def _parts_of(rgb: NDArray[np.uint8], alpha: NDArray[np.float32] | None) -> PersonParts:
-    """As `person_parts`, at the size of the picture."""
+def _parts_of(
+    rgb: NDArray[np.uint8], classes: NDArray[np.float32], alpha: NDArray[np.float32] | None
+) -> PersonParts:
+    """As `person_parts`, at the size of the picture, from the network's `classes` (H, W, 6)."""
     picture = rgb.astype(np.float32) / np.float32(255)
     cell = max(rgb.shape[:2]) / _MODEL_PX
-    classes = guided_filter(picture, class_shares(rgb), max(2, round(2 * cell)))
+    classes = guided_filter(picture, classes, max(2, round(2 * cell)))
     classes = np.clip(classes, 0, 1)
     classes /= np.maximum(classes.sum(2, keepdims=True), 1e-6)
     parts = np.stack([classes[..., index].sum(2) for index in _PARTS], 2)

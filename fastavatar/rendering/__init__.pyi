@@ -23,11 +23,15 @@ from .cpu.algebra import transposed as transposed
 from .cpu.algebra import unit_quaternion as unit_quaternion
 from .cpu.autograd import compile_kernels as compile_kernels
 from .cpu.autograd import render_cpu as render_cpu
+from .cpu.coloring import Coloring as Coloring
 from .cpu.composite import composite as composite
 from .cpu.composite_backward import composite_backward as composite_backward
 from .cpu.frame import backward as backward
 from .cpu.frame import draw as draw
+from .cpu.frame import kernel_array as kernel_array
 from .cpu.frame import make_frame as make_frame
+from .cpu.frame import run_kernel as run_kernel
+from .cpu.gathering import gather_pixels as gather_pixels
 from .cpu.kernel import inlined as inlined
 from .cpu.kernel import kernel as kernel
 from .cpu.kernel import kernel_folder as kernel_folder
@@ -120,8 +124,10 @@ from .cpu.rows import T_MIN as T_MIN
 from .cpu.rows import ZERO as ZERO
 from .cpu.rows import aligned as aligned
 from .cpu.rows import alpha_in_row as alpha_in_row
+from .cpu.rows import channels_at as channels_at
 from .cpu.rows import exp_of_eightfold as exp_of_eightfold
 from .cpu.rows import gather as gather
+from .cpu.rows import pixels_at as pixels_at
 from .cpu.rows import reaching as reaching
 from .cpu.tiles import fill_tiles as fill_tiles
 from .cuda import render_cuda as render_cuda
@@ -137,6 +143,8 @@ from .picture import Compositing as Compositing
 from .picture import Render as Render
 from .picture import lay_over as lay_over
 from .rasterise import render as render
+from .threads import ahead as ahead
 from .threads import limit_threads as limit_threads
 from .threads import run_on_threads as run_on_threads
+from .threads import side_by_side as side_by_side
 from .threads import thread_count as thread_count

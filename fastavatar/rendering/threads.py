@@ -6,15 +6,19 @@ counter, so they may be called from many threads and after a fork, with any numb
 
 import os
 import sys
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from threading import Event, Thread
+from typing import TypeVar
 
 from fastavatar.errors import UsageError
 from fastavatar.system import MAX_THREADS, processor_count
 
 _limit: int | None = None
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def limit_threads(threads: int | None) -> None:
@@ -53,6 +57,35 @@ def run_on_threads(task: Callable[[], object], threads: int) -> None:
         for helper in helpers:
             if not helper.cancel():  # one that has not begun would find no work left
                 helper.result()
+
+
+def ahead(task: Callable[[], Result]) -> Callable[[], Result]:
+    """Start a task on another thread; calling what is returned waits for its result.
+
+    Where this process may use one thread alone, or no other has begun with the task by then, the caller does
+    it.
+    """
+    if thread_count() == 1:
+        return cache(task)
+    future = _pool().submit(task)
+    return cache(lambda: task() if future.cancel() else future.result())
+
+
+def side_by_side(task: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """The results of a task for each of some items, on as many threads as this process may use."""
+    given = list(items)
+    left, results = deque(range(len(given))), dict[int, Result]()
+
+    def work() -> None:
+        while True:
+            try:
+                index = left.popleft()
+            except IndexError:
+                return
+            results[index] = task(given[index])
+
+    run_on_threads(work, max(1, min(len(given), thread_count())))
+    return [results[index] for index in range(len(given))]
 
 
 @cache

@@ -25,6 +25,7 @@ from .memory import share_arenas as share_arenas
 from .ply import MAX_PLY_HEADER_BYTES as MAX_PLY_HEADER_BYTES
 from .ply import Columns as Columns
 from .ply import encode_ply_elements as encode_ply_elements
+from .ply import ply_parts as ply_parts
 from .ply import read_ply_elements as read_ply_elements
 from .ply_header import BYTE_ORDERS as BYTE_ORDERS
 from .ply_header import TYPE_NAMES as TYPE_NAMES

@@ -71,7 +71,12 @@ def read_ply_elements(path: str | Path, wanted: Iterable[str]) -> PlyElements:
 
 
 def encode_ply_elements(elements: Mapping[str, Columns], comments: Iterable[str] = ()) -> bytes:
-    """The bytes of a binary PLY that holds these elements, their columns little-endian, in order.
+    """The bytes of a binary PLY; see `ply_parts`."""
+    return b"".join(ply_parts(elements, comments))
+
+
+def ply_parts(elements: Mapping[str, Columns], comments: Iterable[str] = ()) -> list[bytes | memoryview]:
+    """Header and rows of a binary PLY that holds these elements, their columns little-endian, in order.
 
     Comments follow the properties, because some readers, such as SIBR's, expect the first element in the
     third line. They are written as ASCII without line breaks.
@@ -83,7 +88,7 @@ def encode_ply_elements(elements: Mapping[str, Columns], comments: Iterable[str]
         lines += [f"property {TYPE_NAMES[kind]} {field}" for field, kind in kinds.items()]
     lines += [f"comment {' '.join(comment.split())}" for comment in comments]
     header = "\n".join([*lines, "end_header", ""]).encode("ascii", "backslashreplace")
-    return b"".join([header, *(np.ascontiguousarray(rows).data for rows in elements.values())])
+    return [header, *(np.ascontiguousarray(rows).data for rows in elements.values())]
 
 
 def _read_binary(file: BinaryIO, header: PlyHeader, wanted: set[str], size: int) -> dict[str, Columns]:

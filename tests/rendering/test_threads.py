@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import fastavatar as fa
-from fastavatar.rendering.threads import run_on_threads, thread_count
+from fastavatar.rendering.threads import ahead, run_on_threads, side_by_side, thread_count
 from tests.portraits import ROOT
 from tests.rendering.scenes import random_gaussians, slanted_camera
 
@@ -82,3 +82,37 @@ def test_torch_imported_first_does_not_spin_beside_the_renderer() -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     before, after = map(float, done.stdout.split())
     assert after < 0.002 and after < max(before, 0.0005)
+
+
+def test_results_come_in_the_order_of_the_items() -> None:
+    both = Barrier(2)
+
+    def task(item: int) -> tuple[int, int]:
+        both.wait(60)  # two at a time
+        return item, get_ident()
+
+    found = side_by_side(task, range(4)) if thread_count() > 1 else [(k, k) for k in range(4)]
+    assert [item for item, _ in found] == [0, 1, 2, 3] and len({thread for _, thread in found}) == 2
+
+
+def test_a_task_ahead_runs_meanwhile_and_its_error_reaches_the_caller() -> None:
+    if thread_count() == 1:
+        pytest.skip("the process has one thread")
+    both = Barrier(2)
+    result = ahead(lambda: both.wait(60))
+    both.wait(60)  # returns only if the task runs
+    assert result() in (0, 1)
+
+    def fail() -> None:
+        raise ValueError("in a task")
+
+    with pytest.raises(ValueError, match="in a task"):
+        ahead(fail)()
+    with pytest.raises(ValueError, match="in a task"):
+        side_by_side(lambda _: fail(), range(3))
+
+
+def test_on_one_thread_the_caller_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastavatar.rendering.threads._limit", 1)
+    assert ahead(get_ident)() == get_ident()
+    assert set(side_by_side(lambda _: get_ident(), range(3))) == {get_ident()}

@@ -22,7 +22,7 @@ from fastavatar.formats.splats import (
     to_table,
     unread,
 )
-from fastavatar.system import encode_ply_elements, read_ply_elements, replacing
+from fastavatar.system import ply_parts, read_ply_elements, replacing
 
 
 def write_ply(
@@ -36,9 +36,9 @@ def write_ply(
     `comments` become comment lines of the header. Raises `InputError` for no Gaussians or non-finite ones,
     `UsageError` for an unknown frame, `FastAvatarError` when `path` cannot be written.
     """
-    encoded = encode_ply(gaussians, frame, comments)
-    with replacing(Path(path)) as partial:
-        partial.write_bytes(encoded)
+    parts = _parts(gaussians, frame, comments)
+    with replacing(Path(path)) as partial, partial.open("wb") as file:
+        file.writelines(parts)
 
 
 def encode_ply(gaussians: Gaussians, frame: Frame, comments: Iterable[str] = ()) -> bytes:
@@ -46,9 +46,13 @@ def encode_ply(gaussians: Gaussians, frame: Frame, comments: Iterable[str] = ())
 
     The same numbers give the same bytes. Raises `InputError` and `UsageError` as `write_ply` does.
     """
+    return b"".join(_parts(gaussians, frame, comments))
+
+
+def _parts(gaussians: Gaussians, frame: Frame, comments: Iterable[str]) -> list[bytes | memoryview]:
     table = to_table(to_be_stored(gaussians, frame))
     rows = table.view([(name, "<f4") for name in PROPERTIES])[:, 0]
-    return encode_ply_elements({"vertex": rows}, (*frame_comments(frame), *comments))
+    return ply_parts({"vertex": rows}, (*frame_comments(frame), *comments))
 
 
 def read_ply(path: str | Path, frame: Frame | None = None) -> Gaussians:

@@ -71,3 +71,5 @@ from .template import load_template as load_template
 from .view import Cells as Cells
 from .view import HeadView as HeadView
 from .view import head_and_shoulders as head_and_shoulders
+from .view import head_crop as head_crop
+from .view import view_in as view_in

@@ -145,10 +145,11 @@ def _loose_in(template: HeadTemplate, vertices: Array, view: HeadView, torso: Ar
     away = ~np.isin(region, (SKULL, EAR, NECK, TORSO))
     row, column = distance_transform_edt(away, return_distances=False, return_indices=True)
     # Half thickness: round at the outline of the person, and where hair ends before skin or cloth
-    from_outline = distance_transform_edt(person) * m
+    from_outline = view.edge_px * m
     from_skin = distance_transform_edt(hair | seen.hit) * m
     half = _circle(np.where(hair, np.minimum(from_outline, from_skin), from_outline), _RADIUS_M)
-    half = np.where(on_body, _circle(distance_transform_edt(hair) * m, _ON_BODY_M), half)
+    in_hair = distance_transform_edt(hair) * m
+    half = np.where(on_body, _circle(in_hair, _ON_BODY_M), half)
     # Hair on the body lies on its surface, a little sunk in
     middle = np.where(on_body, seen.depth - 0.6 * half, seen.depth[row, column])
     # Sleeves far from the covered pixels go back to the depth of the shoulders, hair does not
@@ -158,7 +159,7 @@ def _loose_in(template: HeadTemplate, vertices: Array, view: HeadView, torso: Ar
     middle += share * np.clip(shoulders - middle, *_BEHIND_NEAREST_M)
     middle = mean_around(middle, where, _SMOOTH_M / m)
     # Morphological opening: hair that holds a disc of the width of a strand
-    thick = distance_transform_edt(hair) * m > _STRAND_M
+    thick = in_hair > _STRAND_M
     broad = where & hair & (distance_transform_edt(~thick) * m <= _STRAND_M)
     return _Loose(where, middle, half, where & hair, broad)
 

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from fastavatar.core import Camera
 from fastavatar.faces import Body, find_body
 from fastavatar.geometry import Array
 from fastavatar.head import load_head
-from fastavatar.models.facemesh import HeadView
 
 EARS_BEFORE_SHOULDERS = 0.14
 """Distance of the ears in front of the shoulders in an upright person, per metre of height between them."""
@@ -19,13 +20,16 @@ _NOSE_TIP = 1  # among Face Mesh's landmarks
 _NEAR_NOSE_M = 0.08
 
 
-def body_in(view: HeadView) -> Body | None:
-    """The body that belongs to the view's head; None where the network finds none or another person's."""
-    body = find_body(view.photo_rgb)
+def body_in(rgb: NDArray[np.uint8], camera: Camera) -> Body | None:
+    """The body of the head that a camera sees in a picture (H, W, 3).
+
+    None where the network finds no body, or another person's.
+    """
+    body = find_body(rgb)
     head = load_head()
     nose = torch.from_numpy(head.places.at(head.mean)[[_NOSE_TIP]])
-    pixels, depth = (values.numpy()[0] for values in view.camera.project(nose))
-    near_px = _NEAR_NOSE_M * float(view.camera.K[0, 0]) / depth
+    pixels, depth = (values.numpy()[0] for values in camera.project(nose))
+    near_px = _NEAR_NOSE_M * float(camera.K[0, 0]) / depth
     return body if body is not None and np.linalg.norm(body.nose_px - pixels) < near_px else None
 
 

@@ -62,13 +62,12 @@ def detail_points(view: HeadView, seen: Fragments, vertices: Array, faces: Ints)
     row, column, step_px = _pattern(view)
     r, c = np.floor(row).astype(np.int64), np.floor(column).astype(np.int64)
     pixels = np.stack([column, row], 1)
-    edge = distance_transform_edt(view.mask > 0.5)
     depth, nearest = _depth_beside(view, seen)
     at, hit = (nearest[0][r, c], nearest[1][r, c]), seen.hit[r, c]
     corners, weights = faces[seen.face[at]], seen.weights[at]
     on_ray = _depth_on_ray(pixels, vertices[corners], depth[r, c], hit, view.camera)
     means = view.camera.unproject(torch.from_numpy(pixels), torch.from_numpy(on_ray)).numpy()
-    return DetailPoints(corners, weights, means, step_px, edge[r, c], ~hit)
+    return DetailPoints(corners, weights, means, step_px, view.edge_px[r, c], ~hit)
 
 
 def _depth_beside(view: HeadView, seen: Fragments) -> tuple[Array, Ints]:

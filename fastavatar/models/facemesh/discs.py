@@ -1,15 +1,15 @@
 """Points of a surface as Gaussians: thin opaque discs, and their colours as a picture shows them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from fastavatar.core import Gaussians, decode_colors, encode_colors, encode_opacities, encode_scales
 from fastavatar.geometry import Array, Bools, Ints, quaternion_wxyz_from_matrix, unit_vectors
 from fastavatar.models.facemesh import DetailPoints, HeadView
-from fastavatar.rendering import Render, render
+from fastavatar.rendering import Coloring
 from fastavatar.surfaces import DISC_THICKNESS, DISC_WIDTH
 
 OPACITY = 0.99
@@ -90,39 +90,25 @@ def sharpened(
     disc's colour changes by the mean of what is missing in the view's pixels, each weighted by how much of it
     the disc is.
     """
-    start = decode_colors(gaussians.sh[:, 0])
-    reach = torch.from_numpy(most).float()[:, None]
-    low, high = (start - reach).clamp_min(0), (start + reach).clamp_max(1)
+    start = decode_colors(gaussians.sh[:, 0]).numpy()
+    reach = most.astype(np.float32)[:, None]
+    low, high = (start - reach).clip(0, None), (start + reach).clip(None, 1)
     truths = [
-        torch.from_numpy(np.clip(view.rgb * gain.astype(np.float32), 0, 1))
-        for view, gain in zip(views, gains, strict=True)
+        np.clip(view.rgb * gain.astype(np.float32), 0, 1) for view, gain in zip(views, gains, strict=True)
     ]
-    # A picture is linear in the colours, I = W·c, so its gradients are Wᵀ·missing, and Wᵀ·1 for shares
-    shares = []
-    for view in views:
-        colors, shown = _drawn(gaussians, start, view)
-        shares.append(torch.autograd.grad(shown.image.sum(), colors)[0])
+    # A picture is linear in the colours, I = W·c: Wᵀ spreads what is missing, and Wᵀ·1 are the shares
+    drawings = [Coloring(gaussians, view.camera) for view in views]
     known = start
     for _ in range(SHARPENING_ROUNDS):
         # One view after the other: what one corrects, the next one sees
-        for index, (view, truth, share) in enumerate(zip(views, truths, shares, strict=True)):
-            colors, shown = _drawn(gaussians, known, view)
+        for index, (drawing, truth) in enumerate(zip(drawings, truths, strict=True)):
+            image, alpha = drawing.picture(known)
             # Where the backdrop shows through, discs make up their own part of the colour only
-            missing = (shown.alpha[..., None] * truth - shown.image).detach()
-            change = torch.autograd.grad(shown.image, colors, missing)[0] / (share + LEAST_SHARE)
-            mine = torch.from_numpy(source == index)[:, None]
-            known = torch.where(mine, (known + change).clamp(low, high), known)
-    return _with_colors(gaussians, known)
-
-
-def _drawn(gaussians: Gaussians, known: Tensor, view: HeadView) -> tuple[Tensor, Render]:
-    """Colours (N, 3) to differentiate by, equal to those known, and how they look in a view, over black."""
-    colors = known.clone().requires_grad_(True)
-    return colors, render(_with_colors(gaussians, colors), view.camera, background=(0, 0, 0))
-
-
-def _with_colors(gaussians: Gaussians, colors: Tensor) -> Gaussians:
-    return Gaussians(**{**gaussians.tensors(), "sh": encode_colors(colors)[:, None]})
+            missing, share = drawing.gathered(alpha[..., None] * truth - image)
+            mine = (source == index)[:, None]
+            changed = (known + missing / (share + LEAST_SHARE)).clip(low, high)
+            known = np.where(mine, changed, known)
+    return replace(gaussians, sh=encode_colors(torch.from_numpy(known))[:, None])
 
 
 def _frames(normals: Array) -> Array:

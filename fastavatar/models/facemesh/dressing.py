@@ -4,7 +4,7 @@ shell ─▶ points ─ blend ─▶ colours where seen ─ materials ─▶ col
   └─ depth buffer of each view ─▶ detail points ─▶ colours of the pixels ─▶ discs by pixels ────┴─▶ sharpened
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +38,7 @@ from fastavatar.models.facemesh import (
     with_hidden,
     without_fade,
 )
-from fastavatar.rendering import rasterise_mesh
+from fastavatar.rendering import ahead, rasterise_mesh, side_by_side
 from fastavatar.surfaces import Blend, blend, colors_in_view
 
 _ASIDE_DEG = 20.0
@@ -74,15 +74,21 @@ def dress(fitted: Fitted, parameters: HeadParameters, views: Sequence[HeadView])
     hair = shell.hair[shell.points.corners[:, 0]]
     hair |= covered_ears(shell.points, shell.means, shell.point_normals, views)
     material = expected_materials(shell.points, shell.means, material, blended.seen, hair)
-    colors = with_hidden(shell.points, shell.means, blended.colors, blended.seen, material)
+    # One large system of equations; discs find their places meanwhile
+    colors = ahead(lambda: with_hidden(shell.points, shell.means, blended.colors, blended.seen, material))
 
-    layers = [even_layer(shell, colors, blended, whole, fitted.cut)]
-    for index, seen in enumerate(whole):
-        points = detail_points(seen.view, seen.sight, shell.vertices, shell.faces)
+    def layer(index: int) -> Layer:
+        if index < 0:
+            return even_layer(shell, colors, blended, whole, fitted.cut)
+        view, sight = whole[index]
+        points = detail_points(view, sight, shell.vertices, shell.faces)
         points = _best_seen(points, index, shell, blended)
-        layers.append(_detail(shell, colors, points, seen.view, blended.gains[index]))
+        return _detail(shell, colors, points, view, blended.gains[index])
+
     # The even discs come first and have no view of their own
-    source = np.repeat(np.arange(-1, len(views)), [len(layer.discs) for layer in layers])
+    sources = np.arange(-1, len(views))
+    layers = side_by_side(layer, sources.tolist())
+    source = np.repeat(sources, [len(layer.discs) for layer in layers])
     most = np.concatenate([layer.most for layer in layers])
     discs = concatenate([layer.discs for layer in layers])
     gaussians = sharpened(discs, source, most, views, blended.gains)
@@ -127,11 +133,13 @@ def _is_lock(on_face: Bools, facing: Array, means: Array, view: HeadView) -> Boo
     return np.asarray(far & (view.parts.shares[..., HAIR][view.cells(means).at] > 0.5))
 
 
-def _detail(shell: Shell, even: Array, points: DetailPoints, view: HeadView, gain: Array) -> Layer:
+def _detail(
+    shell: Shell, even: Callable[[], Array], points: DetailPoints, view: HeadView, gain: Array
+) -> Layer:
     """Discs of what a view sees, in the colours of its pixels.
 
-    What it only grazes takes the colours `even` (N, 3) of the shell's points around: in its own, it would be
-    a line, from aside, between what the view shows and what it does not.
+    What it only grazes takes the colours `even()` (N, 3) of the shell's points around: in its own, it would
+    be a line, from aside, between what the view shows and what it does not.
     """
     normals = unit_vectors(points.at(shell.normals))
     facing = (normals * unit_vectors(view.camera.center.numpy() - points.means)).sum(1)
@@ -142,9 +150,9 @@ def _detail(shell: Shell, even: Array, points: DetailPoints, view: HeadView, gai
     shown = np.stack([map_coordinates(view.rgb[..., c], at, order=1, mode="nearest") for c in range(3)], 1)
     colors: Array = np.clip(shown.astype(np.float64) * gain, 0, 1)
     rim = np.flatnonzero(points.beside | (facing < _GRAZED))
-    apart_m, nearest = (np.asarray(found) for found in cKDTree(shell.means).query(points.means[rim]))
-    rim, nearest = rim[apart_m < _NEAR_M], nearest[apart_m < _NEAR_M]
-    colors[rim] = even[nearest]
+    apart_m, nearest = cKDTree(shell.means).query(points.means[rim], distance_upper_bound=_NEAR_M)
+    rim, nearest = rim[np.isfinite(apart_m)], np.asarray(nearest)[np.isfinite(apart_m)]
+    colors[rim] = even()[nearest]
     most = np.full(len(colors), MOST_SHARPENED)
     most[rim] = MOST_AT_RIM
     discs = detail_discs(points, points.means, normals, colors, view)

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from fastavatar.core import HeadParameters
+from fastavatar.core import Camera, HeadParameters
 from fastavatar.geometry import Array
 from fastavatar.head import load_head, torso_turned
 from fastavatar.models.facemesh import (
@@ -34,9 +36,12 @@ class Fitted(NamedTuple):
     """Where the torso ends, if a view shows that."""
 
 
-def turn_in(view: HeadView) -> Array:
-    """The torso's rotation (3, 3) in the head frame, as one view shows it; see `torso_turn`."""
-    return torso_turn(body_in(view), view.camera.world_to_camera[:3, :3].numpy())
+def turn_in(rgb: NDArray[np.uint8], camera: Camera) -> Array:
+    """The torso's rotation (3, 3) in the head frame, as a camera sees it in a picture (H, W, 3).
+
+    See `torso_turn`.
+    """
+    return torso_turn(body_in(rgb, camera), camera.world_to_camera[:3, :3].numpy())
 
 
 def fit_to_views(shape: Array, parameters: HeadParameters, turn: Array, views: Sequence[HeadView]) -> Fitted:

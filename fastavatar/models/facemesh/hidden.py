@@ -128,7 +128,8 @@ def _into_hair(means: Array, hair: Bools) -> Array:
     if hair.all():
         depth[:] = 1
     elif hair.any():
-        depth[hair] = np.minimum(cKDTree(means[~hair]).query(means[hair])[0] / _DEEP_M, 1)
+        distance = cKDTree(means[~hair]).query(means[hair], distance_upper_bound=_DEEP_M)[0]
+        depth[hair] = np.minimum(distance / _DEEP_M, 1)
     return depth
 
 

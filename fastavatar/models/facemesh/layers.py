@@ -1,6 +1,6 @@
 """Discs spread evenly over what no view's own pixels cover, and not before what a view shows as backdrop."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -63,8 +63,13 @@ class Layer:
     """(N,) largest change of each colour by sharpening."""
 
 
-def even_layer(shell: Shell, colors: Array, blended: Blend, seen: Sequence[Seen], cut: Cut | None) -> Layer:
-    """Discs spread evenly over what no view's own pixels cover and nothing cuts off."""
+def even_layer(
+    shell: Shell, colors: Callable[[], Array], blended: Blend, seen: Sequence[Seen], cut: Cut | None
+) -> Layer:
+    """Discs spread evenly over what no view's own pixels cover and nothing cuts off.
+
+    Their colours are `colors()` (N, 3).
+    """
     views = [view for view, _ in seen]
     # In turn: before backdrop, covered by detail, cut off below
     means, kept = _within(shell, seen)
@@ -72,7 +77,7 @@ def even_layer(shell: Shell, colors: Array, blended: Blend, seen: Sequence[Seen]
         kept &= ~_shown(shell, one, means)
     kept &= shell.stays & ~_cut_off(shell, means, blended.seen, views, cut)
     spacing = shell.points.spacing * _room(means, shell.points.spacing, views)
-    discs = even_discs(spacing, means, shell.point_normals, colors, blended.seen)
+    discs = even_discs(spacing, means, shell.point_normals, colors(), blended.seen)
     discs = discs.subset(torch.from_numpy(kept))
     points = shell.points
     return Layer(discs, points.corners[kept], points.weights[kept], np.zeros(len(discs)))
@@ -111,7 +116,7 @@ def _within(shell: Shell, seen: Sequence[Seen]) -> tuple[Array, Bools]:
         beside_m = distance_transform_edt(~person)[at] * view.metres_per_px
         goes |= (shell.points.region == TORSO) & (beside_m > _BESIDE_M)
         # Nearest pixel well inside, at the point's own depth; what is too thin for one keeps its points
-        rim = distance_transform_edt(person) < _INSIDE_PX
+        rim = view.edge_px < _INSIDE_PX
         apart_px, (row, column) = distance_transform_edt(rim, return_indices=True)
         inside = np.stack([column[at] + 0.5, row[at] + 0.5], 1)
         moved = view.camera.unproject(torch.from_numpy(inside), torch.from_numpy(depth)).numpy()
@@ -128,7 +133,7 @@ def _room(means: Array, spacing: Array, views: Sequence[HeadView]) -> Array:
         at, shown, depth = view.cells(means)
         # A disc's standard deviation is about 0.9 of the spacing; 1.2 leaves room for its tail
         reach_px = 1.2 * spacing * float(view.camera.K[0, 0]) / depth
-        edge_px = distance_transform_edt(view.mask > 0.5)[at]
+        edge_px = view.edge_px[at]
         factor = np.where(shown, np.minimum(factor, np.clip(edge_px / reach_px, _LEAST_ROOM, 1)), factor)
     return factor
 

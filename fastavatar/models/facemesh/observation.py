@@ -30,8 +30,13 @@ class Observation:
     """(468, 3) from the head's landmarks to where the photo shows them, as deep; head frame, metres."""
     camera: Camera
     """The photo's camera, float64; its `world_to_camera` is the head's pose by the landmarks alone."""
-    warnings: tuple[str, ...]
-    """Warnings for the user, one sentence each."""
+    chosen: bool
+    """Whether the caller picked the face among several."""
+
+    def concerns(self) -> tuple[str, ...]:
+        """Warnings about the face, one sentence each; a network looks at it for them."""
+        rotation = self.camera.world_to_camera[:3, :3].numpy()
+        return tuple(face_concerns(self.photo.rgb, self.face, rotation, self.chosen))
 
 
 def landmark_views(photos: Sequence[Photo], faces: Sequence[Face]) -> list[LandmarkView]:
@@ -79,6 +84,5 @@ def observations(
         # A landmark lies on its pixel's ray, as deep as the fitted head is there
         depth = head.places.at(shape)[: len(residual_px)] @ pose[2, :3] + pose[2, 3]
         offsets = (residual_px / focal_px * depth[:, None]) @ pose[:2, :3]
-        warnings = tuple(face_concerns(photo.rgb, face, pose[:3, :3], chosen))
-        seen.append(Observation(photo, face, shape, parameters, offsets, camera, warnings))
+        seen.append(Observation(photo, face, shape, parameters, offsets, camera, chosen))
     return seen

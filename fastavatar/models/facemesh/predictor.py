@@ -13,17 +13,21 @@ import torch
 from fastavatar.core import Avatar, Photo, Provenance
 from fastavatar.errors import UsageError
 from fastavatar.faces import FaceMeshFinder, find_wanted_face
+from fastavatar.images import person_classes
 from fastavatar.models.facemesh import (
     PhotosFacts,
     dress,
     fit_to_views,
-    head_and_shoulders,
+    head_crop,
     head_of_several,
     observe,
     pulled_to_landmarks,
     turn_in,
+    view_in,
 )
 from fastavatar.models.stages import stage
+from fastavatar.rendering import ahead
+from fastavatar.system import share_arenas
 
 LICENCE = "free for any use, as far as the photo is yours to use (MIT code, Apache-2.0 face models)"
 
@@ -36,6 +40,7 @@ class FaceMeshPredictor:
     def __init__(self, device: str = "cpu", seed: int = 0) -> None:
         self.device = device
         self.seed = seed
+        share_arenas()  # the networks and the work beside them have threads of their own
 
     def predict(self, photo: Photo, face: int | None = None) -> Avatar:
         """The avatar of the face numbered `face` from the left, of the largest without it.
@@ -49,14 +54,18 @@ class FaceMeshPredictor:
         with stage(seconds, "pose"):
             (seen,) = observe([photo], [found], chosen=face is not None)
         with stage(seconds, "person mask"):
-            view = head_and_shoulders(photo, found.box, seen.camera)
+            crop = head_crop(photo, found.box, seen.camera)
+            classes = person_classes(crop.rgb)
+            # Networks run one after the other, beside everything else
+            turn = ahead(lambda: turn_in(crop.rgb, crop.camera))
+            view = view_in(crop, classes)
+            concerns = ahead(seen.concerns)
         with stage(seconds, "fit head"):
-            turn = turn_in(view)
             shape = pulled_to_landmarks(seen.shape, seen.offsets)
-            fitted = fit_to_views(shape, seen.parameters, turn, [view])
+            fitted = fit_to_views(shape, seen.parameters, turn(), [view])
         with stage(seconds, "colours"):
             head = dress(fitted, seen.parameters, [view])
-        warnings = (*turned, *seen.warnings)
+        warnings = (*turned, *concerns())
         provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, warnings)
         camera = seen.camera.to("cpu", torch.float32)
         return Avatar(

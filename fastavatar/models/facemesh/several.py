@@ -33,6 +33,7 @@ from fastavatar.models.facemesh import (
     turn_in,
 )
 from fastavatar.models.stages import stage
+from fastavatar.rendering import ahead, side_by_side
 
 _ROUNDS = 6
 """Comparisons of photos: each finds most of what the fit still misses."""
@@ -94,15 +95,17 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
         landmarks = landmark_views(shown, faces)
         fit = fit_head(load_head(), landmarks)
     with stage(seconds, "person mask"):
-        views = [
-            head_and_shoulders(photo, face.box, camera)
-            for photo, face, camera in zip(shown, faces, fitted_cameras(shown, fit), strict=True)
-        ]
+        cameras = fitted_cameras(shown, fit)
+        views = side_by_side(
+            lambda place: head_and_shoulders(shown[place], faces[place].box, cameras[place]),
+            range(len(shown)),
+        )
     with stage(seconds, "match photos"):
         fit, views, strayed = _tied(shown, landmarks, fit, views)
         seen = observations(shown, faces, fit)
     with stage(seconds, "fit head"):
-        turn = mean_rotation([turn_in(view) for view in views])
+        turn = mean_rotation([turn_in(view.photo_rgb, view.camera) for view in views])
+        concerns = [ahead(one.concerns) for one in seen]  # a network's work, beside the rest
         shape = pulled_to_landmarks(seen[0].shape, _mean_offsets(seen))
         fitted = fit_to_views(shape, seen[0].parameters, turn, views)
     with stage(seconds, "colours"):
@@ -111,7 +114,7 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
     for place, (index, one, gain) in enumerate(zip(order, seen, head.gains, strict=True)):
         camera, turned = one.camera.to("cpu", torch.float32), found[place][2]
         doubts = (_STRAYED,) if place == strayed else ()
-        shots[index] = Shot(one.photo, one.face, camera, gain, (*turned, *one.warnings, *doubts))
+        shots[index] = Shot(one.photo, one.face, camera, gain, (*turned, *concerns[place](), *doubts))
     return head, [shots[index] for index in range(len(photos))]
 
 

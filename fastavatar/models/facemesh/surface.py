@@ -142,8 +142,9 @@ def with_more(
     corners = faces[owner]
     places = np.einsum("nk,nkc->nc", weights, vertices[corners])
     first, count = len(points.corners), len(places)
-    distance, near = (np.asarray(found) for found in cKDTree(points.at(vertices)).query(places))
-    close = np.flatnonzero(distance < _TOUCHING_M)
+    tree = cKDTree(points.at(vertices))
+    distance, near = (np.asarray(found) for found in tree.query(places, distance_upper_bound=_TOUCHING_M))
+    close = np.flatnonzero(np.isfinite(distance))
     bridge = csr_matrix((np.ones(len(close)), (close, near[close])), (count, first))
     return SurfacePoints(
         np.concatenate([points.corners, corners]),

@@ -1,17 +1,18 @@
 """The crop of a photo that the embedded model works on: head and shoulders, at the model's resolution."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import label
+from scipy.ndimage import distance_transform_edt, label
 
 from fastavatar.core import Box, Camera, Photo
 from fastavatar.geometry import Array, Bools, Ints
-from fastavatar.images import PersonParts, person_parts
+from fastavatar.images import Classes, PersonParts, person_classes, person_parts
 
 _METRES_PER_PX = 0.0007  # half the spacing of the finest points: more detail could not be shown
 # Reach of the crop from the middle of the face in face sizes: to either side, up, down
@@ -38,6 +39,11 @@ class HeadView:
     def mask(self) -> NDArray[np.float32]:
         """(H, W) coverage of the person in 0…1."""
         return self.parts.coverage
+
+    @cached_property
+    def edge_px(self) -> Array:
+        """(H, W) distance of the person's pixels to the nearest one that is backdrop, 0 elsewhere."""
+        return np.asarray(distance_transform_edt(self.mask > 0.5))
 
     @property
     def metres_per_px(self) -> float:
@@ -71,11 +77,30 @@ class Cells(NamedTuple):
     """(N,) metres along the optical axis."""
 
 
+@dataclass(frozen=True)
+class HeadCrop:
+    """The part of a photo that shows head and shoulders."""
+
+    rgb: NDArray[np.uint8]
+    """(H, W, 3) sRGB."""
+    alpha: NDArray[np.float32] | None
+    """(H, W) coverage in 0…1 of a photo that came cut out."""
+    face: tuple[float, float]
+    """Row and column of the middle of the face."""
+    camera: Camera
+    """The camera that saw it, float64."""
+
+
 def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> HeadView:
+    """The part of the photo that shows head and shoulders, and the person in it; see `head_crop`."""
+    crop = head_crop(photo, face_box, camera)
+    return view_in(crop, person_classes(crop.rgb))
+
+
+def head_crop(photo: Photo, face_box: Box, camera: Camera) -> HeadCrop:
     """The part of the photo that shows head and shoulders.
 
-    `face_box` is left, top, right, bottom in pixels; `camera` is the photo's. A photo that came cut out
-    brings its own mask. Of the person, the piece that holds the face counts.
+    `face_box` is left, top, right, bottom in pixels; `camera` is the photo's.
     """
     left, top, right, bottom = _crop(face_box, photo.width, photo.height)
     scale = min(1.0, float(camera.world_to_camera[2, 3] / camera.K[0, 0]) / _METRES_PER_PX)
@@ -87,10 +112,18 @@ def head_and_shoulders(photo: Photo, face_box: Box, camera: Camera) -> HeadView:
 
     alpha = resized(photo.alpha) if photo.alpha is not None and photo.is_cut_out else None
     rgb = resized(photo.rgb).round().astype(np.uint8)
-    parts = person_parts(rgb, alpha)
     cropped = camera.to(camera.K.device, torch.float64).cropped(left, top, right, bottom)
     face = ((face_box[1] + face_box[3]) / 2 - top) * scale, ((face_box[0] + face_box[2]) / 2 - left) * scale
-    return HeadView(rgb, _piece_with(parts, face), cropped.resized(width, height))
+    return HeadCrop(rgb, alpha, face, cropped.resized(width, height))
+
+
+def view_in(crop: HeadCrop, classes: Classes) -> HeadView:
+    """The person in a crop, in which a network sees `classes`.
+
+    A photo that came cut out brings its own mask. Of the person, the piece that holds the face counts.
+    """
+    parts = _piece_with(person_parts(crop.rgb, crop.alpha, classes), crop.face)
+    return HeadView(crop.rgb, parts, crop.camera)
 
 
 def _piece_with(parts: PersonParts, place: tuple[float, float]) -> PersonParts:

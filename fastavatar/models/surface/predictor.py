@@ -52,7 +52,7 @@ class SurfacePredictor:
             mesh = mesh_of_field(asked(self.network, crop))
         with stage(seconds, "colours"):
             gaussians, binding = dressed(mesh, view)
-        warnings = (*turned, *seen.warnings)
+        warnings = (*turned, *seen.concerns())
         return Avatar(
             gaussians.to(self.device),
             seen.camera.to("cpu", torch.float32),

@@ -90,7 +90,7 @@ class ViewsPredictor:
         warnings = [
             f"{photo.name}: {text}" if several else text
             for (photo, _, turned), one in zip(found, seen, strict=True)
-            for text in (*turned, *one.warnings)
+            for text in (*turned, *one.concerns())
         ]
         return Avatar(
             gaussians.to(self.device),

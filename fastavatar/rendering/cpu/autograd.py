@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -12,12 +11,11 @@ from fastavatar.core import Camera, Gaussians, frontal_camera
 from fastavatar.rendering import (
     Compositing,
     Floats,
-    KernelCamera,
-    Parameters,
     Picture,
     Render,
     backward,
     draw,
+    kernel_array,
     lay_over,
     make_frame,
 )
@@ -48,9 +46,13 @@ def compile_kernels(gradients: bool = True) -> None:
     means = torch.zeros(1, 3, requires_grad=gradients)
     upright = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
     gaussian = Gaussians(means, upright, torch.full((1, 3), -3.0), torch.zeros(1), torch.zeros(1, 1, 3))
-    drawn = render_cpu(gaussian, frontal_camera(1.0, 16.0, 16, 16), torch.ones(3), "classic", threads=1)
+    camera = frontal_camera(1.0, 16.0, 16, 16)
+    drawn = render_cpu(gaussian, camera, torch.ones(3), "classic", threads=1)
     if gradients:
         torch.autograd.grad(drawn.image.sum(), means)
+        from fastavatar.rendering import Coloring  # and so loaded, only where gradients are wanted
+
+        Coloring(gaussian, camera, threads=1).gathered(drawn.image.detach().numpy())
 
 
 class _Rasterise(torch.autograd.Function):
@@ -60,9 +62,8 @@ class _Rasterise(torch.autograd.Function):
     def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
         """Draw, and keep what the gradients need only where any are wanted."""
         *tensors, camera, background, threads = inputs
-        parameters = Parameters(*(_array(tensor, torch.float32) for tensor in tensors[:5]))
-        frame = make_frame(_view(camera), parameters, threads)
-        picture = draw(frame, _array(background, torch.float32), threads)
+        frame = make_frame(camera, tensors[:5], threads)
+        picture = draw(frame, kernel_array(background, torch.float32), threads)
         # Outputs without a gradient arrive as None, not as zeros to be added up
         ctx.set_materialize_grads(False)
         if any(ctx.needs_input_grad):
@@ -79,9 +80,9 @@ class _Rasterise(torch.autograd.Function):
         frame, picture, threads = ctx.kept
         d_image, d_alpha, d_depth = d_outputs
         d_picture = Picture(
-            np.zeros_like(picture.image) if d_image is None else _array(d_image, torch.float32),
-            _NOTHING if d_alpha is None else _array(d_alpha, torch.float32),
-            _NOTHING if d_depth is None else _array(d_depth, torch.float32),
+            np.zeros_like(picture.image) if d_image is None else kernel_array(d_image, torch.float32),
+            _NOTHING if d_alpha is None else kernel_array(d_alpha, torch.float32),
+            _NOTHING if d_depth is None else kernel_array(d_depth, torch.float32),
         )
         gradients, d_view = backward(frame, picture, d_picture, threads)
         # The last row of a rigid transform is constant
@@ -95,16 +96,3 @@ class _Rasterise(torch.autograd.Function):
 
 
 _NOTHING: Floats = np.empty((0, 0), np.float32)
-
-
-def _view(camera: Camera) -> KernelCamera:
-    """The camera as the kernels read it; see `layout`."""
-    pose, K = _array(camera.world_to_camera, torch.float64), _array(camera.K, torch.float64)
-    # The camera stands where R·x + t = 0: at −Rᵀ·t
-    R, t = pose[:3, :3], pose[:3, 3]
-    numbers = np.concatenate([R.ravel(), t, [K[0, 0], K[1, 1], K[0, 2], K[1, 2]], -R.T @ t])
-    return KernelCamera(numbers, camera.width, camera.height)
-
-
-def _array(tensor: Tensor, dtype: torch.dtype) -> NDArray[Any]:
-    return tensor.detach().to("cpu", dtype).contiguous().numpy()

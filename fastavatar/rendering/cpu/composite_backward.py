@@ -10,8 +10,6 @@ so running front to back as the forward pass does needs nothing of it but the pi
 and loses w_i·(c_i·V) at each splat. Depth is one more colour, divided by alpha.
 """
 
-from typing import Any
-
 import numpy as np
 
 from fastavatar.rendering import (
@@ -30,7 +28,6 @@ from fastavatar.rendering import (
     TOP,
     WIDTH,
     ZERO,
-    Floats,
     Longs,
     Pairs,
     Picture,
@@ -38,19 +35,18 @@ from fastavatar.rendering import (
     aligned,
     alpha_in_row,
     bits,
+    channels_at,
     eight_sums,
     fetch_add,
     fma,
     gather,
-    inlined,
     kernel,
     lane_numbers,
     load,
-    load_channels,
     lowest,
     peek,
+    pixels_at,
     reaching,
-    spread,
     store,
     where,
 )
@@ -153,26 +149,3 @@ def composite_backward(
                 pair_sums[pair, k] = sums[i * WIDTH + k]
             pair_sums[pair, 8] = sums[i * WIDTH + 9]
             pair_sums[pair, 9] = sums[i * WIDTH + 15]
-
-
-@inlined
-def channels_at(colors: Floats, first: int, visible: int, border: Floats) -> tuple[Any, Any, Any]:
-    """Three channels of the pixels from `first` on, of `colors` (3·P,); invisible ones hold anything finite.
-
-    `border` is room for a row that the picture's edge cuts short.
-    """
-    if visible == WIDTH:
-        return load_channels(colors, 3 * first)  # type: ignore[no-any-return]
-    border[: 3 * visible] = colors[3 * first : 3 * (first + visible)]
-    return load_channels(border, 0)  # type: ignore[no-any-return]
-
-
-@inlined
-def pixels_at(values: Floats, first: int, visible: int, border: Floats) -> Any:
-    """One number of `values` (P,) for each pixel from `first` on; zero where there are no values at all."""
-    if len(values) == 0:
-        return spread(ZERO)
-    if visible == WIDTH:
-        return load(values, first)
-    border[:visible] = values[first : first + visible]
-    return load(border, 0)

@@ -1,12 +1,15 @@
 """One picture: its splats, the tiles they touch, and the kernels' order of work."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from fastavatar.core import Gaussians
+from fastavatar.core import Camera, Gaussians
 from fastavatar.rendering import (
     CHUNK,
     NOT_DRAWN,
@@ -41,11 +44,13 @@ class SortedSplats:
     lists: TileLists
 
 
-def make_frame(view: KernelCamera, gaussians: Parameters, threads: int) -> SortedSplats:
-    """Project the Gaussians and sort them into tiles.
+def make_frame(camera: Camera, tensors: Iterable[Tensor], threads: int) -> SortedSplats:
+    """Project Gaussians, given by their five tensors, and sort them into tiles.
 
     Raises `InputError` naming the first parameter that is not finite.
     """
+    view = _view(camera)
+    gaussians = Parameters(*(kernel_array(tensor, torch.float32) for tensor in tensors))
     count = len(gaussians.means)
     columns, rows, chunks = -(-view.width // TILE), -(-view.height // TILE), -(-count // CHUNK)
     projected = Projection(
@@ -55,7 +60,7 @@ def make_frame(view: KernelCamera, gaussians: Parameters, threads: int) -> Sorte
         np.zeros((chunks, rows), np.int32),
         np.empty(chunks, np.bool_),
     )
-    _run(threads, lambda counter: project(counter, view, gaussians, projected))
+    run_kernel(threads, lambda counter: project(counter, view, gaussians, projected))
     if not projected.finite.all():
         Gaussians(*(torch.from_numpy(parameter) for parameter in gaussians)).require_finite()
     # Sorting the keys sorts by depth; what is not drawn comes last
@@ -66,7 +71,7 @@ def make_frame(view: KernelCamera, gaussians: Parameters, threads: int) -> Sorte
     starts, indices = np.empty(columns * rows + 1, np.int64), np.empty(row_starts[-1], np.int32)
     # One band of tile rows a thread: no two threads write one list
     bands, rects = min(rows, threads), projected.rects
-    _run(threads, lambda counter: fill_tiles(counter, bands, order, rects, row_starts, starts, indices))
+    run_kernel(threads, lambda counter: fill_tiles(counter, bands, order, rects, row_starts, starts, indices))
     return SortedSplats(
         view, gaussians, rects, TileLists(starts, indices, int(np.diff(starts).max()), projected.splats)
     )
@@ -78,7 +83,7 @@ def draw(frame: SortedSplats, background: Floats, threads: int) -> Picture:
     picture = Picture(
         np.empty((*size, 3), np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
     )
-    _run(threads, lambda counter: composite(counter, frame.lists, background, picture))
+    run_kernel(threads, lambda counter: composite(counter, frame.lists, background, picture))
     return picture
 
 
@@ -97,15 +102,29 @@ def backward(
         np.concatenate([[0], ends]),
         np.empty((len(frame.lists.indices), SUMS), np.float32),
     )
-    _run(threads, lambda counter: composite_backward(counter, frame.lists, picture, d_picture, pairs))
+    run_kernel(threads, lambda counter: composite_backward(counter, frame.lists, picture, d_picture, pairs))
     gradients = Parameters(*(np.zeros_like(parameter) for parameter in frame.gaussians))
     d_camera = np.zeros((-(-len(frame.rects) // CHUNK), 12))
     known = (frame.view, frame.gaussians, pairs)
-    _run(threads, lambda counter: project_backward(counter, *known, gradients, d_camera))
+    run_kernel(threads, lambda counter: project_backward(counter, *known, gradients, d_camera))
     return gradients, d_camera.sum(0)
 
 
-def _run(threads: int, kernel: Callable[[Longs], object]) -> None:
+def run_kernel(threads: int, kernel: Callable[[Longs], object]) -> None:
     """Let `threads` threads take the kernel's units of work from one counter."""
     counter = np.zeros(1, np.int64)
     run_on_threads(lambda: kernel(counter), threads)
+
+
+def _view(camera: Camera) -> KernelCamera:
+    """The camera as the kernels read it; see `layout`."""
+    pose, K = kernel_array(camera.world_to_camera, torch.float64), kernel_array(camera.K, torch.float64)
+    # The camera stands where R·x + t = 0: at −Rᵀ·t
+    R, t = pose[:3, :3], pose[:3, 3]
+    numbers = np.concatenate([R.ravel(), t, [K[0, 0], K[1, 1], K[0, 2], K[1, 2]], -R.T @ t])
+    return KernelCamera(numbers, camera.width, camera.height)
+
+
+def kernel_array(tensor: Tensor, dtype: torch.dtype) -> NDArray[Any]:
+    """A tensor as kernels read it: on the CPU, in one piece."""
+    return tensor.detach().to("cpu", dtype).contiguous().numpy()

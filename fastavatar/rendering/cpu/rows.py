@@ -33,7 +33,9 @@ from fastavatar.rendering import (
     fma,
     inlined,
     load,
+    load_channels,
     peek,
+    spread,
     store,
     where,
 )
@@ -146,3 +148,26 @@ def reaching(row: int, block: int, blocks: Floats) -> int:
     beyond = where(aside > ZERO, aside, ZERO - aside) - _HALF
     u = where(beyond > ZERO, beyond, ZERO)
     return bits(fma(u * u, load(blocks, block + P_NARROW), peak) >= _E_NEAR_MIN)  # type: ignore[no-any-return]
+
+
+@inlined
+def channels_at(colors: Floats, first: int, visible: int, border: Floats) -> tuple[Any, Any, Any]:
+    """Three channels of the pixels from `first` on, of `colors` (3·P,); invisible ones hold anything finite.
+
+    `border` is room for a row that the picture's edge cuts short.
+    """
+    if visible == WIDTH:
+        return load_channels(colors, 3 * first)  # type: ignore[no-any-return]
+    border[: 3 * visible] = colors[3 * first : 3 * (first + visible)]
+    return load_channels(border, 0)  # type: ignore[no-any-return]
+
+
+@inlined
+def pixels_at(values: Floats, first: int, visible: int, border: Floats) -> Any:
+    """One number of `values` (P,) for each pixel from `first` on; zero where there are no values at all."""
+    if len(values) == 0:
+        return spread(ZERO)
+    if visible == WIDTH:
+        return load(values, first)
+    border[:visible] = values[first : first + visible]
+    return load(border, 0)
