@@ -18,7 +18,7 @@ from .discs import even_discs as even_discs
 from .discs import sharpened as sharpened
 from .dressing import DressedHead as DressedHead
 from .dressing import dress as dress
-from .fall import Grid as Grid
+from .fall import Voxels as Voxels
 from .fall import fall_behind as fall_behind
 from .fit import Fitted as Fitted
 from .fit import fit_to_views as fit_to_views

@@ -23,9 +23,9 @@ from fastavatar.models.facemesh import (
     NECK,
     SKULL,
     TORSO,
-    Grid,
     HeadTemplate,
     HeadView,
+    Voxels,
     fall_behind,
 )
 from fastavatar.rendering import rasterise_mesh
@@ -113,7 +113,7 @@ def volume_beyond(template: HeadTemplate, vertices: Array, views: Sequence[HeadV
 
 def _grid_around(
     loose: Sequence[_Loose], template: HeadTemplate, vertices: Array, views: Sequence[HeadView]
-) -> Grid:
+) -> Voxels:
     """Voxels around all that is loose, from its front to its back, and around the head's back as far down."""
     ends = [
         one.places(view, one.where, side)
@@ -122,12 +122,12 @@ def _grid_around(
     ]
     around = np.concatenate(ends)
     beside = np.isin(template.region, (SKULL, NECK, TORSO)) & (vertices[:, 1] > around[:, 1].min())
-    # Of the torso, what is as near the middle as the rest
+    # The part of neck and torso that lies within the breadth of what is loose
     beside &= (np.abs(vertices[:, 0]) < np.abs(around[:, 0]).max()) | (template.region == SKULL)
     around = np.concatenate([around, vertices[beside]])
     low = around.min(0) - 3 * _VOXEL_M
     count = np.ceil((around.max(0) - low) / _VOXEL_M).astype(int) + 4
-    return Grid(*(low[axis] + (np.arange(count[axis]) + 0.5) * _VOXEL_M for axis in range(3)))
+    return Voxels(*(low[axis] + (np.arange(count[axis]) + 0.5) * _VOXEL_M for axis in range(3)))
 
 
 def _loose_in(template: HeadTemplate, vertices: Array, view: HeadView, torso: Array) -> _Loose:
@@ -182,7 +182,7 @@ def _circle(distance: Array, radius: float) -> Array:
     return np.asarray(np.sqrt(radius**2 - inward**2))
 
 
-def _surface(filled: Bools, behind: Bools, grid: Grid) -> Volume:
+def _surface(filled: Bools, behind: Bools, grid: Voxels) -> Volume:
     """The smoothed surface of filled voxels (X, Y, Z), and which of it bounds those of hair `behind`."""
     pieces, _ = label(filled)
     large = np.bincount(pieces.ravel()) >= _LEAST_VOXELS

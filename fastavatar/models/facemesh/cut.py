@@ -97,6 +97,7 @@ def picture_cut(torso: Array, axes: Array, view: HeadView) -> Cut | None:
     cut = None if edge is None else _cut_along(edge, torso, axes, backward, view)
     if cut is None:
         return None
+    # Points behind the body's outline count as shown, too, but those are not of its front
     shown = torso[view.cells(torso).shown]
     forward = shown @ axes[:, 2]
     front = shown[forward > np.quantile(forward, 1 - _FRONT)]
@@ -169,6 +170,7 @@ def hangs_below(points: Array, body: Bools, view: HeadView) -> Bools:
         return np.zeros(len(points), bool)
     pixels, depth = (values.numpy() for values in view.camera.project(torch.from_numpy(points)))
     last = height - 1 - person[::-1, columns].argmax(0)
+    # Two rows of tolerance for masks that fade at the picture's edge
     goes_on = last >= height - 2
     if goes_on.mean() > 0.5:
         return np.zeros(len(points), bool)

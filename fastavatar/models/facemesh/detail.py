@@ -78,6 +78,7 @@ def _depth_beside(view: HeadView, seen: Fragments) -> tuple[Array, Ints]:
     """
     apart_px, nearest = distance_transform_edt(~seen.hit, return_indices=True)
     depth = seen.depth[tuple(nearest)]
+    # From the nearest pixel's depth to the smoothed one, over as much again as the distance where it sets in
     far = np.clip(apart_px * view.metres_per_px / _BESIDE_M - 1, 0, 1)
     beside = (view.mask > 0.5) & ~seen.hit
     smooth = mean_around(depth, beside, _ONE_PIECE_M / view.metres_per_px)

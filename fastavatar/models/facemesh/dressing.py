@@ -149,6 +149,7 @@ def _detail(
     at = [pixels[:, 1] - 0.5, pixels[:, 0] - 0.5]
     shown = np.stack([map_coordinates(view.rgb[..., c], at, order=1, mode="nearest") for c in range(3)], 1)
     colors: Array = np.clip(shown.astype(np.float64) * gain, 0, 1)
+    # Single wisps, with no even disc near, keep their own colours
     rim = np.flatnonzero(points.beside | (facing < _GRAZED))
     apart_m, nearest = cKDTree(shell.means).query(points.means[rim], distance_upper_bound=_NEAR_M)
     rim, nearest = rim[np.isfinite(apart_m)], np.asarray(nearest)[np.isfinite(apart_m)]

@@ -34,7 +34,7 @@ _FAR_M = 20.0
 """Distance from which rays are nearly parallel."""
 
 
-class Grid(NamedTuple):
+class Voxels(NamedTuple):
     """The centres of voxels along each axis of the head frame, ascending, metres."""
 
     x: Array
@@ -51,7 +51,7 @@ class Grid(NamedTuple):
         return np.stack(np.meshgrid(*self, indexing="ij"), -1).reshape(-1, 3)
 
 
-def fall_behind(grid: Grid, broad: Array, loose: Array, template: HeadTemplate, vertices: Array) -> Bools:
+def fall_behind(grid: Voxels, broad: Array, loose: Array, template: HeadTemplate, vertices: Array) -> Bools:
     """Which voxels (X, Y, Z) hold long hair behind ears and neck of a head (V, 3), head frame.
 
     `loose` (K, 3) are places of the hair that a photo shows beside the head and on the body, `broad` (L, 3)
@@ -62,15 +62,18 @@ def fall_behind(grid: Grid, broad: Array, loose: Array, template: HeadTemplate, 
     ears = vertices[template.region == EAR].mean(0)
     if len(broad) < _FEW or np.quantile(broad[:, 1], _LOWEST) > ears[1] - _LONG_M:
         return np.zeros((len(x), len(y), len(z)), bool)
+    # 1.6 voxels to either side leave no height without pixels between two rows of a small photo
     left, right = _half_widths(broad, y, 1.6 * grid.voxel_m)
     low, top = np.quantile(loose[:, 1], _END), ears[1] + _ABOVE_EARS_M
     thick = _THICK_M * np.clip((y - low) / _BOTTOM_M, 0.2, 1) * np.clip((top - y) / _TOP_M, 0, 1)
+    # Height of an ellipse over its half width, 1 in the middle
     height = np.sqrt(np.clip(1 - (x[:, None] / np.where(x[:, None] > 0, left, right)) ** 2, 0, 1))
     rear = _rear(grid, vertices, template)
     # From the back of the skull hair falls straight down, unless neck or back are farther out
     middle = np.where(y < top, rear[np.abs(x) < _MIDDLE_M].min(0), np.inf)
     hangs = np.minimum.accumulate(middle[::-1])[::-1]
     hangs = gaussian_filter1d(np.minimum(hangs, ears[2] - _LEAST_WIDTH_M), _SMOOTH_VOXELS)
+    # z grows to the front, so thickness is subtracted
     back = ears[2] - (ears[2] - hangs + thick) * height
     lies = np.where(y < ears[1] - _ON_BACK_M, rear - thick * height, np.inf)
     there = (height > 0) & (y > low) & (y < top) & (np.maximum(left, right) > _LEAST_WIDTH_M)
@@ -91,7 +94,7 @@ def _half_widths(hair: Array, y: Array, reach_m: float) -> tuple[Array, Array]:
     return left, right
 
 
-def _rear(grid: Grid, vertices: Array, template: HeadTemplate) -> Array:
+def _rear(grid: Voxels, vertices: Array, template: HeadTemplate) -> Array:
     """(X, Y) z of the hindmost surface of a head (V, 3) at each column of voxels, infinite beside it."""
     x, y, _ = grid
     # A camera far behind the head, with a pixel to a column

@@ -90,6 +90,7 @@ def _with_soft_nape(means: Array, colors: Array, hair: Bools, skin: Bools, patte
     if not (hair.any() and skin.any()):
         return colors
     apart_m, nearest = (np.asarray(found) for found in cKDTree(means[hair]).query(means[skin]))
+    # Standard deviations of the pattern lengthen or shorten a strand
     length = _NAPE_M * np.clip(1 + _NAPE_UNEVEN * pattern[hair][nearest], 0.3, 1.6)
     share = np.clip(1 - apart_m / length, 0, 1)[:, None] ** 1.5
     softened = colors.copy()

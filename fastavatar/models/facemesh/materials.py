@@ -51,6 +51,7 @@ def covered_ears(points: SurfacePoints, means: Array, normals: Array, views: Seq
     covered = np.zeros(len(means), bool)
     for side in (-1, 1):
         ear = np.flatnonzero((points.region == EAR) & (side * means[:, 0] > 0))
+        # Pixels are counted over all views, so a view that hardly sees the ear hardly counts
         hair, person = 0, 0
         for view in views:
             at, shown, _ = view.cells(means[ear])
@@ -86,6 +87,7 @@ def expected_materials(points: SurfacePoints, means: Array, material: Ints, seen
     if beyond.any():
         guess[beyond] = HAIR
     if known.any():
+        # A collar beside a lock: the nearest point that is seen tells which of them this is
         nearest = cKDTree(means[known]).query(means[beyond])[1]
         guess[beyond] = material[known][nearest]
     guess[hair] = HAIR

@@ -96,6 +96,7 @@ def _of_big_hair(template: HeadTemplate, vertices: Array, views: Sequence[HeadVi
     normals, skull = vertex_normals(vertices, template.skin), template.region == SKULL
     seen_m = np.concatenate([_rim_distances(vertices, normals, view, [SKULL], _BIG_M)[1] for view in views])
     thick_m = float(np.quantile(seen_m, _LEAST_DIRECTIONS)) if len(seen_m) else 0.0
+    # Less than that the rounds find by themselves, direction by direction
     if thick_m < _REACH_M:
         return np.zeros(len(vertices))
     rounded = _diffused(skull[:, None].astype(np.float64), _HAIRLINE_M)[:, 0]

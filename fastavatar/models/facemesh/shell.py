@@ -80,7 +80,7 @@ def make_shell(vertices: Array, volume: Volume, cut: Cut | None) -> Shell:
         closed = cut.closed(vertices, np.isin(template.region, (NECK, TORSO)), template.edges)
         moved = (closed != vertices).any(1)
         vertices, stays = closed, ~moved[points.corners].any(1)
-        # Triangles have shrunk or grown to the cut, so points are spread over them anew
+        # Triangles shrink or grow to the cut: on the moved ones, points are spread once more
         lid = template.faces[moved[template.faces].any(1)]
         points = with_more(points, vertices, lid, TORSO, SPACING_M[TORSO])
     # The volume's vertices and points follow the head's
