@@ -34,3 +34,11 @@ def test_the_pictures_own_edge_counts_where_the_person_reaches_it() -> None:
     assert picture_edge(person) is None
     person[-1, 100:160] = 1
     assert picture_edge(person) is None, "too narrow: a lock or an arm"
+
+
+@pytest.mark.parametrize(("amplitude_px", "is_edge"), [(0.8, True), (2.5, False)])
+def test_an_edge_that_waves_is_not_cut_out(amplitude_px: float, is_edge: bool) -> None:
+    """As the lower edge of a scanned bust does; a quarter of each is off the line by three pixels more."""
+    rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX] + 0.5
+    wave = amplitude_px * np.sin(columns / 15) - 3 * (columns > 300)
+    assert (lower_edge((rows < 250 + wave).astype(np.float32)) is not None) == is_edge
