@@ -6,6 +6,7 @@ volume behind and on top as it has at the sides. Of the face, only what is befor
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -24,6 +25,7 @@ from fastavatar.geometry import (
     unit_vectors,
     vertex_normals,
 )
+from fastavatar.images import HAIR, SKIN
 from fastavatar.models.facemesh import (
     EAR,
     EYE,
@@ -40,9 +42,9 @@ from fastavatar.rendering import rasterise_mesh
 
 # The outline changes as the surface moves, so it is measured again each round; a fifth changed nothing
 _ROUNDS, _TRIMS = 4, 4
-_BIG_M, _LEAST_DIRECTIONS, _HAIRLINE_M = 0.12, 0.3, 0.015
-"""Reach of the search for big hair, the share of directions in which it may be less, and the length over
-which it rises from the hairline."""
+_BIG_M, _LEAST_DIRECTIONS, _FEWEST, _HAIRLINE_M = 0.12, 0.3, 20, 0.015
+"""Reach of the search for big hair, the share of directions in which it may be less, how many it takes, and
+the length over which it rises from the hairline."""
 _FITTED, _TRIMMED = (SKULL, JAW, NECK, TORSO), (SKULL, JAW, NECK, TORSO, FACE)
 """Regions that the outline moves, and those of which the end trims what is before backdrop."""
 _TRIM_REACH_M, _MOST_TRIMMED_M = 0.012, 0.012
@@ -91,16 +93,23 @@ def fit_outline(template: HeadTemplate, vertices: Array, views: Sequence[HeadVie
 def _of_big_hair(template: HeadTemplate, vertices: Array, views: Sequence[HeadView]) -> Array:
     """Offsets (V,) of a skull under hair that stands off all around it, farther than the rounds look.
 
-    What it stands off by in most of the directions seen, it does so behind and on top. Buns do not.
+    What it stands off by in most of the directions seen, it does so behind and on top. Buns and hats do not.
     """
     normals, skull = vertex_normals(vertices, template.skin), template.region == SKULL
-    seen_m = np.concatenate([_rim_distances(vertices, normals, view, [SKULL], _BIG_M)[1] for view in views])
-    thick_m = float(np.quantile(seen_m, _LEAST_DIRECTIONS)) if len(seen_m) else 0.0
+    bare = [_without_things(view) for view in views]
+    seen_m = np.concatenate([_rim_distances(vertices, normals, view, [SKULL], _BIG_M)[1] for view in bare])
+    thick_m = float(np.quantile(seen_m, _LEAST_DIRECTIONS)) if len(seen_m) >= _FEWEST else 0.0
     # Less than that the rounds find by themselves, direction by direction
     if thick_m < _REACH_M:
         return np.zeros(len(vertices))
     rounded = _diffused(skull[:, None].astype(np.float64), _HAIRLINE_M)[:, 0]
     return np.asarray(np.clip(thick_m * rounded * skull, *_HEAD_RANGE_M))
+
+
+def _without_things(view: HeadView) -> HeadView:
+    """The view of the person's hair and skin alone."""
+    own = view.parts.shares[..., [HAIR, SKIN]].sum(2) > 0.5
+    return replace(view, parts=replace(view.parts, coverage=view.mask * own))
 
 
 def _trimmed(template: HeadTemplate, vertices: Array, views: Sequence[HeadView], torso: Array) -> Array:

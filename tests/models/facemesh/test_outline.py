@@ -7,6 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from fastavatar.core import Camera, frontal_camera
 from fastavatar.geometry import Array
+from fastavatar.images.parts import HAIR, THING
 from fastavatar.models.facemesh.outline import fit_outline
 from fastavatar.models.facemesh.template import EAR, FACE, SKULL, TORSO, load_template
 from fastavatar.models.facemesh.view import HeadView
@@ -149,7 +150,7 @@ def test_broad_shoulders_make_no_deep_chest(lean_deg: float) -> None:
 
 
 def test_hair_that_stands_off_farther_than_the_rounds_look_does_so_behind_and_on_top() -> None:
-    """An afro of 7 cm all around the skull; and buns of the same size, to either side alone."""
+    """An afro of 7 cm around the skull; buns of the same size, to either side alone; a hat like the afro."""
     template = load_template()
     skull, radius_px = template.vertices[template.region == SKULL], (0.1 + 0.07) * FOCAL_PX / DISTANCE_M
     middle = view().project(torch.from_numpy(skull.mean(0)[None]).float())[0].numpy()[0]
@@ -157,14 +158,18 @@ def test_hair_that_stands_off_farther_than_the_rounds_look_does_so_behind_and_on
     above, head = apart[0] < 40, drawn(template.vertices)
     afro = np.maximum(head, above & (np.hypot(*apart) < radius_px))
     buns = np.maximum(head, (np.hypot(apart[0], np.abs(apart[1]) - 100) < 35))
-    big, small = (
-        fit_outline(template, template.vertices, [masked(mask.astype(np.float32))], UPRIGHT)
-        for mask in (afro, buns)
+    hat = np.where(head < afro, THING, HAIR)
+    big, small, under_hat = (
+        fit_outline(
+            template, template.vertices, [view_of(mask.astype(np.float32), view(), labels=labels)], UPRIGHT
+        )
+        for mask, labels in ((afro, HAIR), (buns, HAIR), (afro, hat))
     )
     (_, top, _), (_, _, back) = skull.max(0), skull.min(0)
     grown = big[template.region == SKULL]
     assert grown[:, 2].min() < back - 0.045 and grown[:, 1].max() > top + 0.045
-    assert small[template.region == SKULL, 2].min() > back - 0.02
+    for same in (small, under_hat):
+        assert same[template.region == SKULL, 2].min() > back - 0.02
     x, y, _ = template.vertices.T
     features = (template.region == FACE) & (np.abs(x) < 0.04) & (y < 0.02)
     assert np.linalg.norm(big - template.vertices, axis=1)[features].max() < 0.004
