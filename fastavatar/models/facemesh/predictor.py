@@ -82,7 +82,8 @@ class FaceMeshPredictor:
     def predict_several(self, photos: Sequence[Photo]) -> Avatar:
         """One avatar from photos of one person, the largest face of each; their order does not matter to it.
 
-        Camera, photo and face are the first photo's, `others` are the rest.
+        Camera, photo and face are the first photo's, `others` are the rest. Of three or more photos, one
+        whose skin does not agree with the others is left out, with a warning.
         Raises `NoFaceError`, naming the photo, where one shows no face, `UsageError` without photos.
         """
         if not photos:
@@ -90,8 +91,9 @@ class FaceMeshPredictor:
         if len(photos) == 1:
             return self.predict(photos[0])
         seconds: dict[str, float] = {}
-        head, shots = head_of_several(photos, seconds)
-        warnings = tuple(f"{shot.photo.name}: {text}" for shot in shots for text in shot.warnings)
+        head, shots, left_out = head_of_several(photos, seconds)
+        doubts = (f"{shot.photo.name}: {text}" for shot in shots for text in shot.warnings)
+        warnings = (*left_out, *doubts)
         facts = (PhotosFacts(tuple(shots)),)
         provenance = Provenance(self.name, LICENCE, self.seed, self.device, seconds, warnings, facts)
         first, others = shots[0], tuple((shot.photo, shot.camera) for shot in shots[1:])

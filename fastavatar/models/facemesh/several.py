@@ -7,6 +7,7 @@ photos ─ landmarks ─▶ one head, a camera each ─ outlines ─▶ head wit
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -40,9 +41,12 @@ _ROUNDS = 6
 _MOST_STRAYING = 2.5
 """Growth of a photo's distances to its landmarks from which skin is no longer believed. It stays below 2 in
 seven sets of photos of one person, and goes beyond 2.5 in four of two people, or where a fit diverges."""
+_LEAST_OTHERS = 2
+"""Photos that must remain for one that strays to be left out: of two photos, either may be the wrong one."""
 _STRAYED = (
     "its skin does not agree with the other photos', so landmarks alone placed them: is it the same person?"
 )
+_LEFT_OUT = "left out, as its skin does not agree with the other photos': is it the same person?"
 _LEAST_FACING = 0.05  # landmarks that face away keep a little weight, so that no photo has none
 
 
@@ -81,8 +85,19 @@ class PhotosFacts:
         return {"photos": photos}
 
 
-def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple[DressedHead, list[Shot]]:
-    """The head that all photos show, head frame, and each photo as it was used, in the given order.
+class HeadOfSeveral(NamedTuple):
+    """One head from several photos."""
+
+    head: DressedHead
+    """Head frame."""
+    shots: list[Shot]
+    """Each photo as it was used, in the given order."""
+    left_out: tuple[str, ...]
+    """A sentence about each photo that was not."""
+
+
+def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> HeadOfSeveral:
+    """The head that all photos show but those that do not agree with the others.
 
     `seconds` receives the time of every stage. The head does not depend on the order of the photos: they are
     sorted by their content first. Raises `NoFaceError` that names the photo where one shows no face.
@@ -102,8 +117,12 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
         )
     with stage(seconds, "match photos"):
         fit, views, strayed = _tied(shown, landmarks, fit, views)
-        seen = observations(shown, faces, fit)
+    if strayed is not None and len(photos) > _LEAST_OTHERS:
+        others = [photo for index, photo in enumerate(photos) if index != order[strayed]]
+        rest = head_of_several(others, seconds)
+        return rest._replace(left_out=(f"{shown[strayed].name}: {_LEFT_OUT}", *rest.left_out))
     with stage(seconds, "fit head"):
+        seen = observations(shown, faces, fit)
         turn = mean_rotation([turn_in(view.photo_rgb, view.camera) for view in views])
         concerns = [ahead(one.concerns) for one in seen]  # a network's work, beside the rest
         shape = pulled_to_landmarks(seen[0].shape, _mean_offsets(seen))
@@ -115,7 +134,7 @@ def head_of_several(photos: Sequence[Photo], seconds: dict[str, float]) -> tuple
         camera, turned = one.camera.to("cpu", torch.float32), found[place][2]
         doubts = (_STRAYED,) if place == strayed else ()
         shots[index] = Shot(one.photo, one.face, camera, gain, (*turned, *concerns[place](), *doubts))
-    return head, [shots[index] for index in range(len(photos))]
+    return HeadOfSeveral(head, [shots[index] for index in range(len(photos))], ())
 
 
 def _tied(
@@ -133,7 +152,8 @@ def _tied(
         if not ties:
             break
         tied = fit_tied_head(load_head(), landmarks, tied, ties)
-        straying = tied.residual_m / fit.residual_m
+        # A head behind its camera has a negative depth, and so a negative distance
+        straying = np.abs(tied.residual_m / fit.residual_m)
         if not (straying < _MOST_STRAYING).all():
             return fit, views, int(np.argmax(straying))
         before, cameras = cameras, fitted_cameras(photos, tied)

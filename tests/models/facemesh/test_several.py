@@ -120,11 +120,28 @@ def test_one_photo_gives_the_usual_avatar_and_none_is_refused(avatar: Avatar) ->
         FaceMeshPredictor().predict_several([])
 
 
+@cache
+def stranger() -> Photo:
+    """The portrait mirrored and broadened."""
+    mirrored = Image.fromarray(portrait().rgb[:, ::-1])
+    wide = mirrored.resize((round(1.35 * mirrored.width), mirrored.height))
+    return replace(portrait(), rgb=np.asarray(wide), path=Path("other.png"), alpha=None)
+
+
 def test_photos_of_two_people_become_a_head_with_a_warning() -> None:
-    """The mirrored, darkened and broadened portrait has other skin than the portrait."""
-    width, height = portrait().width, portrait().height
-    wide = Image.fromarray(portrait().rgb[:, ::-1]).resize((round(1.35 * width), height))
-    other = replace(portrait(), rgb=np.asarray(wide), path=Path("other.png"), alpha=None)
-    both = FaceMeshPredictor().predict_several([portrait(), other])
+    both = FaceMeshPredictor().predict_several([portrait(), stranger()])
     assert any("is it the same person?" in text for text in both.provenance.warnings)
     assert all(0.3 < float(camera.world_to_camera[2, 3]) < 3 for camera in cameras(both))
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_of_three_photos_somebody_elses_is_left_out(place: int) -> None:
+    mine = [photo_from(*SIDES[0]), photo_from(*SIDES[1])]
+    photos = mine.copy()
+    photos.insert(place, stranger())
+    found = FaceMeshPredictor().predict_several(photos)
+    assert found.photo is mine[0] and [photo for photo, _ in found.others] == mine[1:]
+    assert [text for text in found.provenance.warnings if text.startswith("other.png: left out")]
+    torch.testing.assert_close(
+        found.gaussians.means, FaceMeshPredictor().predict_several(mine).gaussians.means
+    )
