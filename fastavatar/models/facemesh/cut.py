@@ -95,10 +95,10 @@ def picture_cut(torso: Array, axes: Array, view: HeadView) -> Cut | None:
     # A picture does not follow a torso that leans, so the cut leans half as much
     backward = (axes + np.eye(3)) @ _BACKWARD
     cut = None if edge is None else _cut_along(edge, torso, axes, backward, view)
-    if cut is None:
-        return None
     # Points behind the body's outline count as shown, too, but those are not of its front
     shown = torso[view.cells(torso).shown]
+    if cut is None or not len(shown):
+        return None
     forward = shown @ axes[:, 2]
     front = shown[forward > np.quantile(forward, 1 - _FRONT)]
     lowest = float(((front - cut.origin) @ cut.normal).min(initial=0))

@@ -111,9 +111,11 @@ def test_a_picture_that_ends_cuts_just_below_what_it_shows(azimuth_deg: float) -
     assert 370 - 1 < ends < 370 + 0.06 * FOCAL_PX / DISTANCE_M
 
 
-def test_a_picture_without_a_torso_cuts_nothing() -> None:
+@pytest.mark.parametrize("bottom_px", [200, 284])
+def test_a_picture_without_a_torso_cuts_nothing(bottom_px: int) -> None:
+    """The second ends within two centimetres above the torso."""
     torso = load_template().vertices[load_template().region == TORSO]
-    assert picture_cut(torso, np.eye(3), cropped(200)) is None
+    assert picture_cut(torso, np.eye(3), cropped(bottom_px)) is None
 
 
 def test_of_pictures_that_end_the_one_that_shows_most_decides() -> None:
