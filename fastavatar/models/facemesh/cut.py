@@ -152,10 +152,7 @@ def cut_seen_best(torso: Array, axes: Array, views: Sequence[HeadView]) -> Cut |
 def without_fade(view: HeadView) -> HeadView:
     """The view without the strip above a straight lower edge, where colours fade into the backdrop."""
     fades = fading(view.mask, float(view.camera.K[0, 0] / view.camera.world_to_camera[2, 3]))
-    if fades is None:
-        return view
-    mask = np.where(fades, np.float32(0), view.mask)
-    return replace(view, parts=replace(view.parts, coverage=mask))
+    return view if fades is None else view.without(fades)
 
 
 def hangs_below(points: Array, body: Bools, view: HeadView) -> Bools:

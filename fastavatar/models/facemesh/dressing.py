@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.ndimage import map_coordinates
-from scipy.spatial import cKDTree
 
 from fastavatar.core import Binding, Gaussians, HeadParameters, Mesh, concatenate
 from fastavatar.geometry import Array, Bools, unit_vectors
@@ -103,7 +102,7 @@ def _best_seen(points: DetailPoints, index: int, shell: Shell, blended: Blend) -
     """The detail of a view where it has the largest share in the colour of the nearest point."""
     if len(blended.shares) == 1:
         return points
-    nearest = cKDTree(shell.means).query(points.means)[1]
+    nearest = shell.tree.query(points.means)[1]
     return points.subset(blended.shares[:, nearest].argmax(0) == index)
 
 
@@ -151,7 +150,7 @@ def _detail(
     colors: Array = np.clip(shown.astype(np.float64) * gain, 0, 1)
     # Single wisps, with no even disc near, keep their own colours
     rim = np.flatnonzero(points.beside | (facing < _GRAZED))
-    apart_m, nearest = cKDTree(shell.means).query(points.means[rim], distance_upper_bound=_NEAR_M)
+    apart_m, nearest = shell.tree.query(points.means[rim], distance_upper_bound=_NEAR_M)
     rim, nearest = rim[np.isfinite(apart_m)], np.asarray(nearest)[np.isfinite(apart_m)]
     colors[rim] = even()[nearest]
     most = np.full(len(colors), MOST_SHARPENED)

@@ -6,7 +6,6 @@ volume behind and on top as it has at the sides. Of the face, only what is befor
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -96,7 +95,8 @@ def _of_big_hair(template: HeadTemplate, vertices: Array, views: Sequence[HeadVi
     What it stands off by in most of the directions seen, it does so behind and on top. Buns and hats do not.
     """
     normals, skull = vertex_normals(vertices, template.skin), template.region == SKULL
-    bare = [_without_things(view) for view in views]
+    # Of hats and hoods nothing counts
+    bare = [view.without(view.parts.shares[..., [HAIR, SKIN]].sum(2) <= 0.5) for view in views]
     seen_m = np.concatenate([_rim_distances(vertices, normals, view, [SKULL], _BIG_M)[1] for view in bare])
     thick_m = float(np.quantile(seen_m, _LEAST_DIRECTIONS)) if len(seen_m) >= _FEWEST else 0.0
     # Less than that the rounds find by themselves, direction by direction
@@ -104,12 +104,6 @@ def _of_big_hair(template: HeadTemplate, vertices: Array, views: Sequence[HeadVi
         return np.zeros(len(vertices))
     rounded = _diffused(skull[:, None].astype(np.float64), _HAIRLINE_M)[:, 0]
     return np.asarray(np.clip(thick_m * rounded * skull, *_HEAD_RANGE_M))
-
-
-def _without_things(view: HeadView) -> HeadView:
-    """The view of the person's hair and skin alone."""
-    own = view.parts.shares[..., [HAIR, SKIN]].sum(2) > 0.5
-    return replace(view, parts=replace(view.parts, coverage=view.mask * own))
 
 
 def _trimmed(template: HeadTemplate, vertices: Array, views: Sequence[HeadView], torso: Array) -> Array:

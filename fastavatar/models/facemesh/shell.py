@@ -1,9 +1,11 @@
 """The whole surface of a person: the fitted head, closed at its cut, and what is beyond the head."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
+from scipy.spatial import cKDTree
 
 from fastavatar.core import Mesh
 from fastavatar.geometry import Array, Bools, Ints, unit_vectors, vertex_normals
@@ -49,6 +51,11 @@ class Shell:
     """(N, 3) their unit normals."""
     stays: Bools
     """(N,) which of them the cut leaves in place."""
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """Finds the points near a place."""
+        return cKDTree(self.means)
 
     def mesh(self) -> Mesh:
         """The shell with the parametric head's parts and texture coordinates, lashes included.

@@ -56,6 +56,11 @@ class HeadView:
         K[:2, :2] *= after.K[0, 0] / before.K[0, 0]
         return replace(self, camera=replace(self.camera, K=K, world_to_camera=after.world_to_camera))
 
+    def without(self, where: Bools) -> "HeadView":
+        """This view of the person, but for the pixels in `where` (H, W)."""
+        coverage = np.where(where, np.float32(0), self.mask)
+        return replace(self, parts=replace(self.parts, coverage=coverage))
+
     def cells(self, points: Array) -> "Cells":
         """The pixels that points (N, 3) of the head frame lie in."""
         pixels, depth = (values.numpy() for values in self.camera.project(torch.from_numpy(points)))
