@@ -41,10 +41,13 @@ def main() -> None:
     parser.add_argument("people", type=Path)
     parser.add_argument("--sheet", type=Path, help="file for a picture of everybody")
     given = parser.parse_args()
+    people = sorted(given.people.glob("*/transforms.json"))
+    if not people:
+        parser.error(f"no captures in {given.people}")
     print(f"| person | {' | '.join(f'{low} to {high:.0f}°' for low, high in GROUPS_DEG)} |")
     print(f"|---|{'---|' * len(GROUPS_DEG)}")
     everybody = []
-    for path in sorted(given.people.glob("*/transforms.json")):
+    for path in people:
         seen = look_at(read_capture(path.parent))
         everybody.append(seen)
         print(line(seen.name, by_group([seen])), flush=True)
