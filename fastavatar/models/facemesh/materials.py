@@ -29,8 +29,8 @@ _ENOUGH = 50
 _COVERED_NECK = 0.7
 """Share of the seen neck that is cloth from which its hidden part is cloth, too: a turtleneck."""
 _COVERED_EAR = 0.7
-"""Share of hair in what is seen where an ear is from which the ear is under it. It was 0.6 to 1 on ten people
-with covered ears, and 0 to 0.4 on eight with bare ones."""
+"""Share of hair in what is seen where an ear is, from which the ear is under it. It was 0.6 to 1 on eight
+people with covered ears, and 0 to 0.44 on nine with bare ones."""
 _ON_SHOULDERS_M = 0.025
 """Distance from hair within which hidden cloth counts as hair."""
 
